@@ -1,0 +1,50 @@
+# Everything here sets itself up in .venv; only Python >= 3.11, git and make are needed.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo test slow lint format lock pull setup clean
+.DEFAULT_GOAL := demo
+
+demo: setup ## the whole workflow on generated scenes
+	$(BIN)/snakemake --cores all
+
+test: setup ## the tests, without the slow proofs
+	$(BIN)/pytest
+
+slow: setup ## the slow proofs
+	$(BIN)/pytest -m slow
+
+lint: setup ## what .ci/run checks besides the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check workflow
+	$(BIN)/python tests/workflow/lint.py
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt workflow
+
+lock: setup ## newest versions that pyproject.toml allows, for every platform, with hashes
+	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --all-extras --python-version 3.11 \
+		--custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+
+pull: setup ## results from the DVC remote, and Snakemake told to trust them
+	$(BIN)/dvc pull
+	$(BIN)/snakemake --cores 1 --touch
+
+setup: $(INSTALLED)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "ssvif needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+clean: ## the results of the default configuration, not the installation
+	rm -rf .snakemake results/scenes results/tables results/report results/logs results/benchmarks results/.state

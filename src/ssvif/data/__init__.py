@@ -1,0 +1,1 @@
+"""From raw folders to tensors: scenes, layouts, split, pack, pairs."""

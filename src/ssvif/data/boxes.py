@@ -1,0 +1,145 @@
+"""Read object boxes as YOLO text or VOC XML into one form."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssvif.ops.errors import UserError
+
+TOLERANCE = 0.1  # how far a box may reach outside its image, as a fraction of it, before it is an error
+log = logging.getLogger("ssvif")
+
+
+def read_boxes(path: Path, classes: Sequence[str], width_px: int, height_px: int) -> NDArray[np.float64]:
+    """Read a box file: `.xml` as VOC, anything else as YOLO text.
+
+    YOLO: one line per object, "class x_center y_center width height", the last four as fractions of the
+    image. VOC: corners in pixels; class names are compared without regard to case, and the file's own
+    `size` is taken where it has one. Boxes are clipped to the image; one without area is left out with
+    a warning.
+
+    Args:
+        path: the file.
+        classes: the descriptor's `detection_classes`.
+        width_px: the image's width.
+        height_px: the image's height.
+
+    Returns:
+        (N,5) float64 rows (class index, x_center, y_center, width, height), fractions in [0,1].
+
+    Raises:
+        UserError: the file is missing, malformed, names an unknown class or a box far outside.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist", remedy="run `ssvif split` again") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not text", got=str(error), remedy="write the file again") from error
+    if path.suffix.lower() == ".xml":
+        found = _parse_voc(path, text, classes, width_px, height_px)
+    else:
+        found = _parse_yolo(path, text, classes)
+    boxes = [_clip(where, box) for where, box in found]
+    return np.array([box for box in boxes if box], np.float64).reshape(-1, 5)
+
+
+def _parse_yolo(path: Path, text: str, classes: Sequence[str]) -> list[tuple[str, list[float]]]:
+    found = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            index, *box = (float(word) for word in line.split())
+        except ValueError:
+            index, box = math.nan, []
+        if len(box) != 4 or not all(map(math.isfinite, (index, *box))):
+            raise UserError(
+                f"{where} is not a box",
+                expected="five numbers: class x_center y_center width height",
+                got=line.strip()[:80],
+                remedy="mend or remove the line",
+            )
+        if index not in range(len(classes)):
+            raise _unknown_class(where, f"{index:g}", classes)
+        found.append((where, [index, *box]))
+    return found
+
+
+def _parse_voc(
+    path: Path, text: str, classes: Sequence[str], width_px: int, height_px: int
+) -> list[tuple[str, list[float]]]:
+    indices = {name.casefold(): float(index) for index, name in enumerate(classes)}
+    try:
+        root = ElementTree.fromstring(text)
+        width = float(root.findtext("size/width") or 0) or width_px
+        height = float(root.findtext("size/height") or 0) or height_px
+    except (ElementTree.ParseError, ValueError) as error:
+        raise UserError(
+            f"{path} is not a VOC annotation", got=str(error), remedy="write the file again"
+        ) from error
+    found = []
+    for number, element in enumerate(root.iterfind("object"), start=1):
+        where = f"{path}, object {number}"
+        name = (element.findtext("name") or "").strip()
+        if name.casefold() not in indices:
+            raise _unknown_class(where, repr(name), classes)
+        left, top, right, bottom = _voc_corners(where, element)
+        center = [(left + right) / 2 / width, (top + bottom) / 2 / height]
+        found.append(
+            (where, [indices[name.casefold()], *center, (right - left) / width, (bottom - top) / height])
+        )
+    return found
+
+
+def _voc_corners(where: str, element: ElementTree.Element) -> list[float]:
+    texts = [element.findtext(f"bndbox/{key}") or "" for key in ("xmin", "ymin", "xmax", "ymax")]
+    try:
+        corners = [float(text) for text in texts]
+    except ValueError:
+        corners = [math.nan]
+    if not all(map(math.isfinite, corners)):
+        raise UserError(
+            f"{where} has no box",
+            expected="numbers in bndbox: xmin, ymin, xmax, ymax",
+            got=", ".join(map(repr, texts)),
+            remedy="mend or remove the object",
+        )
+    return corners
+
+
+def _unknown_class(where: str, got: str, classes: Sequence[str]) -> UserError:
+    listed = ", ".join(f"{index} {name}" for index, name in enumerate(classes))
+    return UserError(
+        f"{where}: class {got} is not one of the descriptor's detection_classes",
+        expected=f"one of {listed}",
+        remedy="mend the file, or the descriptor's detection_classes",
+    )
+
+
+def _clip(where: str, row: list[float]) -> list[float] | None:
+    """Clip a row to the image; None if nothing of it has an area."""
+    index, x_center, y_center, width, height = row
+    corners = (x_center - width / 2, y_center - height / 2, x_center + width / 2, y_center + height / 2)
+    if min(corners) < -TOLERANCE or max(corners) > 1 + TOLERANCE:
+        raise UserError(
+            f"{where}: the box lies outside its image",
+            expected="a box within the image, as fractions of its size in YOLO text",
+            got="corners " + ", ".join(f"{corner:.3g}" for corner in corners),
+            remedy="mend the box, or convert the file if it holds pixels",
+        )
+    left, top, right, bottom = (min(max(corner, 0.0), 1.0) for corner in corners)
+    if right <= left or bottom <= top:
+        log.warning("%s: a box without area is left out", where)
+        return None
+    if corners == (left, top, right, bottom):
+        return row
+    return [index, (left + right) / 2, (top + bottom) / 2, right - left, bottom - top]

@@ -1,0 +1,130 @@
+"""Pack a dataset's pairs into one HDF5 file, one pair in memory at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ssvif.data.boxes import read_boxes
+from ssvif.data.find import FoundPair
+from ssvif.data.layouts import Descriptor, descriptor_to_json
+from ssvif.data.pairs import FORMAT
+from ssvif.data.sink import create_hdf5
+from ssvif.data.split import SplitRow, read_splits
+from ssvif.ops.errors import UserError, shorten
+from ssvif.ops.files import read_image, read_label, sha256_of, write_aside
+from ssvif.ops.progress import track
+
+
+def pack_pairs(descriptor: Descriptor, root: Path, splits: Path, output: Path) -> None:
+    """Write pairs.h5: every pair listed in splits.csv, checked, as 8-bit arrays.
+
+    A group `/{split}/{pair_id}` holds `visible` (H,W,3) uint8, `infrared` (H,W) uint8 and, where the list
+    names them, `label` (H,W) uint8 and `boxes` (N,5) float64; its attributes hold the SHA-256 and the
+    name of each input file. The root's attributes hold the format, the descriptor, and digests of the
+    inputs and of splits.csv. An image is one chunk. Equal inputs give equal bytes.
+
+    Colour infrared becomes its luma, floor((299 R + 587 G + 114 B + 500) / 1000) (BT.601); a grey
+    visible image is repeated to three channels.
+
+    Args:
+        descriptor: the dataset's descriptor.
+        root: the dataset's folder, `data_root / descriptor.folder`.
+        splits: the list written by `ssvif split`.
+        output: the file to write; it appears whole or not at all.
+
+    Raises:
+        UserError: a listed file is missing or damaged, the sizes within a pair differ, a label or box
+            has an unknown class, or there is no space left. What `output` held before is kept.
+    """
+    rows = read_splits(splits)
+    _check_files(root, splits, rows)
+    total = hashlib.sha256()
+    with write_aside(output) as aside, create_hdf5(aside) as (file, check):
+        for row in track(rows, f"packing {descriptor.name}"):
+            group = file.require_group(row.split).create_group(row.pair.pair_id)
+            for kind, source, array in _read_pair(descriptor, root, row.pair):
+                digest = sha256_of(root / source)
+                total.update(f"{row.split}/{row.pair.pair_id}/{kind} {digest}\n".encode())
+                _store(group, kind, array)
+                group.attrs[f"sha256_{kind}"] = digest
+                group.attrs[f"source_{kind}"] = source
+            check()
+        file.attrs["format"] = FORMAT
+        file.attrs["descriptor"] = descriptor_to_json(descriptor)
+        file.attrs["digest"] = total.hexdigest()
+        file.attrs["splits_sha256"] = sha256_of(splits)
+
+
+def _check_files(root: Path, splits: Path, rows: list[SplitRow]) -> None:
+    files = [file for row in rows for file in vars(row.pair).values() if file != row.pair.pair_id]
+    missing = [file for file in files if file and not (root / file).is_file()]
+    if missing:
+        raise UserError(
+            f"{len(missing)} files listed in {splits} are not in {root}",
+            got=f"no {shorten(missing)}",
+            remedy="copy them there, set `data_root`, or run `ssvif split` again if the dataset changed",
+        )
+
+
+def _read_pair(
+    descriptor: Descriptor, root: Path, pair: FoundPair
+) -> Iterator[tuple[str, str, NDArray[Any]]]:
+    """Yield (kind, source file, array) for the parts of one pair, checked."""
+    visible = read_image(root / pair.visible)
+    if visible.ndim == 2:
+        visible = np.repeat(visible[..., None], 3, axis=2)
+    height, width = visible.shape[:2]
+    yield "visible", pair.visible, visible
+
+    infrared = _to_grey(read_image(root / pair.infrared))
+    _check_size(root / pair.infrared, infrared, root / pair.visible, height, width)
+    yield "infrared", pair.infrared, infrared
+
+    if pair.label:
+        label = read_label(root / pair.label)
+        _check_size(root / pair.label, label, root / pair.visible, height, width)
+        _check_ids(root / pair.label, label, descriptor)
+        yield "label", pair.label, label
+    if pair.boxes:
+        yield "boxes", pair.boxes, read_boxes(root / pair.boxes, descriptor.detection_classes, width, height)
+
+
+def _to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if image.ndim == 2:
+        return image
+    return ((image @ np.array([299, 587, 114], np.uint32) + 500) // 1000).astype(np.uint8)
+
+
+def _check_size(path: Path, image: NDArray[np.uint8], visible: Path, height: int, width: int) -> None:
+    if image.shape != (height, width):
+        raise UserError(
+            f"{path} does not have the size of its visible image {visible}",
+            expected=f"{width}×{height} px",
+            got=f"{image.shape[1]}×{image.shape[0]} px",
+            remedy="use a registered pair of one size, or remove the pair",
+        )
+
+
+def _check_ids(path: Path, label: NDArray[np.uint8], descriptor: Descriptor) -> None:
+    known = {info.id for info in descriptor.classes} | {descriptor.ignore_index}
+    unknown = [str(value) for value in np.flatnonzero(np.bincount(label.ravel())) if value not in known]
+    if unknown:
+        raise UserError(
+            f"{path} holds label ids that {descriptor.name}'s descriptor does not have: {shorten(unknown)}",
+            expected=f"ids 0 to {len(descriptor.classes) - 1}, or {descriptor.ignore_index} for no class",
+            remedy="mend the label map, or add the classes to the descriptor",
+        )
+
+
+def _store(group: h5py.Group, kind: str, array: NDArray[Any]) -> None:
+    if kind == "boxes":
+        group.create_dataset(kind, data=array)
+    else:
+        group.create_dataset(kind, data=array, chunks=array.shape, compression="gzip", compression_opts=1)

@@ -1,0 +1,1 @@
+"""The embedded default dataset: artificial road scenes as registered visible/infrared pairs."""

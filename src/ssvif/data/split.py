@@ -1,0 +1,180 @@
+"""Decide once which pairs train, validate and test; the list that is written is the truth."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ssvif.data.find import FoundPair, find_pairs
+from ssvif.data.layouts import SPLITS, Descriptor
+from ssvif.ops.errors import UserError
+from ssvif.ops.files import read_csv, write_csv
+
+COLUMNS = ("split", "pair_id", "visible", "infrared", "label", "boxes")
+log = logging.getLogger("ssvif")
+
+
+@dataclass(frozen=True)
+class SplitRow:
+    """One line of splits.csv: a pair, its split, its files relative to the dataset's root."""
+
+    split: str
+    pair: FoundPair
+
+
+def split_dataset(
+    descriptor: Descriptor, root: Path, output: Path, *, seed: int, limit: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """Write splits.csv: official splits where there are some, seeded ones for the rest.
+
+    An official train split without an official validation gives `validation_fraction` of its pairs to
+    validation. Without official splits, `ratios` decide. Pairs are dealt separately for each kind
+    of annotation (label or not, boxes or not), so each split gets its share of every kind: a kind with
+    two pairs or more has at least one in validation, and two training pairs or more always give one.
+
+    Args:
+        descriptor: the dataset's descriptor.
+        root: the dataset's folder, `data_root / descriptor.folder`.
+        output: the CSV to write: split, pair_id, visible, infrared, label, boxes.
+        seed: of the shuffling.
+        limit: most pairs per split, for quick trials; a split left out is not cut. The cut keeps the
+            share of each kind of annotation, with at least one pair of each if the limit allows.
+
+    Returns:
+        The number of pairs in each split that has some.
+
+    Raises:
+        UserError: the files are missing or incomplete, or `limit` names no split or is below 1.
+    """
+    limit = dict(limit or {})
+    for name, most in limit.items():
+        if name not in SPLITS or most < 1:
+            raise UserError(
+                f"limit {{{name}: {most}}} is not possible",
+                expected=f"a number from 1 up for any of {', '.join(SPLITS)}",
+                remedy="mend `limit` in the configuration",
+            )
+    found = find_pairs(descriptor, root)
+    _compare_counts(descriptor, found)
+    splits = _assign(descriptor, found, seed)
+    splits = {split: _cut(pairs, limit.get(split), seed) for split, pairs in splits.items()}
+    rows = [
+        {"split": split, **vars(pair)}
+        for split in SPLITS
+        for pair in sorted(splits.get(split, []), key=lambda pair: pair.pair_id)
+    ]
+    write_csv(output, rows, COLUMNS)
+    return {split: len(splits[split]) for split in SPLITS if splits.get(split)}
+
+
+def _compare_counts(descriptor: Descriptor, found: dict[str, list[FoundPair]]) -> None:
+    for split, expected in descriptor.expected.items():
+        count = len(found.get(split, []))
+        if split in found and count != expected:
+            log.warning(
+                "%s: %d pairs found in %s, the whole dataset has %d", descriptor.title, count, split, expected
+            )
+
+
+def _assign(
+    descriptor: Descriptor, found: dict[str, list[FoundPair]], seed: int
+) -> dict[str, list[FoundPair]]:
+    if "all" in found:
+        _, validation, test = descriptor.ratios
+        return _deal(found["all"], validation, test, seed)
+    splits = {split: list(pairs) for split, pairs in found.items()}
+    if "train" in splits and "validation" not in splits:
+        dealt = _deal(splits["train"], descriptor.validation_fraction, 0, seed)
+        splits |= {split: dealt[split] for split in ("train", "validation")}
+    return splits
+
+
+def _deal(pairs: list[FoundPair], validation: float, test: float, seed: int) -> dict[str, list[FoundPair]]:
+    """Deal pairs to the three splits by the two shares given, kind by kind."""
+    splits: dict[str, list[FoundPair]] = {split: [] for split in SPLITS}
+    for kind in _shuffled_kinds(pairs, seed):
+        tests = _share(len(kind), test, keep=2)
+        validations = _share(len(kind) - tests, validation / (1 - test), keep=1)
+        splits["test"] += kind[:tests]
+        splits["validation"] += kind[tests : tests + validations]
+        splits["train"] += kind[tests + validations :]
+    if not splits["validation"] and len(splits["train"]) > 1:
+        splits["validation"].append(splits["train"].pop())
+    return splits
+
+
+def _share(count: int, share: float, keep: int) -> int:
+    """Return `share` of `count`, at least 1 where that leaves `keep`."""
+    if share == 0 or count <= keep:
+        return 0
+    return min(max(1, round(count * share)), count - keep)
+
+
+def _shuffled_kinds(pairs: list[FoundPair], seed: int) -> list[list[FoundPair]]:
+    """Group pairs by their annotation, in a fixed order of the kinds, each shuffled by its own generator."""
+    kinds: dict[tuple[bool, bool], list[FoundPair]] = defaultdict(list)
+    for pair in sorted(pairs, key=lambda pair: pair.pair_id):
+        kinds[bool(pair.label), bool(pair.boxes)].append(pair)
+    for kind, members in kinds.items():
+        random.Random(f"{seed} {kind}").shuffle(members)
+    return [kinds[kind] for kind in sorted(kinds, reverse=True)]
+
+
+def _cut(pairs: list[FoundPair], most: int | None, seed: int) -> list[FoundPair]:
+    """Keep `most` pairs, the first of each kind's shuffled order, in proportion to the kinds."""
+    if most is None or len(pairs) <= most:
+        return pairs
+    kinds = _shuffled_kinds(pairs, seed)
+    kept = [0] * len(kinds)
+    for _ in range(most):  # Sainte-Laguë's method, after a first one for each kind
+        claims = [
+            len(kind) / (2 * taken + 1) if taken else float("inf")
+            for kind, taken in zip(kinds, kept, strict=True)
+        ]
+        kept[claims.index(max(claims))] += 1
+    return [pair for kind, taken in zip(kinds, kept, strict=True) for pair in kind[:taken]]
+
+
+def read_splits(path: Path) -> list[SplitRow]:
+    """Read splits.csv, in the order of its lines.
+
+    Raises:
+        UserError: the file is missing or empty, lacks a column, or a line has an unknown split, a bad
+            name, no file or occurs twice.
+    """
+    lines = read_csv(path)
+    if not lines or not set(COLUMNS) <= lines[0].keys():
+        raise UserError(
+            f"{path} is not a list of splits",
+            expected=f"a line per pair with the columns {', '.join(COLUMNS)}",
+            got=f"the columns {', '.join(lines[0])}" if lines else "no lines",
+            remedy="write it again with `ssvif split`",
+        )
+    rows: dict[tuple[str, str], SplitRow] = {}
+    for number, line in enumerate(lines, start=2):
+        row = SplitRow(line["split"], FoundPair(*(line[column] or "" for column in COLUMNS[1:])))
+        fault = _fault(row) or ("the pair is listed twice" if (row.split, row.pair.pair_id) in rows else "")
+        if fault:
+            raise UserError(
+                f"{path}, line {number}: {fault}", remedy="mend the line, or run `ssvif split` again"
+            )
+        rows[row.split, row.pair.pair_id] = row
+    return list(rows.values())
+
+
+def _fault(row: SplitRow) -> str:
+    if row.split not in SPLITS:
+        return f"split {row.split!r} is not one of {', '.join(SPLITS)}"
+    if not row.pair.pair_id or "/" in row.pair.pair_id or row.pair.pair_id == ".":
+        return f"pair_id {row.pair.pair_id!r} is not a plain name"
+    if not (row.pair.visible and row.pair.infrared):
+        return "the visible or the infrared file is missing"
+    files = (row.pair.visible, row.pair.infrared, row.pair.label, row.pair.boxes)
+    outside = [
+        file for file in files if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts
+    ]
+    return f"{outside[0]} leaves the dataset's folder" if outside else ""

@@ -1,0 +1,1 @@
+"""The machines that judge the fused images: segmentation and detection."""

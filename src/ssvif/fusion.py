@@ -1,0 +1,178 @@
+"""From pairs to fused images: every way to fill a run's `fused/` folder."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ssvif.data.pairs import PairsFile
+from ssvif.models.base import FusionModel
+from ssvif.ops.color import rgb_to_ycbcr, ycbcr_to_rgb
+from ssvif.ops.errors import UserError, shorten
+from ssvif.ops.files import IMAGE_SUFFIXES, read_image, write_folder_aside, write_png
+from ssvif.ops.progress import track
+
+log = logging.getLogger("ssvif")
+Image = NDArray[np.uint8]
+# visible and infrared (1,3,H,W) in [0,1] → fused (1,3,H,W)
+Fuser = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Job = tuple[Path, Image, Image]
+
+BASELINE_FUSERS: dict[str, Fuser] = {
+    "average": lambda visible, infrared: (visible + infrared) / 2,
+    "maximum": torch.maximum,
+    "visible": lambda visible, infrared: visible,
+    "infrared": lambda visible, infrared: infrared,
+}
+
+
+def baseline_fuser(name: str) -> Fuser:
+    """Return a trivial fusion: "average", "maximum", "visible" or "infrared".
+
+    Raises:
+        UserError: the name is unknown.
+    """
+    if name not in BASELINE_FUSERS:
+        raise UserError(f"Unknown baseline {name!r}", expected=" | ".join(BASELINE_FUSERS))
+    return BASELINE_FUSERS[name]
+
+
+def model_fuser(model: FusionModel, device: torch.device) -> Fuser:
+    """Return what fuses with a network; a one-channel network fuses luma and keeps visible's chroma.
+
+    Args:
+        model: with C = 1 or 3.
+        device: to compute on.
+    """
+    model = model.to(device).eval()
+
+    def fuse(visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
+        visible, infrared = visible.to(device), infrared.to(device)
+        if model.channels == 3:
+            return model(visible, infrared)  # type: ignore[no-any-return]
+        ycbcr = rgb_to_ycbcr(visible)
+        luma = model(ycbcr[:, :1], infrared[:, :1])
+        return ycbcr_to_rgb(torch.cat([luma, ycbcr[:, 1:]], dim=1))
+
+    return fuse
+
+
+def fuse_pairs(pairs: Path, output: Path, fuser: Fuser) -> None:
+    """Fuse all pairs of an HDF5 file into `output/{split}/{pair_id}.png`, each of its pair's size."""
+    source = PairsFile(pairs)
+    names = [(split, name) for split in source.splits() for name in source.names(split)]
+    jobs = (
+        (Path(split) / f"{name}.png", source.visible(split, name), source.infrared(split, name))
+        for split, name in names
+    )
+    _fuse_all(jobs, len(names), output, fuser)
+
+
+def fuse_folders(visible: Path, infrared: Path, output: Path, fuser: Fuser) -> None:
+    """Fuse two folders of images with equal stems into `output/{stem}.png`.
+
+    Raises:
+        UserError: a folder is missing or empty, a pair has one side only or two sizes.
+    """
+    left, right = images_by_stem(visible), images_by_stem(infrared)
+    if odd := sorted(left.keys() ^ right.keys()):
+        raise UserError(
+            f"{len(odd)} images have no partner: {shorten(odd)}",
+            expected=f"the same names in {visible} and {infrared}",
+            remedy="add the missing images or move the others away",
+        )
+    jobs = ((Path(f"{stem}.png"), read_image(left[stem]), read_image(right[stem])) for stem in sorted(left))
+    _fuse_all(jobs, len(left), output, fuser)
+
+
+def images_by_stem(folder: Path) -> dict[str, Path]:
+    """Return a folder's images by file name without suffix.
+
+    Raises:
+        UserError: the folder is missing or holds no image, or two images share a stem.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder", remedy="check the path")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
+            continue
+        if path.stem in found:
+            raise UserError(f"{path} and {found[path.stem].name} share a name", remedy="keep one of them")
+        found[path.stem] = path
+    if not found:
+        raise UserError(f"{folder} holds no image", expected="files ending in " + " ".join(IMAGE_SUFFIXES))
+    return found
+
+
+def collect_images(pairs: Path, images: Path, output: Path) -> None:
+    """Take another method's images as a run's fused images, as PNG in `output/{split}/{pair_id}.png`.
+
+    Args:
+        pairs: HDF5 of the dataset.
+        images: a folder per split, or a folder of the test split's images alone.
+        output: the run's `fused` folder.
+
+    Raises:
+        UserError: an image is missing, or has not its pair's size.
+    """
+    source = PairsFile(pairs)
+    folders = {split: images / split for split in source.splits() if (images / split).is_dir()}
+    with write_folder_aside(output) as aside:
+        for split, folder in (folders or {"test": images}).items():
+            found = images_by_stem(folder)
+            if missing := [name for name in source.names(split) if name not in found]:
+                raise UserError(
+                    f"{folder} lacks {len(missing)} fused images: {shorten(missing)}",
+                    expected=f"one image for each of the {len(source.names(split))} {split} pairs, named like it",
+                )
+            for name in track(source.names(split), f"collecting {split}"):
+                image = read_image(found[name])
+                if image.shape[:2] != source.size(split, name):
+                    raise _size_error(found[name], image, source.size(split, name))
+                write_png(aside / split / f"{name}.png", image)
+
+
+def to_tensor(image: Image) -> torch.Tensor:
+    """Return an 8-bit image (H,W) or (H,W,3) as (1,3,H,W) float32 in [0,1]."""
+    tensor = torch.from_numpy(image).float() / 255
+    tensor = tensor.expand(3, -1, -1) if tensor.ndim == 2 else tensor.permute(2, 0, 1)
+    return tensor.unsqueeze(0).contiguous()
+
+
+def to_image(fused: torch.Tensor) -> Image:
+    """Return (1,3,H,W) floats as (H,W,3) uint8: clipped to [0,1], times 255, rounded half up."""
+    levels = (fused[0].clamp(0, 1) * 255 + 0.5).floor().to(torch.uint8)
+    return levels.permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+@torch.no_grad()
+def _fuse_all(jobs: Iterable[Job], count: int, output: Path, fuser: Fuser) -> None:
+    # compressing a PNG costs as much as fusing it and lets other threads run meanwhile
+    with write_folder_aside(output) as aside, ThreadPoolExecutor(max_workers=2) as writers:
+        written: list[Future[None]] = []
+        for relative, visible, infrared in track(jobs, "fusing", total=count):
+            if visible.shape[:2] != infrared.shape[:2]:
+                raise _size_error(relative, infrared, visible.shape[:2])
+            fused = to_image(fuser(to_tensor(visible), to_tensor(infrared)))
+            if len(written) >= 8:
+                written.pop(0).result()  # bounds the memory of images that wait
+            written.append(writers.submit(write_png, aside / relative, fused))
+        for each in written:
+            each.result()
+
+
+def _size_error(path: Path, image: Image, expected: tuple[int, ...]) -> UserError:
+    height, width = image.shape[:2]
+    return UserError(
+        f"{path} has another size than its partner",
+        expected=f"{expected[1]}×{expected[0]} pixels",
+        got=f"{width}×{height}",
+        remedy="register or resize the images first; ssvif never resizes silently",
+    )

@@ -1,0 +1,1 @@
+"""Fusion loss (Eq. 3) and cross-segmentation consistency loss (Eq. 4-6)."""

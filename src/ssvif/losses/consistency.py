@@ -1,0 +1,74 @@
+"""The cross-segmentation consistency loss, Eq. 4-6: two branches must agree without any label.
+
+Logits and probabilities are (B,K,H,W).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+DICE_EPSILON = 1.0
+
+
+def make_pseudo_label(feature_logits: torch.Tensor, pixel_logits: torch.Tensor, kind: str = "soft") -> torch.Tensor:
+    """Return Eq. 4: at each pixel the distribution of the branch with the higher top confidence.
+
+    Args:
+        feature_logits: (B,K,H,W) of the segmentation head.
+        pixel_logits: (B,K,H,W) of the segmenter.
+        kind: "soft" keeps the distribution, "hard" its best class.
+
+    Returns:
+        (B,K,H,W) probabilities, detached (assumed: the loss could otherwise move its own target).
+    """
+    with torch.no_grad():
+        feature, pixel = feature_logits.softmax(dim=1), pixel_logits.softmax(dim=1)
+        surer = feature.amax(dim=1, keepdim=True) >= pixel.amax(dim=1, keepdim=True)
+        chosen = torch.where(surer, feature, pixel)
+        if kind == "hard":
+            best = chosen.argmax(dim=1, keepdim=True)
+            chosen = torch.zeros_like(chosen).scatter_(1, best, 1.0)
+        return chosen
+
+
+def hybrid_loss(logits: torch.Tensor, pseudo_label: torch.Tensor) -> torch.Tensor:
+    """Return Eq. 5, a scalar: cross-entropy + Dice of logits (B,K,H,W) against the pseudo label."""
+    cross_entropy = functional.cross_entropy(logits, pseudo_label)
+    return cross_entropy + dice_loss(logits.softmax(dim=1), pseudo_label)
+
+
+def dice_loss(probabilities: torch.Tensor, pseudo_label: torch.Tensor) -> torch.Tensor:
+    """Return 1 − (1/K) Σ_k (2 Σ Ŷ_k P_k + ε)/(Σ Ŷ_k + Σ P_k + ε), sums over the batch; in [0,1].
+
+    Source: Sudre et al. 2017 with the paper's plain mean over classes; ε = 1 (assumed).
+    """
+    axes = (0, 2, 3)
+    overlap = (pseudo_label * probabilities).sum(axes)
+    total = pseudo_label.sum(axes) + probabilities.sum(axes)
+    return 1 - ((2 * overlap + DICE_EPSILON) / (total + DICE_EPSILON)).mean()
+
+
+def consistency_loss(
+    feature_logits: torch.Tensor, pixel_logits: torch.Tensor, pseudo_label: torch.Tensor, balance: float = 0.0
+) -> torch.Tensor:
+    """Return Eq. 6, a scalar: the mean of both branches' hybrid losses.
+
+    Args:
+        feature_logits: (B,K,H,W) of the segmentation head.
+        pixel_logits: (B,K,H,W) of the segmenter.
+        pseudo_label: (B,K,H,W) of `make_pseudo_label`.
+        balance: weight of a term against collapse, not in the paper: minus the entropy of the mean
+            prediction, averaged over the branches.
+    """
+    branches = (feature_logits, pixel_logits)
+    loss = torch.stack([hybrid_loss(logits, pseudo_label) for logits in branches]).mean()
+    if balance:
+        entropies = [entropy(logits.softmax(dim=1).mean(dim=(0, 2, 3))) for logits in branches]
+        loss = loss - balance * torch.stack(entropies).mean()
+    return loss
+
+
+def entropy(distribution: torch.Tensor) -> torch.Tensor:
+    """Return −Σ p log p in nats of a distribution (K,)."""
+    return torch.special.entr(distribution).sum()

@@ -1,0 +1,1 @@
+"""Fusion metrics and segmentation IoU: pure batched functions."""

@@ -1,0 +1,121 @@
+"""What every fusion metric shares: checked input, work done once for several metrics, a description."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import torch
+
+from ssvif.ops.color import luma
+
+Result = TypeVar("Result")
+
+
+class Triple:
+    """A batch of visible, infrared and fused images, with a store for what several metrics need.
+
+    Args:
+        visible: (B,C,H,W) uint8, C 1 or 3.
+        infrared: (B,C,H,W) uint8, C 1 or 3.
+        fused: (B,C,H,W) uint8, C 1 or 3.
+
+    Raises:
+        ValueError: no images, another dtype or number of channels, or different sizes; the message
+            names the image.
+    """
+
+    def __init__(self, visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor) -> None:
+        self.visible, self.infrared, self.fused = visible, infrared, fused
+        for name, image in (("visible", visible), ("infrared", infrared), ("fused", fused)):
+            _check_image(name, image)
+            if (image.shape[0], *image.shape[2:]) != (fused.shape[0], *fused.shape[2:]):
+                raise ValueError(
+                    f"{name} is {tuple(image.shape)} but fused is {tuple(fused.shape)}: "
+                    "number and size must be equal (nothing is resized)"
+                )
+        self._shared: dict[Callable[[Triple], Any], Any] = {}
+
+    def share(self, compute: Callable[[Triple], Result]) -> Result:
+        """Return compute(self), computed the first time it is asked for."""
+        if compute not in self._shared:
+            self._shared[compute] = compute(self)
+        result: Result = self._shared[compute]
+        return result
+
+
+def _check_image(name: str, image: torch.Tensor) -> None:
+    if image.ndim != 4 or image.shape[1] not in (1, 3):
+        raise ValueError(f"{name}: expected shape (B,1,H,W) or (B,3,H,W), got {tuple(image.shape)}")
+    if image.dtype != torch.uint8:
+        raise ValueError(f"{name}: expected uint8, got {image.dtype}; round x·255 half up first")
+    if not image.numel():
+        raise ValueError(f"{name}: no images, shape {tuple(image.shape)}")
+
+
+def lumas(images: Triple) -> torch.Tensor:
+    """Return the BT.601 luma of visible, infrared and fused: (3,B,H,W) uint8."""
+    return torch.stack([luma(each)[:, 0] for each in (images.visible, images.infrared, images.fused)])
+
+
+def centred_lumas(images: Triple) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the lumas less their rounded means, and those means.
+
+    Variances do not change, but their rounding errors shrink, and a constant image gets exactly 0.
+
+    Returns:
+        (3,B,H,W) float64 of whole numbers, and (3,B,1,1) float64.
+    """
+    values = images.share(lumas).to(torch.float64)
+    offsets = values.mean(dim=(2, 3), keepdim=True).round()
+    return values - offsets, offsets
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A fusion metric: call it with visible, infrared and fused (B,C,H,W) uint8, get (B,) float64.
+
+    Attributes:
+        compute: the metric of a checked triple.
+        title: how tables name it, with the convention where there are two.
+        unit: of its values; empty for a pure number.
+        better: the direction of improvement.
+        smallest_side: the least height and width in pixels it is defined for.
+    """
+
+    compute: Callable[[Triple], torch.Tensor]
+    title: str
+    unit: str
+    better: Literal["up", "down"]
+    smallest_side: int
+
+    def __call__(self, visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor) -> torch.Tensor:
+        """Return the metric of every image, (B,) float64; see `of` for errors."""
+        return self.of(Triple(visible, infrared, fused))
+
+    def of(self, images: Triple) -> torch.Tensor:
+        """Return the metric of every image of a triple, (B,) float64, sharing work with others.
+
+        Raises:
+            ValueError: the images are below the smallest side.
+        """
+        height, width = images.fused.shape[2:]
+        if min(height, width) < self.smallest_side:
+            raise ValueError(
+                f"{self.title}: the images are {height}×{width}, the smallest side is {self.smallest_side}"
+            )
+        return self.compute(images)
+
+
+def metric(
+    title: str, *, better: Literal["up", "down"], unit: str = "", smallest_side: int = 1
+) -> Callable[[Callable[[Triple], torch.Tensor]], Metric]:
+    """Describe a function of a triple as a `Metric`; its docstring stays with it."""
+
+    def describe(compute: Callable[[Triple], torch.Tensor]) -> Metric:
+        described = Metric(compute, title, unit, better, smallest_side)
+        object.__setattr__(described, "__doc__", compute.__doc__)
+        return described
+
+    return describe

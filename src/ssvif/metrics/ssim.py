@@ -1,0 +1,130 @@
+"""Structural similarity at one and at five scales, each in the table's and the standard convention."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch.nn import functional
+
+from ssvif.metrics.base import Triple, centred_lumas, metric
+from ssvif.metrics.moments import filter_maps
+from ssvif.ops.filters import gaussian_window
+
+WINDOW_SIZE, WINDOW_SIGMA = 11, 1.5
+K1, K2 = 0.01, 0.03
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+
+
+class Structure(NamedTuple):
+    """Window moments of both sources against the fused image at one scale.
+
+    Attributes:
+        means: (3,B,H,W) of visible, infrared, fused.
+        covariances: (2,B,H,W) of each source with the fused image.
+        variances: (2,B,H,W), of each source plus that of the fused image.
+    """
+
+    means: torch.Tensor
+    covariances: torch.Tensor
+    variances: torch.Tensor
+
+
+def _structure(values: torch.Tensor, offsets: torch.Tensor) -> Structure:
+    sources, fused = values[:2], values[2]
+    maps = torch.cat([values, sources * fused, sources.square() + fused.square()])
+    window = gaussian_window(WINDOW_SIZE, WINDOW_SIGMA, values.dtype, values.device)
+    filtered = filter_maps(maps, window)
+    means, products, powers = filtered[:3], filtered[3:5], filtered[5:]
+    squares = means.square()
+    covariances = torch.addcmul(products, means[:2], means[2], value=-1)
+    return Structure(means + offsets, covariances, powers - squares[:2] - squares[2])
+
+
+def first_scale(images: Triple) -> Structure:
+    """Return the window moments of the images as they are."""
+    return _structure(*images.share(centred_lumas))
+
+
+def coarser_scales(images: Triple) -> list[Structure]:
+    """Return the window moments at scales 2 to 5, each of 2×2 block means of the scale before."""
+    values, offsets = images.share(centred_lumas)
+    scales = []
+    for _ in SCALE_WEIGHTS[1:]:
+        height, width = values.shape[2:]
+        if height % 2 or width % 2:
+            values = functional.pad(values, (0, width % 2, 0, height % 2), mode="replicate")
+        pairs = values[:, :, ::2] + values[:, :, 1::2]
+        values = (pairs[..., ::2] + pairs[..., 1::2]) / 4
+        scales.append(_structure(values, offsets))
+    return scales
+
+
+def contrast_map(structure: Structure, dynamic_range: float) -> torch.Tensor:
+    """Return (2c + C₂)/(v_s + v_f + C₂) for both sources, (2,B,H,W)."""
+    stabiliser = (K2 * dynamic_range) ** 2
+    return (2 * structure.covariances + stabiliser).div_(structure.variances + stabiliser)
+
+
+def similarity_map(structure: Structure, dynamic_range: float) -> torch.Tensor:
+    """Return the SSIM of every window for both sources, (2,B,H,W)."""
+    stabiliser = (K1 * dynamic_range) ** 2
+    sources, fused = structure.means[:2], structure.means[2]
+    squares = sources.square().add_(fused.square()).add_(stabiliser)
+    products = (sources * fused).mul_(2).add_(stabiliser)
+    return products.div_(squares).mul_(contrast_map(structure, dynamic_range))
+
+
+def _ssim(images: Triple, dynamic_range: float) -> torch.Tensor:
+    return similarity_map(images.share(first_scale), dynamic_range).mean(dim=(2, 3)).sum(dim=0)
+
+
+def _ms_ssim(images: Triple, dynamic_range: float) -> torch.Tensor:
+    *finer, coarsest = [images.share(first_scale), *images.share(coarser_scales)]
+    terms = [contrast_map(each, dynamic_range) for each in finer]
+    terms.append(similarity_map(coarsest, dynamic_range))
+    product = torch.ones_like(terms[0][..., 0, 0])
+    for term, weight in zip(terms, SCALE_WEIGHTS, strict=True):
+        product = product * term.mean(dim=(2, 3)).clamp(min=0) ** weight
+    return product.sum(dim=0)
+
+
+@metric("SSIM", better="up", smallest_side=WINDOW_SIZE)
+def ssim(images: Triple) -> torch.Tensor:
+    """SSIM of fused and visible luma plus that of fused and infrared, dynamic range L = 1.
+
+    Gaussian window 11×11, σ 1.5, "valid" part, biased moments, C₁ = (.01 L)², C₂ = (.03 L)², mean
+    over windows. Range −2..2, higher is better. Source: Wang et al. 2004. Convention: L = 1 on
+    values 0..255, which published fusion tables need; `ssim255` is the standard.
+    """
+    return _ssim(images, 1)
+
+
+@metric("SSIM (L = 255)", better="up", smallest_side=WINDOW_SIZE)
+def ssim255(images: Triple) -> torch.Tensor:
+    """SSIM of fused and visible luma plus that of fused and infrared, dynamic range L = 255.
+
+    As `ssim` in everything else. Range −2..2, higher is better. Source: Wang et al. 2004, whose L
+    this is.
+    """
+    return _ssim(images, 255)
+
+
+@metric("MS-SSIM", better="up", smallest_side=161)
+def ms_ssim(images: Triple) -> torch.Tensor:
+    """Multi-scale SSIM of fused and visible luma plus that of fused and infrared, L = 1.
+
+    Π max(cs_j, 0)^w_j over four scales times max(ssim_5, 0)^w_5, scales by 2×2 block means with an
+    odd last row or column repeated; window and constants as in `ssim`. Range 0..2, higher is
+    better. Source: Wang et al. 2003. Convention: L = 1, as published fusion tables need.
+    """
+    return _ms_ssim(images, 1)
+
+
+@metric("MS-SSIM (L = 255)", better="up", smallest_side=161)
+def ms_ssim255(images: Triple) -> torch.Tensor:
+    """Multi-scale SSIM as `ms_ssim` but with the standard dynamic range L = 255.
+
+    Range 0..2, higher is better. Source: Wang et al. 2003.
+    """
+    return _ms_ssim(images, 255)

@@ -1,0 +1,87 @@
+"""Fusion networks by name, and a trained network's file."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ssvif.models.base import FusionModel
+from ssvif.models.names import class_path
+from ssvif.ops.errors import UserError
+from ssvif.ops.files import write_aside
+
+
+def build_fusion_model(name: str, channels: int = 3) -> FusionModel:
+    """Return a fusion network with fresh weights.
+
+    Args:
+        name: a key of `ssvif.models.names.FUSION_MODELS`, or `package.module:Class` for a network of your own.
+        channels: C of its images, 1 or 3.
+
+    Raises:
+        UserError: the name or the number of channels is unknown.
+    """
+    if channels not in (1, 3):
+        raise UserError(f"A fusion model has 1 or 3 channels, not {channels}")
+    return _import_class(class_path(name))(channels=channels)
+
+
+def _import_class(path: str) -> Callable[..., FusionModel]:
+    module, _, attribute = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"Cannot import the fusion model {path!r}",
+            expected="package.module:Class, importable from where you run",
+            got=str(error),
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, FusionModel)):
+        raise UserError(f"{path} is not a fusion model", expected="a subclass of ssvif.models.base.FusionModel")
+    return found
+
+
+def save_fusion_model(model: FusionModel, path: Path, *, name: str, facts: Mapping[str, Any]) -> None:
+    """Write a network as safetensors whose metadata says how to build it again.
+
+    Args:
+        model: the network.
+        path: the file.
+        name: the name `build_fusion_model` knows it by.
+        facts: what else the file should say, e.g. the settings it was trained with.
+    """
+    # one metadata entry: safetensors writes several in an order that differs between processes
+    header = json.dumps({**facts, "fusion_model": name, "channels": model.channels}, sort_keys=True)
+    state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    with write_aside(path) as aside:
+        save_file(state, aside, metadata={"ssvif": header})
+
+
+def load_fusion_model(path: Path) -> FusionModel:
+    """Return the network in a file of `save_fusion_model`, in evaluation mode.
+
+    Raises:
+        UserError: the file is missing, damaged, or not one of ours.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist", remedy="train the run first, or correct the path")
+    try:
+        with safe_open(path, framework="pt") as stream:
+            header = json.loads((stream.metadata() or {})["ssvif"])
+            state = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118 (not a dictionary)
+    except (SafetensorError, KeyError) as error:
+        raise UserError(
+            f"{path} is not a model written by ssvif",
+            expected="safetensors with an `ssvif` entry in its metadata",
+            got=str(error),
+            remedy="train the run again",
+        ) from error
+    model = build_fusion_model(header["fusion_model"], header["channels"])
+    model.load_state_dict(state)
+    return model.eval()

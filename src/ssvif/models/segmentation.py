@@ -1,0 +1,111 @@
+"""The two segmentation branches: a small head on fused features, a SegFormer on the fused image."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from ssvif.ops.errors import UserError
+from ssvif.ops.shapes import check_shape
+
+# (depths, hidden sizes, decoder width): Xie et al., NeurIPS 2021, table 6
+SEGFORMER_SIZES: dict[str, tuple[list[int], list[int], int]] = {
+    "b0": ([2, 2, 2, 2], [32, 64, 160, 256], 256),
+    "b1": ([2, 2, 2, 2], [64, 128, 320, 512], 256),
+    "b2": ([3, 4, 6, 3], [64, 128, 320, 512], 768),
+    "b3": ([3, 4, 18, 3], [64, 128, 320, 512], 768),
+    "b4": ([3, 8, 27, 3], [64, 128, 320, 512], 768),
+    "b5": ([3, 6, 40, 3], [64, 128, 320, 512], 768),
+}
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class SegmentationHead(nn.Sequential):
+    """Segmentation of fused features: two 3×3 convolutions and a 1×1 (paper, III-C).
+
+    The width and BatchNorm + ReLU after each 3×3 are assumed.
+
+    Args:
+        in_channels: channels D of the features.
+        num_classes: K of the logits.
+        width: channels between the convolutions.
+    """
+
+    def __init__(self, in_channels: int, num_classes: int, width: int = 64) -> None:
+        layers: list[nn.Module] = []
+        for channels in (in_channels, width):
+            layers += [
+                nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(inplace=True),
+            ]
+        super().__init__(*layers, nn.Conv2d(width, num_classes, kernel_size=1))
+
+
+def join_features(features: torch.Tensor | Sequence[torch.Tensor]) -> torch.Tensor:
+    """Make one map (B,D,H,W) of what a backbone returned.
+
+    A list of maps is resized bilinearly to the first map's size and concatenated (assumed: the
+    coarser maps would otherwise get no gradient from the consistency loss).
+    """
+    if isinstance(features, torch.Tensor):
+        return features
+    size = features[0].shape[-2:]
+    resized = [functional.interpolate(each, size, mode="bilinear") for each in features[1:]]
+    return torch.cat([features[0], *resized], dim=1)
+
+
+class Segmenter(nn.Module):
+    """SegFormer with random weights on images in [0,1] (B,3,H,W), logits (B,K,H,W).
+
+    The image is normalised by ImageNet's mean and deviation, as SegFormer's own data is; logits at
+    a quarter of the size are upsampled bilinearly. A one-channel image is repeated to three.
+    Source: Xie et al., NeurIPS 2021; network by the transformers library.
+
+    Args:
+        size: "b0" to "b5".
+        num_classes: K of the logits.
+
+    Raises:
+        UserError: the size is unknown.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, size: str, num_classes: int) -> None:
+        super().__init__()
+        if size not in SEGFORMER_SIZES:
+            raise UserError(f"Unknown SegFormer size {size!r}", expected=" | ".join(SEGFORMER_SIZES))
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+        depths, hidden_sizes, decoder_width = SEGFORMER_SIZES[size]
+        self.network = SegformerForSemanticSegmentation(
+            SegformerConfig(
+                depths=depths,
+                hidden_sizes=hidden_sizes,
+                decoder_hidden_size=decoder_width,
+                num_labels=num_classes,
+            )
+        )
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The hierarchical transformer without its decoder: what fine-tuning freezes first."""
+        encoder: nn.Module = self.network.segformer
+        return encoder
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return logits (B,K,H,W) for images (B,3,H,W) or (B,1,H,W) in [0,1]."""
+        image = image.expand(-1, 3, -1, -1)
+        check_shape("image", image, "B 3 H W")
+        logits = self.network(pixel_values=(image - self.mean) / self.std).logits
+        return functional.interpolate(logits, image.shape[-2:], mode="bilinear")

@@ -1,0 +1,1 @@
+"""What every part shares: errors, files, shape checks, colour, filters, progress, provenance."""

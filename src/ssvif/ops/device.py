@@ -1,0 +1,72 @@
+"""Which device a job computes on; jobs never share a GPU by accident."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import torch
+
+from ssvif.ops.errors import UserError
+
+LOCK_FOLDER = Path(tempfile.gettempdir())
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@contextmanager
+def lease_device(setting: str = "auto") -> Iterator[torch.device]:
+    """Yield the device to compute on and, for a GPU, hold it alone until the block ends.
+
+    Every visible GPU has a lock file; the first free one is taken, and when all are busy the job
+    waits for the first. The lock goes with the process, so a killed job leaves nothing behind.
+
+    Args:
+        setting: "auto" (a GPU if there is one), "cpu" or "cuda".
+
+    Raises:
+        UserError: an unknown setting, or "cuda" on a machine without a usable GPU.
+    """
+    if setting not in DEVICES:
+        raise UserError(f"Unknown device {setting!r}", expected=" | ".join(DEVICES))
+    count = torch.cuda.device_count() if setting != "cpu" else 0
+    if setting == "cuda" and not count:
+        raise UserError("No GPU can be used here", remedy="set `device: cpu` or `device: auto`")
+    if not count:
+        yield torch.device("cpu")
+        return
+    index, stream = _lock_one(count)
+    try:
+        torch.cuda.set_device(index)
+        yield torch.device("cuda", index)
+    finally:
+        stream.close()
+
+
+def _lock_one(count: int) -> tuple[int, IO[str]]:
+    for index in range(count):
+        stream = _lock_file(index)
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return index, stream
+        except BlockingIOError:
+            stream.close()
+    stream = _lock_file(0)
+    fcntl.flock(stream, fcntl.LOCK_EX)
+    return 0, stream
+
+
+def _lock_file(index: int) -> IO[str]:
+    # the number a job sees depends on CUDA_VISIBLE_DEVICES; the lock must be of the card itself
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    card = visible.split(",")[index].strip() if visible else str(index)
+    return (LOCK_FOLDER / f"ssvif-gpu-{card}.lock").open("a")
+
+
+def device_name(device: torch.device) -> str:
+    """Return "cpu", or the name of the GPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,0 +1,28 @@
+"""The one exception a user ever sees."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Something the user can mend; the command line prints it whole and exits with status 1.
+
+    Args:
+        what: the problem, in one sentence, naming the file or setting.
+        expected: what would have been right.
+        got: what came instead.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, what: str, *, expected: str = "", got: str = "", remedy: str = "") -> None:
+        self.what, self.expected, self.got, self.remedy = what, expected, got, remedy
+        lines = [what]
+        for name, text in (("expected", expected), ("got", got), ("remedy", remedy)):
+            if text:
+                lines.append(f"  {name + ':':<10}{text}")
+        super().__init__("\n".join(lines))
+
+
+def shorten(names: list[str], most: int = 5) -> str:
+    """Join names for an error message, cutting a long list: 'a, b, c and 7 more'."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

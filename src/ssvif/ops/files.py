@@ -1,0 +1,201 @@
+"""Files that appear whole or not at all, and readers that name the file when they fail."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ssvif.ops.errors import UserError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # full disk, full quota, limit on one file's size
+
+
+@contextmanager
+def write_aside(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is renamed to `path`, on failure removed.
+
+    Raises:
+        UserError: no space left on the device (whatever `path` held before is kept).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield aside
+        aside.replace(path)
+    except OSError as error:
+        # h5py wraps the system's error in one of its own, without errno
+        if error.errno in NO_SPACE or "No space left" in str(error):
+            raise no_space_left(path) from error
+        raise
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_folder_aside(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `folder`; on success it takes the place of `folder`.
+
+    Raises:
+        UserError: no space left on the device (whatever `folder` held before is kept).
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    try:
+        yield aside
+        shutil.rmtree(folder, ignore_errors=True)
+        aside.replace(folder)
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise no_space_left(folder) from error
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def no_space_left(path: Path) -> UserError:
+    """Return the error for a full disk, saying how much is free where `path` was to be written."""
+    free_mb = shutil.disk_usage(path.parent).free / 2**20
+    return UserError(
+        f"No space left while writing {path}",
+        got=f"{free_mb:.0f} MB free there",
+        remedy="free space or choose another results folder; nothing that was there before is lost",
+    )
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read an 8-bit image: (H,W) uint8 if grey, (H,W,3) uint8 RGB if colour.
+
+    Palettes are expanded and alpha is dropped.
+
+    Raises:
+        UserError: the file is missing, damaged, or not 8 bits per channel.
+    """
+    return _read(path, keep_palette=False)
+
+
+def read_label(path: Path) -> NDArray[np.uint8]:
+    """Read a label map as (H,W) uint8 class ids; a palette image gives its indices.
+
+    Raises:
+        UserError: the file is missing, damaged, coloured, or not 8 bits.
+    """
+    array = _read(path, keep_palette=True)
+    if array.ndim == 3:
+        if not (array[..., :1] == array).all():
+            raise UserError(
+                f"{path} is a colour image, not a label map",
+                expected="one channel of class ids",
+                remedy="point the dataset's `label` pattern at the folder of class ids",
+            )
+        array = np.ascontiguousarray(array[..., 0])
+    return array
+
+
+def _read(path: Path, *, keep_palette: bool) -> NDArray[np.uint8]:
+    try:
+        with Image.open(path) as opened:
+            opened.load()
+            image: Image.Image = opened
+            if image.mode == "P" and not keep_palette:
+                image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+            if image.mode in ("1", "CMYK", "YCbCr", "LAB", "HSV"):
+                image = image.convert("L" if image.mode == "1" else "RGB")
+            array = np.asarray(image)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist", remedy="check the folder and its name") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read as an image",
+            expected="a whole PNG, JPEG, BMP or TIFF",
+            got=str(error),
+            remedy="copy or export the file again",
+        ) from error
+    if array.dtype != np.uint8:
+        raise UserError(
+            f"{path} is not an 8-bit image",
+            expected="8 bits per channel",
+            got=f"{array.dtype} values",
+            remedy="convert it to 8 bits first, with one fixed range for the whole set",
+        )
+    if array.ndim == 3 and array.shape[2] in (2, 4):  # alpha is the last channel
+        array = array[..., :-1]
+    return np.ascontiguousarray(array[..., 0] if array.shape[2:] == (1,) else array)
+
+
+def images_by_stem(folder: Path) -> dict[str, Path]:
+    """Return a folder's images by file name without suffix, sorted.
+
+    Raises:
+        UserError: the folder is missing or holds no image, or two images share a stem.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder", remedy="check the path")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
+            continue
+        if path.stem in found:
+            raise UserError(f"{path} and {found[path.stem].name} share a name", remedy="keep one of them")
+        found[path.stem] = path
+    if not found:
+        raise UserError(f"{folder} holds no image", expected="files ending in " + " ".join(IMAGE_SUFFIXES))
+    return found
+
+
+def write_png(path: Path, array: NDArray[np.uint8]) -> None:
+    """Write (H,W) or (H,W,3) uint8 as PNG; equal arrays give equal bytes."""
+    with write_aside(path) as aside:
+        Image.fromarray(array).save(aside, format="PNG", compress_level=3)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a mapping as indented JSON with sorted keys."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+    with write_aside(path) as aside:
+        aside.write_text(text + "\n", encoding="utf-8")
+
+
+def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write rows as CSV; floats keep 10 significant digits, None is an empty cell."""
+    with write_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns, lineterminator="\n", extrasaction="raise")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({key: _cell(value) for key, value in row.items()})
+
+
+def _cell(value: Any) -> Any:
+    return f"{value:.10g}" if isinstance(value, float) else value
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read a CSV with a header line into one dictionary per row.
+
+    Raises:
+        UserError: the file is missing.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist", remedy="run the step that writes it first")
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))

@@ -1,0 +1,68 @@
+"""Fingerprints of source code, so that changed code reruns what it made and a changed comment does not."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MODULE_PATH = re.compile(r"ssvif(\.\w+)+(:\w+)?")
+
+
+def fingerprint(*modules: str) -> str:
+    """Return a digest of modules of this package and of all that they import from it.
+
+    Comments, docstrings, layout and line numbers do not count. A module named in a string, such as
+    "ssvif.models.seafusion:SeAFusion", counts as imported.
+
+    Args:
+        *modules: dotted names, e.g. "ssvif.training.loop".
+    """
+    reached: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in reached and _source_file(module).is_file():
+            reached.add(module)
+            waiting += _imports(module)
+    text = "\n".join(f"{module} {_code(module)}" for module in sorted(reached))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _source_file(module: str) -> Path:
+    path = ROOT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    tree = ast.parse(_source_file(module).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [each for each in node.body if not _is_text(each)]
+    return tree
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+@cache
+def _code(module: str) -> str:
+    return hashlib.sha256(ast.dump(_tree(module)).encode()).hexdigest()
+
+
+def _imports(module: str) -> list[str]:
+    found: list[str] = []
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "ssvif":
+            found.append(node.module or "")
+            found += [f"{node.module}.{each.name}" for each in node.names]
+        elif isinstance(node, ast.Import):
+            found += [each.name for each in node.names if each.name.split(".")[0] == "ssvif"]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and MODULE_PATH.fullmatch(node.value):
+            found.append(node.value.partition(":")[0])
+    return found

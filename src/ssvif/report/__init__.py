@@ -1,0 +1,1 @@
+"""Tables, figures and the page. Reads CSV and PNG only, imports no torch."""

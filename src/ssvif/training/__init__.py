@@ -1,0 +1,1 @@
+"""The self-supervised training: loop, stages, weighting, checkpoints."""

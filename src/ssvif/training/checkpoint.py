@@ -1,0 +1,44 @@
+"""Training state between epochs: outside the declared outputs, so that a killed job can go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ssvif.ops.files import write_aside
+
+log = logging.getLogger("ssvif")
+
+
+def state_key(**parts: Any) -> str:
+    """Return a key of everything that decides the training; a state with another key is not resumed."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def save_state(path: Path, key: str, state: Mapping[str, Any]) -> None:
+    """Write a state of tensors, numbers, strings, lists and dictionaries, whole or not at all."""
+    with write_aside(path) as aside:
+        torch.save({"key": key, "state": dict(state)}, aside)
+
+
+def load_state(path: Path, key: str) -> dict[str, Any] | None:
+    """Return the state to resume from, or None if there is none that belongs to this training."""
+    if not path.is_file():
+        return None
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        log.warning("%s cannot be read and is ignored: %s", path, str(error).splitlines()[0])
+        return None
+    if stored["key"] != key:
+        log.info("%s belongs to other settings or data and is ignored", path)
+        return None
+    state: dict[str, Any] = stored["state"]
+    return state

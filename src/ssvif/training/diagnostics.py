@@ -1,0 +1,42 @@
+"""Is the pseudo label still alive? Without labels, one class for every pixel would please the loss."""
+
+from __future__ import annotations
+
+import torch
+
+LIVE_SHARE = 1e-3
+COLLAPSED_EPOCHS = 3
+
+
+class ClassUsage:
+    """Counts, over the validation pairs, which classes the branches use and whether they agree.
+
+    Args:
+        classes: K.
+    """
+
+    def __init__(self, classes: int) -> None:
+        self._classes = classes
+        self._usage = torch.zeros(classes, dtype=torch.float64)
+        self._confusion = torch.zeros(classes, classes, dtype=torch.float64)
+
+    def update(self, pseudo_label: torch.Tensor, feature_logits: torch.Tensor, pixel_logits: torch.Tensor) -> None:
+        """Add a batch: pseudo label and both branches' logits, each (B,K,H,W)."""
+        label = pseudo_label.argmax(dim=1).flatten()
+        self._usage += torch.bincount(label, minlength=self._classes).double().cpu()
+        both = feature_logits.argmax(dim=1) * self._classes + pixel_logits.argmax(dim=1)
+        counts = torch.bincount(both.flatten(), minlength=self._classes**2)
+        self._confusion += counts.view(self._classes, self._classes).double().cpu()
+
+    def compute(self) -> dict[str, float]:
+        """Return `live_classes` (of K, above 0.1 % of the pixels), `class_entropy` in nats of the
+        pseudo label's usage, and `agreement`, the mIoU (0..1) of the branches' best classes.
+        """  # noqa: D205 (one sentence that needs its lines)
+        share = self._usage / self._usage.sum()
+        overlap = self._confusion.diagonal()
+        union = self._confusion.sum(0) + self._confusion.sum(1) - overlap
+        return {
+            "live_classes": int((share > LIVE_SHARE).sum()),
+            "class_entropy": float(torch.special.entr(share).sum()),
+            "agreement": float((overlap / union)[union > 0].mean()),
+        }

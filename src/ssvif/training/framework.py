@@ -1,0 +1,86 @@
+"""The fusion network with its two segmentation branches, and the terms it is trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ssvif.losses.consistency import consistency_loss, make_pseudo_label
+from ssvif.losses.fusion import fusion_terms, weighted_sum
+from ssvif.models.base import FusionModel
+from ssvif.models.registry import build_fusion_model
+from ssvif.models.segmentation import SegmentationHead, Segmenter, join_features
+from ssvif.ops.color import to_channels
+from ssvif.ops.seeds import seed_torch
+from ssvif.training.options import TrainingOptions
+from ssvif.training.stages import Stage
+
+
+@dataclass
+class Output:
+    """What a step's forward pass gives; the logits and the pseudo label exist in stage II only.
+
+    Attributes:
+        fused: (B,C,H,W), not clamped.
+        feature_logits: (B,K,H,W) of the segmentation head.
+        pixel_logits: (B,K,H,W) of the segmenter.
+        pseudo_label: (B,K,H,W) probabilities, detached.
+    """
+
+    fused: torch.Tensor
+    feature_logits: torch.Tensor | None = None
+    pixel_logits: torch.Tensor | None = None
+    pseudo_label: torch.Tensor | None = None
+
+
+class Framework(nn.Module):
+    """SSVIF around a fusion network (paper, III-A and III-C).
+
+    Args:
+        options: of the training; decides the networks and the loss.
+    """
+
+    def __init__(self, options: TrainingOptions) -> None:
+        super().__init__()
+        self.options = options
+        seed_torch(options.seed, "fusion model")
+        self.fusion_model: FusionModel = build_fusion_model(options.fusion_model, options.channels)
+        self.segmentation_head: nn.Module | None = None
+        self.segmenter: nn.Module | None = None
+        if options.framework == "ssvif":
+            seed_torch(options.seed, "branches")
+            self.segmentation_head = SegmentationHead(self.fusion_model.feature_channels, options.classes)
+            self.segmenter = Segmenter(options.segmenter, options.classes)
+
+    def forward(self, visible: torch.Tensor, infrared: torch.Tensor, stage: Stage) -> Output:
+        """Fuse images (B,C,H,W) in [0,1] and, in stage II, segment features and fused image."""
+        features = self.fusion_model.backbone(visible, infrared)
+        fused = self.fusion_model.decoder(features).float()
+        if stage is Stage.FUSION:
+            return Output(fused)
+        assert self.segmentation_head is not None, "a fusion-only framework has no stage II"
+        assert self.segmenter is not None
+        feature_logits = self.segmentation_head(join_features(features)).float()
+        pixel_logits = self.segmenter(fused).float()
+        label = make_pseudo_label(feature_logits, pixel_logits, self.options.consistency)
+        return Output(fused, feature_logits, pixel_logits, label)
+
+    def losses(self, output: Output, visible: torch.Tensor, infrared: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the named terms: those of Eq. 3, their sum `fusion`, and in stage II `consistency`."""
+        terms = fusion_terms(visible, infrared, output.fused, self.options.structural_shares)
+        terms["fusion"] = weighted_sum(terms, self.options.fusion_weights())
+        if output.pseudo_label is not None:
+            assert output.feature_logits is not None
+            assert output.pixel_logits is not None
+            terms["consistency"] = consistency_loss(
+                output.feature_logits, output.pixel_logits, output.pseudo_label, self.options.balance
+            )
+        return terms
+
+    def inputs(self, batch: dict[str, torch.Tensor], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return visible and infrared (B,C,H,W) of a batch of (B,3,H,W) images, on the device."""
+        visible, infrared = (batch[name].to(device, non_blocking=True) for name in ("visible", "infrared"))
+        channels = self.fusion_model.channels
+        return to_channels(visible, channels), to_channels(infrared, channels)

@@ -1,0 +1,90 @@
+"""One row an epoch: what the losses, the weights and the pseudo label did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from ssvif.ops.files import write_csv
+from ssvif.training.diagnostics import COLLAPSED_EPOCHS
+from ssvif.training.stages import Stage
+
+Row = dict[str, float | int | str]
+TERMS = ("fusion", "intensity", "gradient", "structural", "color", "consistency")
+COLUMNS = (
+    "epoch",
+    "stage",
+    "train_loss",
+    *(f"train_{term}" for term in TERMS),
+    "validation_loss",
+    "validation_fusion",
+    "validation_consistency",
+    "weight_fusion",
+    "weight_consistency",
+    "alpha",
+    "grad_norm_fusion",
+    "grad_norm_consistency",
+    "loss_ratio_fusion",
+    "loss_ratio_consistency",
+    "live_classes",
+    "class_entropy",
+    "agreement",
+    "collapsed",
+)
+
+
+class Means:
+    """Running means of named scalars, kept on the device so that no step waits for them."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, torch.Tensor] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, values: Mapping[str, torch.Tensor], count: int = 1) -> None:
+        """Add scalars that are means over `count` items."""
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0) + value.detach().double() * count
+            self._counts[name] = self._counts.get(name, 0) + count
+
+    def compute(self) -> dict[str, float]:
+        """Return every name's mean."""
+        return {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+
+
+def is_collapsed(live_classes: Sequence[int]) -> bool:
+    """Return whether the pseudo label has lived in one class for the last three epochs."""
+    recent = live_classes[-COLLAPSED_EPOCHS:]
+    return len(recent) == COLLAPSED_EPOCHS and max(recent) <= 1
+
+
+def history_row(
+    epoch: int,
+    stage: Stage,
+    train: Mapping[str, float],
+    validation: Mapping[str, float],
+    weights: Mapping[str, float],
+) -> Row:
+    """Return the row of an epoch; what does not apply to its stage is left out.
+
+    Args:
+        epoch: counted from 1.
+        stage: of the epoch.
+        train: mean loss terms, and "loss", over the steps.
+        validation: the same over the validation pairs, and in stage II the class diagnostics.
+        weights: of the tasks in the epoch's last step.
+    """
+    row: Row = {"epoch": epoch, "stage": str(stage)}
+    row |= {f"train_{name}": value for name, value in train.items()}
+    for name, value in validation.items():
+        row[name if name in COLUMNS else f"validation_{name}"] = value
+    if stage is Stage.JOINT:
+        row |= {f"weight_{task}": weight for task, weight in weights.items()}
+        row["alpha"] = weights["consistency"] / weights["fusion"]
+    return {name: value for name, value in row.items() if name in COLUMNS}
+
+
+def write_history(path: Path, rows: Sequence[Row]) -> None:
+    """Write the epochs' rows as CSV."""
+    write_csv(path, rows, COLUMNS)

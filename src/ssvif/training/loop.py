@@ -1,0 +1,265 @@
+"""The self-supervised training, to be read from top to bottom.
+
+`train` is the command; `Trainer` holds everything that changes from epoch to epoch, so that a
+checkpoint is its state; `Trainer.step` is the method of the paper in a dozen lines.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from ssvif.data.views import TrainingView
+from ssvif.models.registry import save_fusion_model
+from ssvif.ops.device import device_name
+from ssvif.ops.errors import UserError
+from ssvif.ops.progress import format_seconds
+from ssvif.ops.record import Recorder
+from ssvif.ops.seeds import derive_seed, generator, make_deterministic, seed_torch
+from ssvif.training.checkpoint import load_state, save_state, state_key
+from ssvif.training.diagnostics import COLLAPSED_EPOCHS, ClassUsage
+from ssvif.training.framework import Framework
+from ssvif.training.gradients import TASKS, apply_gradients, gradient_norm, task_gradients
+from ssvif.training.history import Means, Row, history_row, is_collapsed, write_history
+from ssvif.training.options import TrainingOptions
+from ssvif.training.stages import EarlyStopping, Stage, StageSwitch
+from ssvif.training.weighting import build_weighting
+
+log = logging.getLogger("ssvif")
+Batch = dict[str, torch.Tensor]
+
+
+def train(
+    pairs: Path, output: Path, state: Path, *, options: TrainingOptions, device: torch.device, workers: int = 0
+) -> None:
+    """Train a fusion network on unlabelled pairs; write model.safetensors, history.csv, record.json.
+
+    Killed at any point and called again, it goes on after the last whole epoch and ends with the
+    same bytes as an undisturbed training on the same machine.
+
+    Args:
+        pairs: HDF5 of `ssvif pack`; its splits "train" and "validation" are used, without labels.
+        output: folder of the three files.
+        state: file for the state between epochs; removed at the end.
+        options: of the training.
+        device: to compute on.
+        workers: processes that load pairs; 0 loads in this one. Does not change the result.
+
+    Raises:
+        UserError: there is nothing to train on, or an image is smaller than the crop.
+    """
+    recorder = Recorder()
+    make_deterministic()
+    view = TrainingView(pairs, "train", options.crop_px, derive_seed(options.seed, "pairs"))
+    held_out = TrainingView(pairs, "validation", options.crop_px, 0, augment=False)
+    if not len(view) or not len(held_out):
+        raise UserError(f"{pairs} has no pairs to train on or to validate with", remedy="check splits.csv")
+    trainer = Trainer(options, device)
+    key = state_key(options=asdict(options), data=view.digest, torch=torch.__version__, device=device.type)
+    if resumed := load_state(state, key):
+        trainer.load_state_dict(resumed)
+        log.info("resuming after epoch %d", trainer.epoch)
+
+    start, first = time.monotonic(), trainer.epoch
+    while not trainer.finished:
+        view.set_epoch(trainer.epoch)
+        order = shuffled_batches(len(view), options.batch_size, options.seed, trainer.epoch)
+        trainer.run_epoch(
+            _load(view, order, workers, device),
+            _load(held_out, _cut(list(range(len(held_out))), options.batch_size), workers, device),
+        )
+        save_state(state, key, trainer.state_dict())
+        _log_epoch(trainer, (time.monotonic() - start) / (trainer.epoch - first))
+
+    trainer.load_best()
+    network, facts = trainer.framework.fusion_model, {"training": asdict(options)}
+    save_fusion_model(network, output / "model.safetensors", name=options.fusion_model, facts=facts)
+    write_history(output / "history.csv", trainer.history)
+    recorder.write(
+        output / "record.json",
+        settings=asdict(options),
+        device=device_name(device),
+        data_sha256=view.digest,
+        switch_epoch=trainer.switch.epoch,
+        epochs=trainer.epoch,
+        best_epoch=trainer.best_epoch,
+        collapsed=any(row.get("collapsed") for row in trainer.history),
+    )
+    state.unlink(missing_ok=True)
+
+
+class Trainer:
+    """A training between two epochs.
+
+    Args:
+        options: of the training.
+        device: to compute on.
+    """
+
+    def __init__(self, options: TrainingOptions, device: torch.device) -> None:
+        self.options, self.device = options, device
+        self.framework = Framework(options).to(device)
+        self.optimizer = torch.optim.Adam(self.framework.parameters(), lr=options.learning_rate)
+        joint = options.framework == "ssvif"
+        self.switch = StageSwitch(
+            Stage.JOINT if joint and options.stages == "one" else Stage.FUSION,
+            may_switch=joint,
+            min_epochs=options.stage_one_min_epochs,
+            max_epochs=options.stage_one_max_epochs,
+        )
+        self.stopping = EarlyStopping(options.patience)
+        self.weighting = build_weighting(options)
+        self.history: list[Row] = []
+        self.best: dict[str, torch.Tensor] = {}
+        self.best_epoch = 0
+
+    @property
+    def epoch(self) -> int:
+        """Number of epochs done."""
+        return len(self.history)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the epochs or the patience are used up."""
+        return self.epoch >= self.options.epochs or self.stopping.exhausted
+
+    def run_epoch(self, train_batches: Iterable[Batch], validation_batches: Iterable[Batch]) -> None:
+        """Train and validate one epoch, then decide on weights, stage and stopping."""
+        stage = self.switch.stage
+        seed_torch(self.options.seed, "epoch", self.epoch)
+        self.framework.train()
+        means = Means()
+        for index, batch in enumerate(train_batches):
+            means.add(self.step(index, batch, stage))
+        train_means, weights = means.compute(), self.weighting.weights()
+        validation_means = self.validate(validation_batches, stage, weights)
+        if stage is Stage.JOINT:
+            self.weighting.end_epoch({task: train_means[task] for task in TASKS})
+
+        row = history_row(self.epoch + 1, stage, train_means, validation_means, weights)
+        if stage is Stage.JOINT:
+            row |= self.weighting.facts
+            live = [int(each["live_classes"]) for each in self.history if "live_classes" in each]
+            row["collapsed"] = int(is_collapsed([*live, int(row["live_classes"])]))
+        self.history.append(row)
+        if self.stopping.update(validation_means["loss"]):
+            state = self.framework.fusion_model.state_dict()
+            self.best = {name: value.detach().cpu().clone() for name, value in state.items()}
+            self.best_epoch = self.epoch
+        if self.switch.update(train_means["fusion"], stalled=self.stopping.exhausted):
+            self.stopping.restart()
+
+    def step(self, index: int, batch: Batch, stage: Stage) -> dict[str, torch.Tensor]:
+        """Take one optimisation step on the `index`-th batch; return the named terms and "loss"."""
+        visible, infrared = self.framework.inputs(batch, self.device)
+        with self._autocast():
+            output = self.framework(visible, infrared, stage)
+        terms = self.framework.losses(output, visible, infrared)
+
+        self.optimizer.zero_grad(set_to_none=True)
+        if stage is Stage.JOINT and self.weighting.measures_at(index):
+            gradients = task_gradients(terms, self.framework.parameters())
+            shared = list(self.framework.fusion_model.parameters())
+            self.weighting.observe({task: float(gradient_norm(gradients[task], shared)) for task in TASKS})
+            apply_gradients(gradients, self.weighting.weights())
+        else:
+            _total(terms, self.weighting.weights()).backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return {**terms, "loss": _total(terms, self.weighting.weights())}
+
+    @torch.no_grad()
+    def validate(self, batches: Iterable[Batch], stage: Stage, weights: Mapping[str, float]) -> dict[str, float]:
+        """Return the mean terms and "loss" over the validation pairs and, in stage II, the diagnostics."""
+        self.framework.eval()
+        means, usage = Means(), ClassUsage(self.options.classes)
+        for batch in batches:
+            visible, infrared = self.framework.inputs(batch, self.device)
+            with self._autocast():
+                output = self.framework(visible, infrared, stage)
+            terms = self.framework.losses(output, visible, infrared)
+            means.add({**terms, "loss": _total(terms, weights)}, count=len(visible))
+            if output.pseudo_label is not None:
+                usage.update(output.pseudo_label, output.feature_logits, output.pixel_logits)
+        return means.compute() | (usage.compute() if stage is Stage.JOINT else {})
+
+    def _autocast(self) -> torch.autocast:
+        mixed = self.options.precision == "bfloat16"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=mixed)
+
+    def load_best(self) -> None:
+        """Put the weights of the best epoch of the last stage back into the fusion network."""
+        self.framework.fusion_model.load_state_dict(self.best)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must hold; the random state follows from the epoch's number."""
+        return {
+            "framework": self.framework.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "switch": self.switch.state_dict(),
+            "stopping": self.stopping.state_dict(),
+            "weighting": self.weighting.state_dict(),
+            "history": self.history,
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up the state of a checkpoint."""
+        self.framework.load_state_dict(state["framework"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.switch.load_state_dict(state["switch"])
+        self.stopping.load_state_dict(state["stopping"])
+        self.weighting.load_state_dict(state["weighting"])
+        self.history, self.best, self.best_epoch = state["history"], state["best"], state["best_epoch"]
+
+
+def _total(terms: Mapping[str, torch.Tensor], weights: Mapping[str, float]) -> torch.Tensor:
+    """Eq. 2: the weighted sum of the tasks there are; in stage I that is the fusion loss alone."""
+    if "consistency" not in terms:
+        return terms["fusion"]
+    return torch.stack([weights[task] * terms[task] for task in TASKS]).sum()
+
+
+def shuffled_batches(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Return an epoch's batches of indices; an incomplete last batch is left out unless it is the only one."""
+    order = torch.randperm(count, generator=generator(seed, "order", epoch)).tolist()
+    batches = _cut(order, batch_size)
+    return batches[:-1] if len(batches) > 1 and len(batches[-1]) < batch_size else batches
+
+
+def _cut(indices: list[int], size: int) -> list[list[int]]:
+    return [indices[start : start + size] for start in range(0, len(indices), size)]
+
+
+def _load(view: Dataset[Batch], batches: list[list[int]], workers: int, device: torch.device) -> Iterable[Batch]:
+    return DataLoader(
+        view,
+        batch_sampler=batches,
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),  # the loader must not draw from the generator that training uses
+    )
+
+
+def _log_epoch(trainer: Trainer, seconds: float) -> None:
+    row = trainer.history[-1]
+    parts = [f"epoch {trainer.epoch}/{trainer.options.epochs} ({row['stage']})"]
+    parts += [f"loss {row['train_loss']:.3f}, validation {row['validation_loss']:.3f}"]
+    if "alpha" in row:
+        parts.append(f"α {row['alpha']:.3g}, {row['live_classes']} of {trainer.options.classes} classes live")
+    left = format_seconds(seconds * (trainer.options.epochs - trainer.epoch))
+    parts.append(f"{format_seconds(seconds)} an epoch, at most {left} left")
+    log.info("%s", "; ".join(parts))
+    if row.get("collapsed"):
+        log.warning(
+            "THE PSEUDO LABEL HAS COLLAPSED into one class for %d epochs: the consistency loss teaches nothing. "
+            "Try `balance` above 0, a smaller weight or another seed.",
+            COLLAPSED_EPOCHS,
+        )

@@ -1,0 +1,121 @@
+"""Settings of the self-supervised training. Imports nothing heavy, so that configuration can read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FRAMEWORKS = ("ssvif", "fusion_only")
+WEIGHTINGS = ("gdwa", "fixed")
+STAGES = ("two", "one")
+PSEUDO_LABEL_KINDS = ("soft", "hard")
+GDWA_FORMS = ("ratio", "share")
+STRUCTURAL_SHARES = ("gradient", "equal")
+PRECISIONS = ("float32", "bfloat16")
+
+# not stated in the paper: the report marks them, so that nobody takes them for the paper's
+ASSUMED: dict[str, str] = {
+    "classes": "K; Table VI adopts its second row, which we read as 15",
+    "color_weight": "λ₄; Table VII adopts the middle of three ascending values, whose numbers are lost",
+    "learning_rate": "the printed number is lost; 2e-5 (SwinFusion's) is the other candidate",
+    "crop_px": "the printed number is lost; SwinFusion's, whose schedule the paper follows",
+    "temperature": "DWA's value",
+    "consistency": "soft and detached pseudo labels",
+    "gdwa_form": "Eq. 2 has one weight, on the second term: α = w_consistency / w_fusion",
+    "structural_shares": "as in SwinFusion's released loss",
+    "balance": "the term is not in the paper; 0 leaves it out",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """What decides the weights of a trained run, besides its data.
+
+    Attributes:
+        fusion_model: a name in `ssvif.models.names.FUSION_MODELS` or `package.module:Class`.
+        framework: "ssvif", or "fusion_only" (no segmentation branches; Table III, row iii).
+        weighting: how consistency is weighed against fusion: "gdwa" (Eq. 7) or "fixed".
+        consistency: "soft" or "hard" pseudo labels.
+        stages: "two" (fusion first, then jointly) or "one" (jointly from the start; Table III, row iv).
+        classes: K of the pseudo label.
+        channels: 3 (color) or 1 (luma; Table VIII).
+        intensity_weight: λ₁ of Eq. 3.
+        gradient_weight: λ₂ of Eq. 3.
+        structural_weight: λ₃ of Eq. 3.
+        color_weight: λ₄ of Eq. 3.
+        structural_shares: weights of the sources in the structural term, "gradient" or "equal".
+        balance: weight of the entropy term against collapse; 0 is the paper's loss.
+        segmenter: SegFormer size of the pixel branch, "b0" to "b5".
+        epochs: most epochs, both stages together.
+        patience: epochs without a better validation loss before stopping.
+        stage_one_min_epochs: epochs before stage I may end.
+        stage_one_max_epochs: epochs after which stage I ends in any case; 0 sets no limit.
+        batch_size: pairs a step.
+        crop_px: side of the random training crop.
+        learning_rate: Adam's, constant.
+        fixed_alpha: α of the fixed weighting.
+        temperature: T of GDWA's softmax over descent rates.
+        gdwa_form: α as the "ratio" of GDWA's weights or as consistency's "share".
+        every_n_steps: GDWA measures the two gradients at every n-th step.
+        seed: of weights, order, crops and flips.
+        precision: "float32", or "bfloat16" autocast in the networks.
+    """
+
+    fusion_model: str = "seafusion"
+    framework: str = "ssvif"
+    weighting: str = "gdwa"
+    consistency: str = "soft"
+    stages: str = "two"
+    classes: int = 15
+    channels: int = 3
+    intensity_weight: float = 20.0
+    gradient_weight: float = 20.0
+    structural_weight: float = 10.0
+    color_weight: float = 20.0
+    structural_shares: str = "gradient"
+    balance: float = 0.0
+    segmenter: str = "b3"
+    epochs: int = 110
+    patience: int = 10
+    stage_one_min_epochs: int = 1
+    stage_one_max_epochs: int = 0
+    batch_size: int = 10
+    crop_px: int = 128
+    learning_rate: float = 1e-4
+    fixed_alpha: float = 0.1
+    temperature: float = 2.0
+    gdwa_form: str = "ratio"
+    every_n_steps: int = 1
+    seed: int = 0
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        choices = {
+            "framework": FRAMEWORKS,
+            "weighting": WEIGHTINGS,
+            "consistency": PSEUDO_LABEL_KINDS,
+            "stages": STAGES,
+            "structural_shares": STRUCTURAL_SHARES,
+            "gdwa_form": GDWA_FORMS,
+            "precision": PRECISIONS,
+            "channels": (1, 3),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}")
+        for name in ("epochs", "patience", "batch_size", "crop_px", "every_n_steps", "stage_one_min_epochs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+        for name in ("learning_rate", "fixed_alpha", "temperature"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive")
+        if self.classes < 2:
+            raise ValueError("classes must be at least 2")
+
+    def fusion_weights(self) -> dict[str, float]:
+        """Return λ₁..λ₄ of Eq. 3 by the names of the loss terms."""
+        return {
+            "intensity": self.intensity_weight,
+            "gradient": self.gradient_weight,
+            "structural": self.structural_weight,
+            "color": self.color_weight,
+        }

@@ -1,0 +1,95 @@
+"""The two stages (paper, III-C) and early stopping."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import Any
+
+
+class Stage(StrEnum):
+    """Stage I trains the fusion network alone, stage II everything."""
+
+    FUSION = "fusion"
+    JOINT = "joint"
+
+
+class StageSwitch:
+    """Decides the stage of the next epoch.
+
+    Stage I ends at the end of the first epoch e ≥ 2 whose mean fusion loss exceeds that of e − 1.
+
+    Args:
+        first: the stage to begin with.
+        may_switch: False keeps the first stage for good.
+        min_epochs: stage I lasts at least so long.
+        max_epochs: stage I lasts at most so long; 0 sets no limit.
+    """
+
+    def __init__(self, first: Stage, *, may_switch: bool, min_epochs: int = 1, max_epochs: int = 0) -> None:
+        self.stage = first
+        self.epoch: int | None = None
+        self._may_switch = may_switch and first is Stage.FUSION
+        self._min_epochs, self._max_epochs = min_epochs, max_epochs
+        self._losses: list[float] = []
+
+    def update(self, fusion_loss: float, *, stalled: bool = False) -> bool:
+        """Take the epoch's mean fusion loss; return True if the next epoch begins stage II.
+
+        Args:
+            fusion_loss: mean over the epoch's training steps.
+            stalled: early stopping would end the run now; in stage I the run moves on instead.
+        """
+        self._losses.append(fusion_loss)
+        if self.stage is Stage.JOINT or not self._may_switch:
+            return False
+        done = len(self._losses)
+        rose = done >= 2 and fusion_loss > self._losses[-2] and done >= self._min_epochs
+        if not (rose or stalled or (self._max_epochs and done >= self._max_epochs)):
+            return False
+        self.stage, self.epoch = Stage.JOINT, done
+        return True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must hold."""
+        return {"stage": str(self.stage), "epoch": self.epoch, "losses": self._losses}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up the state of a checkpoint."""
+        self.stage, self.epoch, self._losses = Stage(state["stage"]), state["epoch"], list(state["losses"])
+
+
+class EarlyStopping:
+    """Counts epochs without a better validation loss.
+
+    Args:
+        patience: so many of them end the training.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self._patience = patience
+        self._best, self._waited = math.inf, 0
+
+    def update(self, loss: float) -> bool:
+        """Take an epoch's validation loss; return True if it is the best so far."""
+        better = loss < self._best
+        self._best = min(self._best, loss)
+        self._waited = 0 if better else self._waited + 1
+        return better
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the patience is used up."""
+        return self._waited >= self._patience
+
+    def restart(self) -> None:
+        """Forget everything: the next stage has another loss (assumed)."""
+        self._best, self._waited = math.inf, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must hold."""
+        return {"best": self._best, "waited": self._waited}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up the state of a checkpoint."""
+        self._best, self._waited = state["best"], state["waited"]

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import errno
+import resource
+import tracemalloc
+from contextlib import contextmanager
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from ssvif.data.layouts import Layout, descriptor_to_json
+from ssvif.data.pack import pack_pairs
+from ssvif.data.pairs import PairsFile
+from ssvif.data.sink import create_hdf5
+from ssvif.data.split import read_splits, split_dataset
+from ssvif.ops.errors import UserError
+from ssvif.ops.files import read_image, read_label, sha256_of, write_png
+
+
+@contextmanager
+def largest_file(size: int):
+    """Let no file of this process grow beyond `size` bytes, as a full disk would."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_what_was_packed_is_what_lay_in_the_folders(packed, descriptor, raw, tmp_path):
+    file = PairsFile(packed)
+    for row in read_splits(tmp_path / "splits.csv"):
+        where = (row.split, row.pair.pair_id)
+        np.testing.assert_array_equal(file.visible(*where), read_image(raw / row.pair.visible))
+        np.testing.assert_array_equal(file.infrared(*where), read_image(raw / row.pair.infrared))
+        label, boxes = file.label(*where), file.boxes(*where)
+        assert (label is not None) == bool(row.pair.label)
+        assert (boxes is not None) == bool(row.pair.boxes)
+        if label is not None:
+            np.testing.assert_array_equal(label, read_label(raw / row.pair.label))
+    assert file.boxes("test", "00t").shape == (0, 5)
+    assert file.boxes("test", "02t").tolist() == [[1, 0.5, 0.5, 0.25, 0.5]] * 2
+    assert file.descriptor == descriptor
+
+
+def test_the_file_has_the_documented_form(packed, descriptor, raw, tmp_path):
+    with h5py.File(packed) as file:
+        assert file.attrs["format"] == "ssvif-pairs-1"
+        assert file.attrs["descriptor"] == descriptor_to_json(descriptor)
+        assert file.attrs["splits_sha256"] == sha256_of(tmp_path / "splits.csv")
+        pair = file["test/00t"]
+        assert sorted(pair) == ["boxes", "infrared", "label", "visible"]
+        assert pair.attrs["sha256_visible"] == sha256_of(raw / "testing" / "vi" / "00t.png")
+        assert pair.attrs["source_boxes"] == "testing/boxes/00t.txt"
+        for kind in ("visible", "infrared", "label"):
+            assert pair[kind].dtype == np.uint8
+            assert pair[kind].chunks == pair[kind].shape
+            assert (pair[kind].compression, pair[kind].compression_opts) == ("gzip", 1)
+
+
+def test_two_packs_have_the_same_bytes_and_a_changed_input_another_digest(pack, raw):
+    first = pack()
+    digest, content = PairsFile(first).digest, first.read_bytes()
+    assert pack().read_bytes() == content
+    write_png(raw / "training" / "ir" / "00.png", np.zeros((24, 32), np.uint8))
+    assert PairsFile(pack()).digest != digest
+
+
+def test_pairs_of_different_sizes_are_packed(pack, raw):
+    for side, shape in (("vi", (7, 5, 3)), ("ir", (7, 5))):
+        write_png(raw / "training" / side / "11.png", np.zeros(shape, np.uint8))
+    file = PairsFile(pack())
+    split = next(split for split in ("train", "validation") if "11" in file.names(split))
+    assert file.size(split, "11") == (7, 5)
+
+
+def test_colour_infrared_becomes_luma_and_grey_visible_three_channels(pack, raw):
+    colours = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+    write_png(raw / "testing" / "ir" / "00t.png", colours)
+    write_png(raw / "testing" / "vi" / "00t.png", colours[..., 0])
+    file = PairsFile(pack())
+    expected = [
+        [(299 * int(red) + 587 * int(green) + 114 * int(blue) + 500) // 1000 for red, green, blue in line]
+        for line in colours
+    ]
+    np.testing.assert_array_equal(file.infrared("test", "00t"), expected)
+    np.testing.assert_array_equal(file.visible("test", "00t"), np.stack([colours[..., 0]] * 3, axis=-1))
+
+
+def test_palette_labels_give_their_indices(pack, raw):
+    ids = np.tile(np.array([2, 0, 1, 255], np.uint8), (24, 8))
+    image = Image.fromarray(ids)
+    image.putpalette([value for i in range(256) for value in (255 - i, i, 7)])
+    image.save(raw / "testing" / "labels" / "00t.png")
+    np.testing.assert_array_equal(PairsFile(pack()).label("test", "00t"), ids)
+
+
+def cut_png(raw):
+    path = raw / "testing" / "vi" / "01t.png"
+    path.write_bytes(path.read_bytes()[:600])
+    return path
+
+
+def resize_infrared(raw):
+    path = raw / "testing" / "ir" / "01t.png"
+    write_png(path, np.zeros((24, 31), np.uint8))
+    return path
+
+
+def resize_label(raw):
+    path = raw / "testing" / "labels" / "01t.png"
+    write_png(path, np.zeros((23, 32), np.uint8))
+    return path
+
+
+def spoil_label(raw):
+    path = raw / "testing" / "labels" / "01t.png"
+    label = np.zeros((24, 32), np.uint8)
+    label[3, 4], label[5, 6] = 9, 200
+    write_png(path, label)
+    return path
+
+
+def spoil_boxes(raw):
+    path = raw / "testing" / "boxes" / "01t.txt"
+    path.write_text("0 0.5 0.5 0.1 0.1\n7 0.5 0.5 0.1 0.1\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (cut_png, "cannot be read as an image"),
+        (resize_infrared, "31×24 px"),
+        (resize_label, "32×23 px"),
+        (spoil_label, "9, 200"),
+        (spoil_boxes, "line 2: class 7"),
+    ],
+)
+def test_a_bad_file_is_named_and_the_last_pack_is_kept(pack, raw, tmp_path, spoil, message):
+    content = pack().read_bytes()
+    path = spoil(raw)
+    with pytest.raises(UserError, match=message) as caught:
+        pack()
+    assert str(path) in str(caught.value)
+    assert caught.value.remedy
+    assert (tmp_path / "pairs.h5").read_bytes() == content
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.h5", "splits.csv", "toy"]
+
+
+def test_files_that_are_gone_are_listed_before_anything_is_packed(descriptor, raw, tmp_path):
+    split_dataset(descriptor, raw, tmp_path / "splits.csv", seed=0)
+    for i in range(7):
+        (raw / "training" / "ir" / f"{i:02d}.png").unlink()
+    with pytest.raises(UserError, match=r"7 files listed in .*splits\.csv") as caught:
+        pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / "pairs.h5")
+    assert "and 2 more" in caught.value.got
+    assert not (tmp_path / "pairs.h5").exists()
+
+
+@pytest.mark.parametrize("size", [0, 3_000, 20_000, 40_000])
+def test_no_space_left_is_told_and_the_last_pack_is_kept(pack, raw, tmp_path, size):
+    content = pack().read_bytes()
+    assert len(content) > 50_000
+    splits = tmp_path / "splits.csv"
+    descriptor = PairsFile(tmp_path / "pairs.h5").descriptor
+    with largest_file(size), pytest.raises(UserError, match="No space left while writing") as caught:
+        pack_pairs(descriptor, raw, splits, tmp_path / "pairs.h5")
+    assert str(tmp_path / "pairs.h5") in caught.value.what
+    assert (tmp_path / "pairs.h5").read_bytes() == content
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.h5", "splits.csv", "toy"]
+
+
+def write_noise(path, noise):
+    with create_hdf5(path) as (file, check):
+        for i, row in enumerate(noise):
+            group = file.require_group("train")
+            group.create_dataset(f"{i}", data=row, chunks=row.shape, compression="gzip")
+            group.attrs[f"{i}"] = "x" * 64
+            check()
+
+
+def test_wherever_the_space_ends_hdf5_survives_it(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (40, 2_000), np.uint8)
+    for size in range(0, 80_000, 997):
+        with largest_file(size), pytest.raises(OSError, match="File too large") as caught:
+            write_noise(tmp_path / "a.h5", noise)
+        assert caught.value.errno == errno.EFBIG
+    write_noise(tmp_path / "a.h5", noise)
+    with h5py.File(tmp_path / "a.h5") as file:
+        np.testing.assert_array_equal(file["train/39"], noise[39])
+
+
+def test_memory_does_not_grow_with_the_number_of_pairs(descriptor, tmp_path):
+    """Each pair takes 4 bytes a pixel once read: 12 pairs are 14 MB, one is 1.2 MB."""
+    root, random = tmp_path / "large", np.random.default_rng(0)
+    for i in range(12):
+        for side, shape in (("vi", (480, 640, 3)), ("ir", (480, 640))):
+            (root / side).mkdir(parents=True, exist_ok=True)
+            flat = np.full(shape, random.integers(256), np.uint8)
+            write_png(root / side / f"{i}.png", flat)
+    plain = replace(descriptor, official_splits={}, layouts=(Layout("vi/{name}", "ir/{name}"),), expected={})
+    split_dataset(plain, root, tmp_path / "splits.csv", seed=0)
+    tracemalloc.start()
+    pack_pairs(plain, root, tmp_path / "splits.csv", tmp_path / "pairs.h5")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * 4 * 480 * 640
+
+
+@pytest.mark.parametrize("name", ["msrs", "roadscene"])
+def test_real_pairs_are_packed(load, shared_data, tmp_path, name):
+    descriptor = load(name)
+    root = shared_data / descriptor.folder
+    limit = {"train": 4, "validation": 2, "test": 2}
+    counts = split_dataset(descriptor, root, tmp_path / "splits.csv", seed=0, limit=limit)
+    pack_pairs(descriptor, root, tmp_path / "splits.csv", tmp_path / "pairs.h5")
+    file = PairsFile(tmp_path / "pairs.h5")
+    assert {split: len(file.names(split)) for split in file.splits()} == counts == limit
+    labelled = [bool(file.label("train", pair_id) is not None) for pair_id in file.names("train")]
+    assert sum(labelled) == (1 if name == "msrs" else 0)
+    assert (tmp_path / "pairs.h5").stat().st_size < 16 * 2**20

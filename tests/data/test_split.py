@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import logging
+import shutil
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssvif.data.find import FoundPair, find_pairs
+from ssvif.data.layouts import SPLITS, Layout
+from ssvif.data.split import _cut, _deal, read_splits, split_dataset
+from ssvif.ops.errors import UserError
+from ssvif.ops.files import read_csv
+
+
+@pytest.fixture
+def flat(descriptor, raw):
+    """The training folder alone, as a dataset without official splits, and its root."""
+    layout = Layout("vi/{name}", "ir/{name}", "labels/{name}", "boxes/{name}.txt")
+    return replace(descriptor, official_splits={}, layouts=(layout,), expected={}), raw / "training"
+
+
+def test_pairs_are_found_with_what_annotation_they_have(descriptor, raw):
+    found = find_pairs(descriptor, raw)
+    assert [pair.pair_id for pair in found["train"]] == [f"{i:02d}" for i in range(12)]
+    assert found["train"][0] == FoundPair("00", "training/vi/00.png", "training/ir/00.png", "training/labels/00.png")
+    assert found["train"][4].label == ""
+    assert [pair.boxes for pair in found["test"]] == [f"testing/boxes/{i:02d}t.txt" for i in range(3)]
+
+
+def test_hidden_and_foreign_files_are_passed_over(descriptor, raw):
+    before = find_pairs(descriptor, raw)
+    for name in (".hidden.png", "Thumbs.db", "notes.txt"):
+        (raw / "training" / "vi" / name).write_text("")
+    assert find_pairs(descriptor, raw) == before
+
+
+def test_the_first_layout_that_fits_is_taken_and_text_around_names_is_stripped(flat):
+    descriptor, root = flat
+    (root / "ir").rename(root / "thermal")
+    for path in sorted((root / "thermal").iterdir()):
+        path.rename(path.with_name(f"FLIR_{path.stem}_8bit.PNG"))
+    layouts = (Layout("Vis/{name}", "Ir/{name}"), Layout("vi/{name}", "thermal/FLIR_{name}_8bit"))
+    found = find_pairs(replace(descriptor, layouts=layouts), root)
+    assert found["all"][3] == FoundPair("03", "vi/03.png", "thermal/FLIR_03_8bit.PNG")
+
+
+@pytest.mark.parametrize("side", ["vi", "ir"])
+def test_missing_sides_are_listed(descriptor, raw, side):
+    for i in range(7):
+        (raw / "training" / side / f"{i:02d}.png").unlink()
+    with pytest.raises(UserError) as caught:
+        find_pairs(descriptor, raw)
+    text = str(caught.value)
+    assert str(raw / "training" / side) in text
+    assert "7 of 12" in text
+    assert "00, 01, 02, 03, 04 and 2 more" in text
+    assert "add the missing files" in text
+
+
+def test_two_files_of_one_name_are_refused(descriptor, raw):
+    shutil.copy(raw / "training" / "vi" / "00.png", raw / "training" / "vi" / "00.jpg")
+    with pytest.raises(UserError, match=r"00\.jpg and 00\.png"):
+        find_pairs(descriptor, raw)
+
+
+@pytest.mark.parametrize("state", ["missing", "empty", "no images"])
+def test_a_folder_without_images_is_named_with_the_setting_to_mend(descriptor, tmp_path, state):
+    root = tmp_path / "elsewhere"
+    if state != "missing":
+        (root / ("training/vi" if state == "no images" else "")).mkdir(parents=True)
+    with pytest.raises(UserError) as caught:
+        find_pairs(descriptor, root)
+    assert str(root) in str(caught.value)
+    assert "data_root" in str(caught.value)
+
+
+def test_official_splits_stay_and_validation_comes_from_train_with_its_share_of_labels(descriptor, raw, tmp_path):
+    counts = split_dataset(descriptor, raw, tmp_path / "splits.csv", seed=0)
+    assert counts == {"train": 9, "validation": 3, "test": 3}
+    lines = read_csv(tmp_path / "splits.csv")
+    assert Counter(line["split"] for line in lines if line["label"]) == {"train": 3, "validation": 1, "test": 3}
+    assert [line["pair_id"] for line in lines if line["split"] == "test"] == ["00t", "01t", "02t"]
+    order = [(SPLITS.index(line["split"]), line["pair_id"]) for line in lines]
+    assert order == sorted(order)
+
+
+def test_the_list_depends_on_the_seed_only(descriptor, raw, tmp_path):
+    texts = []
+    for number, seed in enumerate((3, 3, 4)):
+        split_dataset(descriptor, raw, tmp_path / f"{number}.csv", seed=seed)
+        texts.append((tmp_path / f"{number}.csv").read_bytes())
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_an_official_validation_is_kept(descriptor, raw, tmp_path):
+    shutil.copytree(raw / "testing", raw / "held_out")
+    splits = {**descriptor.official_splits, "validation": "held_out"}
+    counts = split_dataset(replace(descriptor, official_splits=splits), raw, tmp_path / "splits.csv", seed=0)
+    assert counts == {"train": 12, "validation": 3, "test": 3}
+
+
+def test_without_official_splits_the_ratios_decide(flat, tmp_path):
+    descriptor, root = flat
+    counts = split_dataset(replace(descriptor, ratios=(0.5, 0.25, 0.25)), root, tmp_path / "splits.csv", seed=0)
+    assert counts == {"train": 6, "validation": 3, "test": 3}
+
+
+def test_another_count_than_expected_is_a_warning_only(descriptor, raw, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING, "ssvif"):
+        split_dataset(descriptor, raw, tmp_path / "splits.csv", seed=0)
+        assert not caplog.records
+        split_dataset(replace(descriptor, expected={"test": 361}), raw, tmp_path / "splits.csv", seed=0)
+    assert caplog.messages == ["Toy: 3 pairs found in test, the whole dataset has 361"]
+
+
+def test_a_limit_keeps_the_share_of_labels(descriptor, raw, tmp_path):
+    counts = split_dataset(descriptor, raw, tmp_path / "splits.csv", seed=0, limit={"train": 3, "test": 1})
+    assert counts == {"train": 3, "validation": 3, "test": 1}
+    rows = read_splits(tmp_path / "splits.csv")
+    assert sum(bool(row.pair.label) for row in rows if row.split == "train") == 1
+
+
+@pytest.mark.parametrize("limit", [{"train": 0}, {"training": 3}])
+def test_an_impossible_limit_is_refused(descriptor, raw, tmp_path, limit):
+    with pytest.raises(UserError, match="mend `limit`"):
+        split_dataset(descriptor, raw, tmp_path / "splits.csv", seed=0, limit=limit)
+
+
+made_pairs = st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60).map(
+    lambda kinds: [FoundPair(f"{i:03d}", "v", "i", "l" * label, "b" * boxes) for i, (label, boxes) in enumerate(kinds)]
+)
+
+
+@given(made_pairs, st.floats(0.01, 0.6), st.floats(0, 0.3), st.integers(0, 99))
+def test_dealing_loses_no_pair_and_leaves_none_without_training_or_validation(pairs, validation, test, seed):
+    splits = _deal(pairs, validation, test, seed)
+    dealt = [pair.pair_id for split in SPLITS for pair in splits[split]]
+    assert sorted(dealt) == [pair.pair_id for pair in pairs]
+    assert bool(splits["train"]) == bool(pairs)
+    assert bool(splits["validation"]) == (len(pairs) > 1)
+    labels = sum(bool(pair.label) and bool(pair.boxes) for pair in pairs)
+    in_validation = sum(bool(pair.label) and bool(pair.boxes) for pair in splits["validation"])
+    assert labels < 2 or in_validation >= 1
+
+
+@given(made_pairs, st.integers(1, 70), st.integers(0, 99))
+def test_a_cut_is_exact_nested_and_in_proportion(pairs, most, seed):
+    kept = _cut(pairs, most, seed)
+    assert len(set(kept)) == len(kept) == min(most, len(pairs))
+    assert set(kept) <= set(_cut(pairs, most + 1, seed))
+    for label in (True, False):
+        share = sum(bool(pair.label) == label for pair in pairs)
+        assert abs(sum(bool(pair.label) == label for pair in kept) * len(pairs) - share * len(kept)) <= 4 * len(pairs)
+
+
+def test_m3fd_is_cut_8_1_1():
+    pairs = [FoundPair(f"{i:05d}", "v", "i", "", "b") for i in range(4200)]
+    splits = _deal(pairs, 0.1, 0.1, 0)
+    assert {split: len(members) for split, members in splits.items()} == {
+        "train": 3360,
+        "validation": 420,
+        "test": 420,
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("training,a,v.png,i.png,,", "split 'training' is not one of"),
+        ("train,,v.png,i.png,,", "not a plain name"),
+        ("train,a/b,v.png,i.png,,", "not a plain name"),
+        ("train,a,v.png,,,", "file is missing"),
+        ("train,a", "file is missing"),
+        ("train,a,../v.png,i.png,,", "leaves the dataset"),
+        ("train,first,v.png,i.png,,", "listed twice"),
+    ],
+)
+def test_a_bad_line_of_the_list_is_named(tmp_path, line, message):
+    path = tmp_path / "splits.csv"
+    path.write_text(f"split,pair_id,visible,infrared,label,boxes\ntrain,first,v.png,i.png,,\n{line}\n")
+    with pytest.raises(UserError, match="line 3.*" + message):
+        read_splits(path)
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "split,pair_id,visible,infrared,label,boxes\n"])
+def test_a_list_that_is_none_is_refused(tmp_path, text):
+    (tmp_path / "splits.csv").write_text(text)
+    with pytest.raises(UserError, match="not a list of splits"):
+        read_splits(tmp_path / "splits.csv")
+
+
+@pytest.mark.parametrize(("folder", "labelled"), [("MSRS", 63), ("RoadScene", 0)])
+def test_the_real_pairs_are_found(load, shared_data, tmp_path, folder, labelled):
+    descriptor = load(folder.lower())
+    counts = split_dataset(descriptor, shared_data / folder, tmp_path / "splits.csv", seed=0)
+    assert sum(counts.values()) == {"MSRS": 183, "RoadScene": 180}[folder]
+    assert sum(bool(row.pair.label) for row in read_splits(tmp_path / "splits.csv")) == labelled

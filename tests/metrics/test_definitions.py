@@ -1,0 +1,104 @@
+"""Every fusion metric against a plain-loop float64 reference written from the definition."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from reference.color import delta_e76_of, delta_e2000_of, delta_e_loop
+from reference.images import natural_triple
+from reference.levels import en_loop, mi_loop
+from reference.qabf import qabf_loop
+from reference.ssim import ms_ssim_loop, ssim_loop
+from reference.vif import vif_loop
+
+from ssvif.metrics.collection import METRICS, evaluate
+
+REFERENCES = {
+    "en": en_loop,
+    "mi": mi_loop,
+    "vif": vif_loop,
+    "qabf": qabf_loop,
+    "ssim": ssim_loop,
+    "ssim255": lambda *images: ssim_loop(*images, dynamic_range=255),
+    "ms_ssim": ms_ssim_loop,
+    "ms_ssim255": lambda *images: ms_ssim_loop(*images, dynamic_range=255),
+    "delta_e76": lambda visible, infrared, fused: delta_e_loop(visible, fused, delta_e76_of),
+    "delta_e2000": lambda visible, infrared, fused: delta_e_loop(visible, fused, delta_e2000_of),
+}
+TOLERANCES = {name: 1e-7 if name == "vif" else 1e-9 for name in METRICS}
+
+
+def as_tensor(image):
+    planes = image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
+    return torch.tensor(planes.copy())[None]
+
+
+def check(name, images):
+    expected = REFERENCES[name](*images)
+    assert METRICS[name](*map(as_tensor, images)).item() == pytest.approx(expected, rel=0, abs=TOLERANCES[name])
+
+
+def test_every_metric_has_a_reference():
+    assert REFERENCES.keys() == METRICS.keys()
+
+
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize(("height", "width", "fused_channels"), [(60, 47, 3), (53, 66, 1), (41, 41, 3)])
+def test_small_images(name, height, width, fused_channels):
+    if min(height, width) < METRICS[name].smallest_side:
+        pytest.skip("needs larger images, see test_five_scales")
+    check(name, natural_triple(height, width, seed=height, fused_channels=fused_channels))
+
+
+@pytest.mark.parametrize("name", ["ms_ssim", "ms_ssim255"])
+@pytest.mark.parametrize(("height", "width"), [(161, 162), (175, 164)])
+def test_five_scales(name, height, width):
+    check(name, natural_triple(height, width, seed=width))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_flat_bright_and_flat_dark_parts(name):
+    """Windows without any variance, where rounding decides most."""
+    size = max(METRICS[name].smallest_side, 48)
+    visible, infrared, fused = natural_triple(size, size, seed=5)
+    for image in (visible, infrared, fused):
+        image[: size // 2] = 255
+        image[size // 2 : size * 3 // 4, size // 3 :] = 0
+    fused[: size // 4] = 254
+    check(name, (visible, infrared, fused))
+
+
+@pytest.mark.parametrize("name", ["en", "mi", "qabf", "delta_e76", "delta_e2000"])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 7), (3, 2)])
+def test_tiny_images(name, height, width):
+    rng = np.random.default_rng(0)
+    shapes = ((height, width, 3), (height, width), (height, width, 3))
+    check(name, tuple(rng.integers(0, 256, shape, dtype=np.uint8) for shape in shapes))
+
+
+def test_all_at_once_equal_one_by_one(batch):
+    together = evaluate(*batch)
+    assert list(together) == list(METRICS)
+    for name, function in METRICS.items():
+        assert together[name].shape == (3,)
+        assert together[name].dtype == torch.float64
+        torch.testing.assert_close(together[name], function(*batch), rtol=0, atol=1e-11)
+
+
+def test_gray_infrared_may_come_as_rgb(batch):
+    visible, infrared, fused = batch
+    repeated = evaluate(visible, infrared.expand(-1, 3, -1, -1), fused)
+    for name, values in evaluate(visible, infrared, fused).items():
+        assert torch.equal(repeated[name], values)
+
+
+def test_descriptions_are_complete():
+    for name, each in METRICS.items():
+        assert each.better == ("down" if name.startswith("delta_e") else "up")
+        assert each.__doc__ is not None
+        assert "Range" in each.__doc__
+        assert "Source: " in each.__doc__
+    titles = [each.title for each in METRICS.values()]
+    assert len(set(titles)) == len(titles)
+    assert not math.isnan(sum(each.smallest_side for each in METRICS.values()))

@@ -1,0 +1,162 @@
+"""Identity, symmetry, invariance, degenerate and bad input."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssvif.metrics.collection import METRICS, evaluate
+from ssvif.ops.errors import UserError
+
+BEST_QABF = 0.9994 / (1 + math.exp(-7.5)) * 0.9879 / (1 + math.exp(-4.4))
+IDENTITY = {
+    "vif": 2.0,
+    "qabf": BEST_QABF,
+    "ssim": 2.0,
+    "ssim255": 2.0,
+    "ms_ssim": 2.0,
+    "ms_ssim255": 2.0,
+    "delta_e76": 0.0,
+    "delta_e2000": 0.0,
+}
+
+
+def constant(level, side=161):
+    return torch.full((1, 1, side, side), level, dtype=torch.uint8)
+
+
+def test_qabf_of_equal_images_is_the_specified_number():
+    assert pytest.approx(0.97479, abs=5e-6) == BEST_QABF
+
+
+@pytest.mark.parametrize("name", IDENTITY)
+def test_identity(name, batch):
+    gray = batch[1]
+    assert METRICS[name](gray, gray, gray).tolist() == pytest.approx([IDENTITY[name]] * 3, rel=0, abs=1e-9)
+
+
+@pytest.mark.parametrize("level", [1, 77, 255])
+def test_three_equal_constants(level):
+    values = evaluate(*[constant(level)] * 3)
+    for name, best in {**IDENTITY, "en": 0.0, "mi": 0.0}.items():
+        assert values[name].item() == pytest.approx(best, rel=0, abs=1e-12), name
+
+
+def test_three_black_images():
+    values = evaluate(*[constant(0)] * 3)
+    assert math.isnan(values.pop("qabf").item())
+    for name, value in values.items():
+        assert value.item() == IDENTITY.get(name, 0.0), name
+
+
+def test_constant_fused_image_tells_nothing(batch):
+    visible, infrared, _ = batch
+    values = evaluate(visible[:1], infrared[:1], constant(90, 176)[..., :163], ["en", "mi", "vif"])
+    assert values["en"].item() == 0
+    assert values["mi"].item() == pytest.approx(0, abs=1e-12)
+    assert values["vif"].item() == 0
+
+
+def test_vif_of_flat_sources_counts_one_each(batch):
+    fused = batch[2][:1, :, :161, :161]
+    assert METRICS["vif"](constant(3), constant(200), fused).item() == 2
+
+
+@pytest.mark.parametrize("name", [name for name in METRICS if not name.startswith("delta_e")])
+def test_sources_may_be_swapped(name, batch):
+    visible, infrared, fused = batch
+    swapped = METRICS[name](infrared, visible, fused)
+    torch.testing.assert_close(swapped, METRICS[name](visible, infrared, fused), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["ssim", "ssim255", "ms_ssim", "ms_ssim255", "delta_e76", "delta_e2000"])
+def test_source_and_fused_may_be_swapped(name, batch):
+    visible, _, fused = batch
+    there, back = METRICS[name](visible, visible, fused), METRICS[name](fused, fused, visible)
+    torch.testing.assert_close(there, back, rtol=0, atol=1e-11)
+
+
+def test_batch_order_and_size_do_not_matter(batch):
+    order = [2, 0, 1]
+    values = evaluate(*batch)
+    permuted = evaluate(*(each[order] for each in batch))
+    alone = evaluate(*(each[1:2] for each in batch))
+    for name in METRICS:
+        assert torch.equal(permuted[name], values[name][order])
+        assert torch.equal(alone[name], values[name][1:2])
+        turned = METRICS[name](*(each[order] for each in batch))
+        torch.testing.assert_close(turned, values[name][order], rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", ["vif", "ssim", "ssim255", "qabf"])
+def test_noise_lowers_the_value(name, batch):
+    gray = batch[1][:1]
+    noise = torch.randn(gray.shape, generator=torch.Generator().manual_seed(0))
+    values = []
+    for strength in (0, 2, 8, 32):
+        noisy = (gray + strength * noise).round().clamp(0, 255).to(torch.uint8)
+        values.append(METRICS[name](gray, gray, noisy).item())
+    assert values == sorted(values, reverse=True)
+    assert len(set(values)) == 4
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(11, 45), st.integers(11, 45), st.sampled_from([1, 3]), st.integers(1, 255), st.integers(0, 2**31))
+def test_ranges(height, width, channels, levels, seed):
+    draw = torch.Generator().manual_seed(seed)
+    images = [
+        torch.randint(0, levels + 1, (2, count, height, width), generator=draw, dtype=torch.int32).to(torch.uint8)
+        for count in (channels, 1, channels)
+    ]
+    values = evaluate(*images, [name for name, each in METRICS.items() if each.smallest_side <= min(height, width)])
+    assert (values["en"] >= 0).all()
+    assert (values["en"] <= 8).all()
+    assert (values["mi"] >= 0).all()
+    assert (values["mi"] <= 2 * values["en"] + 1e-9).all()
+    assert (values["ssim"].abs() <= 2).all()
+    assert (values["ssim255"].abs() <= 2).all()
+    assert ((values["qabf"] >= 0) & (values["qabf"] <= BEST_QABF + 1e-12)).all()
+    assert (values["delta_e76"] >= 0).all()
+    assert (values["delta_e2000"] >= 0).all()
+    assert all((each >= 0).all() for name, each in values.items() if name == "vif")
+
+
+@pytest.mark.parametrize(
+    ("position", "change", "reason"),
+    [
+        (0, lambda image: image.float() / 255, "visible.*uint8.*float32"),
+        (1, lambda image: image.repeat(1, 2, 1, 1), "infrared.*shape"),
+        (2, lambda image: image[0], "fused.*shape"),
+        (0, lambda image: image[..., 1:], r"visible.*fused.*nothing is resized"),
+        (1, lambda image: image[:1], "infrared.*number"),
+        (2, lambda image: image.to(torch.int64), "fused.*uint8"),
+    ],
+)
+def test_bad_images_are_named(batch, position, change, reason):
+    images = list(batch)
+    images[position] = change(images[position])
+    with pytest.raises(ValueError, match=reason):
+        evaluate(*images, ["en"])
+    with pytest.raises(ValueError, match=reason):
+        METRICS["ssim"](*images)
+
+
+def test_no_images_is_an_error(batch):
+    with pytest.raises(ValueError, match="no images"):
+        evaluate(*(each[:0] for each in batch))
+
+
+@pytest.mark.parametrize(("name", "side"), [("ssim", 11), ("ssim255", 11), ("vif", 41), ("ms_ssim", 161)])
+def test_smallest_side(name, side, batch):
+    METRICS[name](*(each[:1, :, :side, :] for each in batch))
+    with pytest.raises(ValueError, match=f"smallest side is {side}"):
+        METRICS[name](*(each[:1, :, : side - 1, :] for each in batch))
+
+
+def test_unknown_metric_names_the_known_ones(batch):
+    with pytest.raises(UserError, match=r"(?s)ms_ssim255.*psnr"):
+        evaluate(*batch, ["en", "psnr"])
+    with pytest.raises(UserError, match="No metric"):
+        evaluate(*batch, [])

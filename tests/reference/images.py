@@ -1,0 +1,29 @@
+"""Made images with a natural spectrum: smooth noise, edges, flat parts, saturation."""
+
+import numpy as np
+
+
+def natural_image(height, width, seed, channels=1):
+    """Return (H,W) or (H,W,3) uint8."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width] / max(height, width)
+    image = np.zeros((height, width, 3))
+    for octave in range(6):
+        frequency, angle = 3 * 2**octave, rng.uniform(0, 2 * np.pi, (2, 3))
+        waves = np.sin(frequency * (np.cos(angle[0]) * rows[..., None] + np.sin(angle[0]) * columns[..., None]) + angle[1])
+        image += waves / 2**octave
+    image = 110 + 45 * image + rng.normal(0, 3, image.shape)
+    for _ in range(4):
+        top, left = rng.integers(0, height), rng.integers(0, width)
+        image[top : top + height // 3, left : left + width // 4] = rng.uniform(0, 255, 3)
+    image = np.clip(np.round(image), 0, 255).astype(np.uint8)
+    return image if channels == 3 else image[..., 0]
+
+
+def natural_triple(height, width, seed, fused_channels=3):
+    """Return visible (H,W,3), infrared (H,W) and a noisy fusion of them, all uint8."""
+    visible, infrared = natural_image(height, width, seed, 3), natural_image(height, width, seed + 1000)
+    noise = np.random.default_rng(seed).normal(0, 2, visible.shape)
+    mixed = 0.6 * visible + 0.4 * infrared[..., None] + noise
+    fused = np.clip(np.round(mixed), 0, 255).astype(np.uint8)
+    return visible, infrared, fused if fused_channels == 3 else fused[..., 0]

@@ -1,0 +1,78 @@
+# Raw folders to one HDF5 file a dataset.
+
+
+rule scenes:
+    output:
+        directory(RESULTS / "scenes/data/scenes"),
+    log:
+        LOGS / "scenes/scenes.log",
+    benchmark:
+        BENCHMARKS / "scenes/scenes.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        train=SETTINGS.scenes.train,
+        test=SETTINGS.scenes.test,
+        height=SETTINGS.scenes.height_px,
+        width=SETTINGS.scenes.width_px,
+        seed=SETTINGS.scenes.seed,
+        code=fingerprint("ssvif.data.scenes.write"),
+    message:
+        "Making road scenes"
+    shell:
+        "ssvif scenes --output {output} --train {params.train} --test {params.test}"
+        " --height {params.height} --width {params.width} --seed {params.seed} > {log} 2>&1"
+
+
+rule split:
+    input:
+        branch(
+            lambda wildcards: wildcards.dataset == "scenes", then=rules.scenes.output
+        ),
+    output:
+        RESULTS / "{dataset}/data/splits.csv",
+    log:
+        LOGS / "{dataset}/split.log",
+    benchmark:
+        BENCHMARKS / "{dataset}/split.tsv"
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        data_root=lambda wildcards: data_root(wildcards.dataset),
+        descriptor=lambda wildcards: descriptor_to_json(DESCRIPTORS[wildcards.dataset]),
+        seed=SETTINGS.split.seed,
+        limit=" ".join(
+            f"--limit {split}={most}"
+            for split, most in sorted(SETTINGS.split.limit.items())
+        ),
+        code=fingerprint("ssvif.data.split"),
+    message:
+        "Splitting {wildcards.dataset}"
+    shell:
+        "ssvif split --dataset config/datasets/{wildcards.dataset}.yaml --data-root {params.data_root:q}"
+        " --output {output} --seed {params.seed} {params.limit} > {log} 2>&1"
+
+
+rule pack:
+    input:
+        splits=rules.split.output,
+    output:
+        RESULTS / "{dataset}/data/pairs.h5",
+    log:
+        LOGS / "{dataset}/pack.log",
+    benchmark:
+        BENCHMARKS / "{dataset}/pack.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        data_root=lambda wildcards: data_root(wildcards.dataset),
+        descriptor=lambda wildcards: descriptor_to_json(DESCRIPTORS[wildcards.dataset]),
+        code=fingerprint("ssvif.data.pack"),
+    message:
+        "Packing {wildcards.dataset}"
+    shell:
+        "ssvif pack --dataset config/datasets/{wildcards.dataset}.yaml --data-root {params.data_root:q}"
+        " --splits {input.splits} --output {output} > {log} 2>&1"

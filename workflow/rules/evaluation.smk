@@ -1,0 +1,85 @@
+# What the metrics, a segmenter and a detector make of a run's fused images.
+
+
+rule score:
+    input:
+        pairs=RESULTS / "{dataset}/data/pairs.h5",
+        fused=RESULTS / "{dataset}/{run}/fused",
+    output:
+        RESULTS / "{dataset}/{run}/fusion_metrics.csv",
+    log:
+        LOGS / "{dataset}/{run}/score.log",
+    benchmark:
+        BENCHMARKS / "{dataset}/{run}/score.tsv"
+    threads: SETTINGS.threads
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=fingerprint("ssvif.scoring"),
+    message:
+        "Scoring {wildcards.run} on {wildcards.dataset}"
+    shell:
+        "ssvif score --pairs {input.pairs} --fused {input.fused}/test --output {output}"
+        " --dataset {wildcards.dataset} --run {wildcards.run} --threads {threads} > {log} 2>&1"
+
+
+rule segment:
+    input:
+        pairs=RESULTS / "{dataset}/data/pairs.h5",
+        fused=RESULTS / "{dataset}/{run}/fused",
+    output:
+        # the network and its history come too, where the dataset has labels to train on
+        iou=RESULTS / "{dataset}/{run}/segmentation/iou.csv",
+        predictions=directory(RESULTS / "{dataset}/{run}/segmentation/predictions"),
+        record=RESULTS / "{dataset}/{run}/segmentation/record.json",
+    log:
+        LOGS / "{dataset}/{run}/segment.log",
+    benchmark:
+        BENCHMARKS / "{dataset}/{run}/segment.tsv"
+    threads: SETTINGS.threads
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime=720,
+    params:
+        settings=to_json(SETTINGS.segmentation) if SETTINGS.segmentation else "",
+        folder=subpath(output.iou, parent=True),
+        device=SETTINGS.device,
+        code=fingerprint("ssvif.downstream.segmentation"),
+    message:
+        "Segmenting {wildcards.dataset} as fused by {wildcards.run}"
+    shell:
+        "ssvif segment --pairs {input.pairs} --fused {input.fused} --output {params.folder}"
+        " --dataset {wildcards.dataset} --run {wildcards.run} --settings {params.settings:q}"
+        " --device {params.device} --threads {threads} > {log} 2>&1"
+
+
+rule detect:
+    input:
+        pairs=RESULTS / "{dataset}/data/pairs.h5",
+        fused=RESULTS / "{dataset}/{run}/fused",
+    output:
+        ap=RESULTS / "{dataset}/{run}/detection/ap.csv",
+        boxes=RESULTS / "{dataset}/{run}/detection/boxes.csv",
+        record=RESULTS / "{dataset}/{run}/detection/record.json",
+    log:
+        LOGS / "{dataset}/{run}/detect.log",
+    benchmark:
+        BENCHMARKS / "{dataset}/{run}/detect.tsv"
+    threads: SETTINGS.threads
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime=720,
+    params:
+        settings=to_json(SETTINGS.detection) if SETTINGS.detection else "",
+        folder=subpath(output.ap, parent=True),
+        device=SETTINGS.device,
+        code=fingerprint("ssvif.downstream.detection"),
+    message:
+        "Detecting on {wildcards.dataset} as fused by {wildcards.run}"
+    shell:
+        "ssvif detect --pairs {input.pairs} --fused {input.fused} --output {params.folder}"
+        " --dataset {wildcards.dataset} --run {wildcards.run} --settings {params.settings:q}"
+        " --device {params.device} --threads {threads} > {log} 2>&1"

@@ -1,0 +1,75 @@
+# Tables of all runs and the page that shows them.
+
+RUN_ARGUMENTS = [
+    f"--run={dataset}/{run.name}={run.title}"
+    for dataset in DESCRIPTORS
+    for run in RUNS.values()
+]
+
+
+rule tables:
+    input:
+        ALL_SCORES,
+    output:
+        report(
+            directory(TABLES),
+            patterns=["{name}.csv"],
+            caption="../report/table.rst",
+            category="Tables",
+        ),
+    log:
+        LOGS / "tables.log",
+    benchmark:
+        BENCHMARKS / "tables.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        runs=RUN_ARGUMENTS,
+        titles=[
+            f"--title={name}={descriptor.title}"
+            for name, descriptor in DESCRIPTORS.items()
+        ],
+        results=RESULTS,
+        code=fingerprint("ssvif.report.tables"),
+    message:
+        "Making tables"
+    shell:
+        "ssvif tables --results {params.results} --published config/published --output {output}"
+        " {params.titles:q} {params.runs:q} > {log} 2>&1"
+
+
+rule report:
+    input:
+        scores=ALL_SCORES,
+        histories=HISTORIES,
+        splits=expand(RESULTS / "{dataset}/data/splits.csv", dataset=DESCRIPTORS),
+        tables=rules.tables.output,
+    output:
+        report(
+            directory(REPORT),
+            htmlindex="index.html",
+            caption="../report/page.rst",
+            category="Page",
+        ),
+    log:
+        LOGS / "report.log",
+    benchmark:
+        BENCHMARKS / "report.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        runs=RUN_ARGUMENTS,
+        sources=[f"--source={name}={source_folder(name)}" for name in DESCRIPTORS],
+        results=RESULTS,
+        title=SETTINGS.report.title,
+        pairs=SETTINGS.report.pairs,
+        settings=to_json(SETTINGS.training),
+        code=fingerprint("ssvif.report.page"),
+    message:
+        "Making the page"
+    shell:
+        "ssvif report --results {params.results} --tables {input.tables} --output {output}"
+        " --title {params.title:q} --pairs {params.pairs} --settings {params.settings:q}"
+        " {params.sources:q} {params.runs:q} > {log} 2>&1"

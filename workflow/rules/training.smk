@@ -1,0 +1,56 @@
+# A run's network and its fused images.
+
+
+rule train:
+    input:
+        pairs=RESULTS / "{dataset}/data/pairs.h5",
+    output:
+        model=RESULTS / "{dataset}/{run}/model.safetensors",
+        history=RESULTS / "{dataset}/{run}/history.csv",
+        record=RESULTS / "{dataset}/{run}/record.json",
+    log:
+        LOGS / "{dataset}/{run}/train.log",
+    benchmark:
+        BENCHMARKS / "{dataset}/{run}/train.tsv"
+    threads: SETTINGS.threads
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime=1440,
+    params:
+        settings=training_settings,
+        folder=subpath(output.model, parent=True),
+        # outside the declared outputs, which Snakemake deletes before a job and after a failed one
+        state=lambda wildcards: STATES / wildcards.dataset / f"{wildcards.run}.pt",
+        device=SETTINGS.device,
+        code=fingerprint("ssvif.training.loop"),
+    message:
+        "Training {wildcards.run} on {wildcards.dataset}"
+    shell:
+        "ssvif train --pairs {input.pairs} --output {params.folder} --state {params.state}"
+        " --settings {params.settings:q} --device {params.device} --threads {threads} > {log} 2>&1"
+
+
+rule fuse:
+    input:
+        unpack(fuse_inputs),
+    output:
+        directory(RESULTS / "{dataset}/{run}/fused"),
+    log:
+        LOGS / "{dataset}/{run}/fuse.log",
+    benchmark:
+        BENCHMARKS / "{dataset}/{run}/fuse.tsv"
+    threads: SETTINGS.threads
+    resources:
+        gpu=lambda wildcards: GPU if RUNS[wildcards.run].kind == "trained" else 0,
+        mem_mb=4000,
+        runtime=120,
+    params:
+        method=fuse_method,
+        device=SETTINGS.device,
+        code=fingerprint("ssvif.fusion"),
+    message:
+        "Fusing {wildcards.dataset} with {wildcards.run}"
+    shell:
+        "ssvif fuse --pairs {input.pairs} {params.method} --output {output}"
+        " --device {params.device} --threads {threads} > {log} 2>&1"
