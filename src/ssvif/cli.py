@@ -29,8 +29,8 @@ Dataset = Annotated[Path, typer.Option(help="Dataset descriptor, e.g. config/dat
 DataRoot = Annotated[Path, typer.Option(help="The folder that holds the dataset's folder.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda; a GPU is taken for this job alone.")]
-Workers = Annotated[int, typer.Option(help="Processes that load data; 0 loads in this one.")]
-Threads = Annotated[int, typer.Option(help="CPU threads of torch; 0 leaves the choice to torch.")]
+Workers = Annotated[int, typer.Option(help="Processes that load data; 0 loads in this one.", min=0)]
+Threads = Annotated[int, typer.Option(help="CPU threads of torch; 0 leaves the choice to torch.", min=0)]
 SettingsText = Annotated[str, typer.Option("--settings", help="Settings: JSON, or a JSON or YAML file.")]
 Assignments = Annotated[list[str] | None, typer.Option("--set", help="One setting, NAME=VALUE; may be repeated.")]
 DatasetName = Annotated[str, typer.Option(help="Name of the dataset in the tables.")]
@@ -48,6 +48,11 @@ def main() -> None:
         app()
     except UserError as error:
         typer.echo(f"ssvif: {error}", err=True)
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        typer.echo(f"ssvif: {error.filename}: {error.strerror}", err=True)  # e.g. a folder nobody may write to
         raise SystemExit(1) from None
 
 
@@ -143,7 +148,9 @@ def fuse(
 
     if sum(map(bool, (model, baseline, images))) != 1:
         raise UserError("ssvif fuse needs one of --model, --baseline and --images")
-    if images and pairs:
+    if images:
+        if not pairs:
+            raise UserError("ssvif fuse --images needs --pairs, which says what images there should be")
         fusion.collect_images(pairs, images, output)
         return
     with lease_device(device if model else "cpu") as leased:

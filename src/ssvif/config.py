@@ -70,7 +70,8 @@ class ReportSettings(BaseModel):
 
 
 def _none_if_false(value: Any) -> Any:
-    return None if value is False else value
+    # a key with nothing below it is None in YAML: that asks for the defaults, not for leaving it out
+    return {} if value is None else None if value is False else value
 
 
 class Settings(BaseModel):
@@ -127,6 +128,8 @@ def load_settings(values: Mapping[str, Any]) -> Settings:
     """
     merged = dict(values)
     presets = merged.pop("presets", None) or {}
+    if not (isinstance(presets, Mapping) and all(isinstance(each, Mapping) for each in presets.values())):
+        raise UserError("`presets` must hold a mapping of settings by name", got=f"{presets!r:.60}")
     if preset := merged.get("preset"):
         if preset not in presets:
             raise UserError(f"Unknown preset {preset!r}", expected=" | ".join(presets) or "none is defined")
@@ -191,10 +194,12 @@ def load_runs(path: Path, defaults: TrainingOptions) -> list[Run]:
     """
     if not path.is_file():
         raise UserError(f"The experiments table {path} does not exist", remedy="correct `experiments`")
-    with path.open(encoding="utf-8", newline="") as stream:
+    with path.open(encoding="utf-8-sig", newline="") as stream:  # spreadsheets put a mark at the start
         lines = [line for line in stream if line.strip() and not line.startswith("#")]
     rows = list(csv.DictReader(lines, delimiter="\t"))
     known = {*NOT_TRAINING, *(field.name for field in fields(TrainingOptions))}
+    if longer := [row.get("run") for row in rows if None in row]:
+        raise UserError(f"{path} has more cells than columns in the runs {longer}", expected="a cell a column")
     if rows and (unknown := [column for column in rows[0] if column not in known]):
         raise UserError(f"{path} has unknown columns: {unknown}", expected=" | ".join(sorted(known)))
     runs = [_load_run(path, row, defaults) for row in rows]

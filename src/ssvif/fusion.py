@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ssvif.data.pairs import PairsFile
 from ssvif.models.base import FusionModel
-from ssvif.ops.color import rgb_to_ycbcr, ycbcr_to_rgb
+from ssvif.ops.color import luma, rgb_to_ycbcr, ycbcr_to_rgb
 from ssvif.ops.errors import UserError, shorten
-from ssvif.ops.files import IMAGE_SUFFIXES, read_image, write_folder_aside, write_png
+from ssvif.ops.files import images_by_stem, read_image, write_folder_aside, write_png
 from ssvif.ops.progress import track
 
 log = logging.getLogger("ssvif")
@@ -57,8 +57,8 @@ def model_fuser(model: FusionModel, device: torch.device) -> Fuser:
         if model.channels == 3:
             return model(visible, infrared)  # type: ignore[no-any-return]
         ycbcr = rgb_to_ycbcr(visible)
-        luma = model(ycbcr[:, :1], infrared[:, :1])
-        return ycbcr_to_rgb(torch.cat([luma, ycbcr[:, 1:]], dim=1))
+        fused = model(ycbcr[:, :1], infrared[:, :1])
+        return ycbcr_to_rgb(torch.cat([fused, ycbcr[:, 1:]], dim=1))
 
     return fuse
 
@@ -77,6 +77,8 @@ def fuse_pairs(pairs: Path, output: Path, fuser: Fuser) -> None:
 def fuse_folders(visible: Path, infrared: Path, output: Path, fuser: Fuser) -> None:
     """Fuse two folders of images with equal stems into `output/{stem}.png`.
 
+    A colour infrared image counts as its luma, as when packing.
+
     Raises:
         UserError: a folder is missing or empty, a pair has one side only or two sizes.
     """
@@ -87,28 +89,17 @@ def fuse_folders(visible: Path, infrared: Path, output: Path, fuser: Fuser) -> N
             expected=f"the same names in {visible} and {infrared}",
             remedy="add the missing images or move the others away",
         )
-    jobs = ((Path(f"{stem}.png"), read_image(left[stem]), read_image(right[stem])) for stem in sorted(left))
+    jobs = ((Path(f"{stem}.png"), *_read_pair(left[stem], right[stem])) for stem in sorted(left))
     _fuse_all(jobs, len(left), output, fuser)
 
 
-def images_by_stem(folder: Path) -> dict[str, Path]:
-    """Return a folder's images by file name without suffix.
-
-    Raises:
-        UserError: the folder is missing or holds no image, or two images share a stem.
-    """
-    if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder", remedy="check the path")
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
-            continue
-        if path.stem in found:
-            raise UserError(f"{path} and {found[path.stem].name} share a name", remedy="keep one of them")
-        found[path.stem] = path
-    if not found:
-        raise UserError(f"{folder} holds no image", expected="files ending in " + " ".join(IMAGE_SUFFIXES))
-    return found
+def _read_pair(visible: Path, infrared: Path) -> tuple[Image, Image]:
+    left, right = read_image(visible), read_image(infrared)
+    if left.shape[:2] != right.shape[:2]:
+        raise _size_error(infrared, right, left.shape[:2])
+    if right.ndim == 3:
+        right = luma(torch.tensor(right).permute(2, 0, 1)[None])[0, 0].numpy()
+    return left, right
 
 
 def collect_images(pairs: Path, images: Path, output: Path) -> None:
@@ -141,7 +132,7 @@ def collect_images(pairs: Path, images: Path, output: Path) -> None:
 
 def to_tensor(image: Image) -> torch.Tensor:
     """Return an 8-bit image (H,W) or (H,W,3) as (1,3,H,W) float32 in [0,1]."""
-    tensor = torch.from_numpy(image).float() / 255
+    tensor = torch.tensor(image).float() / 255  # a copy: what is read from a file may be read-only
     tensor = tensor.expand(3, -1, -1) if tensor.ndim == 2 else tensor.permute(2, 0, 1)
     return tensor.unsqueeze(0).contiguous()
 
@@ -158,8 +149,6 @@ def _fuse_all(jobs: Iterable[Job], count: int, output: Path, fuser: Fuser) -> No
     with write_folder_aside(output) as aside, ThreadPoolExecutor(max_workers=2) as writers:
         written: list[Future[None]] = []
         for relative, visible, infrared in track(jobs, "fusing", total=count):
-            if visible.shape[:2] != infrared.shape[:2]:
-                raise _size_error(relative, infrared, visible.shape[:2])
             fused = to_image(fuser(to_tensor(visible), to_tensor(infrared)))
             if len(written) >= 8:
                 written.pop(0).result()  # bounds the memory of images that wait

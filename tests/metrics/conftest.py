@@ -1,11 +1,7 @@
 import pytest
 import torch
-from reference.images import natural_triple
 
-
-def as_tensor(image):
-    planes = image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
-    return torch.tensor(planes.copy())[None]
+from reference.images import as_tensor, natural_triple
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.levels import luma_loop
 
+from reference.levels import luma_loop
 from ssvif.ops.color import luma, rgb_to_ycbcr, ycbcr_to_rgb
 
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
-from reference.windows import gaussian_2d, weighted_mean_loop
 from scipy import ndimage
 
+from reference.windows import gaussian_2d, weighted_mean_loop
 from ssvif.ops.filters import filter_separable, gaussian_window, sobel
 
 DTYPES = {torch.float32: 1e-5, torch.float64: 1e-12}

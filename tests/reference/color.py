@@ -68,7 +68,9 @@ def _hues(h1, h2, product):
 
 def delta_e_loop(visible, fused, difference):
     """Return the mean difference of two (H,W) or (H,W,3) uint8 arrays."""
-    colors = [np.broadcast_to(each[..., None] if each.ndim == 2 else each, (*each.shape[:2], 3)) for each in (fused, visible)]
+    colors = [
+        np.broadcast_to(each[..., None] if each.ndim == 2 else each, (*each.shape[:2], 3)) for each in (fused, visible)
+    ]
     pixels = zip(*(each.reshape(-1, 3).tolist() for each in colors), strict=True)
     values = [difference(lab_of(*first), lab_of(*second)) for first, second in pixels]
     return math.fsum(values) / len(values)

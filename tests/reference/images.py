@@ -1,6 +1,7 @@
 """Made images with a natural spectrum: smooth noise, edges, flat parts, saturation."""
 
 import numpy as np
+import torch
 
 
 def natural_image(height, width, seed, channels=1):
@@ -10,7 +11,9 @@ def natural_image(height, width, seed, channels=1):
     image = np.zeros((height, width, 3))
     for octave in range(6):
         frequency, angle = 3 * 2**octave, rng.uniform(0, 2 * np.pi, (2, 3))
-        waves = np.sin(frequency * (np.cos(angle[0]) * rows[..., None] + np.sin(angle[0]) * columns[..., None]) + angle[1])
+        waves = np.sin(
+            frequency * (np.cos(angle[0]) * rows[..., None] + np.sin(angle[0]) * columns[..., None]) + angle[1]
+        )
         image += waves / 2**octave
     image = 110 + 45 * image + rng.normal(0, 3, image.shape)
     for _ in range(4):
@@ -27,3 +30,9 @@ def natural_triple(height, width, seed, fused_channels=3):
     mixed = 0.6 * visible + 0.4 * infrared[..., None] + noise
     fused = np.clip(np.round(mixed), 0, 255).astype(np.uint8)
     return visible, infrared, fused if fused_channels == 3 else fused[..., 0]
+
+
+def as_tensor(image):
+    """Return (1,C,H,W) of an (H,W) or (H,W,3) array."""
+    planes = image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
+    return torch.tensor(planes.copy())[None]

@@ -16,6 +16,10 @@ def _luma_of(red, green, blue):
     return (299 * red + 587 * green + 114 * blue + 500) // 1000
 
 
+def _flatten(rows):
+    return [value for line in rows for value in line]
+
+
 def entropy_loop(values):
     """Return the entropy in bits of a list of hashable values."""
     total = len(values)
@@ -24,14 +28,14 @@ def entropy_loop(values):
 
 def en_loop(visible, infrared, fused):
     """Return EN."""
-    return entropy_loop(sum(luma_loop(fused), []))
+    return entropy_loop(_flatten(luma_loop(fused)))
 
 
 def mi_loop(visible, infrared, fused):
     """Return MI, the sum over both sources."""
-    levels = sum(luma_loop(fused), [])
+    levels = _flatten(luma_loop(fused))
     total = 0.0
     for source in (visible, infrared):
-        other = sum(luma_loop(source), [])
+        other = _flatten(luma_loop(source))
         total += entropy_loop(other) + entropy_loop(levels) - entropy_loop(list(zip(other, levels, strict=True)))
     return total

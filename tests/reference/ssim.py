@@ -1,6 +1,7 @@
 """SSIM and MS-SSIM from their definitions."""
 
 import numpy as np
+
 from reference.levels import luma_loop
 from reference.windows import gaussian_2d, moments_loop
 

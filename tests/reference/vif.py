@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+
 from reference.levels import luma_loop
 from reference.windows import gaussian_2d, moments_loop, weighted_mean_loop
 

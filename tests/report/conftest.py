@@ -1,74 +1,25 @@
-"""A small folder of results for two runs on four pairs, as every command would leave it."""
+"""A small folder of results for two runs on four pairs, and the dataset they come from."""
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from report.made_results import PAIRS, picture, write, write_iou, write_metrics
 from ssvif.data.layouts import ClassInfo, Descriptor, Layout
 from ssvif.report.pictures import Source
-
-PAIRS = ("001", "002", "003", "004 #4")
-HISTORY = ("epoch", "stage", "train_loss", "train_fusion", "validation_fusion", "train_consistency", "alpha")
-DIAGNOSTICS = ("live_classes", "class_entropy", "agreement", "collapsed")
-IOU = ("dataset", "run", "metric", "class", "value", "initial_weights")
-
-
-def write(path: Path, columns, rows) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
-
-
-def write_metrics(results: Path, run: str, values: dict[str, list]) -> None:
-    rows = [
-        ("toy", run, pair, metric, value)
-        for metric, found in values.items()
-        for pair, value in zip(PAIRS, found, strict=False)
-    ]
-    write(results / "toy" / run / "fusion_metrics.csv", ("dataset", "run", "pair_id", "metric", "value"), rows)
-
-
-def write_iou(results: Path, run: str, person: float, weights: str = "scratch") -> None:
-    rows = [
-        ("toy", run, "iou", "sky", 0.9, weights),
-        ("toy", run, "iou", "person", person, weights),
-        ("toy", run, "iou", "bike", "", weights),
-        ("toy", run, "miou", "", (0.9 + person) / 2, weights),
-    ]
-    write(results / "toy" / run / "segmentation/iou.csv", IOU, rows)
-
-
-def write_history(folder: Path, *, collapsed: bool = False, joint: bool = True) -> None:
-    rows = []
-    for epoch in range(8):
-        second = joint and epoch >= 3
-        loss = 10 / (epoch + 1)
-        end = (2.5, 0.1, 5 - epoch // 2, 1.2, 0.8, int(collapsed and epoch > 5)) if second else ("",) * 6
-        rows.append((epoch, "joint" if second else "fusion", loss, loss, loss * 1.1, *end))
-    write(folder / "history.csv", HISTORY + DIAGNOSTICS, rows)
-
-
-def picture(path: Path, array: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array.astype(np.uint8)).save(path)
 
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """results/ with the runs `average` (nothing but scores) and `ours` (trained)."""
+    """results/ with the scores of the runs `average` and `ours`."""
     folder = tmp_path / "results"
     write_metrics(folder, "average", {"en": [6.0, 7.0], "delta_e76": [4.0, 5.0], "ms_ssim": ["", ""]})
     write_metrics(folder, "ours", {"en": [7.0, 7.5], "delta_e76": [3.0, 3.5], "ms_ssim": ["", ""]})
     write_iou(folder, "average", 0.5)
     write_iou(folder, "ours", 0.7)
-    write_history(folder / "toy/ours")
     return folder
 
 

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from report.conftest import write, write_history
+from report.made_results import write, write_history
 from ssvif.ops.errors import UserError
 from ssvif.report.figures import COLORS, draw_curves
 from ssvif.report.runs import read_history

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from report.conftest import IOU, PAIRS, picture, write, write_history
+from report.made_results import IOU, PAIRS, picture, write, write_history
 from ssvif.ops.errors import UserError
 from ssvif.report.page import make_page
 from ssvif.report.pictures import choose_evenly
@@ -57,7 +57,8 @@ def build(results, source, tmp_path):
     return run
 
 
-def test_every_link_resolves_and_nothing_comes_from_outside(build):
+def test_every_link_resolves_and_nothing_comes_from_outside(build, results):
+    write_history(results / "toy/ours")
     reader, page = build()
     assert len(reader.links) > 20
     for link in reader.links:
@@ -80,7 +81,8 @@ def test_ids_are_unique_and_pictures_are_described_and_lazy(build):
     assert all(image["alt"] and image["loading"] == "lazy" for image in described)
 
 
-def test_tables_curves_and_settings_are_on_the_page(build):
+def test_tables_curves_and_settings_are_on_the_page(build, results):
+    write_history(results / "toy/ours")
     reader, page = build(
         title="A title",
         assumed={"training.crop_px": "128"},
@@ -104,8 +106,8 @@ def test_each_pair_shows_sources_runs_classes_and_boxes(build):
     text = page.read_text()
     assert "left:25.0%;top:25.0%;width:25.0%;height:50.0%" in text
     assert "person 0.88" in text
-    assert reader.classes.count("box") == len(PAIRS) * 2 + 1, "ground truth on both sources, one found box"
-    assert "no prediction of boxes" in text, "the average never went through the detector"
+    assert reader.classes.count("box") == len(PAIRS) * 2 + 1, "labelled on both sources, one found box"
+    assert "no predicted boxes" in text, "the average never went through the detector"
     with Image.open(page.parent / "pictures/toy/001/classes_ours.png") as overlay:
         assert overlay.mode == "P"
         pixels = np.asarray(overlay.convert("RGBA"))
@@ -116,9 +118,9 @@ def test_each_pair_shows_sources_runs_classes_and_boxes(build):
 
 def test_pictures_keep_their_pixels(build, results):
     _, page = build()
-    with Image.open(page.parent / "pictures/toy/001/run_ours.png") as shown:
-        with Image.open(results / "toy/ours/fused/test/001.png") as fused:
-            assert (np.asarray(shown) == np.asarray(fused)).all()
+    shown = page.parent / "pictures/toy/001/run_ours.png"
+    fused = results / "toy/ours/fused/test/001.png"
+    assert (np.asarray(Image.open(shown)) == np.asarray(Image.open(fused))).all()
 
 
 def test_large_pictures_become_jpeg(build, results):
@@ -135,7 +137,6 @@ def test_a_dataset_without_labels_says_so(build, results, source):
         for path in (results / f"toy/{run}/segmentation/predictions").iterdir():
             path.unlink()
     (results / "toy/ours/detection/boxes.csv").unlink()
-    (results / "toy/ours/history.csv").unlink()
     reader, _ = build()
     text = " ".join(reader.text)
     for sentence in ("No segmentation scores", "No detection scores", "No curves"):
@@ -163,7 +164,8 @@ def test_only_most_pairs_are_shown(build):
     assert "2 of 4 test pairs" in " ".join(reader.text)
 
 
-def test_equal_inputs_give_equal_bytes(build):
+def test_equal_inputs_give_equal_bytes(build, results):
+    write_history(results / "toy/ours")
     _, first = build("first")
     _, second = build("second")
     for path in (path for path in first.parent.rglob("*") if path.is_file()):
@@ -189,6 +191,11 @@ def test_a_failure_keeps_the_older_page(build, source):
     with pytest.raises(UserError, match=r"vi/001\.png cannot be read"):
         build()
     assert page.read_bytes() == before
+
+
+def test_a_dataset_without_its_source_is_named(results, tmp_path):
+    with pytest.raises(UserError, match="no source for toy"):
+        make_page(results, tmp_path / "tables", tmp_path / "page", RUNS, sources={})
 
 
 def test_bad_boxes_are_named(build, results):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from report.conftest import IOU, write, write_iou, write_metrics
+from report.made_results import IOU, write, write_iou, write_metrics
 from ssvif.ops.errors import UserError
 from ssvif.ops.files import read_csv
 from ssvif.report.runs import RunLabel, parse_runs
@@ -93,7 +93,7 @@ def test_segmentation_is_in_percent_and_says_how_it_started(results, tmp_path):
     assert cells(segmentation, "average") == {"mIoU": "70.00", "sky": "90.00", "person": "50.00", "bike": "–"}
     table = read_table(segmentation, "Toy")
     assert table.caption.endswith("from scratch.")
-    assert "bike: absent from the ground truth." in table.notes
+    assert "bike: absent from the test labels." in table.notes
 
 
 def test_different_initial_weights_are_told_apart(results, tmp_path):

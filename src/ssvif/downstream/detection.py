@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from ssvif.data.layouts import SPLITS
 from ssvif.data.pairs import PairsFile
@@ -130,6 +131,7 @@ def load_ultralytics() -> Any:
         YOLO_VERBOSE="false",
         ULTRALYTICS_SAFE_LOAD="true",
     )
+    image_open, torch_save = Image.open, torch.save
     try:
         ultralytics = importlib.import_module("ultralytics")
         detect = importlib.import_module("ultralytics.models.yolo.detect")
@@ -139,6 +141,8 @@ def load_ultralytics() -> Any:
             got=str(error),
             remedy="`pip install ssvif[detection]`, or leave it out with `detection: {enabled: false}`",
         ) from error
+    # it puts its own in their place for the whole process; that `open` tries to install decoders
+    Image.open, torch.save = image_open, torch_save
     known = [name for name in SETTINGS_OFF if name in ultralytics.settings]
     ultralytics.settings.update(dict.fromkeys(known, False))
     _provide_fonts(Path(importlib.import_module("ultralytics.utils").USER_CONFIG_DIR))

@@ -210,7 +210,7 @@ class _Judge:
         for batch in self._batches(dataset, generator(seed, "segmentation order", epoch)):
             loss_sum, count = self._loss(batch)
             optimizer.zero_grad(set_to_none=True)
-            (loss_sum / count.clamp(min=1)).backward()
+            torch.autograd.backward(loss_sum / count.clamp(min=1))
             optimizer.step()
             total, pixels = total + loss_sum.item(), pixels + int(count)
         return total / max(pixels, 1)

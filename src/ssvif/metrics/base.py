@@ -28,8 +28,10 @@ class Triple:
 
     def __init__(self, visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor) -> None:
         self.visible, self.infrared, self.fused = visible, infrared, fused
-        for name, image in (("visible", visible), ("infrared", infrared), ("fused", fused)):
+        named = {"visible": visible, "infrared": infrared, "fused": fused}
+        for name, image in named.items():
             _check_image(name, image)
+        for name, image in named.items():
             if (image.shape[0], *image.shape[2:]) != (fused.shape[0], *fused.shape[2:]):
                 raise ValueError(
                     f"{name} is {tuple(image.shape)} but fused is {tuple(fused.shape)}: "

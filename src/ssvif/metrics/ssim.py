@@ -32,13 +32,16 @@ class Structure(NamedTuple):
 
 def _structure(values: torch.Tensor, offsets: torch.Tensor) -> Structure:
     sources, fused = values[:2], values[2]
-    maps = torch.cat([values, sources * fused, sources.square() + fused.square()])
+    maps = values.new_empty((7, *values.shape[1:]))
+    maps[:3] = values
+    torch.mul(sources, fused, out=maps[3:5])
+    torch.addcmul(fused.square(), sources, sources, out=maps[5:])
     window = gaussian_window(WINDOW_SIZE, WINDOW_SIGMA, values.dtype, values.device)
     filtered = filter_maps(maps, window)
     means, products, powers = filtered[:3], filtered[3:5], filtered[5:]
-    squares = means.square()
     covariances = torch.addcmul(products, means[:2], means[2], value=-1)
-    return Structure(means + offsets, covariances, powers - squares[:2] - squares[2])
+    variances = torch.addcmul(powers, means[:2], means[:2], value=-1).sub_(means[2].square())
+    return Structure(means + offsets, covariances, variances)
 
 
 def first_scale(images: Triple) -> Structure:

@@ -40,7 +40,10 @@ def vif(images: Triple) -> torch.Tensor:
 
 def _information(values: torch.Tensor, window: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
     # for each source: information about it in the fused image and in itself, (B,)
-    maps = torch.cat([values, values.square(), values[:2] * values[2]])
+    maps = values.new_empty((8, *values.shape[1:]))
+    maps[:3] = values
+    torch.mul(values, values, out=maps[3:6])
+    torch.mul(values[:2], values[2], out=maps[6:])
     filtered = filter_maps(maps, window)
     means = filtered[:3]
     variances = torch.addcmul(filtered[3:6], means, means, value=-1).clamp_(min=0)

@@ -36,7 +36,7 @@ def _import_class(path: str) -> Callable[..., FusionModel]:
     module, _, attribute = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise UserError(
             f"Cannot import the fusion model {path!r}",
             expected="package.module:Class, importable from where you run",
@@ -75,13 +75,13 @@ def load_fusion_model(path: Path) -> FusionModel:
         with safe_open(path, framework="pt") as stream:
             header = json.loads((stream.metadata() or {})["ssvif"])
             state = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118 (not a dictionary)
-    except (SafetensorError, KeyError) as error:
+        model = build_fusion_model(header["fusion_model"], header["channels"])
+        model.load_state_dict(state)
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise UserError(
             f"{path} is not a model written by ssvif",
             expected="safetensors with an `ssvif` entry in its metadata",
             got=str(error),
             remedy="train the run again",
         ) from error
-    model = build_fusion_model(header["fusion_model"], header["channels"])
-    model.load_state_dict(state)
     return model.eval()

@@ -64,7 +64,11 @@ def _lock_file(index: int) -> IO[str]:
     # the number a job sees depends on CUDA_VISIBLE_DEVICES; the lock must be of the card itself
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     card = visible.split(",")[index].strip() if visible else str(index)
-    return (LOCK_FOLDER / f"ssvif-gpu-{card}.lock").open("a")
+    path = LOCK_FOLDER / f"ssvif-gpu-{card.replace('/', '-')}.lock"
+    try:
+        return path.open("a")
+    except PermissionError:  # another user's file: a lock needs no right to write
+        return path.open()
 
 
 def device_name(device: torch.device) -> str:

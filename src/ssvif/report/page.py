@@ -106,6 +106,13 @@ def make_page(
         UserError: a table or picture is missing or damaged, or `output` holds files of another kind.
     """
     _refuse_foreign(output)
+    unknown = [dataset for dataset in runs if dataset not in sources]
+    if unknown:
+        raise UserError(
+            f"There is no source for {shorten(unknown)}",
+            expected="for each dataset the folder of its own pictures",
+            remedy="name it, as in --source DATASET=FOLDER",
+        )
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

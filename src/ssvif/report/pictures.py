@@ -152,25 +152,25 @@ class Gallery:
         infrared = read_image(self.source.root / row["infrared"])
         truth = self._truth(row, width, height)
         columns = [
-            self._column("Visible", self._save(row, "visible", visible), "ground truth", truth),
-            self._column("Infrared", self._save(row, "infrared", infrared), "ground truth", truth),
+            self._column("Visible", self._save(row, "visible", visible), "labelled", truth),
+            self._column("Infrared", self._save(row, "infrared", infrared), "labelled", truth),
         ]
         for run in self.runs:
             path = self._run(run) / "fused/test" / f"{row['pair_id']}.png"
             base = self._save(row, f"run_{run.name}", read_image(path)) if path.is_file() else ""
             found = self._prediction(run, row, width, height)
-            columns.append(self._column(run.title, base, "prediction", found))
+            columns.append(self._column(run.title, base, "predicted", found))
         return PairView(row["pair_id"], width, height, columns)
 
     def _column(self, title: str, base: str, origin: str, drawn: tuple[str, list[Box] | None]) -> Column:
         overlay, boxes = drawn
         views = [View("image", "" if base else "no fused image", base)]
         if self.segmented:
-            absent = View("segmentation", f"no {origin} of the segmentation")
+            absent = View("segmentation", f"no {origin} segmentation")
             caption = f"segmentation, {origin}"
             views.append(View("segmentation", caption, base, overlay) if base and overlay else absent)
         if self.detected:
-            absent = View("detection", f"no {origin} of boxes")
+            absent = View("detection", f"no {origin} boxes")
             count = f"{len(boxes)} box" + ("" if len(boxes) == 1 else "es") if boxes is not None else ""
             present = base and boxes is not None
             views.append(View("detection", f"{count}, {origin}", base, "", boxes or ()) if present else absent)

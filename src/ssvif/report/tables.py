@@ -30,7 +30,7 @@ COLUMNS = (
 SOURCES = {"segmentation": "segmentation/iou.csv", "detection": "detection/ap.csv"}
 PUBLISHED_COLUMNS = ("dataset", "method", "labels", "metric", "class", "value")
 TOO_SMALL = "not defined at this image size"
-ABSENT = "absent from the ground truth"
+ABSENT = "absent from the test labels"
 LongRow = dict[str, str | float | int | None]
 
 

@@ -34,10 +34,10 @@ def load_state(path: Path, key: str) -> dict[str, Any] | None:
         return None
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        log.warning("%s cannot be read and is ignored: %s", path, str(error).splitlines()[0])
+    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+        log.warning("%s cannot be read and is ignored: %s", path, str(error).partition("\n")[0])
         return None
-    if stored["key"] != key:
+    if not isinstance(stored, dict) or stored.get("key") != key:
         log.info("%s belongs to other settings or data and is ignored", path)
         return None
     state: dict[str, Any] = stored["state"]

@@ -7,6 +7,7 @@ checkpoint is its state; `Trainer.step` is the method of the paper in a dozen li
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -139,6 +140,11 @@ class Trainer:
         for index, batch in enumerate(train_batches):
             means.add(self.step(index, batch, stage))
         train_means, weights = means.compute(), self.weighting.weights()
+        if not math.isfinite(train_means["loss"]):
+            raise UserError(
+                f"The training diverged in epoch {self.epoch + 1}: its loss is {train_means['loss']}",
+                remedy="set a smaller `learning_rate`, or `precision: float32`",
+            )
         validation_means = self.validate(validation_batches, stage, weights)
         if stage is Stage.JOINT:
             self.weighting.end_epoch({task: train_means[task] for task in TASKS})

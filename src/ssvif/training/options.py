@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 FRAMEWORKS = ("ssvif", "fusion_only")
@@ -11,6 +12,8 @@ PSEUDO_LABEL_KINDS = ("soft", "hard")
 GDWA_FORMS = ("ratio", "share")
 STRUCTURAL_SHARES = ("gradient", "equal")
 PRECISIONS = ("float32", "bfloat16")
+WEIGHTS = ("intensity_weight", "gradient_weight", "structural_weight", "color_weight")
+SEGMENTERS = ("b0", "b1", "b2", "b3", "b4", "b5")
 
 # not stated in the paper: the report marks them, so that nobody takes them for the paper's
 ASSUMED: dict[str, str] = {
@@ -95,6 +98,7 @@ class TrainingOptions:
             "consistency": PSEUDO_LABEL_KINDS,
             "stages": STAGES,
             "structural_shares": STRUCTURAL_SHARES,
+            "segmenter": SEGMENTERS,
             "gdwa_form": GDWA_FORMS,
             "precision": PRECISIONS,
             "channels": (1, 3),
@@ -106,8 +110,11 @@ class TrainingOptions:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
         for name in ("learning_rate", "fixed_alpha", "temperature"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be positive and finite")
+        for name in (*WEIGHTS, "balance", "stage_one_max_epochs"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be finite and not negative")
         if self.classes < 2:
             raise ValueError("classes must be at least 2")
 

@@ -98,7 +98,8 @@ class GradientDescentWeighting(Weighting):
     def end_epoch(self, losses: Mapping[str, float]) -> None:
         """Set the next epoch's α from this epoch's gradient norms and loss ratios."""
         before = self._previous or losses
-        self._update({task: losses[task] / before[task] for task in TASKS})
+        # `balance` can take a loss to zero or below it, where a ratio says nothing
+        self._update({task: losses[task] / before[task] if before[task] > 0 else 1.0 for task in TASKS})
         self._previous = {task: losses[task] for task in TASKS}
         self._norm_sums, self._measured = dict.fromkeys(TASKS, 0.0), 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,16 +184,14 @@ def _windows(canvas: Canvas, street: Street, wall: Wall, surface: Surface, rng: 
         canvas.quads(frame, wall.panels(bars))
 
 
-def _panes(
-    street: Street, fate: NDArray[np.float64], lit_share: float
-) -> list[tuple[NDArray[np.bool_], Surface]]:
+def _panes(street: Street, fate: NDArray[np.float64], lit_share: float) -> list[tuple[NDArray[np.bool_], Surface]]:
     power = 1.6 * street.condition.lamps
     warm = lit(GLASS, WARM_LIGHT, power, heat=1.5)
     dim = lit(GLASS, (1.0, 0.55, 0.24), 0.45 * power, heat=1.0)
     cool = lit(GLASS, COOL_LIGHT, 0.7 * power, heat=1.2)
     shares = (0.5, 0.8, 1.0)
     edges = [0.0, *(share * lit_share for share in shares)]
-    chosen = [(fate >= low) & (fate < high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    chosen = [(fate >= low) & (fate < high) for low, high in pairwise(edges)]
     return [(fate >= lit_share, GLASS), *zip(chosen, (warm, dim, cool), strict=True)]
 
 
@@ -251,18 +250,14 @@ def _pitched_roof(canvas: Canvas, site: Site, surface: Surface, rng: np.random.G
     plane = Plane(CARD, max((site.near + site.far) / 2, 2.0))
     if site.near > 1:
         gable = canvas.part(surface, Plane(CARD, site.near))
-        canvas.polygon(
-            gable, [(site.front, low, site.near), (back, low, site.near), (ridge, high, site.near)]
-        )
+        canvas.polygon(gable, [(site.front, low, site.near), (back, low, site.near), (ridge, high, site.near)])
     if rng.random() < 0.7:
         stack = canvas.part(recolored(ROOF, (0.45, 0.28, 0.22)), plane)
         middle = (site.near + site.far) / 2
         pot = [(ridge - 0.4, high - 1, middle), (ridge + 0.4, high - 1, middle)]
         canvas.polygon(stack, [*pot, (ridge + 0.4, high + 1.1, middle), (ridge - 0.4, high + 1.1, middle)])
     slope = canvas.part(tiles, plane, normal=(-0.55 * site.sign, 0.83, 0.0))
-    canvas.polygon(
-        slope, [(eaves, low - 0.2, near), (eaves, low - 0.2, far), (ridge, high, far), (ridge, high, near)]
-    )
+    canvas.polygon(slope, [(eaves, low - 0.2, near), (eaves, low - 0.2, far), (ridge, high, far), (ridge, high, near)])
 
 
 def draw_skyline(canvas: Canvas, street: Street, rng: np.random.Generator) -> None:
@@ -272,9 +267,7 @@ def draw_skyline(canvas: Canvas, street: Street, rng: np.random.Generator) -> No
         side, wide, high = rng.uniform((-170, 8, 8), (170, 26, 34)).tolist()
         color = varied((0.55, 0.53, 0.54), rng, 0.05)
         block = canvas.part(Surface(BUILDING, color, heat=1.5, solar=4.0, grain=0.03), plane)
-        wall = Wall(
-            CARD, plane.at, side, side + wide, Site(1.0, plane.at, plane.at + 9, int(high / FLOOR_M), False)
-        )
+        wall = Wall(CARD, plane.at, side, side + wide, Site(1.0, plane.at, plane.at + 9, int(high / FLOOR_M), False))
         canvas.polygon(block, wall.panel(side, side + wide, 0.0, high))
         spans = _openings(wall, 0, 2.0, 4.5)
         for chosen, glass in _panes(street, rng.random(len(spans)), 0.6 * street.condition.windows)[1:]:

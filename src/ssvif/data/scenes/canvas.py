@@ -114,9 +114,7 @@ class Canvas:
             Image.new("L", size, 0),
             Image.new("L", size, 0),
         )
-        self._draw, self._sun_draw, self._contact_draw = map(
-            ImageDraw.Draw, (self.map, self.sun, self.contact)
-        )
+        self._draw, self._sun_draw, self._contact_draw = map(ImageDraw.Draw, (self.map, self.sun, self.contact))
         self._rows: list[tuple[object, ...]] = []
         self.objects: list[int] = [SKY_CLASS]  # class of each instance; instance 0 is everything else
 
@@ -189,9 +187,7 @@ class Canvas:
             return
         column, row = self.camera.pixel(*center)
         right, up, wide, high = blobs.T * (self.camera.focal / center[2])
-        edges = np.stack(
-            [column + right - wide, row - up - high, column + right + wide, row - up + high], axis=1
-        )
+        edges = np.stack([column + right - wide, row - up - high, column + right + wide, row - up + high], axis=1)
         for part, box in zip(parts, edges.tolist(), strict=True):
             self._draw.ellipse(box, fill=part)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -130,11 +131,13 @@ class Car:
         """Return the painted sheet metal, shaded and warmed."""
         return Surface(CAR, shaded(self.paint, factor), heat=heat, solar=3.5, grain=0.0, gloss=0.07)
 
+    @cached_property
     def outline(self) -> list[tuple[float, float]]:
         """Return the profile as (metres behind the near end, metres up), near to far."""
         points = list(self.shape.profile)
         return points if self.front else [(self.shape.length - back, up) for back, up in reversed(points)]
 
+    @cached_property
     def cabin(self) -> tuple[int, int]:
         """Return the indices of the cabin's first and last point in `outline`."""
         first, last = self.shape.cabin
@@ -143,7 +146,7 @@ class Car:
 
     def half(self, up: float) -> float:
         """Return half the width at a height: the cabin leans inwards."""
-        belt = self.outline()[self.cabin()[0]][1]
+        belt = self.outline[self.cabin[0]][1]
         return self.shape.width / 2 * (1 - 0.24 * max(up - belt, 0.0) / 0.5 * 0.5)
 
     def at(self, share: float, up: float, back: float = 0.0) -> Point:
@@ -152,9 +155,7 @@ class Car:
 
     def face(self, part: int, left: float, right: float, low: float, high: float) -> None:
         """Paint a rectangle on the near end."""
-        self.canvas.polygon(
-            part, [self.at(left, low), self.at(right, low), self.at(right, high), self.at(left, high)]
-        )
+        self.canvas.polygon(part, [self.at(left, low), self.at(right, low), self.at(right, high), self.at(left, high)])
 
     def disc(self, part: int, share: float, up: float, size: float, aspect: float = 1.0) -> None:
         """Paint an ellipse on the near end."""
@@ -212,7 +213,7 @@ def draw_car(
 def _flank(car: Car) -> None:
     """Paint the side that looks at the street's middle, with its windows and wheels."""
     turn = -1.0 if car.side > 0 else 1.0
-    outline, (first, last) = car.outline(), car.cabin()
+    outline, (first, last) = car.outline, car.cabin
     normal = (turn, 0.15, 0.0)
     warm = 4.0 if car.running else 0.6
     lower = [(back, up) for back, up in outline[: first + 1] + outline[last:]]
@@ -261,15 +262,14 @@ def _wheels(car: Car, turn: float, normal: Point) -> None:
     for back in (0.85, car.shape.length - 0.85):
         for part, radius in ((rubber, 0.34), (rim, 0.19)):
             canvas_points = [
-                car.at(turn, 0.34 + radius * math.sin(angle), back + radius * math.cos(angle))
-                for angle in angles
+                car.at(turn, 0.34 + radius * math.sin(angle), back + radius * math.cos(angle)) for angle in angles
             ]
             car.canvas.polygon(part, canvas_points)
 
 
 def _top(car: Car) -> None:
     """Paint bonnet, windscreen, roof and boot, far to near, as far as they face the camera."""
-    outline, (first, last) = car.outline(), car.cabin()
+    outline, (first, last) = car.outline, car.cabin
     eye = car.canvas.camera.eye
     for i in range(len(outline) - 2, 0, -1):
         (back, up), (further, higher) = outline[i], outline[i + 1]
@@ -297,7 +297,7 @@ def _top(car: Car) -> None:
 
 
 def _pillars(car: Car, i: int, heat: float) -> None:
-    (back, up), (further, higher) = car.outline()[i : i + 2]
+    (back, up), (further, higher) = car.outline[i : i + 2]
     metal = car.part(car.body(0.82, 0.5 * heat), depth=back)
     for turn in (-1, 1):
         edge = [
@@ -318,7 +318,7 @@ def _pillars(car: Car, i: int, heat: float) -> None:
 
 def _near_end(car: Car) -> None:
     """Paint tyres, bumper and the plate of the end that looks at us."""
-    outline = car.outline()
+    outline = car.outline
     low, high = outline[0][1], outline[1][1]
     rubber = car.part(Surface(CAR, TYRE.color, heat=12.0 if car.running else 1.0, solar=2.0))
     for turn in (-1, 1):
@@ -332,7 +332,7 @@ def _near_end(car: Car) -> None:
 
 
 def _headlights(car: Car) -> None:
-    outline = car.outline()
+    outline = car.outline
     low, high = outline[0][1], outline[1][1]
     grille = car.part(Surface(CAR, (0.08, 0.08, 0.09), heat=13.0 if car.running else 0.8, solar=2.0))
     car.face(grille, -0.48, 0.48, high - 0.14, high - 0.02)
@@ -345,7 +345,7 @@ def _headlights(car: Car) -> None:
 
 
 def _taillights(car: Car) -> None:
-    outline = car.outline()
+    outline = car.outline
     low, high = outline[0][1], outline[1][1]
     power = 4.0 * car.lamps
     lens = car.part(lit(RED_LENS, RED_LIGHT, power, heat=3.0 if car.running else 0.0))

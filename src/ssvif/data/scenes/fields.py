@@ -54,7 +54,7 @@ class Band:
 
     def of(self, column: NDArray[np.float32]) -> Floats:
         """Return a value per part, (N,), spread over the band's pixels, (h,w)."""
-        return column.take(self.parts)
+        return np.asarray(column.take(self.parts), dtype=np.float32)
 
     def shrink(self, fine: Floats) -> Floats:
         """Return area means over the picture's pixels: (h,w) → (h/scale, w/scale)."""
@@ -166,7 +166,7 @@ def _grain(
     fade = 1 / (1 + ahead * np.float32(1 / 14))
     relief = (fine + _joints(pattern, along, other)) * fade
     relief += coarse * np.where(pattern == ASPHALT, np.float32(0.4), np.float32(0.8))
-    return relief * table["grain"].take(parts)
+    return np.asarray(relief * table["grain"].take(parts), dtype=np.float32)
 
 
 def _joints(pattern: Floats, along: Floats, other: Floats) -> Floats:

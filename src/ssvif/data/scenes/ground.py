@@ -74,9 +74,7 @@ def _repairs(canvas: Canvas, street: Street, color: Color, rng: np.random.Genera
     for _ in range(int(rng.integers(0, 3))):
         side, ahead = float(rng.uniform(street.left + 1, street.right - 1)), float(rng.uniform(5, 18))
         turn = [math.tau * i / 14 for i in range(14)]
-        canvas.polygon(
-            lid, [(side + 0.33 * math.cos(angle), 0, ahead + 0.33 * math.sin(angle)) for angle in turn]
-        )
+        canvas.polygon(lid, [(side + 0.33 * math.cos(angle), 0, ahead + 0.33 * math.sin(angle)) for angle in turn])
 
 
 def _markings(canvas: Canvas, street: Street, rng: np.random.Generator) -> None:
@@ -90,9 +88,7 @@ def _markings(canvas: Canvas, street: Street, rng: np.random.Generator) -> None:
         if not solid and not (free and near - 1 < free + 3.5 and near + 3.5 > free - 3):
             canvas.polygon(paint, ground_quad(street.middle - 0.08, street.middle + 0.08, near, near + 3.4))
     if solid:
-        canvas.polygon(
-            paint, ground_quad(street.middle - 0.09, street.middle + 0.09, 0.5, free - 2 if free else 200)
-        )
+        canvas.polygon(paint, ground_quad(street.middle - 0.09, street.middle + 0.09, 0.5, free - 2 if free else 200))
     for sign in (-1, 1):
         line = street.middle + sign * (LANE_M - 0.1)
         canvas.polygon(paint, ground_quad(line - 0.06, line + 0.06, 0.5, 200))

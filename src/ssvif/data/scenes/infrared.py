@@ -38,7 +38,7 @@ def sky_warmth(camera: Camera, scale: int, street: Street, rng: np.random.Genera
     start = int(rng.integers(TILE))
     down, across = np.arange(high) * 240 // wide % TILE, (np.arange(wide) * 120 // wide + start) % TILE
     cloud = ndimage.gaussian_filter(noise_tile()[np.ix_(down, across)], wide / 120)
-    return (clear[:, None] + 0.1 * condition.sky_cold * cloud).astype(np.float32)
+    return np.asarray(clear[:, None] + 0.1 * condition.sky_cold * cloud, dtype=np.float32)
 
 
 def read_out(degrees: Floats, street: Street, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -51,4 +51,4 @@ def read_out(degrees: Floats, street: Street, rng: np.random.Generator) -> NDArr
     steps += 1.5 * rng.standard_normal((high, wide), dtype=np.float32)
     steps += 0.7 * rng.standard_normal((1, wide), dtype=np.float32)
     steps += 0.4 * rng.standard_normal((high, 1), dtype=np.float32)
-    return np.clip(np.rint(steps), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(steps), 0, 255), dtype=np.uint8)

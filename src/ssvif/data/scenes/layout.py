@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -58,31 +59,29 @@ def _backdrop(canvas: Canvas, street: Street, rng: np.random.Generator) -> None:
         if street.kind(sign) == PARK:
             continue
         for site in plan_sites(street, sign, rng):
-            items.append((site.near, lambda site=site: draw_building(canvas, street, site, rng)))
+            items.append((site.near, partial(draw_building, canvas, street, site, rng)))
             if site.house:
                 items += _garden(canvas, street, sign, site.near, site.far, rng)
     for _, paint in sorted(items, key=lambda item: -item[0]):
         paint()
 
 
-def _garden(
-    canvas: Canvas, street: Street, sign: int, near: float, far: float, rng: np.random.Generator
-) -> list[Item]:
+def _garden(canvas: Canvas, street: Street, sign: int, near: float, far: float, rng: np.random.Generator) -> list[Item]:
     items: list[Item] = []
     for _ in range(int(rng.integers(2, 5))):
         side = street.front(sign) + sign * float(rng.uniform(0.8, 1.8))
         ahead = float(rng.uniform(near, far + 5))
-        items.append((ahead, lambda side=side, ahead=ahead: draw_bush(canvas, side, ahead, rng)))
+        items.append((ahead, partial(draw_bush, canvas, side, ahead, rng)))
     if rng.random() < 0.6:
         side = street.front(sign) + sign * float(rng.uniform(2.5, 6))
         ahead = far + 3.0
-        items.append((ahead, lambda: draw_tree(canvas, street, side, ahead, rng)))
+        items.append((ahead, partial(draw_tree, canvas, street, side, ahead, rng)))
     return items
 
 
 def _lamps(canvas: Canvas, street: Street) -> list[Item]:
     return [
-        (ahead, lambda sign=sign, ahead=ahead: draw_lamp(canvas, street, sign, ahead))
+        (ahead, partial(draw_lamp, canvas, street, sign, ahead))
         for sign in (-1, 1)
         for ahead in (street.first_lamp(sign) + street.lamp_gap * i for i in range(5))
     ]
@@ -102,7 +101,7 @@ def _trees(canvas: Canvas, street: Street, rng: np.random.Generator) -> list[Ite
             places = rng.uniform((1, 6), (22, 70), (int(rng.integers(7, 13)), 2)).tolist()
             spots += [(street.front(sign) + sign * right, ahead) for right, ahead in places]
         for side, ahead in spots:
-            items.append((ahead, lambda side=side, ahead=ahead: draw_tree(canvas, street, side, ahead, rng)))
+            items.append((ahead, partial(draw_tree, canvas, street, side, ahead, rng)))
     return items
 
 
@@ -112,28 +111,24 @@ def _signs(canvas: Canvas, street: Street, rng: np.random.Generator) -> list[Ite
         sign = 1 if rng.random() < 0.65 else -1
         side = street.edge(sign) + sign * float(rng.uniform(0.5, 0.9))
         ahead = _visible_distance(canvas, side, 7.5, 32, rng)
-        items.append((ahead, lambda side=side, ahead=ahead: draw_sign(canvas, street, side, ahead, rng)))
+        items.append((ahead, partial(draw_sign, canvas, street, side, ahead, rng)))
     if street.crossing:
         for sign in (-1, 1):
             ahead = street.crossing + (-0.8 if sign > 0 else 4.2)
-            items.append(
-                (ahead, lambda sign=sign, ahead=ahead: draw_traffic_light(canvas, street, sign, ahead, rng))
-            )
+            items.append((ahead, partial(draw_traffic_light, canvas, street, sign, ahead, rng)))
     for _ in range(int(rng.integers(0, 3))):
         sign = 1 if rng.random() < 0.5 else -1
         side = street.edge(sign) + sign * 0.75
         ahead = _visible_distance(canvas, side, 5, 20, rng)
-        items.append((ahead, lambda side=side, ahead=ahead: draw_furniture(canvas, side, ahead, rng)))
+        items.append((ahead, partial(draw_furniture, canvas, side, ahead, rng)))
     return items
 
 
-def _visible_distance(
-    canvas: Canvas, side: float, near: float, far: float, rng: np.random.Generator
-) -> float:
+def _visible_distance(canvas: Canvas, side: float, near: float, far: float, rng: np.random.Generator) -> float:
     """Draw a distance, nearer ones oftener, at which `side` lies inside the picture."""
     while not canvas.camera.sees(side * 1.06, near) and near < far - 4:
         near += 0.5
-    return near + (far - near) * float(rng.random()) ** 1.7
+    return float(near + (far - near) * rng.random() ** 1.7)
 
 
 def _cars(canvas: Canvas, street: Street, rng: np.random.Generator) -> list[Item]:
@@ -141,7 +136,7 @@ def _cars(canvas: Canvas, street: Street, rng: np.random.Generator) -> list[Item
     items: list[Item] = []
 
     def add(side: float, ahead: float, front: bool, running: bool) -> None:
-        items.append((ahead, lambda: draw_car(canvas, street, side, ahead, front, running, rng)))
+        items.append((ahead, partial(draw_car, canvas, street, side, ahead, front, running, rng)))
 
     for side, front, nearest in lanes:
         ahead = nearest + float(rng.exponential(7.0))
@@ -166,17 +161,12 @@ def _people(canvas: Canvas, street: Street, rng: np.random.Generator) -> list[It
         spots = [(side, ahead)]
         if rng.random() < 0.3:
             spots.append((side + sign * 0.55, ahead + 0.3))
-        items += [
-            (away, lambda right=right, away=away: draw_person(canvas, street, right, away, rng))
-            for right, away in spots
-        ]
+        items += [(away, partial(draw_person, canvas, street, right, away, rng)) for right, away in spots]
     if street.crossing and rng.random() < 0.8:
         for _ in range(int(rng.integers(1, 3))):
             side, ahead = (
                 float(rng.uniform(street.left, street.right)),
                 street.crossing + float(rng.uniform(0.5, 2.8)),
             )
-            items.append(
-                (ahead, lambda side=side, ahead=ahead: draw_person(canvas, street, side, ahead, rng))
-            )
+            items.append((ahead, partial(draw_person, canvas, street, side, ahead, rng)))
     return items

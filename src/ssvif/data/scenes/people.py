@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -55,9 +56,7 @@ class Figure:
 
     def limb(self, part: int, joints: list[Joint], widths: list[float]) -> None:
         """Paint a bent limb: tapered pieces with round joints."""
-        for (first, second), (wide, thin) in zip(
-            zip(joints[:-1], joints[1:], strict=True), zip(widths[:-1], widths[1:], strict=True), strict=True
-        ):
+        for (first, second), (wide, thin) in zip(pairwise(joints), pairwise(widths), strict=True):
             right, up = second[0] - first[0], second[1] - first[1]
             length = math.hypot(right, up) or 1.0
             across = (up / length, -right / length)
@@ -88,9 +87,7 @@ def _shadow(canvas: Canvas, street: Street, figure: Figure) -> None:
     side, ahead, tall = figure.side, figure.ahead, figure.height
     for low, high, wide in ((0.0, 0.5, 0.30), (0.45, 0.82, 0.46), (0.82, 1.0, 0.22)):
         cast_card(canvas, street.condition, (side, low * tall, ahead), wide, high * tall)
-    canvas.occlude(
-        [(side - 0.3, 0, ahead - 0.15), (side + 0.3, 0, ahead - 0.15), (side + 0.3, 0, ahead + 0.2)]
-    )
+    canvas.occlude([(side - 0.3, 0, ahead - 0.15), (side + 0.3, 0, ahead - 0.15), (side + 0.3, 0, ahead + 0.2)])
 
 
 def _walking(figure: Figure, top: Color, rng: np.random.Generator) -> None:
@@ -105,9 +102,7 @@ def _walking(figure: Figure, top: Color, rng: np.random.Generator) -> None:
         figure.cloth((0.1, 0.09, 0.09), 0.5),
     )
     hip, shoulder = (0.0, 0.49), (lean, 0.80)
-    figure.limb(
-        far_arm, [shoulder, (lean + stride * 0.6, 0.64), (lean + stride * 1.1, 0.53)], [0.032, 0.027, 0.02]
-    )
+    figure.limb(far_arm, [shoulder, (lean + stride * 0.6, 0.64), (lean + stride * 1.1, 0.53)], [0.032, 0.027, 0.02])
     back, front = (-stride * 1.25, 0.035), (stride * 1.1, 0.03)
     figure.limb(far_leg, [hip, (-stride * 0.35, 0.27), back], [0.058, 0.045, 0.028])
     figure.limb(leg, [hip, (stride * 0.75, 0.27), front], [0.06, 0.046, 0.028])
@@ -156,9 +151,7 @@ def _standing(figure: Figure, top: Color, rng: np.random.Generator) -> None:
     limbs = skin if skirt else leg
     for turn in (-1, 1):
         foot = (turn * (0.035 + spread), 0.03)
-        figure.limb(
-            limbs, [(turn * 0.045, 0.48), (turn * (0.04 + spread / 2), 0.27), foot], [0.05, 0.042, 0.028]
-        )
+        figure.limb(limbs, [(turn * 0.045, 0.48), (turn * (0.04 + spread / 2), 0.27), foot], [0.05, 0.042, 0.028])
         figure.round(shoe, (foot[0] + turn * 0.01, 0.018), 0.04, 0.02)
     calls = rng.random() < 0.3
     for turn in (-1, 1):
@@ -188,9 +181,7 @@ def _head(figure: Figure, skin: int, center: Joint, facing: int, rng: np.random.
     """Paint neck, face and hair; `facing` is -1 or 1 in profile, 0 towards us, 2 away from us."""
     right, up = center
     hair = figure.cloth(HAIRS[int(rng.integers(len(HAIRS)))], 0.86)
-    figure.shape(
-        skin, [(right - 0.028, 0.82), (right + 0.028, 0.82), (right + 0.026, up), (right - 0.026, up)]
-    )
+    figure.shape(skin, [(right - 0.028, 0.82), (right + 0.028, 0.82), (right + 0.026, up), (right - 0.026, up)])
     back = right - 0.014 * facing if facing in (-1, 1) else right
     figure.round(hair, (back, up + 0.012), 0.056, 0.066)
     if facing != 2:

@@ -126,9 +126,7 @@ def draw_bush(canvas: Canvas, side: float, ahead: float, rng: np.random.Generato
     wide, high = rng.uniform((0.5, 0.45), (1.2, 0.8)).tolist()
     leaves = _leaf_parts(canvas, green, plane, canvas.in_sun(side, ahead))
     _clump(canvas, leaves, (side, high * 0.85, ahead), (wide, high), _blobs(canvas, 2 * wide, ahead, 80), rng)
-    canvas.occlude(
-        [(side - wide, 0, ahead - 0.2), (side + wide, 0, ahead - 0.2), (side + wide, 0, ahead + 0.3)]
-    )
+    canvas.occlude([(side - wide, 0, ahead - 0.2), (side + wide, 0, ahead - 0.2), (side + wide, 0, ahead + 0.3)])
 
 
 def draw_woods(canvas: Canvas, street: Street, sign: int, rng: np.random.Generator) -> None:

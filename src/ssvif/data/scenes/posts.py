@@ -84,9 +84,7 @@ def _stand(canvas: Canvas, side: float, ahead: float, half: float) -> None:
     )
 
 
-def draw_traffic_light(
-    canvas: Canvas, street: Street, sign: int, ahead: float, rng: np.random.Generator
-) -> None:
+def draw_traffic_light(canvas: Canvas, street: Street, sign: int, ahead: float, rng: np.random.Generator) -> None:
     """Paint a traffic light; it counts as a lamp."""
     side, plane = street.lamp_side(sign), Plane(CARD, ahead)
     canvas.polygon(canvas.part(METAL, plane), _bar(side, 0.0, 3.4, 0.06, 0.06, ahead))

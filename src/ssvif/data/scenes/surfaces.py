@@ -56,9 +56,7 @@ def lit(surface: Surface, glow: Color, strength: float, heat: float | None = Non
 def varied(color: Color, rng: np.random.Generator, spread: float = 0.06) -> Color:
     """Return a colour near `color`: one shift of brightness, small ones per channel."""
     shift = rng.normal(0.0, spread) + rng.normal(0.0, spread / 3, 3)
-    red, green, blue = (
-        min(max(part + float(step), 0.0), 1.0) for part, step in zip(color, shift, strict=True)
-    )
+    red, green, blue = (min(max(part + float(step), 0.0), 1.0) for part, step in zip(color, shift, strict=True))
     return red, green, blue
 
 

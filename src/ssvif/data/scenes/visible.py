@@ -42,7 +42,8 @@ def expose(band: Band, street: Street) -> Floats:
 def _wear(band: Band, street: Street) -> Floats:
     """Darken the wheel tracks of the road."""
     on_road = band.of((band.table["pattern"] == ASPHALT).astype(np.float32) * np.float32(0.07))
-    return on_road * np.cos((band.side - np.float32(street.middle)) * np.float32(4 * math.pi / LANE_M))
+    lane = np.cos((band.side - np.float32(street.middle)) * np.float32(4 * math.pi / LANE_M))
+    return np.asarray(on_road * lane, dtype=np.float32)
 
 
 def _lights(band: Band, street: Street) -> list[tuple[Floats, Color]]:
@@ -50,7 +51,7 @@ def _lights(band: Band, street: Street) -> list[tuple[Floats, Color]]:
     condition = street.condition
     lights = [(_ambient(band), condition.ambient)]
     if max(condition.sun_color) > 0:
-        toward = np.maximum(band.table["normal"] @ np.float32(condition.sun), 0) * band.table["sunlit"]
+        toward = np.maximum(band.table["normal"] @ np.array(condition.sun, np.float32), 0) * band.table["sunlit"]
         lights.append((band.of(toward) * band.sun, condition.sun_color))
     if condition.lamps:
         lights.append((_lamp_light(band, street), LAMP_LIGHT))
@@ -80,19 +81,17 @@ def _lamp_light(band: Band, street: Street) -> Floats:
     share = np.where(band.table["kind"] == GROUND, 3.6, 1.5)
     share = np.where(band.table["category"] == PERSON, 0.10, share)
     power = share.astype(np.float32) * np.float32(0.5 * LAMP_M**2 * street.condition.lamps)
-    return total * band.of(power) * band.contact * (band.up < LAMP_M)
+    return np.asarray(total * band.of(power) * band.contact * (band.up < LAMP_M), dtype=np.float32)
 
 
 def _own_headlights(band: Band, street: Street) -> Floats:
     """Return the light of our low beam: a cone on the road, cut off at knee height, and what mirrors it."""
     angle = band.side / band.ahead
     distance = band.ahead * np.float32(1 / 11)
-    beam = np.exp(-(angle * angle) * np.float32(11)) * np.clip(
-        np.float32(1.15) - np.float32(0.75) * band.up, 0, 1
-    )
+    beam = np.exp(-(angle * angle) * np.float32(11)) * np.clip(np.float32(1.15) - np.float32(0.75) * band.up, 0, 1)
     fall = 1 / (1 + distance * distance)
     lit = np.float32(2.4) * beam * band.contact + 2 * band.of(band.table["shine"])
-    return lit * fall * np.float32(street.condition.lamps)
+    return np.asarray(lit * fall * np.float32(street.condition.lamps), dtype=np.float32)
 
 
 def sky_light(camera: Camera, scale: int, street: Street, rng: np.random.Generator) -> Floats:
@@ -128,7 +127,8 @@ def _clouds(rise: Floats, across: Floats, cover: float, rng: np.random.Generator
     rows = np.broadcast_to(away * 1.5 + start[0], (rise.shape[0], across.shape[1]))
     columns = away * across * 1.1 + start[1]
     noise = ndimage.map_coordinates(noise_tile(), [rows, columns], order=1, mode="grid-wrap")
-    return np.clip((noise - 1.0 + 2.0 * cover) * 0.75, 0, 0.95) * np.clip(rise * 14, 0, 1)
+    dense = np.clip((noise - 0.9 + 2.0 * cover) * 0.75, 0, 0.95)
+    return np.asarray(dense * np.clip(rise * 14, 0, 1), dtype=np.float32)
 
 
 def _stars(high: int, wide: int, rng: np.random.Generator) -> Floats:
@@ -154,20 +154,18 @@ def _with_glare(light: Floats, street: Street) -> Floats:
     if not bright.any():
         return light
     high, wide = light.shape[1:]
-    step = max(wide // 160, 1)  # the veil is smooth: work it out on a picture about 160 pixels wide
-    air = 3.0 if street.condition.name == "fog" else 1.0
+    step = max(wide // 80, 1)  # the veil is smooth: work it out on a picture about 80 pixels wide
+    fog = street.condition.name == "fog"
     veiled = np.empty_like(light)
     for i in range(3):
         small = _pooled(bright[i], step)
-        veil = 0.10 * ndimage.gaussian_filter(small, 0.9)
-        veil += 0.10 * ndimage.gaussian_filter(small, 3.2)
-        veil += 0.10 * air * ndimage.gaussian_filter(small, 9.0 * math.sqrt(air), truncate=3)
-        streak = ndimage.gaussian_filter1d(ndimage.gaussian_filter1d(small, 6.0, axis=1), 0.4, axis=0)
-        veil += 0.05 * streak
-        full = Image.fromarray(veil).resize(
-            (veil.shape[1] * step, veil.shape[0] * step), Image.Resampling.BILINEAR
-        )
-        veiled[i] = light[i] + np.asarray(full)[:high, :wide]
+        veil = 0.16 * ndimage.gaussian_filter(small, 0.6)
+        veil += 0.10 * ndimage.gaussian_filter(small, 1.6)
+        veil += (0.30 if fog else 0.10) * ndimage.gaussian_filter(small, 7.5 if fog else 4.5, truncate=3)
+        veil += 0.04 * ndimage.gaussian_filter1d(small, 3.0, axis=1)
+        size = (veil.shape[1] * step, veil.shape[0] * step)
+        full = Image.fromarray(veil).resize(size, Image.Resampling.BICUBIC)
+        veiled[i] = light[i] + np.maximum(np.asarray(full)[:high, :wide], 0)
     return veiled
 
 
@@ -175,4 +173,4 @@ def _pooled(plane: Floats, step: int) -> Floats:
     high, wide = plane.shape
     padded = np.pad(plane, ((0, -high % step), (0, -wide % step)))
     rows, columns = padded.shape[0] // step, padded.shape[1] // step
-    return padded.reshape(rows, step, columns, step).mean(axis=(1, 3), dtype=np.float32)
+    return np.asarray(padded.reshape(rows, step, columns, step).mean(axis=(1, 3)), dtype=np.float32)

@@ -71,9 +71,7 @@ def _write(folder: Path, name: str, scene: Scene) -> None:
     write_png(folder / "vi" / f"{name}.png", scene.visible)
     write_png(folder / "ir" / f"{name}.png", scene.infrared)
     write_png(folder / "Segmentation_labels" / f"{name}.png", scene.label)
-    lines = [
-        f"{int(row[0])} " + " ".join(f"{share:.8f}" for share in row[1:]) for row in scene.boxes.tolist()
-    ]
+    lines = [f"{int(row[0])} " + " ".join(f"{share:.8f}" for share in row[1:]) for row in scene.boxes.tolist()]
     boxes = folder / "detection_labels" / f"{name}.txt"
     boxes.parent.mkdir(parents=True, exist_ok=True)
     boxes.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

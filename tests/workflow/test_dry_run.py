@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+from workflow_tools import jobs, run_snakemake
+
+ROOT = Path(__file__).parents[2]
+CONFIGURATIONS = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_every_configuration_gives_a_graph(project, name):
+    (project / "config/config.yaml").write_text((ROOT / "config/config.yaml").read_text())
+    done = run_snakemake(project, "-n", "--configfile", f"config/{name}")
+    counted = jobs(done)
+    assert counted["report"] == counted["tables"] == 1
+    assert counted["score"] == counted["fuse"] >= 3
+    if name == "roadscene.yaml":
+        assert "segment" not in counted
+        assert "detect" not in counted
+
+
+def test_one_file_of_one_run_is_a_target(project):
+    done = run_snakemake(project, "-n", "--cores", "2", "results/scenes/seafusion_ssvif/fusion_metrics.csv")
+    assert jobs(done) == {
+        "scenes": 1, "split": 1, "pack": 1, "train": 1, "fuse": 1, "score": 1, "total": 6,
+    }  # fmt: skip
+
+
+def test_nothing_of_the_default_configuration_leaks_into_another(project):
+    (project / "config/own.yaml").write_text("datasets: [scenes]\nexperiments: config/experiments/demo.tsv\n")
+    done = run_snakemake(project, "-n", "-p", "--configfile", "config/own.yaml")
+    assert '"segmenter": "b3"' in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("trainin: {epochs: 3}", "trainin: unknown key"),
+        ("training: {epoch: 3}", "training.epoch: unknown key"),
+        ("training: {fusion_model: seafuson}", "Unknown fusion model 'seafuson'"),
+        ("datasets: [msr]", "config/datasets/msr.yaml does not exist"),
+        ("experiments: config/experiments/none.tsv", "config/experiments/none.tsv does not exist"),
+        ("preset: fast", "Unknown preset 'fast'"),
+    ],
+)
+def test_a_bad_configuration_is_refused_before_anything_runs(project, change, message):
+    base = "" if change.startswith(("datasets", "experiments")) else "experiments: config/experiments/demo.tsv\n"
+    base += "" if change.startswith("datasets") else "datasets: [scenes]\n"
+    base += "experiments: config/experiments/demo.tsv\n" if change.startswith("datasets") else ""
+    (project / "config/config.yaml").write_text(base + change + "\n")
+    done = run_snakemake(project, "--cores", "1", check=False)
+    assert done.returncode
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) < 25
+    assert not (project / "results").exists()
+
+
+def test_detection_can_be_left_out(project):
+    done = run_snakemake(project, "-n", "--config", "detection=false")
+    assert "detect" not in jobs(done)
+
+
+def test_gpu_jobs_do_not_share_a_device(project):
+    done = run_snakemake(project, "-n", "--config", "device=cuda")
+    text = done.stdout + done.stderr
+    assert "gpu=1" in text
+    profile = (ROOT / "workflow/profiles/default/config.yaml").read_text()
+    assert "gpu=1" in profile
+
+
+def test_dvc_tracks_what_snakemake_makes(project):
+    import yaml
+
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    outs = [next(iter(out)) for stage in stages.values() for out in stage["outs"]]
+    assert all(out[name]["persist"] for stage in stages.values() for out in stage["outs"] for name in out)
+    done = run_snakemake(project, "--summary", check=False)
+    made = {line.split("\t")[0] for line in done.stdout.splitlines()[1:]}
+    assert made
+    untracked = [file for file in made if not any(Path(file).is_relative_to(out) for out in outs)]
+    assert untracked == []
+    for stage in stages.values():
+        for dependency in stage["deps"]:
+            assert dependency.startswith("results/") or (ROOT / dependency).exists(), dependency

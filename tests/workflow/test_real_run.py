@@ -1,0 +1,100 @@
+"""One real run of the whole workflow, and what must hold afterwards. Slow: it trains, if only a little."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+from workflow_tools import ROOT, copy_project, jobs, run_snakemake, run_tool
+
+pytestmark = pytest.mark.slow
+RUN = Path("results/scenes/seafusion_ssvif")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    project = copy_project(tmp_path_factory.mktemp("finished"))
+    run_snakemake(project, "--cores", "2")
+    return project
+
+
+@pytest.fixture
+def table(finished):
+    path = finished / "config/experiments/demo.tsv"
+    before = path.read_text()
+    yield path
+    path.write_text(before)
+
+
+@pytest.fixture
+def source(finished):
+    path = finished / "src/ssvif/losses/consistency.py"
+    before = path.read_text()
+    yield path
+    path.write_text(before)
+
+
+def test_everything_is_there(finished):
+    for name in ("average", "seafusion_fusion_only", "seafusion_ssvif"):
+        run = finished / "results/scenes" / name
+        assert len(list((run / "fused/test").glob("*.png"))) == 4
+        rows = list(csv.DictReader((run / "fusion_metrics.csv").open()))
+        assert {row["pair_id"] for row in rows} == {path.stem for path in (run / "fused/test").glob("*.png")}
+        assert list(csv.DictReader((run / "segmentation/iou.csv").open()))
+        assert list(csv.DictReader((run / "detection/ap.csv").open()))
+    assert (finished / "results/report/index.html").is_file()
+    assert (finished / "results/tables/fusion_metrics_scenes.tex").is_file()
+    assert not list((finished / "results/.state/scenes").iterdir())
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert jobs(run_snakemake(finished, "-n")) == {}
+
+
+def test_another_weighting_reruns_that_run_alone(finished, table):
+    table.write_text(table.read_text().replace("gdwa", "fixed"))
+    counted = jobs(run_snakemake(finished, "-n"))
+    assert counted["train"] == counted["fuse"] == counted["score"] == counted["segment"] == counted["detect"] == 1
+    assert "pack" not in counted
+
+
+def test_a_comment_reruns_nothing_and_a_changed_loss_both_trainings(finished, source):
+    source.write_text(source.read_text() + "\n# a remark\n")
+    assert jobs(run_snakemake(finished, "-n")) == {}
+    source.write_text(source.read_text().replace("DICE_EPSILON = 1.0", "DICE_EPSILON = 2.0"))
+    assert jobs(run_snakemake(finished, "-n"))["train"] == 2
+
+
+def test_dvc_and_snakemake_agree_and_a_clone_has_everything(finished, tmp_path):
+    project = tmp_path / "project"
+    shutil.copytree(finished, project, symlinks=True)
+    for name in ("dvc.yaml", ".dvcignore", "requirements.lock"):
+        shutil.copy(ROOT / name, project / name)
+    shutil.copytree(ROOT / ".dvc", project / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache"))
+    (project / ".gitignore").write_text(".snakemake/\n__pycache__/\n")
+    for name in (".gitignore", "README.md"):
+        shutil.copy(ROOT / "results" / name, project / "results" / name)
+    run_tool(project, "git", "init", "-q")
+
+    # copying made everything younger, in no order; Snakemake's records came along
+    run_tool(project, "snakemake", "--cores", "1", "--touch")
+    run_tool(project, "dvc", "commit", "--force")
+    assert "didn't change, skipping" in run_tool(project, "dvc", "repro").stdout
+    assert "up to date" in run_tool(project, "dvc", "status").stdout
+
+    run_tool(project, "dvc", "remote", "add", "--default", "local", str(tmp_path / "remote"))
+    run_tool(project, "dvc", "push")
+    run_tool(project, "git", "add", ".")
+    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    run_tool(project, "git", *identity, "commit", "-qm", "results")
+    clone = tmp_path / "clone"
+    run_tool(tmp_path, "git", "clone", "-q", str(project), str(clone))
+    run_tool(clone, "dvc", "pull")
+    run_tool(clone, "snakemake", "--cores", "1", "--touch")
+    assert jobs(run_snakemake(clone, "-n")) == {}
+    for name in ("model.safetensors", "fusion_metrics.csv"):
+        assert (clone / RUN / name).read_bytes() == (finished / RUN / name).read_bytes()
+    (clone / "config/experiments/demo.tsv").write_text(
+        (clone / "config/experiments/demo.tsv").read_text().replace("gdwa", "fixed")
+    )
+    assert jobs(run_snakemake(clone, "-n"))["train"] == 1
