@@ -132,6 +132,15 @@ def test_training_images_without_any_object_are_nothing_to_train_with(make_datas
     assert judge(dataset, tmp_path / "out") == {}
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_pair_that_ultralytics_would_leave_out_is_an_error(make_dataset: Make, tmp_path: Path, split: str) -> None:
+    dataset = make_dataset({"train": 2, "test": 2})
+    with h5py.File(dataset[0], "a") as file:
+        file[f"{split}/001.a/boxes"][0, 1] = 1.7  # right of the image
+    with pytest.raises(UserError, match=f"refuses some .* {split}"):
+        judge(dataset, tmp_path / "out", DetectionOptions(epochs=1, batch_size=2, image_size_px=64))
+
+
 def test_the_tree_links_images_and_writes_labels(make_dataset: Make, tmp_path: Path) -> None:
     pairs, fused = make_dataset({"train": 1, "test": 1})
     source = PairsFile(pairs)

@@ -88,7 +88,7 @@ def train_and_score(
             classes = source.descriptor.detection_classes
             data = build_tree(Path(temporary).resolve() / "data", source, fused, boxes, classes)
             model, facts["training"] = _train(detect, data, boxes, options, device, workers)
-            scores, found = _score(detect, model, data, options, device)
+            scores, found = _score(detect, model, data, boxes["test"], options, device)
             weights = Path(options.weights).name if options.weights else "scratch"
             rows = [
                 {"dataset": dataset, "run": run, **row, "initial_weights": weights} for row in ap_rows(scores, classes)
@@ -192,6 +192,7 @@ def _train(
     best = _Best()
     trainer.save_model = functools.partial(best.keep, trainer)
     trainer.final_eval = _nothing  # a second look at the validation images, which nobody reads
+    trainer.add_callback("on_train_start", lambda _: _check_all_read(trainer.train_loader, boxes["train"], "train"))
     trainer.add_callback("on_fit_epoch_end", _EpochLog())
     try:
         trainer.train()
@@ -203,7 +204,6 @@ def _train(
             got=str(error),
             remedy="look at the fused images, or train for fewer epochs",
         ) from error
-    _check_all_read(trainer, len(boxes["train"]))
     groups = trainer.optimizer.param_groups
     return best.model, {
         "best_epoch": best.epoch,
@@ -243,12 +243,12 @@ def _nothing() -> None:
     return
 
 
-def _check_all_read(trainer: Any, expected: int) -> None:
-    read = len(trainer.train_loader.dataset)
-    if read != expected:  # ultralytics leaves out what it dislikes, and only warns
+def _check_all_read(loader: Any, boxes: Boxes, split: str) -> None:
+    read = len(loader.dataset)
+    if read != len(boxes):  # ultralytics leaves out what it dislikes, and only warns
         raise UserError(
-            "ultralytics refused some fused images or boxes",
-            expected=f"{expected} training images",
+            f"ultralytics refuses some fused images or boxes of the {split} split",
+            expected=f"{len(boxes)} images",
             got=f"{read}",
             remedy="check that boxes lie inside their images and that images are 10 pixels or more",
         )
@@ -277,7 +277,12 @@ class _EpochLog:
 
 
 def _score(
-    detect: Any, model: torch.nn.Module, data: Path, options: DetectionOptions, device: torch.device
+    detect: Any,
+    model: torch.nn.Module,
+    data: Path,
+    boxes: Boxes,
+    options: DetectionOptions,
+    device: torch.device,
 ) -> tuple[dict[int, float], list[dict[str, Any]]]:
     """Go through the test split once; return AP at IoU 0.5 by class index and the boxes found."""
     overrides = {**_common(data, options, device), "split": "test", "workers": 0, "name": "test"}
@@ -292,6 +297,7 @@ def _score(
 
     validator.update_metrics = update_and_keep  # one pass gives scores and boxes
     validator(model=model)
+    _check_all_read(validator.dataloader, boxes, "test")
     box = validator.metrics.box
     scores = dict(zip(map(int, box.ap_class_index), map(float, box.ap50), strict=True))
     return scores, sorted(found, key=_box_order)

@@ -71,4 +71,5 @@ def consistency_loss(
 
 def entropy(distribution: torch.Tensor) -> torch.Tensor:
     """Return −Σ p log p in nats of a distribution (K,)."""
-    return torch.special.entr(distribution).sum()
+    total: torch.Tensor = torch.special.entr(distribution).sum()
+    return total

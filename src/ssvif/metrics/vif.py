@@ -31,7 +31,7 @@ def vif(images: Triple) -> torch.Tensor:
     for size in WINDOW_SIZES:
         window = gaussian_window(size, size / 5, values.dtype, values.device)
         if size != WINDOW_SIZES[0]:
-            values = filter_maps(values, window, step=2)
+            values = filter_maps(values.clone(memory_format=torch.contiguous_format), window, step=2)
         for source, terms in enumerate(_information(values, window)):
             kept[source] += terms[0]
             offered[source] += terms[1]

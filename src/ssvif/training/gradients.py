@@ -31,9 +31,10 @@ def task_gradients(terms: Mapping[str, torch.Tensor], parameters: Iterable[nn.Pa
 
 
 def gradient_norm(gradients: Gradients, parameters: Iterable[nn.Parameter]) -> torch.Tensor:
-    """Return ‖∇_θ L‖₂ over the parameters θ that the gradient has, a scalar (Eq. 7's g)."""
+    """Return ‖∇_θ L‖₂ over the parameters θ that the gradient has, a scalar (Eq. 7's g); 0 without any."""
     norms = [gradients[each].norm() for each in parameters if each in gradients]
-    return torch.stack(norms).norm()
+    norm: torch.Tensor = torch.stack(norms).norm() if norms else torch.zeros(())
+    return norm
 
 
 def apply_gradients(gradients: Mapping[str, Gradients], weights: Mapping[str, float]) -> None:

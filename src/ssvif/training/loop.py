@@ -21,6 +21,7 @@ from ssvif.data.views import TrainingView
 from ssvif.models.registry import save_fusion_model
 from ssvif.ops.device import device_name
 from ssvif.ops.errors import UserError
+from ssvif.ops.fingerprint import fingerprint
 from ssvif.ops.progress import format_seconds
 from ssvif.ops.record import Recorder
 from ssvif.ops.seeds import derive_seed, generator, make_deterministic, seed_torch
@@ -63,7 +64,8 @@ def train(
     if not len(view) or not len(held_out):
         raise UserError(f"{pairs} has no pairs to train on or to validate with", remedy="check splits.csv")
     trainer = Trainer(options, device)
-    key = state_key(options=asdict(options), data=view.digest, torch=torch.__version__, device=device.type)
+    code = fingerprint("ssvif.training.loop")
+    key = state_key(options=asdict(options), data=view.digest, code=code, torch=torch.__version__, device=device.type)
     if resumed := load_state(state, key):
         trainer.load_state_dict(resumed)
         log.info("resuming after epoch %d", trainer.epoch)
@@ -79,6 +81,8 @@ def train(
         save_state(state, key, trainer.state_dict())
         _log_epoch(trainer, (time.monotonic() - start) / (trainer.epoch - first))
 
+    if options.framework == "ssvif" and trainer.history[-1]["stage"] != Stage.JOINT:
+        log.warning("All %d epochs were stage I; stage II never began. Set `stage_one_max_epochs`.", trainer.epoch)
     trainer.load_best()
     network, facts = trainer.framework.fusion_model, {"training": asdict(options)}
     save_fusion_model(network, output / "model.safetensors", name=options.fusion_model, facts=facts)

@@ -47,7 +47,7 @@ class Site:
     far: float
     floors: int
     house: bool
-    exposed: bool = True  # a gap lies before it, so that its end wall is seen
+    exposed: bool = True  # it stands free of the building before it or above it: its end wall is seen
 
     @property
     def sign(self) -> int:
@@ -100,12 +100,14 @@ def plan_sites(street: Street, sign: int, rng: np.random.Generator) -> list[Site
     house = street.kind(sign) == HOUSES
     sites: list[Site] = []
     near = float(rng.uniform(-8, 3))
-    gap = 1.0
+    gap, before = 1.0, 0
     while near < 140:
         length = float(rng.uniform(8, 12) if house else rng.uniform(10, 22))
         back = float(rng.uniform(2.5, 6)) if house else 0.0
         floors = int(rng.integers(1, 3) if house else rng.integers(2, 7))
-        sites.append(Site(street.front(sign) + sign * back, near, near + length, floors, house, gap > 0))
+        exposed = gap > 0 or floors > before
+        sites.append(Site(street.front(sign) + sign * back, near, near + length, floors, house, exposed))
+        before = floors
         gap = float(rng.uniform(4, 11) if house else rng.uniform(4, 9) * (rng.random() < 0.25))
         near += length + gap
     return sites

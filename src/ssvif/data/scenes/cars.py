@@ -144,10 +144,14 @@ class Car:
         count = len(self.shape.profile) - 1
         return (first, last) if self.front else (count - last, count - first)
 
+    @cached_property
+    def belt(self) -> float:
+        """Return the height where the windows begin, metres."""
+        return self.outline[self.cabin[0]][1]
+
     def half(self, up: float) -> float:
         """Return half the width at a height: the cabin leans inwards."""
-        belt = self.outline[self.cabin[0]][1]
-        return self.shape.width / 2 * (1 - 0.24 * max(up - belt, 0.0) / 0.5 * 0.5)
+        return self.shape.width * (0.5 - 0.12 * max(up - self.belt, 0.0))
 
     def at(self, share: float, up: float, back: float = 0.0) -> Point:
         """Return a place: `share` of the half width to the right, metres up, metres behind the near end."""
@@ -261,10 +265,10 @@ def _wheels(car: Car, turn: float, normal: Point) -> None:
     angles = [math.tau * i / 16 for i in range(16)]
     for back in (0.85, car.shape.length - 0.85):
         for part, radius in ((rubber, 0.34), (rim, 0.19)):
-            canvas_points = [
+            circle = [
                 car.at(turn, 0.34 + radius * math.sin(angle), back + radius * math.cos(angle)) for angle in angles
             ]
-            car.canvas.polygon(part, canvas_points)
+            car.canvas.polygon(part, circle)
 
 
 def _top(car: Car) -> None:

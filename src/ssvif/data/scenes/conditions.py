@@ -75,8 +75,8 @@ DAY = Condition(
     air=18.0,
     solar=1.0,
     sky_cold=19.0,
-    coldest=-1.0,
-    hottest=35.0,
+    coldest=0.5,
+    hottest=34.0,
 )
 DUSK = replace(
     DAY,
@@ -110,13 +110,13 @@ NIGHT = replace(
     haze_per_m=1 / 500,
     lamps=0.34,
     windows=0.34,
-    exposure=1.9,
+    exposure=1.55,
     noise=3.0,
     air=9.0,
     solar=0.35,
     sky_cold=17.0,
-    coldest=-7.0,
-    hottest=33.0,
+    coldest=-5.0,
+    hottest=31.5,
 )
 FOG = replace(
     DAY,

@@ -59,8 +59,12 @@ class Band:
     def shrink(self, fine: Floats) -> Floats:
         """Return area means over the picture's pixels: (h,w) → (h/scale, w/scale)."""
         scale = self.scale
-        total = sum(fine[i::scale, j::scale] for i in range(scale) for j in range(scale))
-        return np.asarray(total, dtype=np.float32) / np.float32(scale * scale)
+        total: Floats = np.zeros_like(fine[::scale, ::scale])
+        for i in range(scale):
+            for j in range(scale):
+                total += fine[i::scale, j::scale]
+        total /= np.float32(scale * scale)
+        return total
 
     def sky_share(self) -> Floats:
         """Return the share of sky in each of the picture's pixels."""
@@ -76,7 +80,7 @@ def noise_tile(fine: bool = False) -> Floats:
     for octave, sigma in enumerate(sigmas):
         layer = ndimage.gaussian_filter(rng.standard_normal((TILE, TILE)), sigma, mode="wrap")
         total += layer / layer.std() * (1.0 if fine else 0.62**octave)
-    return ((total - total.mean()) / total.std()).astype(np.float32)
+    return np.asarray((total - total.mean()) / total.std(), dtype=np.float32)
 
 
 def bands(canvas: Canvas, rng: np.random.Generator) -> Iterator[Band]:

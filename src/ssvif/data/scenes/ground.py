@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ssvif.data.scenes.canvas import Canvas, Plane
+from ssvif.data.scenes.canvas import WALL, Canvas, Plane
 from ssvif.data.scenes.street import CITY, GROUND_PLANE, LANE_M, Street, ground_quad
 from ssvif.data.scenes.surfaces import (
     BACKGROUND,
@@ -51,7 +51,7 @@ def _sidewalk(canvas: Canvas, street: Street, sign: int, rng: np.random.Generato
     edge, front = street.edge(sign), street.front(sign)
     paving = canvas.part(recolored(PAVING, varied(PAVING.color, rng, 0.03)), GROUND_PLANE)
     stone = canvas.part(KERB, GROUND_PLANE)
-    face = canvas.part(recolored(KERB, shaded(KERB.color, 0.7)), Plane(2, edge))
+    face = canvas.part(recolored(KERB, shaded(KERB.color, 0.7)), Plane(WALL, edge))
     canvas.polygon(paving, ground_quad(edge, front, 0.5, FAR_END))
     canvas.polygon(stone, ground_quad(edge, edge + sign * 0.3, 0.5, FAR_END))
     gutter = [

@@ -34,10 +34,15 @@ def choose_camera(height: int, width: int, scale: int, rng: np.random.Generator)
     )
 
 
+def fork(rng: np.random.Generator) -> np.random.Generator:
+    """Return a generator of one thing's own, so that how finely it is drawn changes nothing else."""
+    return np.random.default_rng(int(rng.integers(2**63)))
+
+
 def paint_scene(canvas: Canvas, street: Street, rng: np.random.Generator) -> None:
     """Paint a whole street scene."""
     canvas.part(Surface(SKY_CLASS, (0.5, 0.5, 0.5), grain=0.0), Plane(SKY, 0.0))
-    draw_ground(canvas, street, rng)
+    draw_ground(canvas, street, fork(rng))
     _backdrop(canvas, street, rng)
     items = [
         *_lamps(canvas, street),
@@ -52,14 +57,14 @@ def paint_scene(canvas: Canvas, street: Street, rng: np.random.Generator) -> Non
 
 def _backdrop(canvas: Canvas, street: Street, rng: np.random.Generator) -> None:
     """Paint skyline, woods, buildings and gardens; nothing on the street is hidden by them."""
-    draw_skyline(canvas, street, rng)
+    draw_skyline(canvas, street, fork(rng))
     items: list[Item] = []
     for sign in (-1, 1):
-        draw_woods(canvas, street, sign, rng)
+        draw_woods(canvas, street, sign, fork(rng))
         if street.kind(sign) == PARK:
             continue
         for site in plan_sites(street, sign, rng):
-            items.append((site.near, partial(draw_building, canvas, street, site, rng)))
+            items.append((site.near, partial(draw_building, canvas, street, site, fork(rng))))
             if site.house:
                 items += _garden(canvas, street, sign, site.near, site.far, rng)
     for _, paint in sorted(items, key=lambda item: -item[0]):
@@ -71,11 +76,11 @@ def _garden(canvas: Canvas, street: Street, sign: int, near: float, far: float, 
     for _ in range(int(rng.integers(2, 5))):
         side = street.front(sign) + sign * float(rng.uniform(0.8, 1.8))
         ahead = float(rng.uniform(near, far + 5))
-        items.append((ahead, partial(draw_bush, canvas, side, ahead, rng)))
+        items.append((ahead, partial(draw_bush, canvas, side, ahead, fork(rng))))
     if rng.random() < 0.6:
         side = street.front(sign) + sign * float(rng.uniform(2.5, 6))
         ahead = far + 3.0
-        items.append((ahead, partial(draw_tree, canvas, street, side, ahead, rng)))
+        items.append((ahead, partial(draw_tree, canvas, street, side, ahead, fork(rng))))
     return items
 
 
@@ -101,7 +106,7 @@ def _trees(canvas: Canvas, street: Street, rng: np.random.Generator) -> list[Ite
             places = rng.uniform((1, 6), (22, 70), (int(rng.integers(7, 13)), 2)).tolist()
             spots += [(street.front(sign) + sign * right, ahead) for right, ahead in places]
         for side, ahead in spots:
-            items.append((ahead, partial(draw_tree, canvas, street, side, ahead, rng)))
+            items.append((ahead, partial(draw_tree, canvas, street, side, ahead, fork(rng))))
     return items
 
 
@@ -111,16 +116,16 @@ def _signs(canvas: Canvas, street: Street, rng: np.random.Generator) -> list[Ite
         sign = 1 if rng.random() < 0.65 else -1
         side = street.edge(sign) + sign * float(rng.uniform(0.5, 0.9))
         ahead = _visible_distance(canvas, side, 7.5, 32, rng)
-        items.append((ahead, partial(draw_sign, canvas, street, side, ahead, rng)))
+        items.append((ahead, partial(draw_sign, canvas, street, side, ahead, fork(rng))))
     if street.crossing:
         for sign in (-1, 1):
             ahead = street.crossing + (-0.8 if sign > 0 else 4.2)
-            items.append((ahead, partial(draw_traffic_light, canvas, street, sign, ahead, rng)))
+            items.append((ahead, partial(draw_traffic_light, canvas, street, sign, ahead, fork(rng))))
     for _ in range(int(rng.integers(0, 3))):
         sign = 1 if rng.random() < 0.5 else -1
         side = street.edge(sign) + sign * 0.75
         ahead = _visible_distance(canvas, side, 5, 20, rng)
-        items.append((ahead, partial(draw_furniture, canvas, side, ahead, rng)))
+        items.append((ahead, partial(draw_furniture, canvas, side, ahead, fork(rng))))
     return items
 
 
@@ -136,7 +141,7 @@ def _cars(canvas: Canvas, street: Street, rng: np.random.Generator) -> list[Item
     items: list[Item] = []
 
     def add(side: float, ahead: float, front: bool, running: bool) -> None:
-        items.append((ahead, partial(draw_car, canvas, street, side, ahead, front, running, rng)))
+        items.append((ahead, partial(draw_car, canvas, street, side, ahead, front, running, fork(rng))))
 
     for side, front, nearest in lanes:
         ahead = nearest + float(rng.exponential(7.0))
@@ -161,12 +166,12 @@ def _people(canvas: Canvas, street: Street, rng: np.random.Generator) -> list[It
         spots = [(side, ahead)]
         if rng.random() < 0.3:
             spots.append((side + sign * 0.55, ahead + 0.3))
-        items += [(away, partial(draw_person, canvas, street, right, away, rng)) for right, away in spots]
+        items += [(away, partial(draw_person, canvas, street, right, away, fork(rng))) for right, away in spots]
     if street.crossing and rng.random() < 0.8:
         for _ in range(int(rng.integers(1, 3))):
             side, ahead = (
                 float(rng.uniform(street.left, street.right)),
                 street.crossing + float(rng.uniform(0.5, 2.8)),
             )
-            items.append((ahead, partial(draw_person, canvas, street, side, ahead, rng)))
+            items.append((ahead, partial(draw_person, canvas, street, side, ahead, fork(rng))))
     return items

@@ -11,7 +11,7 @@ from ssvif.data.scenes.street import Street, cast_card
 from ssvif.data.scenes.surfaces import BARK, FOLIAGE, Color, recolored, shaded, varied
 
 GREENS: tuple[Color, ...] = ((0.30, 0.44, 0.18), (0.24, 0.40, 0.20), (0.38, 0.46, 0.18), (0.46, 0.42, 0.16))
-TONES = (0.52, 0.70, 0.86, 1.0, 1.16)
+TONES = (0.60, 0.74, 0.87, 1.0, 1.13)
 
 
 def _leaf_parts(canvas: Canvas, green: Color, plane: Plane, sunlit: float) -> list[int]:
@@ -35,22 +35,25 @@ def _clump(
     count: int,
     rng: np.random.Generator,
 ) -> None:
-    """Paint a crown of blobs, the shaded inside first, the lit rim and top last."""
+    """Paint a crown: its dark inside, boughs, then dabs of leaves; bright ones up and last."""
     wide, high = reach
     canvas.ellipse(leaves[0], center, wide * 0.86, high * 0.86)
     angle, away = rng.uniform(0, math.tau, count), np.sqrt(rng.uniform(0.05, 1.0, count))
-    size = rng.uniform(0.6, 1.3, count) * max(0.9 / math.sqrt(count), 0.09)
+    dab = np.arange(count) >= 12 + count // 8
+    size = rng.uniform(0.7, 1.3, count) * np.where(dab, max(0.75 / math.sqrt(count), 0.028), 0.20)
+    away *= np.where(dab, 1.02, 0.92)
     right, above = np.cos(angle) * away * wide, np.sin(angle) * away * high
-    tone = np.clip(2 + 1.9 * above / high + rng.normal(0, 0.8, count), 0, len(leaves) - 1).astype(int)
-    order = np.argsort(tone, kind="stable")
-    rows = np.stack([right, above, size * wide * 1.5, size * min(wide, high) * 1.3], axis=1)
+    tone = 2 + 1.7 * above / high - 0.5 * right / wide + rng.normal(0, 1, count) * np.where(dab, 0.75, 0.5)
+    tone = np.clip(np.rint(tone), 0, len(leaves) - 1).astype(int)
+    order = np.lexsort((tone, dab))
+    rows = np.stack([right, above, size * wide * 1.3, size * min(wide, high) * 1.1], axis=1)
     canvas.blobs([leaves[tone[i]] for i in order.tolist()], center, rows[order])
 
 
 def _blobs(canvas: Canvas, size_m: float, ahead: float, most: int) -> int:
     """Return how many blobs a crown needs to look leafy at its size in the picture."""
     pixels = canvas.camera.size_px(size_m, ahead) / canvas.scale
-    return int(min(max(8 + 1.1 * pixels, 10), most))
+    return int(min(max(8 + 1.8 * pixels, 10), most))
 
 
 def draw_tree(canvas: Canvas, street: Street, side: float, ahead: float, rng: np.random.Generator) -> None:
@@ -80,7 +83,7 @@ def draw_tree(canvas: Canvas, street: Street, side: float, ahead: float, rng: np
         fork, tip = middle - high * 0.9, (side + turn * wide * 0.5, middle)
         limb = [(side - neck, fork, ahead), (side + neck, fork + 0.15, ahead), (tip[0] + 0.06, tip[1], ahead)]
         canvas.polygon(bark, [*limb, (tip[0] - 0.06, tip[1], ahead)])
-    _clump(canvas, leaves, (side, middle, ahead), (wide, high), _blobs(canvas, 2 * wide, ahead, 260), rng)
+    _clump(canvas, leaves, (side, middle, ahead), (wide, high), _blobs(canvas, 2 * wide, ahead, 420), rng)
     cast_card(canvas, street.condition, (side, 0.0, ahead), 2 * neck, middle)
     for part in (0.0, 0.5, 1.0):
         wider = wide * (1.9 if part == 0.5 else 1.2)

@@ -151,10 +151,11 @@ def _warning(board: Board) -> None:
 def _limit(board: Board) -> None:
     board.ring(RED, 0.40)
     board.ring(WHITE, 0.29)
-    for right in (-0.11, 0.11):
-        board.box(BLACK, 0.085, 0.15, right)
-        board.box(WHITE, 0.035, 0.09, right)
-    board.box(WHITE, 0.06, 0.04, -0.15, 0.05)
+    for right, sides in ((-0.105, (1,)), (0.105, (-1, 1))):  # a 3 and a 0
+        for up in (-0.14, 0.14) if len(sides) == 2 else (-0.14, 0.0, 0.14):
+            board.box(BLACK, 0.08, 0.025, right, up)
+        for turn in sides:
+            board.box(BLACK, 0.025, 0.165, right + turn * 0.055)
 
 
 def _no_entry(board: Board) -> None:

@@ -60,6 +60,7 @@ def render_scene(rng_seed: int, height: int, width: int, condition: str) -> Scen
     street = plan_street(todays(condition, plan), plan)
     canvas = Canvas(choose_camera(height, width, scale, plan), scale)
     paint_scene(canvas, street, paint)
+    # labels are never blended: each pixel takes the part at its middle
     table, middle = canvas.table(), np.asarray(canvas.map)[scale // 2 :: scale, scale // 2 :: scale]
     instances = table["instance"][middle]
     visible, infrared = _photograph(canvas, street, plan, light, heat)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ssvif.data.scenes.canvas import Canvas, Plane, Point
+from ssvif.data.scenes.canvas import GROUND, Canvas, Plane, Point
 from ssvif.data.scenes.conditions import Condition
 
 CITY, HOUSES, PARK = "city", "houses", "park"
@@ -117,4 +117,4 @@ def ground_quad(side: float, other: float, near: float, far: float, up: float = 
     return [(side, up, near), (other, up, near), (other, up, far), (side, up, far)]
 
 
-GROUND_PLANE = Plane(1, 0.0)
+GROUND_PLANE = Plane(GROUND, 0.0)

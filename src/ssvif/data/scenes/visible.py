@@ -13,7 +13,7 @@ from ssvif.data.scenes.canvas import GROUND, SKY, Camera
 from ssvif.data.scenes.fields import TILE, Band, Floats, noise_tile
 from ssvif.data.scenes.posts import LAMP_M
 from ssvif.data.scenes.street import LANE_M, Street
-from ssvif.data.scenes.surfaces import ASPHALT, LAMP_LIGHT, PERSON, Color
+from ssvif.data.scenes.surfaces import ASPHALT, LAMP_LIGHT, PERSON, VEGETATION, Color
 
 BRIGHTEST = 24.0  # linear light above this changes nothing but the glare
 HEADLIGHT: Color = (1.0, 0.95, 0.85)
@@ -78,10 +78,12 @@ def _lamp_light(band: Band, street: Street) -> Floats:
         squared = drop * drop + across * across + ahead * ahead
         total += (drop * drop) / (squared * squared)
     # a lamp shines down: upright things, people above all, turn their unlit side to us
-    share = np.where(band.table["kind"] == GROUND, 3.6, 1.5)
-    share = np.where(band.table["category"] == PERSON, 0.10, share)
+    share = np.where(band.table["kind"] == GROUND, 2.6, 0.8)
+    share = np.where(band.table["category"] == VEGETATION, 0.5 * share, share)
+    share = np.where(band.table["category"] == PERSON, 0.30, share)
     power = share.astype(np.float32) * np.float32(0.5 * LAMP_M**2 * street.condition.lamps)
-    return np.asarray(total * band.of(power) * band.contact * (band.up < LAMP_M), dtype=np.float32)
+    below = np.clip(np.float32((LAMP_M + 0.8) / 2) - band.up * np.float32(0.5), 0, 1)
+    return np.asarray(total * band.of(power) * band.contact * below, dtype=np.float32)
 
 
 def _own_headlights(band: Band, street: Street) -> Floats:
@@ -90,7 +92,7 @@ def _own_headlights(band: Band, street: Street) -> Floats:
     distance = band.ahead * np.float32(1 / 11)
     beam = np.exp(-(angle * angle) * np.float32(11)) * np.clip(np.float32(1.15) - np.float32(0.75) * band.up, 0, 1)
     fall = 1 / (1 + distance * distance)
-    lit = np.float32(2.4) * beam * band.contact + 2 * band.of(band.table["shine"])
+    lit = np.float32(1.9) * beam * band.contact + 2 * band.of(band.table["shine"])
     return np.asarray(lit * fall * np.float32(street.condition.lamps), dtype=np.float32)
 
 

@@ -1,0 +1,69 @@
+"""What many tests share: few threads, a tiny packed dataset, the real material beside the checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ssvif.data.layouts import ClassInfo, Descriptor, Layout
+from ssvif.data.pack import pack_pairs
+from ssvif.data.split import split_dataset
+from ssvif.ops.files import write_png
+
+SHARED = Path(__file__).parents[2] / "shared"
+TINY = Descriptor(
+    name="tiny",
+    title="Tiny",
+    folder="tiny",
+    layouts=(Layout("{split}/vi/{name}", "{split}/ir/{name}", "{split}/labels/{name}"),),
+    official_splits={"train": "train", "test": "test"},
+    validation_fraction=0.25,
+    classes=(ClassInfo(0, "ground", (0, 0, 0)), ClassInfo(1, "person", (226, 48, 60))),
+)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _few_threads() -> None:
+    torch.set_num_threads(1)  # tests run beside each other, often on two cores; more threads wait for each other
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of specifications, parity fixtures and real pairs that lies beside the checkout."""
+    if not SHARED.is_dir():
+        pytest.skip("the folder `shared` is not beside this checkout")
+    return SHARED
+
+
+def draw_pair(seed: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a coloured ramp with a dark person, the person's warmth, and the label of both."""
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width]
+    label = (abs(rows - height // 2) < 8) & (abs(columns - random.integers(8, width - 8)) < 4)
+    ramp = np.stack([rows * 255 // height, columns * 255 // width, (rows + columns) % 256], axis=2)
+    visible = np.where(label[..., None], 20, ramp) + random.integers(0, 10, (height, width, 3))
+    infrared = np.where(label, 230, 60) + random.integers(0, 10, (height, width))
+    return visible.clip(0, 255).astype(np.uint8), infrared.astype(np.uint8), label.astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the raw pairs below `tiny/`, `splits.csv` and `pairs.h5`: 6, 2 and 2 pairs, two sizes."""
+    folder = tmp_path_factory.mktemp("tiny")
+    for split, count in (("train", 8), ("test", 2)):
+        for index in range(count):
+            visible, infrared, label = draw_pair(index, 40, 52 if index % 2 else 47)
+            for kind, image in (("vi", visible), ("ir", infrared), ("labels", label)):
+                write_png(folder / "tiny" / split / kind / f"{split}{index}.png", image)
+    split_dataset(TINY, folder / "tiny", folder / "splits.csv", seed=0)
+    pack_pairs(TINY, folder / "tiny", folder / "splits.csv", folder / "pairs.h5")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pairs(tiny: Path) -> Path:
+    """The tiny dataset, packed; not to be changed."""
+    return tiny / "pairs.h5"

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from ssvif.models.base import FusionModel
+from ssvif.models.names import BASELINES, FUSION_MODELS, class_path
+from ssvif.models.registry import build_fusion_model, load_fusion_model, save_fusion_model
+from ssvif.ops.errors import UserError
+
+
+@pytest.mark.parametrize("name", FUSION_MODELS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_name_builds_what_keeps_its_promises(name, channels):
+    model = build_fusion_model(name, channels)
+    assert isinstance(model, FusionModel)
+    assert model.channels == channels
+    image = torch.rand(1, channels, 8 * model.multiple, 8 * model.multiple)
+    features = model.backbone(image, image)
+    maps = [features] if isinstance(features, torch.Tensor) else features
+    assert sum(each.shape[1] for each in maps) == model.feature_channels
+    assert model.decoder(features).shape == image.shape
+
+
+def test_a_path_is_its_own_name():
+    assert class_path("some.where:Net") == "some.where:Net"
+    model = build_fusion_model("ssvif.models.seafusion:SeAFusion", 1)
+    assert model.channels == 1
+
+
+def test_names_of_models_and_baselines_differ():
+    assert not set(FUSION_MODELS) & set(BASELINES)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("nosuch", "Unknown fusion model 'nosuch'"),
+        ("no_such_package:Net", "no_such_package"),
+        ("ssvif.models.seafusion:NoSuch", "NoSuch"),
+        (":Net", "':Net'"),
+        (".models:Net", "'.models:Net'"),
+        ("torch.nn:Conv2d", "not a fusion model"),
+        ("torch:add", "not a fusion model"),
+    ],
+)
+def test_a_wrong_name_is_named(name, says):
+    with pytest.raises(UserError, match=says.replace(".", r"\.")) as caught:
+        build_fusion_model(name)
+    assert caught.value.expected
+
+
+def test_the_number_of_channels_is_checked():
+    with pytest.raises(UserError, match="1 or 3 channels, not 2"):
+        build_fusion_model("seafusion", 2)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_saved_network_comes_back(tmp_path, channels):
+    model = build_fusion_model("seafusion", channels)
+    path = tmp_path / "new folder" / "model.safetensors"
+    save_fusion_model(model, path, name="seafusion", facts={"training": {"seed": 3}})
+    back = load_fusion_model(path)
+    assert not back.training
+    assert back.channels == channels
+    ours, theirs = model.state_dict(), back.state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+def test_equal_networks_give_equal_bytes(tmp_path):
+    model = build_fusion_model("seafusion")
+    first, second = tmp_path / "a.safetensors", tmp_path / "b" / "other.safetensors"
+    save_fusion_model(model, first, name="seafusion", facts={"b": 1, "a": 2})
+    save_fusion_model(model, second, name="seafusion", facts={"a": 2, "b": 1})
+    assert first.read_bytes() == second.read_bytes()
+    save_fusion_model(model, second, name="seafusion", facts={"a": 2, "b": 3})
+    assert first.read_bytes() != second.read_bytes()
+
+
+def header(**values):
+    return {"ssvif": json.dumps({"fusion_model": "seafusion", "channels": 3} | values)}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "says"),
+    [
+        (None, "not a model written by ssvif"),
+        ({"ssvif": "no JSON"}, "not a model written by ssvif"),
+        ({"ssvif": "{}"}, "not a model written by ssvif"),
+        (header(channels=1), "size mismatch"),
+        (header(fusion_model="nosuch"), "Unknown fusion model 'nosuch'"),
+    ],
+)
+def test_a_file_that_is_no_model_is_named(tmp_path, metadata, says):
+    path = tmp_path / "model.safetensors"
+    save_file(build_fusion_model("seafusion").state_dict(), path, metadata=metadata)
+    with pytest.raises(UserError, match=says):
+        load_fusion_model(path)
+
+
+def test_a_missing_weight_is_told(tmp_path):
+    path = tmp_path / "model.safetensors"
+    state = build_fusion_model("seafusion").state_dict()
+    del state["reconstruct.0.weight"]
+    save_file(state, path, metadata=header())
+    with pytest.raises(UserError, match=r"reconstruct\.0\.weight"):
+        load_fusion_model(path)
+
+
+def test_a_damaged_or_missing_file_is_named(tmp_path):
+    path = tmp_path / "model.safetensors"
+    with pytest.raises(UserError, match=r"model\.safetensors does not exist"):
+        load_fusion_model(path)
+    save_fusion_model(build_fusion_model("seafusion"), path, name="seafusion", facts={})
+    assert len(load_file(path)) > 0
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"model\.safetensors is not a model"):
+        load_fusion_model(path)

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from ssvif.models.seafusion import SeAFusion
+
+# the released network's names → ours; its BatchNorms are never called
+NAMES = (
+    (r"^vis_", "visible_encoder."),
+    (r"^inf_", "infrared_encoder."),
+    (r"encoder\.conv\.conv\.", "encoder.0."),
+    (r"encoder\.rgbd1\.", "encoder.2."),
+    (r"encoder\.rgbd2\.", "encoder.3."),
+    (r"\.dense\.conv([12])\.conv\.", r".dense\1."),
+    (r"\.convdown\.conv\.", ".dense_out."),
+    (r"\.convup\.conv\.", ".gradient_out."),
+    (r"\.sobelconv\.conv([xy])\.", r".gradient.\1."),
+    (r"^decode4\.conv\.", "reconstruct.0."),
+    (r"^decode3\.conv\.", "reconstruct.2."),
+    (r"^decode2\.conv\.", "reconstruct.4."),
+    (r"^decode1\.conv\.", "reconstruct.6."),
+)
+
+
+def translate(state):
+    """The state dictionary of the released network, under our names."""
+    translated = {}
+    for name, value in state.items():
+        if ".bn." not in name:
+            for pattern, replacement in NAMES:
+                name = re.sub(pattern, replacement, name)
+            translated[name] = value
+    return translated
+
+
+def fill(model):
+    """Give every weight a value that follows from its place alone."""
+    with torch.no_grad():
+        for number, parameter in enumerate(model.parameters()):
+            places = torch.arange(parameter.numel(), dtype=torch.float64)
+            scale = 0.8 / parameter[0].numel() ** 0.5
+            parameter.copy_((torch.sin(places * 0.7 + number) * scale).view_as(parameter))
+    return model.eval()
+
+
+def draw(channels, height, width, batch=1):
+    """Two images of smooth waves, in [0,1]."""
+    rows, columns = torch.meshgrid(torch.arange(float(height)), torch.arange(float(width)), indexing="ij")
+    phases = torch.arange(float(batch * channels)).view(batch, channels, 1, 1)
+    visible = torch.sin(rows / 5 + phases) * torch.cos(columns / 7)
+    return visible / 2 + 0.5, (torch.sin((rows + columns) / 6) / 2 + 0.5).expand_as(visible)
+
+
+@pytest.mark.parametrize(("file", "channels"), [("seafusion_seed0", 1), ("seafusion_3ch_seed0", 3)])
+@torch.no_grad()
+def test_agrees_with_the_original(shared, file, channels):
+    stored = load_file(shared / "parity" / f"{file}.safetensors")
+    weights = {key.removeprefix("weights/"): each for key, each in stored.items() if key.startswith("weights/")}
+    model = SeAFusion(channels).eval()
+    model.load_state_dict(translate(weights))
+    sizes = {key.split("/")[1] for key in stored if key.startswith("input/")}
+    assert sizes
+    for size in sizes:
+        visible, infrared = stored[f"input/{size}/vis"], stored[f"input/{size}/ir"]
+        features = model.backbone(visible, infrared)
+        assert (model(visible, infrared) - stored[f"output/{size}/fused"]).abs().max() <= 5e-5
+        if f"features/{size}/fused" in stored:
+            assert (features - stored[f"features/{size}/fused"]).abs().max() <= 5e-5
+        else:
+            assert (features[..., ::4, ::4] - stored[f"features_s4/{size}/fused"]).abs().max() <= 5e-5
+
+
+@pytest.mark.parametrize(
+    ("channels", "parameters", "backbone", "decoder"),
+    [(1, 166_883, 88_064, 78_819), (3, 167_753, 88_640, 79_113)],
+)
+def test_has_the_papers_parameters(channels, parameters, backbone, decoder):
+    """Table IV counts the never-called BatchNorms, 2·(64 + 32 + 16 + C) parameters, too."""
+    model = SeAFusion(channels)
+    in_decoder = sum(each.numel() for each in model.reconstruct.parameters())
+    in_backbone = sum(each.numel() for each in model.parameters()) - in_decoder
+    dead = 2 * (64 + 32 + 16 + channels)
+    assert in_backbone == backbone
+    assert in_decoder + dead == decoder
+    assert in_backbone + in_decoder + dead == parameters
+
+
+@torch.no_grad()
+def test_does_what_it_did():
+    """Needs no shared data: weights and images by formula, values of a network that agreed with the original."""
+    fused = fill(SeAFusion(3))(*draw(3, 24, 28))
+    places = [fused[0, channel, row, column].item() for channel, row, column in PLACES]
+    assert places == pytest.approx(STORED, abs=2e-5)
+
+
+PLACES = ((0, 0, 0), (1, 0, 27), (2, 23, 0), (0, 12, 14), (1, 7, 20), (2, 17, 5))
+STORED = (0.421755, 0.845369, 0.700102, 0.743996, 0.829614, 0.794748)
+
+
+def test_gradient_filters_start_as_sobel():
+    """On a ramp that grows by one a pixel, |gx| is 8 and |gy| is 0."""
+    ramp = torch.arange(9.0).expand(1, 16, 9, 9)
+    inner = SeAFusion(1).visible_encoder[2].gradient(ramp)[..., 1:-1, 1:-1]
+    assert torch.equal(inner, torch.full_like(inner, 8.0))
+
+
+@settings(max_examples=6, deadline=None)
+@given(height=st.integers(32, 96), width=st.integers(32, 96), channels=st.sampled_from((1, 3)))
+@torch.no_grad()
+def test_keeps_every_size(height, width, channels):
+    visible, infrared = draw(channels, height, width)
+    model = SeAFusion(channels).eval()
+    assert model.backbone(visible, infrared).shape == (1, 96, height, width)
+    fused = model(visible, infrared)
+    assert fused.shape == visible.shape
+    assert 0 < fused.min() <= fused.max() < 1
+
+
+@torch.no_grad()
+def test_a_batch_is_its_images():
+    model = fill(SeAFusion(3))
+    visible, infrared = draw(3, 33, 38, batch=3)
+    whole = model(visible, infrared)
+    singles = torch.cat([model(visible[i : i + 1], infrared[i : i + 1]) for i in range(3)])
+    assert not torch.allclose(whole[0], whole[1], atol=1e-2)
+    assert (whole - singles).abs().max() <= 1e-5
+
+
+@torch.no_grad()
+def test_single_precision_is_enough():
+    model = fill(SeAFusion(3))
+    visible, infrared = draw(3, 32, 40)
+    single = model(visible, infrared)
+    double = model.double()(visible.double(), infrared.double())
+    assert (single - double).abs().max() <= 1e-4
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_gradients_reach_every_parameter(channels):
+    model = fill(SeAFusion(channels)).train()
+    model(*draw(channels, 20, 20)).square().mean().backward()
+    dead = [name for name, each in model.named_parameters() if each.grad is None or not each.grad.abs().sum() > 0]
+    assert dead == []
+
+
+def test_both_images_matter():
+    model = fill(SeAFusion(3))
+    visible, infrared = draw(3, 20, 20)
+    assert (model(visible, infrared) - model(visible * 0, infrared)).abs().max() > 1e-3
+    assert (model(visible, infrared) - model(visible, infrared * 0)).abs().max() > 1e-3
+
+
+def test_wrong_images_are_named():
+    model = SeAFusion(3)
+    with pytest.raises(ValueError, match=r"visible: expected shape \(B, 3, H, W\), got \(1, 1, 8, 8\)"):
+        model(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8))
+    with pytest.raises(ValueError, match=r"visible \(1, 3, 8, 8\), infrared \(1, 3, 8, 9\)"):
+        model(torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 9))
+    with pytest.raises(ValueError, match="features"):
+        model.decoder(torch.zeros(1, 95, 8, 8))

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import csv
+
+import pytest
+import torch
+
+from ssvif.training.history import COLUMNS, Means, history_row, is_collapsed, write_history
+from ssvif.training.stages import Stage
+
+TRAIN = {"loss": 3.0, "fusion": 2.0, "intensity": 0.1, "gradient": 0.2, "structural": 0.3, "color": 0.4}
+CONTRACT = (
+    "epoch,stage,train_loss,train_fusion,train_intensity,train_gradient,train_structural,train_color,"
+    "train_consistency,validation_loss,validation_fusion,validation_consistency,weight_fusion,weight_consistency,"
+    "alpha,grad_norm_fusion,grad_norm_consistency,loss_ratio_fusion,loss_ratio_consistency,live_classes,"
+    "class_entropy,agreement,collapsed"
+)
+
+
+def test_columns_are_those_that_were_agreed():
+    assert ",".join(COLUMNS) == CONTRACT
+
+
+def test_means_weigh_by_count():
+    means = Means()
+    means.add({"a": torch.tensor(1.0), "b": torch.tensor(10.0)}, count=3)
+    means.add({"a": torch.tensor(5.0)})
+    assert means.compute() == {"a": 2.0, "b": 10.0}
+
+
+def test_means_hold_no_graph():
+    means = Means()
+    value = torch.tensor(1.0, requires_grad=True)
+    means.add({"a": value * 2})
+    assert means.compute() == {"a": 2.0}
+    assert not means._sums["a"].requires_grad
+
+
+@pytest.mark.parametrize(
+    ("live", "collapsed"),
+    [
+        ([], False),
+        ([1, 1], False),
+        ([1, 1, 1], True),
+        ([9, 3, 1, 1, 1], True),
+        ([1, 1, 1, 2], False),
+        ([1, 2, 1, 1], False),
+        ([0, 0, 0], True),
+    ],
+)
+def test_collapsed_is_one_class_for_three_epochs(live, collapsed):
+    assert is_collapsed(live) is collapsed
+
+
+def test_a_row_of_stage_one_leaves_the_rest_empty(tmp_path):
+    row = history_row(1, Stage.FUSION, TRAIN, {"loss": 4.0, "fusion": 4.0}, {"fusion": 1.0, "consistency": 0.5})
+    write_history(tmp_path / "history.csv", [row])
+    with (tmp_path / "history.csv").open(newline="") as stream:
+        (cells,) = csv.DictReader(stream)
+    filled = {name: cell for name, cell in cells.items() if cell}
+    assert filled == {
+        "epoch": "1",
+        "stage": "fusion",
+        **{f"train_{name}": f"{value:.10g}" for name, value in TRAIN.items()},
+        "validation_loss": "4",
+        "validation_fusion": "4",
+    }
+
+
+def test_a_row_of_stage_two_has_the_weights_and_the_diagnostics():
+    validation = {
+        "loss": 5.0,
+        "fusion": 4.0,
+        "consistency": 2.0,
+        "structural": 1.0,
+        "live_classes": 3,
+        "class_entropy": 0.5,
+        "agreement": 0.9,
+    }
+    weights = {"fusion": 2.0, "consistency": 0.5}
+    row = history_row(7, Stage.JOINT, TRAIN | {"consistency": 2.5}, validation, weights)
+    assert set(row) <= set(COLUMNS)
+    assert row["alpha"] == 0.25
+    assert (row["weight_fusion"], row["weight_consistency"]) == (2.0, 0.5)
+    assert (row["live_classes"], row["class_entropy"], row["agreement"]) == (3, 0.5, 0.9)
+    assert (row["train_consistency"], row["validation_consistency"]) == (2.5, 2.0)
+    assert row["stage"] == "joint"

@@ -1,0 +1,313 @@
+"""The whole training on the tiny pairs: some seconds a run, most of them the library's import."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import pytest
+import torch
+
+from ssvif.models.registry import load_fusion_model
+from ssvif.ops.errors import UserError
+from ssvif.training import loop
+from ssvif.training.options import TrainingOptions
+from ssvif.training.stages import Stage
+
+CPU = torch.device("cpu")
+OPTIONS = TrainingOptions(
+    segmenter="b0",
+    classes=4,
+    epochs=4,
+    stage_one_max_epochs=2,
+    batch_size=2,
+    crop_px=32,
+    learning_rate=1e-3,
+    every_n_steps=2,
+)
+FILES = ["history.csv", "model.safetensors", "record.json"]
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  # a small machine's warning
+
+
+def run(pairs, folder, options=OPTIONS, **more):
+    """Train; return the folder of the results."""
+    loop.train(pairs, folder, folder / "state.pt", options=options, device=CPU, **more)
+    return folder
+
+
+def read_history(folder):
+    with (folder / "history.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def assert_same_results(left, right):
+    for name in FILES[:2]:
+        assert (left / name).read_bytes() == (right / name).read_bytes(), name
+
+
+@pytest.fixture(scope="module")
+def undisturbed(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(pairs, tmp_path_factory.mktemp("undisturbed"))
+
+
+@pytest.fixture
+def interrupt(monkeypatch: pytest.MonkeyPatch, pairs: Path):
+    """A function that trains until the state after an epoch is written, and no further."""
+
+    def train_until(folder, epoch, options=OPTIONS):
+        save_state = loop.save_state
+
+        def save_and_stop(path, key, state):
+            save_state(path, key, state)
+            if len(state["history"]) == epoch:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "save_state", save_and_stop)
+            with pytest.raises(KeyboardInterrupt):
+                run(pairs, folder, options)
+        assert (folder / "state.pt").is_file()
+
+    return train_until
+
+
+def test_writes_three_files_and_leaves_no_state(undisturbed):
+    assert sorted(each.name for each in undisturbed.iterdir()) == FILES
+    assert load_fusion_model(undisturbed / "model.safetensors").channels == 3
+    record = json.loads((undisturbed / "record.json").read_text())
+    assert record["settings"]["crop_px"] == 32
+    assert (record["epochs"], record["device"], record["switch_epoch"]) == (4, "cpu", 2)
+    assert 3 <= record["best_epoch"] <= 4
+    assert record["collapsed"] in (True, False)
+    assert len(record["data_sha256"]) == 64
+
+
+def test_history_fills_the_columns_of_each_stage(undisturbed):
+    rows = read_history(undisturbed)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    assert [row["stage"] for row in rows] == ["fusion", "fusion", "joint", "joint"]
+    always = {"epoch", "stage", "train_loss", "validation_loss", "validation_fusion"}
+    always |= {f"train_{name}" for name in ("fusion", "intensity", "gradient", "structural", "color")}
+    for row in rows[:2]:
+        assert {name for name, cell in row.items() if cell} == always
+        assert row["train_loss"] == row["train_fusion"]
+    for row in rows[2:]:
+        assert all(row.values())
+        alpha = float(row["weight_consistency"]) / float(row["weight_fusion"])
+        assert float(row["alpha"]) == pytest.approx(alpha)
+        assert 1 <= int(row["live_classes"]) <= OPTIONS.classes
+        assert float(row["validation_loss"]) == pytest.approx(
+            float(row["validation_fusion"]) + alpha * float(row["validation_consistency"]), rel=1e-5
+        )
+        assert 0 <= float(row["agreement"]) <= 1
+
+
+def test_the_fusion_loss_is_the_weighted_sum_of_its_terms(undisturbed):
+    for row in read_history(undisturbed):
+        total = sum(weight * float(row[f"train_{name}"]) for name, weight in OPTIONS.fusion_weights().items())
+        assert float(row["train_fusion"]) == pytest.approx(total, rel=1e-5)
+
+
+def test_it_learns(undisturbed):
+    rows = read_history(undisturbed)
+    assert float(rows[-1]["train_fusion"]) < 0.8 * float(rows[0]["train_fusion"])
+
+
+def test_the_same_again_gives_the_same_bytes(undisturbed, pairs, tmp_path):
+    assert_same_results(run(pairs, tmp_path, workers=2), undisturbed)
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3, 4])
+def test_an_interrupted_training_ends_with_the_same_bytes(undisturbed, pairs, tmp_path, interrupt, epoch, caplog):
+    interrupt(tmp_path, epoch)
+    torch.manual_seed(epoch)  # whatever the process did before must not matter
+    with caplog.at_level(logging.INFO, "ssvif"):
+        run(pairs, tmp_path)
+    assert f"resuming after epoch {epoch}" in caplog.text
+    assert_same_results(tmp_path, undisturbed)
+    assert not (tmp_path / "state.pt").exists()
+
+
+def test_another_settings_state_is_ignored(undisturbed, pairs, tmp_path, interrupt, caplog):
+    interrupt(tmp_path, 1, replace(OPTIONS, seed=1))
+    with caplog.at_level(logging.INFO, "ssvif"):
+        run(pairs, tmp_path)
+    assert "resuming" not in caplog.text
+    assert_same_results(tmp_path, undisturbed)
+
+
+def test_labels_do_not_matter(undisturbed, pairs, tmp_path):
+    bare = tmp_path / "bare.h5"
+    bare.write_bytes(pairs.read_bytes())
+    with h5py.File(bare, "r+") as file:
+        removed = [group.pop("label") for split in file.values() for group in split.values() if "label" in group]
+    assert len(removed) == 10
+    assert_same_results(run(bare, tmp_path / "run"), undisturbed)
+
+
+def test_fusion_only_builds_no_branch_and_never_switches(pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr("ssvif.training.framework.Segmenter", None)
+    monkeypatch.setattr("ssvif.training.framework.SegmentationHead", None)
+    options = replace(OPTIONS, framework="fusion_only", stage_one_max_epochs=1, epochs=3)
+    run(pairs, tmp_path, options)
+    rows = read_history(tmp_path)
+    assert [row["stage"] for row in rows] == ["fusion"] * 3
+    assert not any(row["alpha"] or row["live_classes"] or row["collapsed"] for row in rows)
+    assert json.loads((tmp_path / "record.json").read_text())["switch_epoch"] is None
+
+
+def test_fusion_only_begins_as_ssvif_does(undisturbed, pairs, tmp_path):
+    """Stage I is the same training, so the two rows of a table differ by the method alone."""
+    run(pairs, tmp_path, replace(OPTIONS, framework="fusion_only", epochs=2))
+    for alone, joint in zip(read_history(tmp_path), read_history(undisturbed), strict=False):
+        assert {name: cell for name, cell in alone.items() if cell} == {
+            name: joint[name] for name in alone if alone[name]
+        }
+
+
+def test_one_stage_one_channel_fixed_and_hard(pairs, tmp_path):
+    options = replace(OPTIONS, stages="one", channels=1, weighting="fixed", consistency="hard", epochs=1)
+    run(pairs, tmp_path, options)
+    (row,) = read_history(tmp_path)
+    assert (row["stage"], row["alpha"]) == ("joint", "0.1")
+    assert not row["train_color"]
+    assert not row["grad_norm_fusion"]
+    assert load_fusion_model(tmp_path / "model.safetensors").channels == 1
+
+
+def test_mixed_precision_trains(pairs, tmp_path):
+    run(pairs, tmp_path, replace(OPTIONS, stages="one", precision="bfloat16", epochs=1))
+    assert float(read_history(tmp_path)[0]["train_loss"]) > 0
+
+
+def test_a_diverging_training_is_told(pairs, tmp_path, monkeypatch):
+    options = replace(OPTIONS, framework="fusion_only", epochs=1)
+    monkeypatch.setattr(
+        "ssvif.training.framework.weighted_sum", lambda terms, weights: terms["intensity"] * float("nan")
+    )
+    with pytest.raises(UserError, match="diverged in epoch 1") as caught:
+        run(pairs, tmp_path, options)
+    assert "learning_rate" in caught.value.remedy
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_a_crop_too_large_is_named(pairs, tmp_path):
+    with pytest.raises(UserError, match="smaller than the training crop"):
+        run(pairs, tmp_path, replace(OPTIONS, crop_px=64))
+
+
+def make_trainer(**changes):
+    return loop.Trainer(replace(OPTIONS, framework="fusion_only", **changes), CPU)
+
+
+@pytest.fixture
+def staged(monkeypatch):
+    """A trainer whose epochs are told, not trained: train and validation losses, and live classes."""
+
+    def make(told, **changes):
+        trainer = make_trainer(**changes)
+        trainer.switch = loop.StageSwitch(Stage.FUSION, may_switch=True, max_epochs=changes["stage_one_max_epochs"])
+        steps = iter(told)
+
+        def step(index, batch, stage):
+            trainer.told = next(steps)
+            loss = torch.tensor(trainer.told[0])
+            terms = {"loss": loss, "fusion": loss}
+            return terms | ({"consistency": torch.tensor(1.0)} if stage is Stage.JOINT else {})
+
+        def validate(batches, stage, weights):
+            found = {"loss": trainer.told[1], "fusion": trainer.told[1]}
+            return found | ({"live_classes": trainer.told[2], "consistency": 1.0} if stage is Stage.JOINT else {})
+
+        monkeypatch.setattr(trainer, "step", step)
+        monkeypatch.setattr(trainer, "validate", validate)
+        while not trainer.finished:
+            trainer.run_epoch([{}], [])
+            loop._log_epoch(trainer, 1.0)
+        return trainer
+
+    return make
+
+
+def test_a_collapse_is_told_in_the_log_and_in_the_history(staged, caplog):
+    told = [(1.0, 9.0 - epoch, live) for epoch, live in enumerate((0, 4, 1, 1, 1, 1, 2))]
+    with caplog.at_level(logging.INFO, "ssvif"):
+        trainer = staged(told, stage_one_max_epochs=1, epochs=7, weighting="fixed")
+    assert [row.get("collapsed") for row in trainer.history] == [None, 0, 0, 0, 1, 1, 0]
+    loud = [each for each in caplog.records if "COLLAPSED" in each.message]
+    assert len(loud) == 2
+    assert all(each.levelno == logging.WARNING for each in loud)
+
+
+def test_stopping_starts_anew_at_the_switch_and_keeps_the_best_of_stage_two(staged):
+    """Losses of stage II are higher by nature; they neither stop the run nor lose to stage I's best."""
+    told = [(3.0, 1.0, 0), (2.0, 2.0, 0), (1.0, 50.0, 3), (1.0, 40.0, 3), (1.0, 41.0, 3), (1.0, 42.0, 3), (1.0, 1.0, 3)]
+    trainer = staged(told, stage_one_max_epochs=2, epochs=7, patience=2, weighting="fixed")
+    assert trainer.switch.epoch == 2
+    assert trainer.epoch == 6
+    assert trainer.best_epoch == 4
+
+
+def test_a_stalled_stage_one_moves_on(staged):
+    told = [(3.0, 1.0, 0), (2.0, 2.0, 0), (1.0, 3.0, 0), (0.5, 9.0, 3), (0.4, 8.0, 3)]
+    trainer = staged(told, stage_one_max_epochs=0, epochs=5, patience=2, weighting="fixed")
+    assert [row["stage"] for row in trainer.history] == ["fusion"] * 3 + ["joint"] * 2
+
+
+def test_a_run_without_stage_two_is_told(pairs, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING, "ssvif"):
+        run(pairs, tmp_path, replace(OPTIONS, epochs=1))
+    assert "stage II" in caplog.text
+
+
+def test_batches_hold_every_pair_once():
+    batches = loop.shuffled_batches(10, 5, seed=0, epoch=3)
+    assert sorted(index for batch in batches for index in batch) == list(range(10))
+    assert batches == loop.shuffled_batches(10, 5, seed=0, epoch=3)
+    assert batches != loop.shuffled_batches(10, 5, seed=0, epoch=4)
+    assert batches != loop.shuffled_batches(10, 5, seed=1, epoch=3)
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(7, [3, 3]), (2, [2]), (6, [3, 3]), (1, [1])])
+def test_an_incomplete_batch_is_left_out_unless_it_is_the_only_one(count, sizes):
+    assert [len(batch) for batch in loop.shuffled_batches(count, 3, seed=0, epoch=0)] == sizes
+
+
+@pytest.mark.slow
+def test_a_killed_process_ends_with_the_same_bytes(pairs, tmp_path):
+    """SIGKILL at a moment of its own choosing, twice; then to the end."""
+    settings = ["segmenter=b0", "classes=4", "epochs=8", "stage_one_max_epochs=3", "batch_size=2", "crop_px=32"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+
+    def command(folder):
+        sets = [part for each in settings for part in ("--set", each)]
+        where = ["--pairs", str(pairs), "--output", str(folder), "--state", str(folder.parent / f"{folder.name}.pt")]
+        return [sys.executable, "-m", "ssvif", "train", *where, *sets, "--device", "cpu", "--threads", "1"]
+
+    subprocess.run(command(tmp_path / "whole"), check=True, env=environment, capture_output=True)
+    killed, state = tmp_path / "killed", tmp_path / "killed.pt"
+    for more_s in (0.0, 0.35):
+        seen = state.stat().st_mtime_ns if state.exists() else 0
+        process = subprocess.Popen(command(killed), env=environment, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 300
+        while not (state.exists() and state.stat().st_mtime_ns > seen):
+            assert process.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(more_s)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        assert not killed.exists()
+    last = subprocess.run(command(killed), check=True, env=environment, capture_output=True, text=True)
+    assert "resuming after epoch" in last.stderr
+    assert_same_results(killed, tmp_path / "whole")
+    assert not state.exists()

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+
+import pytest
+import torch
+
+from ssvif.losses.consistency import make_pseudo_label
+from ssvif.losses.fusion import fusion_terms
+from ssvif.training.options import ASSUMED, TrainingOptions
+
+
+def test_the_defaults_are_the_papers_protocol():
+    """specs/ssvif.md: λ = (20, 20, 10), 110 epochs, patience 10, batch 10; assumed: λ₄, K, T, crop, rate."""
+    options = TrainingOptions()
+    assert options.fusion_weights() == {"intensity": 20, "gradient": 20, "structural": 10, "color": 20}
+    assert (options.epochs, options.patience, options.batch_size) == (110, 10, 10)
+    assert (options.framework, options.weighting, options.stages) == ("ssvif", "gdwa", "two")
+    assert (options.segmenter, options.channels, options.fixed_alpha) == ("b3", 3, 0.1)
+    assert (options.classes, options.temperature, options.crop_px, options.learning_rate) == (15, 2, 128, 1e-4)
+    assert options.balance == 0
+
+
+def test_what_is_assumed_is_a_setting():
+    assert set(ASSUMED) <= {field.name for field in fields(TrainingOptions)}
+    assert all(ASSUMED.values())
+
+
+def test_weights_have_the_names_of_the_terms():
+    image = torch.rand(1, 3, 12, 12)
+    assert set(fusion_terms(image, image, image)) == set(TrainingOptions().fusion_weights())
+    assert make_pseudo_label(image, image, TrainingOptions().consistency).shape == image.shape
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"framework": "nosuch"},
+        {"weighting": "nosuch"},
+        {"consistency": "medium"},
+        {"stages": "three"},
+        {"structural_shares": "nosuch"},
+        {"gdwa_form": "nosuch"},
+        {"precision": "float16"},
+        {"segmenter": "b6"},
+        {"channels": 2},
+        {"classes": 1},
+        {"epochs": 0},
+        {"patience": 0},
+        {"batch_size": 0},
+        {"crop_px": 0},
+        {"every_n_steps": 0},
+        {"stage_one_min_epochs": 0},
+        {"stage_one_max_epochs": -1},
+        {"learning_rate": 0.0},
+        {"learning_rate": math.nan},
+        {"fixed_alpha": -0.1},
+        {"temperature": math.inf},
+        {"color_weight": -1.0},
+        {"intensity_weight": math.nan},
+        {"balance": -0.1},
+    ],
+)
+def test_a_wrong_value_is_named(wrong):
+    (name,) = wrong
+    with pytest.raises(ValueError, match=f"^{name} must be "):
+        TrainingOptions(**wrong)
