@@ -120,10 +120,10 @@ def train(
     from ssvif.training.options import TrainingOptions
 
     options = parse_options(TrainingOptions(), settings, assignments or [])
-    _set_threads(threads)
-    from ssvif.ops.device import lease_device
+    from ssvif.ops.device import lease_device, prepare_cpu
     from ssvif.training.loop import train as run
 
+    prepare_cpu(threads)
     with lease_device(device) as leased:
         run(pairs, output, state or output / "state.pt", options=options, device=leased, workers=workers)
 
@@ -141,10 +141,9 @@ def fuse(
     threads: Threads = 0,
 ) -> None:
     """Write fused images as PNG, each of its pair's size."""
-    _set_threads(threads)
     from ssvif import fusion
     from ssvif.models.registry import load_fusion_model
-    from ssvif.ops.device import lease_device
+    from ssvif.ops.device import lease_device, prepare_cpu
 
     if sum(map(bool, (model, baseline, images))) != 1:
         raise UserError("ssvif fuse needs one of --model, --baseline and --images")
@@ -153,6 +152,7 @@ def fuse(
             raise UserError("ssvif fuse --images needs --pairs, which says what images there should be")
         fusion.collect_images(pairs, images, output)
         return
+    prepare_cpu(threads)
     with lease_device(device if model else "cpu") as leased:
         network = load_fusion_model(model) if model else None
         fuser = fusion.model_fuser(network, leased) if network else fusion.baseline_fuser(baseline)
@@ -177,9 +177,10 @@ def score(
     threads: Threads = 0,
 ) -> None:
     """Measure fused images: EN, MI, VIF, Qabf, SSIM, MS-SSIM and ΔE in both conventions, per image."""
-    _set_threads(threads)
     from ssvif import scoring
+    from ssvif.ops.device import prepare_cpu
 
+    prepare_cpu(threads)
     names = [name.strip() for name in metrics.split(",") if name.strip()] or scoring.ALL_METRICS
     if pairs:
         scoring.score_pairs(pairs, fused, output, dataset=dataset, run=run, metrics=names)
@@ -209,10 +210,10 @@ def segment(
     from ssvif.downstream.options import SegmentationOptions
 
     options = parse_options(SegmentationOptions(), settings, assignments or [])
-    _set_threads(threads)
     from ssvif.downstream.segmentation import fine_tune
-    from ssvif.ops.device import lease_device
+    from ssvif.ops.device import lease_device, prepare_cpu
 
+    prepare_cpu(threads)
     with lease_device(device) as leased:
         fine_tune(pairs, fused, output, dataset=dataset, run=run, options=options, device=leased, workers=workers)
 
@@ -235,10 +236,10 @@ def detect(
     from ssvif.downstream.options import DetectionOptions
 
     options = parse_options(DetectionOptions(), settings, assignments or [])
-    _set_threads(threads)
     from ssvif.downstream.detection import train_and_score
-    from ssvif.ops.device import lease_device
+    from ssvif.ops.device import lease_device, prepare_cpu
 
+    prepare_cpu(threads)
     with lease_device(device) as leased:
         train_and_score(pairs, fused, output, dataset=dataset, run=run, options=options, device=leased, workers=workers)
 
@@ -288,7 +289,11 @@ def report(
         output,
         parse_runs(runs),
         sources={
-            name: Source(_descriptor(datasets / f"{name}.yaml"), results / name / "data/splits.csv", Path(folder))
+            name: Source(
+                descriptor=_descriptor(datasets / f"{name}.yaml"),
+                splits=results / name / "data/splits.csv",
+                root=Path(folder),
+            )
             for name, folder in folders.items()
         },
         title=title,
@@ -317,10 +322,3 @@ def _parse_limit(text: str) -> tuple[str, int]:
     if not number.isdigit():
         raise UserError(f"--limit {text!r}: {number!r} is not a number of pairs")
     return name, int(number)
-
-
-def _set_threads(threads: int) -> None:
-    import torch
-
-    if threads:
-        torch.set_num_threads(threads)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
@@ -58,7 +58,7 @@ class SplitSettings(BaseModel):
 
     model_config = STRICT
     seed: int = 0
-    limit: dict[str, int] = {}
+    limit: dict[Literal["train", "validation", "test"], Annotated[int, Field(ge=1)]] = {}
 
 
 class ReportSettings(BaseModel):
@@ -157,9 +157,10 @@ def load_descriptor(path: Path) -> Descriptor:
     """
     values = read_yaml(path)
     try:
-        return TypeAdapter(validated(Descriptor, config=STRICT)).validate_python(values)
+        descriptor: Descriptor = TypeAdapter[Any](validated(Descriptor, config=STRICT)).validate_python(values)
     except ValidationError as error:
         raise _invalid(f"{path} is not a valid dataset descriptor", error) from error
+    return descriptor
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -248,7 +249,7 @@ def override(options: Option, values: Mapping[str, Any]) -> Option:
         raise UserError(f"Unknown settings: {', '.join(unknown)}", expected=" | ".join(names))
     checker = next(checked for kind, checked in CHECKED.items() if isinstance(options, kind))
     try:
-        checked = TypeAdapter(checker).validate_python({**asdict(options), **values})
+        checked: Any = TypeAdapter(checker).validate_python({**asdict(options), **values})
     except ValidationError as error:
         raise _invalid("Not valid", error) from error
     return replace(options, **{name: getattr(checked, name) for name in names})

@@ -119,7 +119,7 @@ def test_the_fusion_loss_is_the_weighted_sum_of_its_terms(undisturbed):
 
 def test_it_learns(undisturbed):
     rows = read_history(undisturbed)
-    assert float(rows[-1]["train_fusion"]) < 0.8 * float(rows[0]["train_fusion"])
+    assert float(rows[-1]["train_fusion"]) < 0.9 * float(rows[0]["train_fusion"])
 
 
 def test_the_same_again_gives_the_same_bytes(undisturbed, pairs, tmp_path):

@@ -76,7 +76,7 @@ def fine_tune(
         rows: list[dict[str, Any]] = []
         facts: dict[str, Any] = {}
         if names["train"] and names["test"]:
-            make_deterministic()
+            make_deterministic(device)
             datasets = _open_datasets(source, fused, names, options)
             judge = _Judge(source.descriptor, options, device, workers)
             history, facts["best_epoch"] = judge.fit(datasets["train"], datasets["validation"])

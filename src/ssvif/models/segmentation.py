@@ -91,7 +91,7 @@ class Segmenter(nn.Module):
                 depths=depths,
                 hidden_sizes=hidden_sizes,
                 decoder_hidden_size=decoder_width,
-                num_labels=num_classes,
+                num_labels=num_classes,  # type: ignore[call-arg]  # known to the base class's kwargs only
             )
         )
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)

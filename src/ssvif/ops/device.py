@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from ssvif.ops.errors import UserError
 
 LOCK_FOLDER = Path(tempfile.gettempdir())
 DEVICES = ("auto", "cpu", "cuda")
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
 
 
 @contextmanager
@@ -69,6 +72,19 @@ def _lock_file(index: int) -> IO[str]:
         return path.open("a")
     except PermissionError:  # another user's file: a lock needs no right to write
         return path.open()
+
+
+def prepare_cpu(threads: int) -> None:
+    """Set torch's CPU threads (0 leaves the choice to torch) and let the process keep freed memory.
+
+    A feature map of a large image is returned to the system when freed, and its pages are zeroed
+    again for the next one; with glibc that doubled the time to fuse a 640×480 pair.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(M_MMAP_MAX, 0)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def device_name(device: torch.device) -> str:

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,8 +37,7 @@ def write_aside(path: Path) -> Iterator[Path]:
         yield aside
         aside.replace(path)
     except OSError as error:
-        # h5py wraps the system's error in one of its own, without errno
-        if error.errno in NO_SPACE or "No space left" in str(error):
+        if _is_full(error):
             raise no_space_left(path) from error
         raise
     finally:
@@ -60,11 +60,16 @@ def write_folder_aside(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         aside.replace(folder)
     except OSError as error:
-        if error.errno in NO_SPACE:
+        if _is_full(error):
             raise no_space_left(folder) from error
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _is_full(error: OSError) -> bool:
+    # h5py wraps the system's error in one of its own, without errno
+    return error.errno in NO_SPACE or "No space left" in str(error)
 
 
 def no_space_left(path: Path) -> UserError:
@@ -115,32 +120,38 @@ def read_label(path: Path) -> NDArray[np.uint8]:
 def _read(path: Path, *, keep_palette: bool) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as opened:
+            stored = str(opened.tile[0][3]) if opened.tile else ""  # how pixels lie in the file, e.g. "L;4"
             opened.load()
-            image: Image.Image = opened
-            if image.mode == "P" and not keep_palette:
-                image = image.convert("RGBA" if "transparency" in image.info else "RGB")
-            if image.mode in ("1", "CMYK", "YCbCr", "LAB", "HSV"):
-                image = image.convert("L" if image.mode == "1" else "RGB")
-            array = np.asarray(image)
+            array = np.asarray(opened if keep_palette else _expand(opened))
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist", remedy="check the folder and its name") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(
             f"{path} cannot be read as an image",
             expected="a whole PNG, JPEG, BMP or TIFF",
             got=str(error),
             remedy="copy or export the file again",
         ) from error
-    if array.dtype != np.uint8:
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * np.uint8(1 if keep_palette else 255)
+    if array.dtype != np.uint8 or ";16" in stored:  # Pillow cuts 16-bit colour to 8 bits without a word
         raise UserError(
             f"{path} is not an 8-bit image",
             expected="8 bits per channel",
-            got=f"{array.dtype} values",
+            got=f"{array.dtype} values" if array.dtype != np.uint8 else "16 bits per channel",
             remedy="convert it to 8 bits first, with one fixed range for the whole set",
         )
+    if keep_palette and (packed := re.search("L;([24])", stored)):  # Pillow stretches these to 0..255
+        array = array // np.uint8(255 // (2 ** int(packed[1]) - 1))
     if array.ndim == 3 and array.shape[2] in (2, 4):  # alpha is the last channel
         array = array[..., :-1]
     return np.ascontiguousarray(array[..., 0] if array.shape[2:] == (1,) else array)
+
+
+def _expand(image: Image.Image) -> Image.Image:
+    if image.mode == "P":
+        return image.convert("RGBA" if "transparency" in image.info else "RGB")
+    return image.convert("RGB") if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else image
 
 
 def images_by_stem(folder: Path) -> dict[str, Path]:

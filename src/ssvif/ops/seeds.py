@@ -24,8 +24,13 @@ def generator(*parts: int | str) -> torch.Generator:
     return torch.Generator().manual_seed(derive_seed(*parts))
 
 
-def make_deterministic() -> None:
-    """Ask torch for deterministic kernels; an operation without one warns instead of failing."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.backends.cudnn.benchmark = False
+def make_deterministic(device: torch.device) -> None:
+    """Ask for deterministic GPU kernels; an operation without one warns instead of failing.
+
+    The CPU's kernels that we use are deterministic as they are, and the switch would make torch import
+    its compiler.
+    """
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False

@@ -58,7 +58,7 @@ def train(
         UserError: there is nothing to train on, or an image is smaller than the crop.
     """
     recorder = Recorder()
-    make_deterministic()
+    make_deterministic(device)
     view = TrainingView(pairs, "train", options.crop_px, derive_seed(options.seed, "pairs"))
     held_out = TrainingView(pairs, "validation", options.crop_px, 0, augment=False)
     if not len(view) or not len(held_out):

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+import pytest
+
+from ssvif.ops.progress import format_seconds, track
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock of which the test decides."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_log_gets_lines_with_what_is_left(clock, caplog):
+    with caplog.at_level(logging.INFO, "ssvif"):
+        for item in track(range(10), "packing", every_s=20):
+            assert item == clock[0] / 15
+            clock[0] += 15
+    lines = [each.message for each in caplog.records]
+    assert lines[0] == "packing 2/10, about 2 min 00 s left"
+    assert lines[-1] == "packing 10/10, about 0 s left"
+    assert len(lines) == 5
+
+
+def test_short_work_says_nothing(caplog):
+    with caplog.at_level(logging.INFO, "ssvif"):
+        assert list(track([3, 1, 2], "fusing")) == [3, 1, 2]
+        assert list(track([], "fusing")) == []
+    assert caplog.records == []
+
+
+def test_an_unknown_total_counts_only(clock, caplog):
+    with caplog.at_level(logging.INFO, "ssvif"):
+        for _ in track(iter("ab"), "reading", every_s=1):
+            clock[0] += 2
+    assert [each.message for each in caplog.records] == ["reading 1", "reading 2"]
+
+
+def test_a_total_can_be_given_to_a_generator(clock, caplog):
+    with caplog.at_level(logging.INFO, "ssvif"):
+        for _ in track(iter("ab"), "reading", total=2, every_s=1):
+            clock[0] += 2
+    assert caplog.records[0].message == "reading 1/2, about 2 s left"
+
+
+def test_a_terminal_gets_a_bar(monkeypatch, capsys):
+    monkeypatch.setattr(type(sys.stderr), "isatty", lambda _: True, raising=False)
+    assert list(track([1, 2, 3], "fusing")) == [1, 2, 3]
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "fusing" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (185, "3 min 05 s"),
+        (3599.7, "1 h 00 min"),
+        (7800, "2 h 10 min"),
+        (360_000, "100 h 00 min"),
+    ],
+)
+def test_durations(seconds, text):
+    assert format_seconds(seconds) == text

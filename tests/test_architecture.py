@@ -1,0 +1,286 @@
+"""The rules of the house, read off the source: who may import whom, and how large things get."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src"
+FILES = sorted((SOURCE / "ssvif").rglob("*.py"))
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+# top to bottom; those of one level never import each other
+LEVELS = (
+    {"__main__"},
+    {"cli"},
+    {"config"},
+    {"report", "downstream", "fusion", "scoring"},
+    {"training"},
+    {"models", "losses", "metrics", "data"},
+    {"ops"},
+)
+LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
+ONLY_IN = {"h5py": "data/", "ultralytics": "downstream/detection.py", "typer": "cli.py", "pydantic": "config.py"}
+
+
+def name_of(path):
+    return path.relative_to(SOURCE).as_posix()
+
+
+@cache
+def tree_of(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def module_of(path):
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def imports_of(path):
+    """Yield (module, names, line, inside a function) of imports, by `importlib` too; relative ones begin with dots."""
+    inside = {id(each) for node in ast.walk(tree_of(path)) if isinstance(node, FUNCTIONS) for each in ast.walk(node)}
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            for each in node.names:
+                yield each.name, [], node.lineno, id(node) in inside
+        elif isinstance(node, ast.ImportFrom):
+            names = [each.name for each in node.names]
+            yield "." * node.level + (node.module or ""), names, node.lineno, id(node) in inside
+        elif (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func) in ("importlib.import_module", "__import__")
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            yield node.args[0].value, [], node.lineno, id(node) in inside
+
+
+def own_imports(path):
+    """Yield (module of ours, line) of each import, `from ssvif import fusion` as ssvif.fusion."""
+    for module, names, line, _ in imports_of(path):
+        if module.partition(".")[0] == "ssvif":
+            below = [f"{module}.{each}" for each in names if f"{module}.{each}" in MODULES]
+            for each in below or [module]:
+                yield each, line
+
+
+def part_of(module):
+    return module.split(".")[1] if "." in module else "ssvif"
+
+
+def test_every_part_has_a_level():
+    assert {part_of(module) for module in MODULES} - {"ssvif"} == set(LEVEL)
+
+
+def test_imports_go_down_only():
+    wrong = []
+    for module, path in MODULES.items():
+        here = part_of(module)
+        for imported, line in own_imports(path):
+            there = part_of(imported)
+            if here != "ssvif" and there != here and LEVEL[here] >= LEVEL[there]:
+                wrong.append(f"{name_of(path)}:{line} imports {imported}")
+    assert wrong == []
+
+
+def test_only_the_command_line_reads_configuration():
+    readers = {
+        part_of(module) for module, path in MODULES.items() for each, _ in own_imports(path) if each == "ssvif.config"
+    }
+    assert readers == {"cli"}
+
+
+def test_configuration_knows_options_and_names_alone():
+    """It is read by the Snakefile at every start, so it reaches only modules that import nothing heavy."""
+    reached = {each for each, _ in own_imports(MODULES["ssvif.config"])}
+    assert reached == {
+        "ssvif.data.layouts",
+        "ssvif.downstream.options",
+        "ssvif.models.names",
+        "ssvif.ops.errors",
+        "ssvif.training.options",
+    }
+
+
+def test_nobody_imports_through_a_package():
+    packages = {module_of(path) for path in FILES if path.name == "__init__.py"}
+    wrong = []
+    for path in FILES:
+        for module, names, line, _ in imports_of(path):
+            allowed = path.name == "cli.py" and module == "ssvif" and set(names) <= {"fusion", "scoring"}
+            if module.startswith(".") or (module in packages and not allowed):
+                wrong.append(f"{name_of(path)}:{line} imports {', '.join(names)} from {module}")
+    assert wrong == []
+
+
+def test_packages_hold_a_docstring_alone():
+    for path in FILES:
+        if path.name == "__init__.py" and path.parent.name != "ssvif":
+            assert [type(node) for node in tree_of(path).body] == [ast.Expr], name_of(path)
+
+
+def test_there_is_no_circle():
+    below = {module: {each for each, _ in own_imports(path)} for module, path in MODULES.items()}
+    done: set[str] = set()
+
+    def visit(module, above):
+        assert module not in above, " → ".join([*above, module])
+        if module not in done:
+            for each in below.get(module, ()):
+                visit(each, [*above, module])
+            done.add(module)
+
+    for module in below:
+        visit(module, [])
+    assert len(done) >= 60
+
+
+@pytest.mark.parametrize(("library", "place"), ONLY_IN.items())
+def test_a_library_stays_where_it_belongs(library, place):
+    users = {name_of(path) for path in FILES for module, *_ in imports_of(path) if module.split(".")[0] == library}
+    assert users
+    assert all(user.startswith(f"ssvif/{place}") for user in users)
+
+
+def test_slow_libraries_are_imported_when_needed():
+    """transformers takes ten seconds and more, ultralytics has side effects."""
+    for path in FILES:
+        for module, _, line, inside in imports_of(path):
+            if module.split(".")[0] in ("transformers", "ultralytics"):
+                assert inside, f"{name_of(path)}:{line}"
+
+
+def test_nothing_reaches_for_the_network_or_unpickles():
+    forbidden = {"requests", "urllib.request", "http.client", "socket", "wget", "huggingface_hub", "torch.hub"}
+    for path in FILES:
+        assert forbidden.isdisjoint(module for module, *_ in imports_of(path)), name_of(path)
+        for call in calls_in(path):
+            if called(call) == "torch.load":
+                assert any(each.arg == "weights_only" and each.value.value is True for each in call.keywords)
+            assert called(call) not in ("pickle.load", "pickle.loads", "eval", "exec"), name_of(path)
+
+
+def test_tables_and_page_need_no_torch():
+    modules = [module for module in MODULES if part_of(module) == "report"]
+    assert len(modules) >= 5
+    code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert set(modules) <= loaded
+    assert loaded.isdisjoint({"torch", "transformers", "h5py", "ultralytics"})
+
+
+def calls_in(path):
+    return [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
+
+
+def called(call):
+    return ast.unparse(call.func)
+
+
+def test_nothing_is_printed_and_nothing_is_put_on_a_gpu_by_name():
+    for path in FILES:
+        for call in calls_in(path):
+            where = f"{name_of(path)}:{call.lineno}"
+            assert called(call) != "print", where
+            assert not called(call).endswith(".cuda"), where
+
+
+def functions_in(path):
+    return [node for node in ast.walk(tree_of(path)) if isinstance(node, FUNCTIONS)]
+
+
+def body_lines(node):
+    """Lines of a function's body without its docstring."""
+    body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
+    return body[-1].end_lineno - body[0].lineno + 1
+
+
+def test_files_and_functions_stay_small():
+    long_files = [name_of(path) for path in FILES if len(path.read_text(encoding="utf-8").splitlines()) > 400]
+    assert long_files == []
+    functions = [(body_lines(node), f"{name_of(path)}:{node.name}") for path in FILES for node in functions_in(path)]
+    assert [each for each in functions if each[0] > 60] == []
+    lengths = sorted(length for length, _ in functions)
+    assert lengths[len(lengths) // 2] <= 12
+
+
+def public_nodes(node, within_function=False):
+    """Yield public functions and classes at any depth but within functions."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef) and not child.name.startswith("_"):
+            yield child
+            yield from public_nodes(child)
+        elif isinstance(child, FUNCTIONS) and not child.name.startswith("_"):
+            yield child
+
+
+def test_everything_public_is_documented():
+    bare = [name_of(path) for path in FILES if not ast.get_docstring(tree_of(path))]
+    for path in FILES:
+        bare += [f"{name_of(path)}:{node.name}" for node in public_nodes(tree_of(path)) if not ast.get_docstring(node)]
+    assert bare == []
+
+
+def test_everything_is_annotated():
+    bare = []
+    for path in FILES:
+        for node in functions_in(path):
+            arguments = [
+                *node.args.posonlyargs,
+                *node.args.args,
+                *node.args.kwonlyargs,
+                node.args.vararg,
+                node.args.kwarg,
+            ]
+            missing = [
+                each.arg for each in arguments if each and each.annotation is None and each.arg not in ("self", "cls")
+            ]
+            if missing or node.returns is None:
+                bare.append(f"{name_of(path)}:{node.lineno} {node.name} {missing}")
+    assert bare == []
+
+
+def test_names_are_words():
+    """One letter long are only i, j, the axes' letters, and CIE's and the plane's coordinates."""
+    allowed = set("ijBCHWKD_xyzab")
+    short = []
+    for path in FILES:
+        for node in ast.walk(tree_of(path)):
+            stored = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            name = node.id if stored else node.arg if isinstance(node, ast.arg) else ""
+            if len(name) == 1 and name not in allowed:
+                short.append(f"{name_of(path)}:{node.lineno} {name}")
+    assert short == []
+
+
+def test_nothing_is_left_undone():
+    words = ("TODO", "FIXME", "NotImplementedError", "XXX")
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        assert not [word for word in words if word in text], name_of(path)
+
+
+def test_nothing_stands_twice():
+    """No two functions of some length have the same body."""
+    seen: dict[str, str] = {}
+    for path in FILES:
+        for node in functions_in(path):
+            if body_lines(node) >= 5:
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                code, where = "\n".join(map(ast.dump, body)), f"{name_of(path)}:{node.name}"
+                assert code not in seen, f"{where} is {seen.get(code)}"
+                seen[code] = where
+    assert len(seen) > 100
+
+
+def test_levels_are_distinct():
+    assert all(not upper & lower for upper, lower in pairwise(LEVELS))

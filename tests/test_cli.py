@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from ssvif import cli
+from ssvif.ops.files import images_by_stem, read_image
+
+VERBS = ("scenes", "split", "pack", "train", "fuse", "score", "segment", "detect", "tables", "report")
+COMMANDS = get_command(cli.app).commands
+
+
+def run(capsys, monkeypatch, *arguments):
+    """Call the command as the shell does; return status, output, errors."""
+    monkeypatch.setattr(sys, "argv", ["ssvif", *map(str, arguments)])
+    monkeypatch.setattr("logging.basicConfig", lambda **_: None)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    shown = capsys.readouterr()
+    return caught.value.code, shown.out, shown.err
+
+
+def python(*arguments):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, check=False)
+
+
+def test_every_verb_is_there():
+    assert tuple(COMMANDS) == VERBS
+    shown = CliRunner().invoke(cli.app, ["--help"])
+    assert shown.exit_code == 0
+    assert all(f"\n  {verb} " in shown.output for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verbs_help_explains_every_option(verb):
+    shown = CliRunner().invoke(cli.app, [verb, "--help"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0
+    parameters = COMMANDS[verb].params
+    assert len(parameters) >= len(inspect.signature(COMMANDS[verb].callback).parameters)
+    for parameter in parameters:
+        assert parameter.param_type_name == "option", f"{parameter.name} is no option"
+        assert parameter.help, f"{parameter.name} has no help"
+        assert parameter.opts[0] in shown.output
+
+
+HEAVY = ("torch", "transformers", "pandas", "matplotlib", "numpy", "h5py", "pydantic", "yaml", "PIL", "rich")
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, ssvif.cli; print(*sys.modules)"
+    loaded = set(python("-c", code).stdout.split())
+    assert "ssvif.cli" in loaded
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_configuration_is_checked_without_torch():
+    """The Snakefile and `ssvif train` with a wrong setting answer in no time."""
+    loaded = set(python("-c", "import sys, ssvif.config; print(*sys.modules)").stdout.split())
+    assert "ssvif.config" in loaded
+    assert loaded.isdisjoint({"torch", "transformers", "pandas", "matplotlib", "h5py"})
+
+
+def test_a_users_error_is_printed_without_a_traceback():
+    done = python("-m", "ssvif", "train", "--pairs", "gone.h5", "--output", "x", "--set", "epochs=many")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("ssvif: Not valid:\n  - epochs: ")
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) < 10
+
+
+def test_a_wrong_option_is_told_and_fails(capsys, monkeypatch):
+    status, _, errors = run(capsys, monkeypatch, "fuse", "--nosuch")
+    assert status == 2
+    assert "--nosuch" in errors
+    assert run(capsys, monkeypatch, "train", "--pairs", "a", "--output", "b", "--workers", "-1")[0] == 2
+
+
+def test_nobody_may_write_there(capsys, monkeypatch, tiny, tmp_path):
+    (tmp_path / "file").touch()
+    where = tmp_path / "file" / "pairs.h5"
+    status, _, errors = run(
+        capsys, monkeypatch, "fuse", "--pairs", tiny / "pairs.h5", "--baseline", "average", "--output", where
+    )
+    assert status == 1
+    assert errors.startswith("ssvif: ")
+    assert str(tmp_path / "file") in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["fuse", "--output", "x"], "one of --model, --baseline and --images"),
+        (["fuse", "--output", "x", "--baseline", "average", "--model", "m"], "one of --model"),
+        (["fuse", "--output", "x", "--baseline", "average"], "--pairs, or --visible and --infrared"),
+        (["fuse", "--output", "x", "--baseline", "average", "--visible", "v"], "--pairs, or --visible"),
+        (["fuse", "--output", "x", "--images", "i"], "needs --pairs"),
+        (["fuse", "--output", "x", "--baseline", "median", "--pairs", "p"], "Unknown baseline 'median'"),
+        (["fuse", "--output", "x", "--model", "gone.safetensors", "--pairs", "p"], "gone.safetensors does not exist"),
+        (["fuse", "--output", "x", "--baseline", "average", "--pairs", "gone.h5"], "gone.h5 does not exist"),
+        (["score", "--output", "x", "--fused", "f"], "--pairs, or --visible and --infrared"),
+        (["split", "--dataset", "gone.yaml", "--output", "x"], "gone.yaml does not exist"),
+        (["train", "--pairs", "gone.h5", "--output", "x", "--device", "cpu"], "gone.h5 does not exist"),
+        (["train", "--pairs", "p", "--output", "x", "--device", "tpu"], "Unknown device 'tpu'"),
+        (["train", "--pairs", "p", "--output", "x", "--set", "nosuch=1"], "Unknown settings: nosuch"),
+    ],
+)
+def test_a_wrong_call_is_told(capsys, monkeypatch, tmp_path, arguments, says):
+    monkeypatch.chdir(tmp_path)
+    status, output, errors = run(capsys, monkeypatch, *arguments)
+    assert (status, output) == (1, "")
+    assert errors.startswith("ssvif: ")
+    assert says in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def descriptor(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(
+        "name: tiny\ntitle: Tiny\nfolder: tiny\nofficial_splits: {train: train, test: test}\n"
+        "layouts:\n  - {visible: '{split}/vi/{name}', infrared: '{split}/ir/{name}'}\n"
+    )
+    return path
+
+
+def test_from_a_folder_to_scores(capsys, monkeypatch, tiny, tmp_path, descriptor):
+    """Each verb alone, as a user without Snakemake would call them."""
+    data = ["--dataset", descriptor, "--data-root", tiny]
+    splits, packed, fused = tmp_path / "splits.csv", tmp_path / "pairs.h5", tmp_path / "fused"
+    status, output, _ = run(capsys, monkeypatch, "split", *data, "--output", splits, "--limit", "train=4")
+    assert status == 0
+    assert "4 train" in output
+    assert run(capsys, monkeypatch, "pack", *data, "--splits", splits, "--output", packed)[0] == 0
+    call = ["fuse", "--pairs", packed, "--baseline", "maximum", "--output", fused]
+    assert run(capsys, monkeypatch, *call)[0] == 0
+    assert sorted(images_by_stem(fused / "test")) == ["test0", "test1"]
+    call = ["score", "--pairs", packed, "--fused", fused / "test", "--output", tmp_path / "scores.csv"]
+    status, output, _ = run(capsys, monkeypatch, *call, "--metrics", "en, mi")
+    assert status == 0
+    assert [line.split()[0] for line in output.splitlines()] == ["en", "mi"]
+
+
+def test_two_folders_can_be_fused_and_scored(capsys, monkeypatch, tiny, tmp_path):
+    sources = ["--visible", tiny / "tiny/test/vi", "--infrared", tiny / "tiny/test/ir"]
+    call = ["fuse", *sources, "--baseline", "average", "--output", tmp_path / "fused"]
+    assert run(capsys, monkeypatch, *call)[0] == 0
+    assert read_image(tmp_path / "fused/test0.png").shape == (40, 47, 3)
+    call = ["score", *sources, "--fused", tmp_path / "fused", "--output", tmp_path / "s.csv", "--metrics", "en"]
+    assert run(capsys, monkeypatch, *call)[0] == 0
+
+
+def test_a_limit_that_is_none_is_told(capsys, monkeypatch, descriptor):
+    for wrong in ("train", "train=", "train=x", "train=-1"):
+        status, _, errors = run(
+            capsys, monkeypatch, "split", "--dataset", descriptor, "--output", "x", "--limit", wrong
+        )
+        assert status == 1
+        assert repr(wrong) in errors

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ssvif import config
+from ssvif.downstream.options import DetectionOptions, SegmentationOptions
+from ssvif.models.names import BASELINES, FUSION_MODELS
+from ssvif.ops.errors import UserError
+from ssvif.training.options import TrainingOptions
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
+EXPERIMENTS = sorted((ROOT / "config" / "experiments").glob("*.tsv"))
+DATASETS = sorted((ROOT / "config" / "datasets").glob("*.yaml"))
+LEAST = {"datasets": ["scenes"], "experiments": "demo.tsv"}
+
+
+def by_stem(path):
+    return path.stem
+
+
+def presets_of(path):
+    return ["", *yaml.safe_load(path.read_text()).get("presets", {})]
+
+
+@pytest.mark.parametrize(
+    ("path", "preset"), [(path, preset) for path in CONFIGS for preset in presets_of(path)], ids=str
+)
+def test_every_shipped_configuration_loads(path, preset):
+    settings = config.load_settings(config.read_yaml(path) | {"preset": preset})
+    runs = config.load_runs(ROOT / settings.experiments, settings.training)
+    for run in runs:
+        config.override(settings.training, run.training)
+    for name in settings.datasets:
+        assert config.load_descriptor(ROOT / "config" / "datasets" / f"{name}.yaml").name == name
+
+
+def test_there_is_something_shipped():
+    assert {path.stem for path in CONFIGS} >= {"config", "paper", "msrs_sample", "roadscene"}
+    assert {path.stem for path in EXPERIMENTS} >= {"demo", "paper"}
+    assert {path.stem for path in DATASETS} >= {"scenes", "msrs", "fmb", "m3fd", "roadscene", "folder"}
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=by_stem)
+def test_every_shipped_table_loads(path):
+    runs = config.load_runs(path, TrainingOptions())
+    assert len(runs) >= 3
+    assert all(run.kind in config.KINDS for run in runs)
+
+
+@pytest.mark.parametrize("path", DATASETS, ids=by_stem)
+def test_every_shipped_descriptor_loads(path):
+    assert config.load_descriptor(path).name == path.stem
+
+
+def test_the_papers_configuration_is_the_defaults():
+    """What the paper's file says and what is left out must be one protocol."""
+    settings = config.load_settings(config.read_yaml(ROOT / "config" / "paper.yaml"))
+    assert asdict(settings.training) == asdict(TrainingOptions())
+    assert asdict(settings.segmentation) == asdict(SegmentationOptions())
+    assert asdict(settings.detection) == asdict(DetectionOptions())
+
+
+def test_a_minimal_configuration_takes_defaults():
+    settings = config.load_settings(LEAST)
+    assert settings.training == TrainingOptions()
+    assert settings.segmentation == SegmentationOptions()
+    assert settings.data_root == Path("data")
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({}, "datasets: Field required"),
+        (LEAST | {"datasets": []}, "datasets: .*at least 1"),
+        (LEAST | {"nosuch": 1}, "nosuch: unknown key"),
+        (LEAST | {"training": {"nosuch": 1}}, "training.nosuch: unknown key"),
+        (LEAST | {"training": {"epochs": "many"}}, "training.epochs: .*'many'"),
+        (LEAST | {"training": {"epochs": 0}}, "training: epochs must be at least 1"),
+        (LEAST | {"training": {"segmenter": "b9"}}, "training: segmenter must be one of b0"),
+        (LEAST | {"training": {"learning_rate": float("nan")}}, "learning_rate must be positive"),
+        (LEAST | {"training": 3}, "training"),
+        (LEAST | {"segmentation": {"sise": "b0"}}, "segmentation.sise: unknown key"),
+        (LEAST | {"segmentation": {"size": "b9"}}, "size must be one of"),
+        (LEAST | {"segmentation": True}, "segmentation"),
+        (LEAST | {"detection": {"image_size_px": 100}}, "image_size_px"),
+        (LEAST | {"scenes": {"train": 0}}, "scenes.train: .*0"),
+        (LEAST | {"split": {"limit": {"trian": 4}}}, "split.limit.trian"),
+        (LEAST | {"split": {"limit": {"train": 0}}}, "split.limit.train: .*0"),
+        (LEAST | {"device": "tpu"}, "device: .*'tpu'"),
+        (LEAST | {"threads": 0}, "threads"),
+        (LEAST | {"preset": "quick"}, "Unknown preset 'quick'"),
+        (LEAST | {"preset": "fast", "presets": {"quick": {}, "slow": {}}}, r"(?s)'fast'.*quick \| slow"),
+        (LEAST | {"preset": "quick", "presets": {"quick": None}}, "presets"),
+        (LEAST | {"presets": ["quick"]}, "presets"),
+    ],
+)
+def test_a_wrong_configuration_is_named(values, says):
+    with pytest.raises(UserError, match=says):
+        config.load_settings(values)
+
+
+def test_every_problem_is_listed():
+    wrong = {"training": {"nosuch": 1, "epochs": "x"}, "device": "tpu", "more": 2}
+    with pytest.raises(UserError) as caught:
+        config.load_settings(LEAST | wrong)
+    assert len(str(caught.value).splitlines()) == 1 + 4
+
+
+def test_a_score_is_left_out_by_false_and_not_by_an_empty_key():
+    off = config.load_settings(LEAST | {"segmentation": False, "detection": False})
+    assert off.segmentation is None
+    assert off.detection is None
+    empty = config.load_settings(LEAST | yaml.safe_load("segmentation: # size: b0\n"))
+    assert asdict(empty.segmentation) == asdict(SegmentationOptions())
+
+
+def test_presets_lie_over_the_rest():
+    values = LEAST | {
+        "training": {"epochs": 60, "crop_px": 64},
+        "detection": {"epochs": 5},
+        "presets": {"quick": {"training": {"epochs": 2}, "threads": 3, "detection": False}},
+    }
+    assert config.load_settings(values).training.epochs == 60
+    quick = config.load_settings(values | {"preset": "quick"})
+    assert (quick.training.epochs, quick.training.crop_px, quick.threads) == (2, 64, 3)
+    assert quick.detection is None
+    assert values["training"]["epochs"] == 60
+
+
+def test_merging_goes_down_and_changes_neither():
+    base, over = {"a": {"b": 1, "c": {"d": 2}}, "e": 3}, {"a": {"c": {"d": 4}}, "e": {"f": 5}}
+    assert config.deep_merge(base, over) == {"a": {"b": 1, "c": {"d": 4}}, "e": {"f": 5}}
+    assert base == {"a": {"b": 1, "c": {"d": 2}}, "e": 3}
+
+
+def write_table(folder, *lines):
+    path = folder / "runs.tsv"
+    path.write_text("\n".join(line.replace("|", "\t") for line in lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_table_gives_runs(tmp_path):
+    path = write_table(
+        tmp_path,
+        "# what is tried",
+        "run|kind|title|fusion_model|classes|seed|images|note",
+        "average|baseline|Average|average||||",
+        "",
+        "ours||||9|3||by us",
+        "theirs|images|Theirs||||/some/folder|",
+    )
+    average, ours, theirs = config.load_runs(path, TrainingOptions())
+    assert (average.kind, average.baseline, average.training) == ("baseline", "average", {})
+    assert (ours.kind, ours.title, ours.note) == ("trained", "ours", "by us")
+    assert config.override(TrainingOptions(), ours.training) == TrainingOptions(classes=9, seed=3)
+    assert (theirs.kind, theirs.images, theirs.title) == ("images", "/some/folder", "Theirs")
+
+
+def test_a_table_as_spreadsheets_write_it(tmp_path):
+    path = tmp_path / "runs.tsv"
+    path.write_bytes("\ufeffrun\tseed\r\nours\t4\r\n".encode())
+    (run,) = config.load_runs(path, TrainingOptions())
+    assert (run.name, run.training) == ("ours", {"seed": "4"})
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (["run|kindd", "a|trained"], r"unknown columns: \['kindd'\]"),
+        (["run|kind", "a|magic"], "run 'a': unknown kind 'magic'"),
+        (["run|fusion_model", "a|nosuch"], "run 'a': Unknown fusion model 'nosuch'"),
+        (["run|kind|fusion_model", "a|baseline|median"], "run 'a': unknown baseline"),
+        (["run|kind", "a|baseline"], "(?s)run 'a': unknown baseline.*an empty cell"),
+        (["run|kind|images", "a|images|"], "run 'a'.*needs the column `images`"),
+        (["run|epochs", "a|many"], "(?s)run 'a'.*epochs.*'many'"),
+        (["run|epochs", "a|0"], "run 'a'(?s:.*)epochs must be at least 1"),
+        (["run|framework", "a|magic"], "framework must be one of"),
+        (["run|seed", "a|1", "b|2", "a|3"], r"names runs twice: \['a'\]"),
+        (["run|seed", "a b|1"], "run 'a b': not a name"),
+        (["run|seed", "../a|1"], "not a name"),
+        (["run|seed", "data|1"], "not a name"),
+        (["run|seed", "|1"], "run '': not a name"),
+        (["seed", "1"], "run '': not a name"),
+        (["run|seed", "a|1|", "b|1"], r"more cells than columns in the runs \['a'\]"),
+        (["run|seed", "a|1", "b|1|2"], r"more cells than columns in the runs \['b'\]"),
+        (["run|seed"], "has no runs"),
+        ([""], "has no runs"),
+    ],
+)
+def test_a_wrong_table_is_named(tmp_path, lines, says):
+    with pytest.raises(UserError, match=says) as caught:
+        config.load_runs(write_table(tmp_path, *lines), TrainingOptions())
+    assert "runs.tsv" in str(caught.value)
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"gone\.tsv does not exist"):
+        config.load_runs(tmp_path / "gone.tsv", TrainingOptions())
+
+
+@pytest.mark.parametrize("model", FUSION_MODELS)
+def test_every_fusion_model_may_stand_in_a_table(tmp_path, model):
+    (run,) = config.load_runs(write_table(tmp_path, "run|fusion_model", f"a|{model}"), TrainingOptions())
+    assert run.training == {"fusion_model": model}
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_every_baseline_may_stand_in_a_table(tmp_path, baseline):
+    path = write_table(tmp_path, "run|kind|fusion_model", f"a|baseline|{baseline}")
+    assert config.load_runs(path, TrainingOptions())[0].baseline == baseline
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("name: [", "is not YAML"),
+        ("- a\n- b\n", "must hold a mapping"),
+        ("", "must hold a mapping"),
+        ("name: x\ntitle: X\nfolder: x\nlayouts: []\n", "no layout"),
+        (
+            "name: x\ntitle: X\nfolder: x\nnosuch: 1\nlayouts:\n  - {visible: 'v/{name}', infrared: 'i/{name}'}\n",
+            "nosuch",
+        ),
+        ("name: x\ntitle: X\nfolder: x\nlayouts:\n  - {visible: 'v/{name}', infra: 'i/{name}'}\n", "infra"),
+        ("name: x\nfolder: x\nlayouts:\n  - {visible: 'v/{name}', infrared: 'i/{name}'}\n", "title"),
+    ],
+)
+def test_a_wrong_descriptor_is_named(tmp_path, text, says):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=says) as caught:
+        config.load_descriptor(path)
+    assert "mine.yaml" in str(caught.value)
+
+
+def test_a_missing_descriptor_names_its_neighbours(tmp_path):
+    (tmp_path / "msrs.yaml").touch()
+    with pytest.raises(UserError, match=r"mrss\.yaml does not exist") as caught:
+        config.load_descriptor(tmp_path / "mrss.yaml")
+    assert caught.value.expected == "msrs"
+
+
+@pytest.mark.parametrize("default", [TrainingOptions(), SegmentationOptions(), DetectionOptions()], ids=type)
+def test_options_go_to_json_and_back(default):
+    text = config.to_json(default)
+    assert json.loads(text) == asdict(default)
+    assert config.parse_options(type(default)(epochs=default.epochs + 1), text) == default
+
+
+def test_assignments_come_last_and_are_texts():
+    options = config.parse_options(TrainingOptions(), '{"epochs": 3, "seed": 1}', ["seed=2", "learning_rate=1e-3"])
+    assert options == TrainingOptions(epochs=3, seed=2, learning_rate=1e-3)
+    assert type(options.learning_rate) is float
+
+
+def test_settings_may_come_from_a_file(tmp_path):
+    (tmp_path / "mine.yaml").write_text("epochs: 7\n")
+    assert config.parse_options(TrainingOptions(), str(tmp_path / "mine.yaml")).epochs == 7
+
+
+@pytest.mark.parametrize(
+    ("settings", "assignments", "says"),
+    [
+        ('{"epochs": ', [], "--settings is not JSON"),
+        ("nosuch.yaml", [], r"nosuch\.yaml does not exist"),
+        ('{"nosuch": 1}', [], "Unknown settings: nosuch"),
+        ("", ["epochs"], "'epochs' is not an assignment"),
+        ("", ["nosuch=1"], "Unknown settings: nosuch"),
+        ("", ["epochs=x"], "epochs"),
+        ("", ["epochs=-1"], "epochs must be at least 1"),
+    ],
+)
+def test_wrong_options_are_named(settings, assignments, says):
+    with pytest.raises(UserError, match=says):
+        config.parse_options(TrainingOptions(), settings, assignments)
+
+
+def test_every_training_setting_may_be_a_column(tmp_path):
+    names = [field.name for field in fields(TrainingOptions)]
+    values = [str(getattr(TrainingOptions(), name)) for name in names]
+    path = write_table(tmp_path, "|".join(["run", *names]), "|".join(["a", *values]))
+    (run,) = config.load_runs(path, TrainingOptions())
+    assert config.override(TrainingOptions(), run.training) == TrainingOptions()
