@@ -83,9 +83,7 @@ def _parse_voc(
         width = float(root.findtext("size/width") or 0) or width_px
         height = float(root.findtext("size/height") or 0) or height_px
     except (ElementTree.ParseError, ValueError) as error:
-        raise UserError(
-            f"{path} is not a VOC annotation", got=str(error), remedy="write the file again"
-        ) from error
+        raise UserError(f"{path} is not a VOC annotation", got=str(error), remedy="write the file again") from error
     found = []
     for number, element in enumerate(root.iterfind("object"), start=1):
         where = f"{path}, object {number}"
@@ -94,9 +92,7 @@ def _parse_voc(
             raise _unknown_class(where, repr(name), classes)
         left, top, right, bottom = _voc_corners(where, element)
         center = [(left + right) / 2 / width, (top + bottom) / 2 / height]
-        found.append(
-            (where, [indices[name.casefold()], *center, (right - left) / width, (bottom - top) / height])
-        )
+        found.append((where, [indices[name.casefold()], *center, (right - left) / width, (bottom - top) / height]))
     return found
 
 

@@ -44,9 +44,7 @@ def find_pairs(descriptor: Descriptor, root: Path) -> dict[str, list[FoundPair]]
             remedy=f"set `data_root` to the folder that holds {descriptor.folder!r}, or mend the "
             f"descriptor's `folder`{_origin(descriptor)}",
         )
-    folders = {
-        split: descriptor.official_splits[split] for split in SPLITS if split in descriptor.official_splits
-    }
+    folders = {split: descriptor.official_splits[split] for split in SPLITS if split in descriptor.official_splits}
     folders = folders or {"all": ""}
     layout = _choose_layout(descriptor, root, folders)
     return {split: _find_split(descriptor, root, layout, folder) for split, folder in folders.items()}

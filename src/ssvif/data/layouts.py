@@ -72,14 +72,10 @@ class Layout:
 
 def _check_pattern(pattern: str) -> None:
     path = PurePosixPath(pattern)
-    _require(
-        not path.is_absolute() and ".." not in path.parts, f"pattern {pattern!r} leaves the dataset's root"
-    )
+    _require(not path.is_absolute() and ".." not in path.parts, f"pattern {pattern!r} leaves the dataset's root")
     _require(path.name.count("{name}") == 1, f"pattern {pattern!r} needs one {{name}} in its last part")
     rest = pattern.replace("{split}", "").replace("{name}", "", 1)
-    _require(
-        "{" not in rest and "}" not in rest, f"pattern {pattern!r} may hold {{split}} and one {{name}} only"
-    )
+    _require("{" not in rest and "}" not in rest, f"pattern {pattern!r} may hold {{split}} and one {{name}} only")
 
 
 @dataclass(frozen=True)
@@ -145,9 +141,7 @@ class Descriptor:
     def _check_classes(self) -> None:
         ids = [info.id for info in self.classes]
         _require(len(set(ids)) == len(ids), f"{self.name}: classes have an id twice: {sorted(ids)}")
-        _require(
-            sorted(ids) == list(range(len(ids))), f"{self.name}: class ids {sorted(ids)} must be 0, 1, 2, ..."
-        )
+        _require(sorted(ids) == list(range(len(ids))), f"{self.name}: class ids {sorted(ids)} must be 0, 1, 2, ...")
         good = 0 <= self.ignore_index <= 255 and self.ignore_index not in ids
         _require(good, f"{self.name}: ignore_index {self.ignore_index} must be 0 to 255 and no class's id")
         good = self.background_id is None or self.background_id in ids
@@ -188,9 +182,7 @@ def descriptor_from_json(text: str) -> Descriptor:
     """
     values: dict[str, Any] = json.loads(text)
     layouts = tuple(Layout(**layout) for layout in values.pop("layouts"))
-    classes = tuple(
-        ClassInfo(info["id"], info["name"], tuple(info["color"])) for info in values.pop("classes")
-    )
+    classes = tuple(ClassInfo(info["id"], info["name"], tuple(info["color"])) for info in values.pop("classes"))
     values["ratios"] = tuple(values["ratios"])
     values["detection_classes"] = tuple(values["detection_classes"])
     return Descriptor(layouts=layouts, classes=classes, **values)

@@ -73,9 +73,7 @@ def _check_files(root: Path, splits: Path, rows: list[SplitRow]) -> None:
         )
 
 
-def _read_pair(
-    descriptor: Descriptor, root: Path, pair: FoundPair
-) -> Iterator[tuple[str, str, NDArray[Any]]]:
+def _read_pair(descriptor: Descriptor, root: Path, pair: FoundPair) -> Iterator[tuple[str, str, NDArray[Any]]]:
     """Yield (kind, source file, array) for the parts of one pair, checked."""
     visible = read_image(root / pair.visible)
     if visible.ndim == 2:

@@ -150,9 +150,7 @@ class ImageReader:
         try:
             yield
         except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise UserError(
-                f"{self.path} is damaged: {what} cannot be read", got=str(error), remedy=_REMEDY
-            ) from error
+            raise UserError(f"{self.path} is damaged: {what} cannot be read", got=str(error), remedy=_REMEDY) from error
 
 
 class PairsFile(ImageReader):

@@ -75,14 +75,10 @@ def _compare_counts(descriptor: Descriptor, found: dict[str, list[FoundPair]]) -
     for split, expected in descriptor.expected.items():
         count = len(found.get(split, []))
         if split in found and count != expected:
-            log.warning(
-                "%s: %d pairs found in %s, the whole dataset has %d", descriptor.title, count, split, expected
-            )
+            log.warning("%s: %d pairs found in %s, the whole dataset has %d", descriptor.title, count, split, expected)
 
 
-def _assign(
-    descriptor: Descriptor, found: dict[str, list[FoundPair]], seed: int
-) -> dict[str, list[FoundPair]]:
+def _assign(descriptor: Descriptor, found: dict[str, list[FoundPair]], seed: int) -> dict[str, list[FoundPair]]:
     if "all" in found:
         _, validation, test = descriptor.ratios
         return _deal(found["all"], validation, test, seed)
@@ -132,8 +128,7 @@ def _cut(pairs: list[FoundPair], most: int | None, seed: int) -> list[FoundPair]
     kept = [0] * len(kinds)
     for _ in range(most):  # Sainte-Laguë's method, after a first one for each kind
         claims = [
-            len(kind) / (2 * taken + 1) if taken else float("inf")
-            for kind, taken in zip(kinds, kept, strict=True)
+            len(kind) / (2 * taken + 1) if taken else float("inf") for kind, taken in zip(kinds, kept, strict=True)
         ]
         kept[claims.index(max(claims))] += 1
     return [pair for kind, taken in zip(kinds, kept, strict=True) for pair in kind[:taken]]
@@ -159,9 +154,7 @@ def read_splits(path: Path) -> list[SplitRow]:
         row = SplitRow(line["split"], FoundPair(*(line[column] or "" for column in COLUMNS[1:])))
         fault = _fault(row) or ("the pair is listed twice" if (row.split, row.pair.pair_id) in rows else "")
         if fault:
-            raise UserError(
-                f"{path}, line {number}: {fault}", remedy="mend the line, or run `ssvif split` again"
-            )
+            raise UserError(f"{path}, line {number}: {fault}", remedy="mend the line, or run `ssvif split` again")
         rows[row.split, row.pair.pair_id] = row
     return list(rows.values())
 
@@ -174,7 +167,5 @@ def _fault(row: SplitRow) -> str:
     if not (row.pair.visible and row.pair.infrared):
         return "the visible or the infrared file is missing"
     files = (row.pair.visible, row.pair.infrared, row.pair.label, row.pair.boxes)
-    outside = [
-        file for file in files if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts
-    ]
+    outside = [file for file in files if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts]
     return f"{outside[0]} leaves the dataset's folder" if outside else ""

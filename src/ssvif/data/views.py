@@ -43,9 +43,7 @@ class TrainingView(Dataset[dict[str, torch.Tensor]]):
         ValueError: `crop` is below 1.
     """
 
-    def __init__(
-        self, path: Path, split: str, crop: int, seed: int, flip: bool = True, augment: bool = True
-    ) -> None:
+    def __init__(self, path: Path, split: str, crop: int, seed: int, flip: bool = True, augment: bool = True) -> None:
         if crop < 1:
             raise ValueError(f"crop must be 1 or more, got {crop}")
         self.split, self.crop, self.seed, self.flip, self.augment = split, crop, seed, flip, augment

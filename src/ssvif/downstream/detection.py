@@ -181,6 +181,9 @@ def _train(
             "model": str(Path(options.weights).resolve()) if options.weights else options.model,
             "pretrained": bool(options.weights),
             "epochs": options.epochs,
+            "nbs": options.nominal_batch_size,
+            "warmup_epochs": options.warmup_epochs,
+            "mosaic": options.mosaic,
             "seed": options.seed,
             "deterministic": device.type == "cuda",  # kernels of a CPU are; asking costs seconds of imports
             "workers": workers,

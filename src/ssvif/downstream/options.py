@@ -65,6 +65,9 @@ class DetectionOptions:
         epochs: training epochs.
         batch_size: images a step.
         image_size_px: side of the square the detector sees; a multiple of 32.
+        nominal_batch_size: images per update of the weights; gradients of smaller steps are summed up to it.
+        warmup_epochs: epochs with a rising learning rate; ultralytics makes them at least 100 steps.
+        mosaic: probability of pasting four images into one.
         seed: of everything random.
 
     Raises:
@@ -76,6 +79,9 @@ class DetectionOptions:
     epochs: int = 100
     batch_size: int = 16
     image_size_px: int = 640
+    nominal_batch_size: int = 64
+    warmup_epochs: float = 3.0
+    mosaic: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -84,8 +90,10 @@ class DetectionOptions:
         _require(good, f"model {self.model!r} must be a .yaml file; a .pt goes to `weights`")
         good = not self.weights or self.weights.endswith(".pt")
         _require(good, f"weights {self.weights!r} must be a .pt file")
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "nominal_batch_size"):
             _require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
+        _require(self.warmup_epochs >= 0, f"warmup_epochs must not be negative, got {self.warmup_epochs}")
+        _require(0 <= self.mosaic <= 1, f"mosaic must be from 0 to 1, got {self.mosaic}")
         side = self.image_size_px
         # at 32 px the deepest map is one pixel, which BatchNorm cannot normalise in a batch of one
         good = side >= 64 and side % 32 == 0

@@ -10,6 +10,7 @@ from torch import nn
 from ssvif.losses.consistency import consistency_loss, make_pseudo_label
 from ssvif.losses.fusion import fusion_terms, weighted_sum
 from ssvif.models.base import FusionModel
+from ssvif.models.initialization import INITIALIZATIONS
 from ssvif.models.registry import build_fusion_model
 from ssvif.models.segmentation import SegmentationHead, Segmenter, join_features
 from ssvif.ops.color import to_channels
@@ -47,6 +48,7 @@ class Framework(nn.Module):
         self.options = options
         seed_torch(options.seed, "fusion model")
         self.fusion_model: FusionModel = build_fusion_model(options.fusion_model, options.channels)
+        INITIALIZATIONS[options.initialization](self.fusion_model)
         self.segmentation_head: nn.Module | None = None
         self.segmenter: nn.Module | None = None
         if options.framework == "ssvif":

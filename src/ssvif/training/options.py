@@ -9,6 +9,7 @@ FRAMEWORKS = ("ssvif", "fusion_only")
 WEIGHTINGS = ("gdwa", "fixed")
 STAGES = ("two", "one")
 PSEUDO_LABEL_KINDS = ("soft", "hard")
+INITIALIZATIONS = ("default", "scaled")
 GDWA_FORMS = ("ratio", "share")
 STRUCTURAL_SHARES = ("gradient", "equal")
 PRECISIONS = ("float32", "bfloat16")
@@ -46,6 +47,7 @@ class TrainingOptions:
         structural_weight: λ₃ of Eq. 3.
         color_weight: λ₄ of Eq. 3.
         structural_shares: weights of the sources in the structural term, "gradient" or "equal".
+        initialization: "default" (PyTorch's, as the released networks) or "scaled" (ours, for short trainings).
         balance: weight of the entropy term against collapse; 0 is the paper's loss.
         segmenter: SegFormer size of the pixel branch, "b0" to "b5".
         epochs: most epochs, both stages together.
@@ -75,6 +77,7 @@ class TrainingOptions:
     structural_weight: float = 10.0
     color_weight: float = 20.0
     structural_shares: str = "gradient"
+    initialization: str = "default"
     balance: float = 0.0
     segmenter: str = "b3"
     epochs: int = 110
@@ -99,6 +102,7 @@ class TrainingOptions:
             "stages": STAGES,
             "structural_shares": STRUCTURAL_SHARES,
             "segmenter": SEGMENTERS,
+            "initialization": INITIALIZATIONS,
             "gdwa_form": GDWA_FORMS,
             "precision": PRECISIONS,
             "channels": (1, 3),
