@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ssvif.data.layouts import SPLITS
 from ssvif.data.pairs import PairsFile
 from ssvif.models.base import FusionModel
 from ssvif.ops.color import luma, rgb_to_ycbcr, ycbcr_to_rgb
@@ -24,6 +25,7 @@ Image = NDArray[np.uint8]
 Fuser = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Job = tuple[Path, Image, Image]
 
+OWNED = (*SPLITS, "*.png")
 BASELINE_FUSERS: dict[str, Fuser] = {
     "average": lambda visible, infrared: (visible + infrared) / 2,
     "maximum": torch.maximum,
@@ -115,7 +117,9 @@ def collect_images(pairs: Path, images: Path, output: Path) -> None:
     """
     source = PairsFile(pairs)
     folders = {split: images / split for split in source.splits() if (images / split).is_dir()}
-    with write_folder_aside(output) as aside:
+    if folders and "test" not in folders:
+        raise UserError(f"{images} has a folder for {', '.join(folders)} but none for test", expected=f"{images}/test")
+    with write_folder_aside(output, OWNED) as aside:
         for split, folder in (folders or {"test": images}).items():
             found = images_by_stem(folder)
             if missing := [name for name in source.names(split) if name not in found]:
@@ -146,7 +150,7 @@ def to_image(fused: torch.Tensor) -> Image:
 @torch.no_grad()
 def _fuse_all(jobs: Iterable[Job], count: int, output: Path, fuser: Fuser) -> None:
     # compressing a PNG costs as much as fusing it and lets other threads run meanwhile
-    with write_folder_aside(output) as aside, ThreadPoolExecutor(max_workers=2) as writers:
+    with write_folder_aside(output, OWNED) as aside, ThreadPoolExecutor(max_workers=2) as writers:
         written: list[Future[None]] = []
         for relative, visible, infrared in track(jobs, "fusing", total=count):
             fused = to_image(fuser(to_tensor(visible), to_tensor(infrared)))

@@ -83,7 +83,7 @@ def test_a_folder_takes_the_others_place(tmp_path):
     folder = tmp_path / "fused"
     folder.mkdir()
     (folder / "old.png").touch()
-    with files.write_folder_aside(folder) as aside:
+    with files.write_folder_aside(folder, ["*"]) as aside:
         (aside / "new.png").touch()
         assert names(folder) == ["old.png"]
     assert names(folder) == ["new.png"]
@@ -94,7 +94,7 @@ def test_a_failure_keeps_the_folder_that_was_there(tmp_path):
     folder = tmp_path / "fused"
     folder.mkdir()
     (folder / "old.png").touch()
-    with pytest.raises(ValueError, match="mine"), files.write_folder_aside(folder) as aside:  # noqa: PT012
+    with pytest.raises(ValueError, match="mine"), files.write_folder_aside(folder, ["*"]) as aside:  # noqa: PT012
         (aside / "new.png").touch()
         raise ValueError("mine")
     assert names(tmp_path) == ["fused"]
@@ -102,11 +102,11 @@ def test_a_failure_keeps_the_folder_that_was_there(tmp_path):
 
 
 def test_what_a_killed_job_left_is_cleared(tmp_path):
-    with files.write_folder_aside(tmp_path / "fused") as aside:
+    with files.write_folder_aside(tmp_path / "fused", ["*"]) as aside:
         left_name = aside.name
     (tmp_path / left_name).mkdir()
     (tmp_path / left_name / "stale.png").touch()
-    with files.write_folder_aside(tmp_path / "fused"):
+    with files.write_folder_aside(tmp_path / "fused", ["*"]):
         pass
     assert names(tmp_path) == ["fused"]
     assert names(tmp_path / "fused") == []
@@ -306,3 +306,10 @@ def test_long_lists_are_shortened():
     assert shorten(["a", "b"]) == "a, b"
     assert shorten([str(i) for i in range(5)]) == "0, 1, 2, 3, 4"
     assert shorten([str(i) for i in range(12)]) == "0, 1, 2, 3, 4 and 7 more"
+
+
+def test_a_folder_with_foreign_files_is_not_replaced(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match="holds other files"), files.write_folder_aside(tmp_path, ["*.png"]):
+        pass
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"

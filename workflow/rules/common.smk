@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from ssvif.config import load_descriptor, load_runs, load_settings, to_json, override
 from ssvif.data.layouts import descriptor_to_json
 from ssvif.ops.errors import UserError
-from ssvif.ops.fingerprint import fingerprint
+from ssvif.ops.fingerprint import files_fingerprint, fingerprint
 
 # `ssvif` is found beside this Python, whether or not an environment is active
 os.environ["PATH"] = os.pathsep.join(

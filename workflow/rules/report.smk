@@ -67,6 +67,7 @@ rule report:
         pairs=SETTINGS.report.pairs,
         settings=to_json(SETTINGS.training),
         code=fingerprint("ssvif.report.page"),
+        templates=files_fingerprint("ssvif/report/templates"),
     message:
         "Making the page"
     shell:

@@ -12,6 +12,7 @@ rule train:
         LOGS / "{dataset}/{run}/train.log",
     benchmark:
         BENCHMARKS / "{dataset}/{run}/train.tsv"
+    priority: 2  # the longest chain: what comes after waits for it
     threads: SETTINGS.threads
     resources:
         gpu=GPU,
@@ -40,6 +41,7 @@ rule fuse:
         LOGS / "{dataset}/{run}/fuse.log",
     benchmark:
         BENCHMARKS / "{dataset}/{run}/fuse.tsv"
+    priority: 1
     threads: SETTINGS.threads
     resources:
         gpu=lambda wildcards: GPU if RUNS[wildcards.run].kind == "trained" else 0,

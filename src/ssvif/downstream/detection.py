@@ -81,7 +81,10 @@ def train_and_score(
     facts: dict[str, Any] = {"annotated_pairs": {split: len(boxes[split]) for split in SPLITS}}
     rows: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
-    with write_folder_aside(output) as folder, tempfile.TemporaryDirectory(prefix="ssvif-detect-") as temporary:
+    with (
+        write_folder_aside(output, ("ap.csv", "boxes.csv", "record.json")) as folder,
+        tempfile.TemporaryDirectory(prefix="ssvif-detect-") as temporary,
+    ):
         if boxes["test"] and any(len(each) for each in boxes["train"].values()):
             _check_weights(options)
             detect = load_ultralytics()

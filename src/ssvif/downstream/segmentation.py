@@ -6,7 +6,7 @@ import json
 import logging
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from ssvif.ops.seeds import generator, make_deterministic, seed_torch
 
 IOU_COLUMNS = ("dataset", "run", "metric", "class", "value", "initial_weights")
 HISTORY_COLUMNS = ("epoch", "backbone", "learning_rate", "train_loss", "validation_loss")
+OWNED = ("iou.csv", "predictions", "model.safetensors", "history.csv", "record.json")
 log = logging.getLogger("ssvif")
 
 
@@ -71,8 +72,11 @@ def fine_tune(
             missing or do not fit, or the training diverged.
     """
     recorder, source = Recorder(), PairsFile(pairs)
+    if options.frozen_epochs and not options.weights:
+        log.info("training from scratch: a random backbone is not worth freezing, so nothing is frozen")
+        options = replace(options, frozen_epochs=0)
     names = {split: labelled_names(source, split) for split in SPLITS}
-    with write_folder_aside(output) as folder:
+    with write_folder_aside(output, OWNED) as folder:
         rows: list[dict[str, Any]] = []
         facts: dict[str, Any] = {}
         if names["train"] and names["test"]:
@@ -89,6 +93,7 @@ def fine_tune(
             write_csv(folder / "history.csv", history, HISTORY_COLUMNS)
             judge.save(folder / "model.safetensors")
         else:
+            (folder / "predictions").mkdir()
             log.info("%s has no labels to train and test with: segmentation is left out", dataset)
         write_csv(folder / "iou.csv", rows, IOU_COLUMNS)
         facts["labelled_pairs"] = {split: len(names[split]) for split in SPLITS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ def build_fusion_model(name: str, channels: int = 3) -> FusionModel:
 
 
 def _import_class(path: str) -> Callable[..., FusionModel]:
+    if str(Path.cwd()) not in sys.path:  # a module beside the configuration, as `python -m` would find it
+        sys.path.insert(0, str(Path.cwd()))
     module, _, attribute = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)

@@ -7,6 +7,7 @@ import fcntl
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 from ssvif.ops.errors import UserError
 
 LOCK_FOLDER = Path(tempfile.gettempdir())
+LOCK_POLL_S = 2.0
 DEVICES = ("auto", "cpu", "cuda")
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
 
@@ -26,7 +28,7 @@ def lease_device(setting: str = "auto") -> Iterator[torch.device]:
     """Yield the device to compute on and, for a GPU, hold it alone until the block ends.
 
     Every visible GPU has a lock file; the first free one is taken, and when all are busy the job
-    waits for the first. The lock goes with the process, so a killed job leaves nothing behind.
+    waits for the first to become free. The lock goes with the process, so a killed job leaves nothing behind.
 
     Args:
         setting: "auto" (a GPU if there is one), "cpu" or "cuda".
@@ -51,16 +53,15 @@ def lease_device(setting: str = "auto") -> Iterator[torch.device]:
 
 
 def _lock_one(count: int) -> tuple[int, IO[str]]:
-    for index in range(count):
-        stream = _lock_file(index)
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return index, stream
-        except BlockingIOError:
-            stream.close()
-    stream = _lock_file(0)
-    fcntl.flock(stream, fcntl.LOCK_EX)
-    return 0, stream
+    while True:
+        for index in range(count):
+            stream = _lock_file(index)
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return index, stream
+            except BlockingIOError:
+                stream.close()
+        time.sleep(LOCK_POLL_S)
 
 
 def _lock_file(index: int) -> IO[str]:

@@ -11,6 +11,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ssvif.ops.errors import UserError
+from ssvif.ops.errors import UserError, shorten
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # full disk, full quota, limit on one file's size
@@ -45,12 +46,19 @@ def write_aside(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def write_folder_aside(folder: Path) -> Iterator[Path]:
+def write_folder_aside(folder: Path, owned: Sequence[str]) -> Iterator[Path]:
     """Yield a temporary folder beside `folder`; on success it takes the place of `folder`.
 
+    Args:
+        folder: to be replaced as a whole.
+        owned: patterns of the names that a former result of the same kind holds, e.g. ["*.png"].
+
     Raises:
-        UserError: no space left on the device (whatever `folder` held before is kept).
+        UserError: `folder` holds something else, which replacing would delete; or no space is left
+            on the device. Whatever `folder` held before is kept.
     """
+    folder = folder.resolve()
+    _refuse_foreign(folder, owned)
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(aside, ignore_errors=True)
@@ -65,6 +73,20 @@ def write_folder_aside(folder: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _refuse_foreign(folder: Path, owned: Sequence[str]) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file, not a folder", remedy="choose another output folder")
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    foreign = [name for name in names if not name.startswith(".") and not any(fnmatch(name, each) for each in owned)]
+    if foreign:
+        raise UserError(
+            f"{folder} holds other files than a former result, and writing there replaces the whole folder",
+            expected="a new or empty folder, or one with nothing but " + ", ".join(owned),
+            got=shorten(foreign),
+            remedy="choose another output folder",
+        )
 
 
 def _is_full(error: OSError) -> bool:

@@ -32,6 +32,13 @@ def fingerprint(*modules: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def files_fingerprint(folder: str) -> str:
+    """Return a digest of the files in a folder of this package, e.g. "ssvif/report/templates"."""
+    paths = sorted(path for path in (ROOT / folder).iterdir() if path.is_file())
+    texts = [path.name.encode() + b"\0" + path.read_bytes() for path in paths]
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()[:16]
+
+
 def _source_file(module: str) -> Path:
     path = ROOT.joinpath(*module.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")

@@ -105,7 +105,6 @@ def make_page(
     Raises:
         UserError: a table or picture is missing or damaged, or `output` holds files of another kind.
     """
-    _refuse_foreign(output)
     unknown = [dataset for dataset in runs if dataset not in sources]
     if unknown:
         raise UserError(
@@ -120,7 +119,7 @@ def make_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    with write_folder_aside(output) as folder:
+    with write_folder_aside(output, OWN_NAMES) as folder:
         sections = [
             _section(results / dataset, tables, folder, sources[dataset], labels, most_pairs)
             for dataset, labels in runs.items()
@@ -134,19 +133,6 @@ def make_page(
         )
         (folder / "index.html").write_text(page, encoding="utf-8")
     return output / "index.html"
-
-
-def _refuse_foreign(output: Path) -> None:
-    """Keep a mistyped output folder from being replaced by the page."""
-    entries = sorted(entry.name for entry in output.iterdir()) if output.is_dir() else []
-    foreign = [name for name in entries if name not in OWN_NAMES and not name.startswith(".")]
-    if foreign:
-        raise UserError(
-            f"{output} holds other files than a report's, and writing the report replaces the folder",
-            expected="a new or empty folder, or an older report",
-            got=shorten(foreign),
-            remedy="choose another output folder",
-        )
 
 
 def _section(

@@ -37,7 +37,7 @@ def write_scenes(folder: Path, *, train: int, test: int, height: int, width: int
     _check(train, test, height, width, seed)
     conditions = list(CONDITIONS.values())
     jobs = [("train", i) for i in range(train)] + [("test", i) for i in range(test)]
-    with write_folder_aside(folder) as aside:
+    with write_folder_aside(folder, ("train", "test")) as aside:
         for split, i in track(jobs, "drawing scenes"):
             number, condition = FIRST_NUMBER[split] + i, conditions[i % len(conditions)]
             scene = render_scene(scene_seed(seed, number), height, width, condition.name)
