@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from ssvif import cli
 from ssvif.ops.files import images_by_stem, read_image
+from ssvif.training.options import TrainingOptions
 
 VERBS = ("scenes", "split", "pack", "train", "fuse", "score", "segment", "detect", "tables", "report")
 COMMANDS = get_command(cli.app).commands
@@ -102,6 +103,10 @@ def test_nobody_may_write_there(capsys, monkeypatch, tiny, tmp_path):
         (["fuse", "--output", "x", "--baseline", "average"], "--pairs, or --visible and --infrared"),
         (["fuse", "--output", "x", "--baseline", "average", "--visible", "v"], "--pairs, or --visible"),
         (["fuse", "--output", "x", "--images", "i"], "needs --pairs"),
+        (["fuse", "--output", "x", "--baseline", "average", "--pairs", "p", "--visible", "v"], "not both"),
+        (["fuse", "--output", "./v", "--baseline", "average", "--visible", "v", "--infrared", "i"], "be replaced"),
+        (["fuse", "--output", "i", "--pairs", "p", "--images", "i"], "be replaced"),
+        (["score", "--output", "x", "--fused", "f", "--pairs", "p", "--infrared", "i"], "not both"),
         (["fuse", "--output", "x", "--baseline", "median", "--pairs", "p"], "Unknown baseline 'median'"),
         (["fuse", "--output", "x", "--model", "gone.safetensors", "--pairs", "p"], "gone.safetensors does not exist"),
         (["fuse", "--output", "x", "--baseline", "average", "--pairs", "gone.h5"], "gone.h5 does not exist"),
@@ -119,6 +124,12 @@ def test_a_wrong_call_is_told(capsys, monkeypatch, tmp_path, arguments, says):
     assert errors.startswith("ssvif: ")
     assert says in errors
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_assumption_is_not_pinned_on_a_value_set_here():
+    options = TrainingOptions(crop_px=32)
+    assert cli._assumption(options, "temperature", "why") == "2.0 (why)"
+    assert cli._assumption(options, "crop_px", "why") == "32, set here; otherwise 128 (why)"
 
 
 @pytest.fixture

@@ -98,6 +98,11 @@ def test_a_minimal_configuration_takes_defaults():
         (LEAST | {"preset": "fast", "presets": {"quick": {}, "slow": {}}}, r"(?s)'fast'.*quick \| slow"),
         (LEAST | {"preset": "quick", "presets": {"quick": None}}, "presets"),
         (LEAST | {"presets": ["quick"]}, "presets"),
+        (LEAST | {"preset": ["quick"], "presets": {"quick": {}}}, "Unknown preset"),
+        (LEAST | {"training": {"framework": "magic"}}, "framework must be one of .*, got 'magic'"),
+        (LEAST | {"training": {"fusion_model": "seafuson"}}, "training: Unknown fusion model 'seafuson'"),
+        (LEAST | {"datasets": ["a/b"]}, "not a name for a dataset: .*'a/b'"),
+        (LEAST | {"datasets": ["tables"]}, "not a name for a dataset: .*'tables'"),
     ],
 )
 def test_a_wrong_configuration_is_named(values, says):
@@ -131,6 +136,13 @@ def test_presets_lie_over_the_rest():
     assert (quick.training.epochs, quick.training.crop_px, quick.threads) == (2, 64, 3)
     assert quick.detection is None
     assert values["training"]["epochs"] == 60
+
+
+def test_the_command_line_wins_over_a_preset():
+    values = LEAST | {"preset": "quick", "presets": {"quick": {"threads": 3, "training": {"epochs": 2, "seed": 5}}}}
+    given = {"preset": "quick", "threads": 1, "training": {"epochs": 9}}
+    settings = config.load_settings(config.deep_merge(values, given), last=given)
+    assert (settings.threads, settings.training.epochs, settings.training.seed) == (1, 9, 5)
 
 
 def test_merging_goes_down_and_changes_neither():
@@ -185,6 +197,11 @@ def test_a_table_as_spreadsheets_write_it(tmp_path):
         (["run|seed", "a b|1"], "run 'a b': not a name"),
         (["run|seed", "../a|1"], "not a name"),
         (["run|seed", "data|1"], "not a name"),
+        (["run|seed", "-a|1"], "not a name"),
+        (["run|seed", "ü|1"], "not a name"),
+        (["run|seed|seed", "a|1|2"], r"columns twice: \['seed'\]"),
+        (["run|title", "a|Same", "b|Same"], r"a title twice: \['Same'\]"),
+        (["run|title", 'a|"open', "b|lost"], "not a tab-separated table"),
         (["run|seed", "|1"], "run '': not a name"),
         (["seed", "1"], "run '': not a name"),
         (["run|seed", "a|1|", "b|1"], r"more cells than columns in the runs \['a'\]"),
@@ -197,6 +214,12 @@ def test_a_wrong_table_is_named(tmp_path, lines, says):
     with pytest.raises(UserError, match=says) as caught:
         config.load_runs(write_table(tmp_path, *lines), TrainingOptions())
     assert "runs.tsv" in str(caught.value)
+
+
+def test_a_table_that_is_not_utf8_is_named(tmp_path):
+    (tmp_path / "runs.tsv").write_bytes("run\ttitle\na\té\n".encode("latin-1"))
+    with pytest.raises(UserError, match=r"runs\.tsv is not UTF-8"):
+        config.load_runs(tmp_path / "runs.tsv", TrainingOptions())
 
 
 def test_a_missing_table_is_named(tmp_path):

@@ -13,6 +13,7 @@ from ssvif.ops.errors import UserError
 
 if TYPE_CHECKING:
     from ssvif.data.layouts import Descriptor
+    from ssvif.training.options import TrainingOptions
 
 app = typer.Typer(
     name="ssvif",
@@ -147,9 +148,13 @@ def fuse(
 
     if sum(map(bool, (model, baseline, images))) != 1:
         raise UserError("ssvif fuse needs one of --model, --baseline and --images")
-    if images:
-        if not pairs:
-            raise UserError("ssvif fuse --images needs --pairs, which says what images there should be")
+    if images and not pairs:
+        raise UserError("ssvif fuse --images needs --pairs, which says what images there should be")
+    _check_sources("fuse", pairs, visible, infrared)
+    for source in filter(None, (visible, infrared, images)):
+        if output.resolve() == source.resolve():  # the output replaces what its folder held
+            raise UserError(f"{output} is read and would be replaced", remedy="choose another output folder")
+    if pairs and images:
         fusion.collect_images(pairs, images, output)
         return
     prepare_cpu(threads)
@@ -160,8 +165,6 @@ def fuse(
             fusion.fuse_pairs(pairs, output, fuser)
         elif visible and infrared:
             fusion.fuse_folders(visible, infrared, output, fuser)
-        else:
-            raise UserError("ssvif fuse needs --pairs, or --visible and --infrared")
 
 
 @app.command()
@@ -180,14 +183,13 @@ def score(
     from ssvif import scoring
     from ssvif.ops.device import prepare_cpu
 
+    _check_sources("score", pairs, visible, infrared)
     prepare_cpu(threads)
     names = [name.strip() for name in metrics.split(",") if name.strip()] or scoring.ALL_METRICS
     if pairs:
         scoring.score_pairs(pairs, fused, output, dataset=dataset, run=run, metrics=names)
     elif visible and infrared:
         scoring.score_folders(visible, infrared, fused, output, dataset=dataset, run=run, metrics=names)
-    else:
-        raise UserError("ssvif score needs --pairs, or --visible and --infrared")
     for name, mean in scoring.summarize(output).items():
         typer.echo(f"{name:12} {mean:.4f}")
 
@@ -297,7 +299,7 @@ def report(
             for name, folder in folders.items()
         },
         title=title,
-        assumed={name: f"{getattr(options, name)} ({reason})" for name, reason in ASSUMED.items()},
+        assumed={name: _assumption(options, name, reason) for name, reason in ASSUMED.items()},
         reproduce=command or [],
         most_pairs=pairs,
     )
@@ -308,6 +310,19 @@ def _descriptor(path: Path) -> Descriptor:
     from ssvif.config import load_descriptor
 
     return load_descriptor(path)
+
+
+def _check_sources(verb: str, pairs: Path | None, visible: Path | None, infrared: Path | None) -> None:
+    if pairs and (visible or infrared):
+        raise UserError(f"ssvif {verb} takes --pairs, or --visible and --infrared, not both")
+    if not (pairs or (visible and infrared)):
+        raise UserError(f"ssvif {verb} needs --pairs, or --visible and --infrared")
+
+
+def _assumption(options: TrainingOptions, name: str, reason: str) -> str:
+    used, default = getattr(options, name), getattr(type(options)(), name)
+    # the reason speaks for the default; a configuration's own value must not pass for it
+    return f"{used} ({reason})" if used == default else f"{used}, set here; otherwise {default} ({reason})"
 
 
 def _parse_pair(text: str, form: str) -> tuple[str, str]:

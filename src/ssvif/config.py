@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
 from ssvif.data.layouts import Descriptor
@@ -40,6 +41,8 @@ CHECKED: dict[type, type] = {
 }
 KINDS = ("trained", "baseline", "images")
 NOT_TRAINING = ("run", "kind", "title", "images", "note")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")  # what names a folder and stands in patterns and commands
+RESERVED = {"run": ("data",), "dataset": ("tables", "report", "logs", "benchmarks")}  # folders of their own
 
 
 class ScenesSettings(BaseModel):
@@ -74,6 +77,12 @@ def _none_if_false(value: Any) -> Any:
     return {} if value is None else None if value is False else value
 
 
+def _check_dataset(name: str) -> str:
+    if not NAME.fullmatch(name) or name in RESERVED["dataset"]:
+        raise ValueError(f"not a name for a dataset: letters, digits, - and _; not {', '.join(RESERVED['dataset'])}")
+    return name
+
+
 class Settings(BaseModel):
     """Everything a configuration file may say; see config/config.yaml for a commented one.
 
@@ -81,7 +90,7 @@ class Settings(BaseModel):
     """
 
     model_config = STRICT
-    datasets: list[str] = Field(min_length=1)
+    datasets: list[Annotated[str, AfterValidator(_check_dataset)]] = Field(min_length=1)
     experiments: Path
     data_root: Path = Path("data")
     results: Path = Path("results")
@@ -120,8 +129,12 @@ class Run:
     note: str = ""
 
 
-def load_settings(values: Mapping[str, Any]) -> Settings:
+def load_settings(values: Mapping[str, Any], last: Mapping[str, Any] | None = None) -> Settings:
     """Validate a configuration as YAML gives it; `preset: NAME` lays that entry of `presets` over it.
+
+    Args:
+        values: the configuration, `last` included as far as it goes.
+        last: what was said on the command line; it wins over the preset too.
 
     Raises:
         UserError: an unknown key or preset, or a wrong value; every problem is listed.
@@ -131,13 +144,19 @@ def load_settings(values: Mapping[str, Any]) -> Settings:
     if not (isinstance(presets, Mapping) and all(isinstance(each, Mapping) for each in presets.values())):
         raise UserError("`presets` must hold a mapping of settings by name", got=f"{presets!r:.60}")
     if preset := merged.get("preset"):
-        if preset not in presets:
+        if not isinstance(preset, str) or preset not in presets:
             raise UserError(f"Unknown preset {preset!r}", expected=" | ".join(presets) or "none is defined")
-        merged = deep_merge(merged, presets[preset])
+        given = {key: value for key, value in (last or {}).items() if key != "presets"}
+        merged = deep_merge(deep_merge(merged, presets[preset]), given)
     try:
-        return Settings.model_validate(merged)
+        settings = Settings.model_validate(merged)
     except ValidationError as error:
         raise _invalid("The configuration is not valid", error) from error
+    try:
+        class_path(settings.training.fusion_model)  # a table whose rows all name their own would hide a wrong one
+    except UserError as error:
+        raise UserError(f"The configuration, training: {error.what}", expected=error.expected) from error
+    return settings
 
 
 def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,7 +193,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} does not exist", expected=" | ".join(nearby))
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not YAML", got=str(error)) from error
     if not isinstance(values, dict):
         raise UserError(f"{path} must hold a mapping", got=type(values).__name__)
@@ -195,28 +214,46 @@ def load_runs(path: Path, defaults: TrainingOptions) -> list[Run]:
     """
     if not path.is_file():
         raise UserError(f"The experiments table {path} does not exist", remedy="correct `experiments`")
-    with path.open(encoding="utf-8-sig", newline="") as stream:  # spreadsheets put a mark at the start
-        lines = [line for line in stream if line.strip() and not line.startswith("#")]
-    rows = list(csv.DictReader(lines, delimiter="\t"))
+    columns, rows = _read_table(path)
     known = {*NOT_TRAINING, *(field.name for field in fields(TrainingOptions))}
     if longer := [row.get("run") for row in rows if None in row]:
         raise UserError(f"{path} has more cells than columns in the runs {longer}", expected="a cell a column")
-    if rows and (unknown := [column for column in rows[0] if column not in known]):
+    if unknown := [column for column in columns if column not in known]:
         raise UserError(f"{path} has unknown columns: {unknown}", expected=" | ".join(sorted(known)))
+    if twice := _twice(columns):
+        raise UserError(f"{path} has columns twice: {twice}", remedy="keep one of each")
     runs = [_load_run(path, row, defaults) for row in rows]
-    names = [run.name for run in runs]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if twice := _twice([run.name for run in runs]):
         raise UserError(f"{path} names runs twice: {twice}")
+    if twice := _twice([run.title for run in runs]):
+        raise UserError(f"{path} gives a title twice: {twice}", remedy="tables and curves tell runs apart by it")
     if not runs:
         raise UserError(f"{path} has no runs", expected="a header line and one line a run")
     return runs
+
+
+def _read_table(path: Path) -> tuple[Sequence[str], list[dict[str | None, Any]]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheets put a mark at the start
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text", got=str(error), remedy="save it as UTF-8") from error
+    lines = [line for line in text.split("\n") if line.strip() and not line.startswith("#")]
+    try:
+        reader = csv.DictReader(lines, delimiter="\t", strict=True)
+        return reader.fieldnames or [], list(reader)
+    except csv.Error as error:  # e.g. a quote that is never closed, which would swallow the runs after it
+        raise UserError(f"{path} is not a tab-separated table", got=str(error)) from error
+
+
+def _twice(texts: Sequence[str]) -> list[str]:
+    return sorted({text for text in texts if texts.count(text) > 1})
 
 
 def _load_run(path: Path, row: Mapping[str | None, Any], defaults: TrainingOptions) -> Run:
     cells = {key: (value or "").strip() for key, value in row.items() if key is not None}
     name, kind = cells.get("run", ""), cells.get("kind") or "trained"
     where = f"{path}, run {name!r}"
-    if not name.replace("_", "").replace("-", "").isalnum() or name == "data":
+    if not NAME.fullmatch(name) or name in RESERVED["run"]:
         raise UserError(f"{where}: not a name for a run", expected="letters, digits, - and _; not 'data'")
     if kind not in KINDS:
         raise UserError(f"{where}: unknown kind {kind!r}", expected=" | ".join(KINDS))
@@ -276,7 +313,7 @@ def parse_options(default: Option, settings: str, assignments: Sequence[str] = (
         values = read_yaml(Path(settings))
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
-        if not equals:
+        if not (name and equals):
             raise UserError(f"--set {assignment!r} is not an assignment", expected="name=value")
         values[name] = value
     return override(default, values)
@@ -295,5 +332,15 @@ def _invalid(what: str, error: ValidationError) -> UserError:
             problems.append(f"{name}: unknown key")
         else:
             got = "" if each["type"] == "missing" else f", got {each['input']!r:.60}"
+            if each["type"] == "value_error":
+                got = _got(each["msg"], each["input"])
             problems.append(f"{name}: {each['msg'].removeprefix('Value error, ')}{got}".lstrip(": "))
     return UserError("\n  - ".join([f"{what}:", *problems]))
+
+
+def _got(message: str, value: Any) -> str:
+    # a check of options gets all of them at once; its message begins with the name of the one at fault
+    at_fault = message.removeprefix("Value error, ").partition(" ")[0]
+    if isinstance(value, Mapping) and at_fault in value:
+        value = value[at_fault]
+    return "" if ", got " in message else f", got {value!r:.60}"

@@ -48,16 +48,39 @@ def test_a_bad_configuration_is_refused_before_anything_runs(project, change, me
     base += "" if change.startswith("datasets") else "datasets: [scenes]\n"
     base += "experiments: config/experiments/demo.tsv\n" if change.startswith("datasets") else ""
     (project / "config/config.yaml").write_text(base + change + "\n")
-    done = run_snakemake(project, "--cores", "1", check=False)
+    done = run_snakemake(project, "-n", check=False)  # dry, so that a check that is missing does not train for hours
     assert done.returncode
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) < 25
+    told = done.stdout + done.stderr
+    assert message in told
+    assert len(told.splitlines()) < 25
     assert not (project / "results").exists()
 
 
 def test_detection_can_be_left_out(project):
     done = run_snakemake(project, "-n", "--config", "detection=false")
     assert "detect" not in jobs(done)
+
+
+def test_titles_and_folders_may_hold_anything(project):
+    images = project / "their images" / "test"
+    images.mkdir(parents=True)
+    table = "run\tkind\ttitle\timages\nours\ttrained\tIt's {a} = \u03b1 $HOME\t\ntheirs\timages\t\ttheir images\n"
+    (project / "config/experiments/demo.tsv").write_text(table)
+    done = run_snakemake(project, "-n", "-p")
+    assert jobs(done)["fuse"] == 2
+    text = done.stdout + done.stderr
+    assert "--images 'their images'" in text
+    assert """'--run=scenes/ours=It'"'"'s {a} = \u03b1 $HOME'""" in text
+
+
+def test_the_command_line_wins_over_a_preset(project):
+    with (project / "config/config.yaml").open("a") as stream:
+        stream.write("presets: {quick: {threads: 2, report: {title: quick}}}\n")
+    done = run_snakemake(project, "-n", "-p", "--config", "preset=quick", "threads=1")
+    text = done.stdout + done.stderr
+    assert "--threads 1" in text
+    assert "--threads 2" not in text
+    assert "--title quick" in text
 
 
 def test_gpu_jobs_do_not_share_a_device(project):

@@ -1,5 +1,6 @@
 # The configuration, checked before anything runs, and what the rules ask of it.
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ os.environ["PATH"] = os.pathsep.join(
 )
 
 try:
-    SETTINGS = load_settings(config)
+    SETTINGS = load_settings(config, last=workflow.config_settings.config)
     RUNS = {run.name: run for run in load_runs(SETTINGS.experiments, SETTINGS.training)}
     DESCRIPTORS = {
         name: load_descriptor(Path("config/datasets") / f"{name}.yaml")
@@ -57,17 +58,20 @@ def fuse_inputs(wildcards):
     inputs = {"pairs": folder / "data/pairs.h5"}
     if RUNS[wildcards.run].kind == "trained":
         inputs["model"] = folder / wildcards.run / "model.safetensors"
+    if RUNS[wildcards.run].kind == "images":
+        inputs["images"] = RUNS[wildcards.run].images
     return inputs
 
 
 def fuse_method(wildcards):
     run = RUNS[wildcards.run]
     if run.kind == "trained":
-        return f"--model {RESULTS / wildcards.dataset / run.name / 'model.safetensors'}"
+        model = RESULTS / wildcards.dataset / run.name / "model.safetensors"
+        return f"--model {shlex.quote(str(model))}"
     return (
         f"--baseline {run.baseline}"
         if run.kind == "baseline"
-        else f"--images {run.images}"
+        else f"--images {shlex.quote(run.images)}"
     )
 
 

@@ -5,6 +5,9 @@ RUN_ARGUMENTS = [
     for dataset in DESCRIPTORS
     for run in RUNS.values()
 ]
+TITLE_ARGUMENTS = [
+    f"--title={name}={descriptor.title}" for name, descriptor in DESCRIPTORS.items()
+]
 
 
 rule tables:
@@ -25,11 +28,9 @@ rule tables:
         mem_mb=1000,
         runtime=10,
     params:
-        runs=RUN_ARGUMENTS,
-        titles=[
-            f"--title={name}={descriptor.title}"
-            for name, descriptor in DESCRIPTORS.items()
-        ],
+        # by functions: a brace in a title is not a wildcard
+        runs=lambda wildcards: RUN_ARGUMENTS,
+        titles=lambda wildcards: TITLE_ARGUMENTS,
         results=RESULTS,
         code=fingerprint("ssvif.report.tables"),
     message:
@@ -60,10 +61,10 @@ rule report:
         mem_mb=2000,
         runtime=30,
     params:
-        runs=RUN_ARGUMENTS,
+        runs=lambda wildcards: RUN_ARGUMENTS,
         sources=[f"--source={name}={source_folder(name)}" for name in DESCRIPTORS],
         results=RESULTS,
-        title=SETTINGS.report.title,
+        title=lambda wildcards: SETTINGS.report.title,
         pairs=SETTINGS.report.pairs,
         settings=to_json(SETTINGS.training),
         code=fingerprint("ssvif.report.page"),

@@ -68,6 +68,9 @@ def history_row(
 ) -> Row:
     """Return the row of an epoch; what does not apply to its stage is left out.
 
+    α is the one the epoch ended with. Gradient norms and loss ratios are measured in the epoch, so that with
+    GDWA they explain the next row's α (in the first joint epoch its own too).
+
     Args:
         epoch: counted from 1.
         stage: of the epoch.

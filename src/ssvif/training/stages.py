@@ -22,7 +22,7 @@ class StageSwitch:
     Args:
         first: the stage to begin with.
         may_switch: False keeps the first stage for good.
-        min_epochs: stage I lasts at least so long.
+        min_epochs: a risen loss ends stage I no sooner; `max_epochs` and a stalled run do.
         max_epochs: stage I lasts at most so long; 0 sets no limit.
     """
 

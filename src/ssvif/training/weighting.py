@@ -18,7 +18,7 @@ class Weighting(ABC):
     """Turns what training observes into one weight per task.
 
     Attributes:
-        facts: what the last epoch's weights were made of, for the history.
+        facts: what was measured in the last epoch, for the history; GDWA's next weights are made of it.
     """
 
     facts: dict[str, float]
