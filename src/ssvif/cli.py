@@ -281,7 +281,7 @@ def report(
     from ssvif.report.page import make_page
     from ssvif.report.pictures import Source
     from ssvif.report.runs import parse_runs
-    from ssvif.training.options import ASSUMED, TrainingOptions
+    from ssvif.training.options import ASSUMED, ASSUMED_CONSTANTS, TrainingOptions
 
     options = parse_options(TrainingOptions(), settings)
     folders = dict(_parse_pair(each, "DATASET=FOLDER") for each in sources)
@@ -299,7 +299,7 @@ def report(
             for name, folder in folders.items()
         },
         title=title,
-        assumed={name: _assumption(options, name, reason) for name, reason in ASSUMED.items()},
+        assumed={name: _assumption(options, name, reason) for name, reason in ASSUMED.items()} | ASSUMED_CONSTANTS,
         reproduce=command or [],
         most_pairs=pairs,
     )

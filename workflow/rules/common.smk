@@ -33,6 +33,20 @@ HAS_GPU = SETTINGS.device != "cpu" and (
     SETTINGS.device == "cuda" or Path("/dev/nvidiactl").exists()
 )
 GPU = int(HAS_GPU)
+# what makes these results again, for the page
+GIVEN = [
+    f"{key}={value}" for key, value in sorted(workflow.config_settings.config.items())
+]
+COMMAND = " ".join(
+    [
+        "snakemake --cores all",
+        *(
+            f"--configfile {os.path.relpath(path)}"
+            for path in workflow.overwrite_configfiles
+        ),
+        *(["--config", *GIVEN] if GIVEN else []),
+    ]
+)
 
 
 wildcard_constraints:

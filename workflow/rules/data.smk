@@ -21,8 +21,8 @@ rule scenes:
     message:
         "Making road scenes"
     shell:
-        "ssvif scenes --output {output} --train {params.train} --test {params.test}"
-        " --height {params.height} --width {params.width} --seed {params.seed} > {log} 2>&1"
+        "ssvif scenes --output {output:q} --train {params.train} --test {params.test}"
+        " --height {params.height} --width {params.width} --seed {params.seed} > {log:q} 2>&1"
 
 
 rule split:
@@ -52,7 +52,7 @@ rule split:
         "Splitting {wildcards.dataset}"
     shell:
         "ssvif split --dataset config/datasets/{wildcards.dataset}.yaml --data-root {params.data_root:q}"
-        " --output {output} --seed {params.seed} {params.limit} > {log} 2>&1"
+        " --output {output:q} --seed {params.seed} {params.limit} > {log:q} 2>&1"
 
 
 rule pack:
@@ -75,4 +75,4 @@ rule pack:
         "Packing {wildcards.dataset}"
     shell:
         "ssvif pack --dataset config/datasets/{wildcards.dataset}.yaml --data-root {params.data_root:q}"
-        " --splits {input.splits} --output {output} > {log} 2>&1"
+        " --splits {input.splits:q} --output {output:q} > {log:q} 2>&1"

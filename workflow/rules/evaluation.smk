@@ -20,8 +20,8 @@ rule score:
     message:
         "Scoring {wildcards.run} on {wildcards.dataset}"
     shell:
-        "ssvif score --pairs {input.pairs} --fused {input.fused}/test --output {output}"
-        " --dataset {wildcards.dataset} --run {wildcards.run} --threads {threads} > {log} 2>&1"
+        "ssvif score --pairs {input.pairs:q} --fused {input.fused:q}/test --output {output:q}"
+        " --dataset {wildcards.dataset} --run {wildcards.run} --threads {threads} > {log:q} 2>&1"
 
 
 rule segment:
@@ -50,9 +50,9 @@ rule segment:
     message:
         "Segmenting {wildcards.dataset} as fused by {wildcards.run}"
     shell:
-        "ssvif segment --pairs {input.pairs} --fused {input.fused} --output {params.folder}"
+        "ssvif segment --pairs {input.pairs:q} --fused {input.fused:q} --output {params.folder:q}"
         " --dataset {wildcards.dataset} --run {wildcards.run} --settings {params.settings:q}"
-        " --device {params.device} --threads {threads} > {log} 2>&1"
+        " --device {params.device} --threads {threads} --workers {SETTINGS.workers} > {log:q} 2>&1"
 
 
 rule detect:
@@ -80,6 +80,6 @@ rule detect:
     message:
         "Detecting on {wildcards.dataset} as fused by {wildcards.run}"
     shell:
-        "ssvif detect --pairs {input.pairs} --fused {input.fused} --output {params.folder}"
+        "ssvif detect --pairs {input.pairs:q} --fused {input.fused:q} --output {params.folder:q}"
         " --dataset {wildcards.dataset} --run {wildcards.run} --settings {params.settings:q}"
-        " --device {params.device} --threads {threads} > {log} 2>&1"
+        " --device {params.device} --threads {threads} --workers {SETTINGS.workers} > {log:q} 2>&1"

@@ -36,8 +36,8 @@ rule tables:
     message:
         "Making tables"
     shell:
-        "ssvif tables --results {params.results} --published config/published --output {output}"
-        " {params.titles:q} {params.runs:q} > {log} 2>&1"
+        "ssvif tables --results {params.results:q} --published config/published --output {output:q}"
+        " {params.titles:q} {params.runs:q} > {log:q} 2>&1"
 
 
 rule report:
@@ -66,12 +66,13 @@ rule report:
         results=RESULTS,
         title=lambda wildcards: SETTINGS.report.title,
         pairs=SETTINGS.report.pairs,
+        command=lambda wildcards: COMMAND,
         settings=to_json(SETTINGS.training),
         code=fingerprint("ssvif.report.page"),
         templates=files_fingerprint("ssvif/report/templates"),
     message:
         "Making the page"
     shell:
-        "ssvif report --results {params.results} --tables {input.tables} --output {output}"
+        "ssvif report --results {params.results:q} --tables {input.tables:q} --output {output:q}"
         " --title {params.title:q} --pairs {params.pairs} --settings {params.settings:q}"
-        " {params.sources:q} {params.runs:q} > {log} 2>&1"
+        " --command {params.command:q} {params.sources:q} {params.runs:q} > {log:q} 2>&1"

@@ -28,8 +28,8 @@ rule train:
     message:
         "Training {wildcards.run} on {wildcards.dataset}"
     shell:
-        "ssvif train --pairs {input.pairs} --output {params.folder} --state {params.state}"
-        " --settings {params.settings:q} --device {params.device} --threads {threads} > {log} 2>&1"
+        "ssvif train --pairs {input.pairs:q} --output {params.folder:q} --state {params.state:q}"
+        " --settings {params.settings:q} --device {params.device} --threads {threads} --workers {SETTINGS.workers} > {log:q} 2>&1"
 
 
 rule fuse:
@@ -54,5 +54,5 @@ rule fuse:
     message:
         "Fusing {wildcards.dataset} with {wildcards.run}"
     shell:
-        "ssvif fuse --pairs {input.pairs} {params.method} --output {output}"
-        " --device {params.device} --threads {threads} > {log} 2>&1"
+        "ssvif fuse --pairs {input.pairs:q} {params.method} --output {output:q}"
+        " --device {params.device} --threads {threads} > {log:q} 2>&1"

@@ -35,7 +35,7 @@ def build_fusion_model(name: str, channels: int = 3) -> FusionModel:
 
 def _import_class(path: str) -> Callable[..., FusionModel]:
     if str(Path.cwd()) not in sys.path:  # a module beside the configuration, as `python -m` would find it
-        sys.path.insert(0, str(Path.cwd()))
+        sys.path.append(str(Path.cwd()))  # last, so that it cannot take the place of a library's module
     module, _, attribute = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)

@@ -92,7 +92,7 @@ def train(
         settings=asdict(options),
         device=device_name(device),
         data_sha256=view.digest,
-        switch_epoch=trainer.switch.epoch,
+        switch_epoch=trainer.switch.epoch if trainer.history[-1]["stage"] == Stage.JOINT else None,
         epochs=trainer.epoch,
         best_epoch=trainer.best_epoch,
         collapsed=any(row.get("collapsed") for row in trainer.history),
@@ -144,12 +144,9 @@ class Trainer:
         for index, batch in enumerate(train_batches):
             means.add(self.step(index, batch, stage))
         train_means, weights = means.compute(), self.weighting.weights()
-        if not math.isfinite(train_means["loss"]):
-            raise UserError(
-                f"The training diverged in epoch {self.epoch + 1}: its loss is {train_means['loss']}",
-                remedy="set a smaller `learning_rate`, or `precision: float32`",
-            )
+        self._check_finite("loss", train_means["loss"])
         validation_means = self.validate(validation_batches, stage, weights)
+        self._check_finite("validation loss", validation_means["loss"])
         if stage is Stage.JOINT:
             self.weighting.end_epoch({task: train_means[task] for task in TASKS})
 
@@ -165,6 +162,13 @@ class Trainer:
             self.best_epoch = self.epoch
         if self.switch.update(train_means["fusion"], stalled=self.stopping.exhausted):
             self.stopping.restart()
+
+    def _check_finite(self, name: str, value: float) -> None:
+        if not math.isfinite(value):
+            raise UserError(
+                f"The training diverged in epoch {self.epoch + 1}: its {name} is {value}",
+                remedy="set a smaller `learning_rate`, or `precision: float32`",
+            )
 
     def step(self, index: int, batch: Batch, stage: Stage) -> dict[str, torch.Tensor]:
         """Take one optimisation step on the `index`-th batch; return the named terms and "loss"."""

@@ -28,6 +28,15 @@ ASSUMED: dict[str, str] = {
     "structural_shares": "as in SwinFusion's released loss",
     "balance": "the term is not in the paper; 0 leaves it out",
 }
+# the same, for what is no setting
+ASSUMED_CONSTANTS: dict[str, str] = {
+    "segmentation head": "width 64, BatchNorm and ReLU after each 3×3",
+    "Dice loss": "ε = 1, sums over the batch",
+    "color loss": "mean |ΔCb| + mean |ΔCr|, BT.601",
+    "augmentation": "random crops, flips left-right and top-bottom",
+    "early stopping": "counts anew at the switch; a run that stalls in stage I moves on to stage II",
+    "segmentation": "learning rates 1e-4 and, unfrozen, 1e-5 unless set; patience counts once unfrozen",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

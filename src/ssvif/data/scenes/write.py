@@ -9,11 +9,12 @@ import numpy as np
 from ssvif.data.scenes.conditions import CONDITIONS
 from ssvif.data.scenes.render import SMALLEST, Scene, render_scene
 from ssvif.ops.errors import UserError
-from ssvif.ops.files import write_folder_aside, write_png
+from ssvif.ops.files import write_folder_aside, write_json, write_png
 from ssvif.ops.progress import track
 
 FIRST_NUMBER = {"train": 0, "test": 50_000}  # so that no name occurs in both splits
 MOST = 50_000
+MARK = "scenes.json"  # says that a folder is ours, and how it was made
 
 
 def write_scenes(folder: Path, *, train: int, test: int, height: int, width: int, seed: int) -> None:
@@ -32,12 +33,16 @@ def write_scenes(folder: Path, *, train: int, test: int, height: int, width: int
         seed: of the whole dataset, not negative.
 
     Raises:
-        UserError: a number out of its range, or no space left.
+        UserError: a number out of its range, no space left, or `folder` holds something else than scenes.
     """
     _check(train, test, height, width, seed)
     conditions = list(CONDITIONS.values())
     jobs = [("train", i) for i in range(train)] + [("test", i) for i in range(test)]
-    with write_folder_aside(folder, ("train", "test")) as aside:
+    # a real dataset has the same folders and the same kind of names: only a mark tells ours from it
+    former = ("train", "test", MARK) if (folder / MARK).is_file() else (MARK,)
+    with write_folder_aside(folder, former) as aside:
+        settings = {"train": train, "test": test, "height_px": height, "width_px": width, "seed": seed}
+        write_json(aside / MARK, settings)
         for split, i in track(jobs, "drawing scenes"):
             number, condition = FIRST_NUMBER[split] + i, conditions[i % len(conditions)]
             scene = render_scene(scene_seed(seed, number), height, width, condition.name)
