@@ -11,10 +11,10 @@ demo: setup ## the whole workflow on generated scenes
 	$(BIN)/snakemake --cores all
 
 test: setup ## the tests, without the slow proofs
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 slow: setup ## the slow proofs
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --durations=10
 
 lint: setup ## what .ci/run checks besides the tests
 	$(BIN)/ruff check .
