@@ -114,7 +114,38 @@ def test_every_problem_is_listed():
     wrong = {"training": {"nosuch": 1, "epochs": "x"}, "device": "tpu", "more": 2}
     with pytest.raises(UserError) as caught:
         config.load_settings(LEAST | wrong)
-    assert len(str(caught.value).splitlines()) == 1 + 4
+    assert str(caught.value).count("\n  - ") == 4
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"scnes": {}}, "scnes: unknown key; did you mean scenes?"),
+        ({"training": {"epoch": 3}}, "training.epoch: unknown key; did you mean training.epochs?"),
+        ({"patience": 3}, "patience: unknown key; did you mean training.patience"),
+        ({"zzz": 3}, "zzz: unknown key\n"),
+    ],
+)
+def test_an_unknown_key_names_the_file_what_was_meant_and_what_to_do(wrong, says):
+    with pytest.raises(UserError) as caught:
+        config.load_settings(LEAST | wrong, source="config/own.yaml")
+    told = str(caught.value)
+    assert told.startswith("config/own.yaml is not a valid configuration")
+    assert says in told
+    assert "remedy:   correct config/own.yaml" in told
+    assert len(told.splitlines()) == 3
+
+
+def test_a_descriptor_with_a_gap_in_its_classes_does_not_print_itself(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "name: own\ntitle: Own\nfolder: own\nlayouts: [{visible: 'vi/{name}', infrared: 'ir/{name}'}]\n"
+        "classes: [{id: 0, name: a, color: [0, 0, 0]}, {id: 2, name: b, color: [1, 1, 1]}]\n"
+    )
+    with pytest.raises(UserError, match=r"class ids \[0, 2\] must be 0, 1, 2") as caught:
+        config.load_descriptor(path)
+    assert "layouts" not in str(caught.value)
+    assert f"remedy:   correct {path}" in str(caught.value)
 
 
 def test_a_score_is_left_out_by_false_and_not_by_an_empty_key():

@@ -7,6 +7,7 @@ below takes plain arguments, so every option is defined where it is used and onl
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -74,7 +75,9 @@ class ReportSettings(BaseModel):
 
 def _none_if_false(value: Any) -> Any:
     # a key with nothing below it is None in YAML: that asks for the defaults, not for leaving it out
-    return {} if value is None else None if value is False else value
+    if value is None:
+        return {}
+    return None if str(value).lower() == "false" else value  # `--config detection=false` gives text
 
 
 def _check_dataset(name: str) -> str:
@@ -129,12 +132,15 @@ class Run:
     note: str = ""
 
 
-def load_settings(values: Mapping[str, Any], last: Mapping[str, Any] | None = None) -> Settings:
+def load_settings(
+    values: Mapping[str, Any], last: Mapping[str, Any] | None = None, source: str = "the configuration"
+) -> Settings:
     """Validate a configuration as YAML gives it; `preset: NAME` lays that entry of `presets` over it.
 
     Args:
         values: the configuration, `last` included as far as it goes.
         last: what was said on the command line; it wins over the preset too.
+        source: the file that `values` come from, for messages.
 
     Raises:
         UserError: an unknown key or preset, or a wrong value; every problem is listed.
@@ -151,11 +157,17 @@ def load_settings(values: Mapping[str, Any], last: Mapping[str, Any] | None = No
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
-        raise _invalid("The configuration is not valid", error) from error
+        known = {field.partition(".")[0] for field in _SETTINGS_KEYS}
+        raise _invalid(
+            f"{source} is not a valid configuration",
+            error,
+            known=_SETTINGS_KEYS,
+            remedy=f"correct {source} or what `--config` says; the keys are {', '.join(sorted(known))}",
+        ) from error
     try:
         class_path(settings.training.fusion_model)  # a table whose rows all name their own would hide a wrong one
     except UserError as error:
-        raise UserError(f"The configuration, training: {error.what}", expected=error.expected) from error
+        raise UserError(f"{source}, training: {error.what}", expected=error.expected) from error
     return settings
 
 
@@ -178,7 +190,12 @@ def load_descriptor(path: Path) -> Descriptor:
     try:
         descriptor: Descriptor = TypeAdapter[Any](validated(Descriptor, config=STRICT)).validate_python(values)
     except ValidationError as error:
-        raise _invalid(f"{path} is not a valid dataset descriptor", error) from error
+        raise _invalid(
+            f"{path} is not a valid dataset descriptor",
+            error,
+            known=[field.name for field in fields(Descriptor)],
+            remedy=f"correct {path}; config/datasets/folder.yaml explains every key",
+        ) from error
     return descriptor
 
 
@@ -324,18 +341,37 @@ def to_json(options: TrainingOptions | SegmentationOptions | DetectionOptions) -
     return json.dumps(asdict(options), sort_keys=True)
 
 
-def _invalid(what: str, error: ValidationError) -> UserError:
+def _keys_of(model: type[BaseModel]) -> list[str]:
+    """Return the keys of a configuration, those of its sections as `section.key`."""
+    sections: dict[str, type[BaseModel]] = {"scenes": ScenesSettings, "split": SplitSettings, "report": ReportSettings}
+    options = {"training": TrainingOptions, "segmentation": SegmentationOptions, "detection": DetectionOptions}
+    keys = [*model.model_fields, "presets"]
+    keys += [f"{name}.{key}" for name, section in sections.items() for key in section.model_fields]
+    return keys + [f"{name}.{field.name}" for name, kind in options.items() for field in fields(kind)]
+
+
+_SETTINGS_KEYS = _keys_of(Settings)
+
+
+def _invalid(what: str, error: ValidationError, known: Sequence[str] = (), remedy: str = "") -> UserError:
     problems = []
     for each in error.errors():
         name = ".".join(str(part) for part in each["loc"])
         if each["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            problems.append(f"{name}: unknown key")
+            problems.append(f"{name}: unknown key{_nearest(name, known)}")
         else:
             got = "" if each["type"] == "missing" else f", got {each['input']!r:.60}"
             if each["type"] == "value_error":
                 got = _got(each["msg"], each["input"])
             problems.append(f"{name}: {each['msg'].removeprefix('Value error, ')}{got}".lstrip(": "))
-    return UserError("\n  - ".join([f"{what}:", *problems]))
+    return UserError("\n  - ".join([f"{what}:", *problems]), remedy=remedy)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    # a key of a section may stand outside of it, so its last part counts as well
+    elsewhere = [key for key in known if key.rpartition(".")[2] == name]
+    found = elsewhere or difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
 def _got(message: str, value: Any) -> str:
@@ -343,4 +379,6 @@ def _got(message: str, value: Any) -> str:
     at_fault = message.removeprefix("Value error, ").partition(" ")[0]
     if isinstance(value, Mapping) and at_fault in value:
         value = value[at_fault]
-    return "" if ", got " in message else f", got {value!r:.60}"
+    if ", got " in message or isinstance(value, Mapping):  # a whole section, cut off, says nothing
+        return ""
+    return f", got {value!r:.60}"

@@ -148,7 +148,7 @@ def test_a_dataset_without_labels_is_left_out(
     assert "made has no labels" in caplog.text
     header = "dataset,run,metric,class,value,initial_weights\n"
     assert (tmp_path / "out" / "iou.csv").read_text() == header
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["iou.csv", "record.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["iou.csv", "predictions", "record.json"]
 
 
 def test_a_missing_image_shows_before_the_training_and_keeps_the_old_result(make_dataset: Make, tmp_path: Path) -> None:

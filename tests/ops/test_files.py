@@ -53,15 +53,16 @@ FULL = [
 
 
 @pytest.mark.parametrize("error", FULL, ids=["space", "quota", "limit", "hdf5"])
-@pytest.mark.parametrize("writer", [files.write_aside, files.write_folder_aside])
-def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path, writer, error):
+@pytest.mark.parametrize("folder", [False, True], ids=["file", "folder"])
+def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path, folder, error):
     path = tmp_path / "results"
-    if writer is files.write_folder_aside:
+    writer = files.write_folder_aside(path, ["*.png"]) if folder else files.write_aside(path)
+    if folder:
         path.mkdir()
         (path / "old.png").write_text("old")
     else:
         path.write_text("old")
-    with pytest.raises(UserError, match=r"No space left while writing .*results") as caught, writer(path):
+    with pytest.raises(UserError, match=r"No space left while writing .*results") as caught, writer:
         raise error
     assert "MB free" in caught.value.got
     assert caught.value.remedy

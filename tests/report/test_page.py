@@ -179,7 +179,7 @@ def test_the_page_replaces_an_older_one_but_no_other_folder(build, tmp_path):
     assert not (page.parent / "pictures/old.png").exists()
     (tmp_path / "home").mkdir()
     (tmp_path / "home/thesis.tex").write_text("mine")
-    with pytest.raises(UserError, match="other files than a report's"):
+    with pytest.raises(UserError, match="holds other files than a former result"):
         build("home")
     assert (tmp_path / "home/thesis.tex").read_text() == "mine"
 

@@ -17,7 +17,11 @@ os.environ["PATH"] = os.pathsep.join(
 )
 
 try:
-    SETTINGS = load_settings(config, last=workflow.config_settings.config)
+    SETTINGS = load_settings(
+        config,
+        last=workflow.config_settings.config,
+        source=", ".join(map(str, workflow.configfiles)),
+    )
     RUNS = {run.name: run for run in load_runs(SETTINGS.experiments, SETTINGS.training)}
     DESCRIPTORS = {
         name: load_descriptor(Path("config/datasets") / f"{name}.yaml")
@@ -122,6 +126,22 @@ def scores_of(dataset):
 
 
 ALL_SCORES, LEFT_OUT = [], []
+# Snakemake deletes a failed job's old output and yet remembers the new settings as done: what is lost
+# like that is made again only where a rule that runs asks for it, so `all` and `runs` ask for everything
+PRODUCTS = [
+    RESULTS / name / "data" / file
+    for name in DESCRIPTORS
+    for file in ("splits.csv", "pairs.h5")
+]
+PRODUCTS += [
+    RESULTS / name / run.name / "fused" for name in DESCRIPTORS for run in RUNS.values()
+]
+PRODUCTS += [
+    RESULTS / name / run.name / "model.safetensors"
+    for name in DESCRIPTORS
+    for run in RUNS.values()
+    if run.kind == "trained"
+]
 for name in DESCRIPTORS:
     files, left_out = scores_of(name)
     ALL_SCORES += files

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ssvif.data.layouts import SPLITS, Descriptor, Layout
 from ssvif.ops.errors import UserError, shorten
 from ssvif.ops.files import IMAGE_SUFFIXES
+
+log = logging.getLogger("ssvif")
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ def _find_split(descriptor: Descriptor, root: Path, layout: Layout, split: str) 
             f"{descriptor.folder!r}, or leave this split out of the descriptor's official_splits",
         )
     _check_sides(root, layout, split, names, visible, infrared)
+    if orphans := sorted(label.keys() - visible.keys()):
+        log.warning("%s: labels without a pair are ignored: %s", descriptor.title, shorten(orphans))
     pairs = []
     for name in names:
         boxes = _fill(layout.boxes, split, name)

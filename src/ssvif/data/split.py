@@ -150,12 +150,16 @@ def read_splits(path: Path) -> list[SplitRow]:
             remedy="write it again with `ssvif split`",
         )
     rows: dict[tuple[str, str], SplitRow] = {}
+    seen: dict[str, int] = {}  # a file in two splits would be tested on after training on it
     for number, line in enumerate(lines, start=2):
         row = SplitRow(line["split"], FoundPair(*(line[column] or "" for column in COLUMNS[1:])))
         fault = _fault(row) or ("the pair is listed twice" if (row.split, row.pair.pair_id) in rows else "")
+        if not fault and row.pair.visible in seen:
+            fault = f"{row.pair.visible} is in line {seen[row.pair.visible]} already"
         if fault:
             raise UserError(f"{path}, line {number}: {fault}", remedy="mend the line, or run `ssvif split` again")
         rows[row.split, row.pair.pair_id] = row
+        seen[row.pair.visible] = number
     return list(rows.values())
 
 

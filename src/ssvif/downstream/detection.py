@@ -142,7 +142,7 @@ def load_ultralytics() -> Any:
         raise UserError(
             "Detection needs ultralytics, which cannot be imported",
             got=str(error),
-            remedy="`pip install ssvif[detection]`, or leave it out with `detection: {enabled: false}`",
+            remedy="`pip install ssvif[detection]`, or leave it out with `detection: false`",
         ) from error
     # it puts its own in their place for the whole process; that `open` tries to install decoders
     Image.open, torch.save = image_open, torch_save

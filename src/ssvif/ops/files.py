@@ -226,9 +226,12 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     """Read a CSV with a header line into one dictionary per row.
 
     Raises:
-        UserError: the file is missing.
+        UserError: the file is missing or is no text.
     """
     if not path.is_file():
         raise UserError(f"{path} does not exist", remedy="run the step that writes it first")
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets put a mark at the start
+            return list(csv.DictReader(stream))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} is not CSV in UTF-8", got=str(error), remedy="save it as CSV UTF-8") from error

@@ -41,8 +41,7 @@ def write_scenes(folder: Path, *, train: int, test: int, height: int, width: int
     # a real dataset has the same folders and the same kind of names: only a mark tells ours from it
     former = ("train", "test", MARK) if (folder / MARK).is_file() else (MARK,)
     with write_folder_aside(folder, former) as aside:
-        settings = {"train": train, "test": test, "height_px": height, "width_px": width, "seed": seed}
-        write_json(aside / MARK, settings)
+        write_json(aside / MARK, {"height_px": height, "width_px": width, "seed": seed})
         for split, i in track(jobs, "drawing scenes"):
             number, condition = FIRST_NUMBER[split] + i, conditions[i % len(conditions)]
             scene = render_scene(scene_seed(seed, number), height, width, condition.name)
