@@ -1,11 +1,12 @@
 """One real run of the whole workflow, and what must hold afterwards. Slow: it trains, if only a little."""
 
-import csv
 import shutil
 from pathlib import Path
 
 import pytest
 from workflow_tools import ROOT, copy_project, jobs, run_snakemake, run_tool
+
+from ssvif.ops.files import read_csv
 
 pytestmark = pytest.mark.slow
 RUN = Path("results/scenes/seafusion_ssvif")
@@ -38,10 +39,10 @@ def test_everything_is_there(finished):
     for name in ("average", "seafusion_fusion_only", "seafusion_ssvif"):
         run = finished / "results/scenes" / name
         assert len(list((run / "fused/test").glob("*.png"))) == 4
-        rows = list(csv.DictReader((run / "fusion_metrics.csv").open()))
+        rows = read_csv(run / "fusion_metrics.csv")
         assert {row["pair_id"] for row in rows} == {path.stem for path in (run / "fused/test").glob("*.png")}
-        assert list(csv.DictReader((run / "segmentation/iou.csv").open()))
-        assert list(csv.DictReader((run / "detection/ap.csv").open()))
+        assert read_csv(run / "segmentation/iou.csv")
+        assert read_csv(run / "detection/ap.csv")
     assert (finished / "results/report/index.html").is_file()
     assert (finished / "results/tables/fusion_metrics_scenes.tex").is_file()
     assert not list((finished / "results/.state/scenes").iterdir())
@@ -49,6 +50,16 @@ def test_everything_is_there(finished):
 
 def test_a_second_run_has_nothing_to_do(finished):
     assert jobs(run_snakemake(finished, "-n")) == {}
+
+
+def test_a_lost_intermediate_is_made_again(finished):
+    # as after a failed job, whose old output Snakemake deletes while it remembers the new settings as done
+    pairs = finished / "results/scenes/data/pairs.h5"
+    aside = pairs.rename(pairs.with_suffix(".aside"))
+    try:
+        assert jobs(run_snakemake(finished, "-n"))["pack"] == 1
+    finally:
+        aside.rename(pairs)
 
 
 def test_another_weighting_reruns_that_run_alone(finished, table):
