@@ -170,7 +170,7 @@ def test_a_missing_package_is_explained(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(UserError, match="needs ultralytics") as caught:
         load_ultralytics.__wrapped__()
     assert "ssvif[detection]" in caught.value.remedy
-    assert "enabled: false" in caught.value.remedy
+    assert "detection: false" in caught.value.remedy
 
 
 def test_the_package_keeps_its_own_image_reader_to_itself() -> None:
