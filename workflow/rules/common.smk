@@ -119,8 +119,9 @@ def scores_of(dataset):
                 files.append(RESULTS / dataset / run.name / file)
     for file, (wanted, annotated) in stages.items():
         if wanted and not annotated:
+            stage = Path(file).parent
             left_out.append(
-                f"{DESCRIPTORS[dataset].title} has no annotation for it: {file} is left out."
+                f"{DESCRIPTORS[dataset].title} has no labels for {stage}, so {stage} is left out."
             )
     return files, left_out
 
