@@ -13,6 +13,7 @@ from ssvif.models.names import BASELINES
 from ssvif.models.registry import build_fusion_model
 from ssvif.ops.color import rgb_to_ycbcr
 from ssvif.ops.errors import UserError
+from ssvif.ops.levels import to_image, to_tensor
 from ssvif.ops.files import read_image, write_png
 
 CPU = torch.device("cpu")
@@ -40,7 +41,7 @@ def noise(seed, height, width, channels=3):
 
 
 def fuse_one(fuser, visible, infrared):
-    return fusion.to_image(fuser(fusion.to_tensor(visible), fusion.to_tensor(infrared)))
+    return to_image(fuser(to_tensor(visible), to_tensor(infrared)))
 
 
 @pytest.fixture
@@ -93,10 +94,10 @@ def test_the_network_gets_both_images_in_0_to_1():
 def test_one_channel_keeps_the_visible_images_chroma():
     """With an infrared image near the luma nothing is clipped, so that only rounding is left: a level or two."""
     visible = noise(0, 12, 10) // 2 + 64
-    tensor = fusion.to_tensor(visible)
-    luma = fusion.to_image(rgb_to_ycbcr(tensor)[:, :1].expand(-1, 3, -1, -1))[..., 0]
+    tensor = to_tensor(visible)
+    luma = to_image(rgb_to_ycbcr(tensor)[:, :1].expand(-1, 3, -1, -1))[..., 0]
     infrared = np.clip(luma.astype(int) + 20, 0, 255).astype(np.uint8)
-    fused = fusion.to_tensor(fuse_one(fusion.model_fuser(Mean(channels=1), CPU), visible, infrared))
+    fused = to_tensor(fuse_one(fusion.model_fuser(Mean(channels=1), CPU), visible, infrared))
     before, after = rgb_to_ycbcr(tensor), rgb_to_ycbcr(fused)
     assert (after[:, 1:] - before[:, 1:]).abs().max() <= 1 / 255
     assert (after[:, 0] - before[:, 0] - 10 / 255).abs().max() <= 1.5 / 255
@@ -104,15 +105,15 @@ def test_one_channel_keeps_the_visible_images_chroma():
 
 def test_levels_are_rounded_half_up_and_clipped():
     levels = torch.tensor([0.0, 0.499, 0.5, 1.5, 2.5, 254.499, 254.5, 255.0, 300.0, -4.0], dtype=torch.float64) / 255
-    image = fusion.to_image(levels.view(1, 1, 1, -1).expand(1, 3, 1, -1))
+    image = to_image(levels.view(1, 1, 1, -1).expand(1, 3, 1, -1))
     assert image[0, :, 1].tolist() == [0, 0, 1, 2, 3, 254, 255, 255, 255, 0]
 
 
 def test_every_level_comes_back():
     image = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    assert np.array_equal(fusion.to_image(fusion.to_tensor(image)), np.repeat(image[..., None], 3, axis=2))
+    assert np.array_equal(to_image(to_tensor(image)), np.repeat(image[..., None], 3, axis=2))
     colour = noise(3, 7, 5)
-    assert np.array_equal(fusion.to_image(fusion.to_tensor(colour)), colour)
+    assert np.array_equal(to_image(to_tensor(colour)), colour)
 
 
 def test_baselines_are_what_they_are_called():

@@ -17,6 +17,7 @@ from ssvif.models.base import FusionModel
 from ssvif.ops.color import luma, rgb_to_ycbcr, ycbcr_to_rgb
 from ssvif.ops.errors import UserError, shorten
 from ssvif.ops.files import images_by_stem, read_image, write_folder_aside, write_png
+from ssvif.ops.levels import to_image, to_tensor
 from ssvif.ops.progress import track
 
 log = logging.getLogger("ssvif")
@@ -132,19 +133,6 @@ def collect_images(pairs: Path, images: Path, output: Path) -> None:
                 if image.shape[:2] != source.size(split, name):
                     raise _size_error(found[name], image, source.size(split, name))
                 write_png(aside / split / f"{name}.png", image)
-
-
-def to_tensor(image: Image) -> torch.Tensor:
-    """Return an 8-bit image (H,W) or (H,W,3) as (1,3,H,W) float32 in [0,1]."""
-    tensor = torch.tensor(image).float() / 255  # a copy: what is read from a file may be read-only
-    tensor = tensor.expand(3, -1, -1) if tensor.ndim == 2 else tensor.permute(2, 0, 1)
-    return tensor.unsqueeze(0).contiguous()
-
-
-def to_image(fused: torch.Tensor) -> Image:
-    """Return (1,3,H,W) floats as (H,W,3) uint8: clipped to [0,1], times 255, rounded half up."""
-    levels = (fused[0].clamp(0, 1) * 255 + 0.5).floor().to(torch.uint8)
-    return levels.permute(1, 2, 0).contiguous().cpu().numpy()
 
 
 @torch.no_grad()

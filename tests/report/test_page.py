@@ -13,7 +13,7 @@ from PIL import Image
 from report.made_results import IOU, PAIRS, picture, write, write_history
 from ssvif.ops.errors import UserError
 from ssvif.report.page import make_page
-from ssvif.report.pictures import choose_evenly
+from ssvif.ops.choose import choose_evenly
 from ssvif.report.runs import RunLabel
 from ssvif.report.tables import make_tables
 

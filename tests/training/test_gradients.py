@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ssvif.training.gradients import TASKS, apply_gradients, gradient_norm, task_gradients
+from ssvif.training.gradients import TASKS, apply_gradients, compare_gradients, task_gradients
 
 WEIGHTS = {"fusion": 1.0, "consistency": 0.37}
 
@@ -63,19 +63,53 @@ def test_one_task_alone(data):
     assert tuple(gradients) == ("fusion",)
 
 
-def test_norm_is_that_of_all_values_together(data):
-    toy = Toy()
-    gradients = task_gradients(toy.terms(data), toy.parameters())["consistency"]
-    everything = torch.cat([each.flatten() for each in gradients.values()])
-    assert gradient_norm(gradients, toy.parameters()).item() == pytest.approx(everything.norm().item())
-    trunk = torch.cat([gradients[each].flatten() for each in toy.trunk.parameters()])
-    assert gradient_norm(gradients, toy.trunk.parameters()).item() == pytest.approx(trunk.norm().item())
+def flatten(gradients, parameters):
+    return torch.cat([gradients[each].flatten() for each in parameters])
 
 
-def test_a_task_that_reaches_no_parameter_has_norm_zero(data):
+def test_relations_are_those_of_the_shared_gradients(data):
+    """Paper, Eq. 8 and 9 and the identity between them."""
     toy = Toy()
-    gradients = task_gradients(toy.terms(data), toy.parameters())["fusion"]
-    assert gradient_norm(gradients, toy.head.parameters()).item() == 0
+    gradients = task_gradients(toy.terms(data), toy.parameters())
+    fusion, consistency = (flatten(gradients[task], toy.trunk.parameters()) for task in TASKS)
+    relations = compare_gradients(gradients, toy.trunk.parameters())
+    norms, product = (fusion.norm().item(), consistency.norm().item()), fusion.dot(consistency).item()
+    assert relations == pytest.approx(
+        {
+            "grad_norm_fusion": norms[0],
+            "grad_norm_consistency": norms[1],
+            "projection_consistency": product / norms[0] ** 2,
+            "projection_fusion": product / norms[1] ** 2,
+            "cosine": product / norms[0] / norms[1],
+        },
+        rel=1e-5,
+    )
+    assert relations["projection_consistency"] == pytest.approx(relations["cosine"] * norms[1] / norms[0], rel=1e-6)
+    assert 0 < abs(relations["cosine"]) < 1
+
+
+def test_what_one_task_does_not_reach_counts_as_zero(data):
+    toy = Toy()
+    gradients = task_gradients(toy.terms(data), toy.parameters())
+    both = [*toy.trunk.parameters(), *toy.head.parameters()]
+    relations = compare_gradients(gradients, both)
+    assert relations["grad_norm_consistency"] == pytest.approx(flatten(gradients["consistency"], both).norm().item())
+    assert relations["grad_norm_fusion"] == pytest.approx(
+        flatten(gradients["fusion"], toy.trunk.parameters()).norm().item()
+    )
+    alone = compare_gradients(gradients, toy.head.parameters())
+    assert (alone["grad_norm_fusion"], alone["projection_consistency"], alone["cosine"]) == (0, 0, 0)
+
+
+def test_conflicting_gradients_have_a_negative_projection(data):
+    toy = Toy()
+    fusion = toy.terms(data)["fusion"]
+    relations = compare_gradients(
+        task_gradients({"fusion": fusion, "consistency": -3 * fusion}, toy.parameters()), toy.trunk.parameters()
+    )
+    assert relations["cosine"] == pytest.approx(-1)
+    assert relations["projection_consistency"] == pytest.approx(-3)
+    assert relations["projection_fusion"] == pytest.approx(-1 / 3)
 
 
 def test_the_gradients_themselves_are_left_alone(data):

@@ -16,7 +16,9 @@ from pathlib import Path
 import h5py
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
+from ssvif.data.views import TrainingView
 from ssvif.models.registry import load_fusion_model
 from ssvif.ops.errors import UserError
 from ssvif.training import loop
@@ -34,7 +36,7 @@ OPTIONS = TrainingOptions(
     learning_rate=1e-3,
     every_n_steps=2,
 )
-FILES = ["history.csv", "model.safetensors", "record.json"]
+FILES = ["gradients.csv", "history.csv", "model.safetensors", "pseudo_labels", "record.json"]
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  # a small machine's warning
 
 
@@ -50,8 +52,9 @@ def read_history(folder):
 
 
 def assert_same_results(left, right):
-    for name in FILES[:2]:
-        assert (left / name).read_bytes() == (right / name).read_bytes(), name
+    for path in sorted(left.rglob("*")):
+        if path.is_file() and path.name != "record.json":
+            assert path.read_bytes() == (right / path.relative_to(left)).read_bytes(), path
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +83,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, pairs: Path):
     return train_until
 
 
-def test_writes_three_files_and_leaves_no_state(undisturbed):
+def test_writes_its_files_and_leaves_no_state(undisturbed):
     assert sorted(each.name for each in undisturbed.iterdir()) == FILES
     assert load_fusion_model(undisturbed / "model.safetensors").channels == 3
     record = json.loads((undisturbed / "record.json").read_text())
@@ -224,7 +227,7 @@ def staged(monkeypatch):
             terms = {"loss": loss, "fusion": loss}
             return terms | ({"consistency": torch.tensor(1.0)} if stage is Stage.JOINT else {})
 
-        def validate(batches, stage, weights):
+        def validate(batches, stage):
             found = {"loss": trainer.told[1], "fusion": trainer.told[1]}
             return found | ({"live_classes": trainer.told[2], "consistency": 1.0} if stage is Stage.JOINT else {})
 
@@ -236,6 +239,59 @@ def staged(monkeypatch):
         return trainer
 
     return make
+
+
+def test_two_branches_in_one_class_are_seen_and_told(pairs, caplog):
+    """Both branches are so sure of one class that the consistency loss is at its trivial optimum."""
+    trainer = loop.Trainer(replace(OPTIONS, stages="one", epochs=4), CPU)
+    with torch.no_grad():
+        for bias in (
+            trainer.framework.segmentation_head[-1].bias,
+            trainer.framework.segmenter.network.decode_head.classifier.bias,
+        ):
+            bias[2] += 40
+    batch = TrainingView(pairs, "train", OPTIONS.crop_px, 0)
+    batches = list(DataLoader(batch, batch_size=2))
+    with caplog.at_level(logging.INFO, "ssvif"):
+        for _ in range(4):
+            trainer.run_epoch(batches, batches)
+            loop._log_epoch(trainer, 1.0)
+    assert [row["live_classes"] for row in trainer.history] == [1, 1, 1, 1]
+    assert [row["collapsed"] for row in trainer.history] == [0, 0, 1, 1]
+    assert all(row["class_entropy"] == 0 and row["agreement"] == 1 for row in trainer.history)
+    assert all(row["validation_consistency"] < 0.8 for row in trainer.history)  # and the loss is content
+    assert sum("COLLAPSED" in each.message for each in caplog.records) == 2
+
+
+def test_every_weighting_trains_and_resumes(pairs, tmp_path, interrupt):
+    for name in ("dwa", "ucw", "segmif", "gradnorm"):
+        options = replace(OPTIONS, weighting=name, epochs=5, stage_one_max_epochs=1)
+        whole = run(pairs, tmp_path / name, options)
+        interrupt(tmp_path / f"{name}2", 3, options)
+        assert_same_results(whole, run(pairs, tmp_path / f"{name}2", options))
+        joint = read_history(whole)[1:]
+        assert {row["stage"] for row in joint} == {"joint"}
+        assert len({row["alpha"] for row in joint}) == (3 if name == "dwa" else 4), name
+        measured = (whole / "gradients.csv").read_text().splitlines()
+        assert len(measured) == 1 + (2 * len(joint) if name == "gradnorm" else 0)
+
+
+def test_gradients_are_compared_at_every_measured_step(undisturbed):
+    with (undisturbed / "gradients.csv").open(newline="") as stream:
+        rows = [{name: float(cell) for name, cell in row.items()} for row in csv.DictReader(stream)]
+    steps = [(row["epoch"], row["step"]) for row in rows]
+    assert steps == [(epoch, step) for epoch in (3, 4) for step in (1, 3)]
+    for row in rows:
+        ratio = row["grad_norm_consistency"] / row["grad_norm_fusion"]
+        assert row["projection_consistency"] == pytest.approx(row["cosine"] * ratio, rel=1e-6)
+        assert row["projection_fusion"] == pytest.approx(row["cosine"] / ratio, rel=1e-6)
+    for epoch, history in enumerate(read_history(undisturbed), start=1):
+        for name in ("projection_consistency", "projection_fusion", "cosine"):
+            means = [row[name] for row in rows if row["epoch"] == epoch]
+            if means:
+                assert float(history[name]) == pytest.approx(sum(means) / len(means), rel=1e-6)
+            else:
+                assert history[name] == ""
 
 
 def test_a_collapse_is_told_in_the_log_and_in_the_history(staged, caplog):

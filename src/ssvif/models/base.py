@@ -16,6 +16,9 @@ Features = torch.Tensor | Sequence[torch.Tensor]
 class FusionModel(nn.Module, ABC):
     """A fusion network cut where both modalities are one and reconstruction has not begun.
 
+    A network may widen images at the bottom and right to a grid it needs, then its features and the image
+    `decoder` makes of them lie on that grid: what is beyond H×W is to be cut off, as `forward` does.
+
     Attributes:
         channels: C of the visible, infrared and fused images (3, or 1 for luma only).
         feature_channels: D of the features, summed over the maps if there are several.
@@ -42,4 +45,5 @@ class FusionModel(nn.Module, ABC):
         """
         check_shape("visible", visible, f"B {self.channels} H W")
         check_same_shape(visible=visible, infrared=infrared)
-        return self.decoder(self.backbone(visible, infrared))
+        height, width = visible.shape[-2:]
+        return self.decoder(self.backbone(visible, infrared))[..., :height, :width]

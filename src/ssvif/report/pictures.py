@@ -14,6 +14,7 @@ from PIL import Image
 
 from ssvif.data.boxes import read_boxes
 from ssvif.data.layouts import Descriptor
+from ssvif.ops.choose import choose_evenly
 from ssvif.ops.files import read_image, read_label, write_aside
 from ssvif.report.runs import RunLabel, read_rows, to_number
 
@@ -229,13 +230,6 @@ class Gallery:
 
     def _address(self, path: Path) -> str:
         return quote(path.relative_to(self.folder).as_posix())
-
-
-def choose_evenly(items: Sequence[dict[str, str]], most: int) -> list[dict[str, str]]:
-    """Return up to `most` items at even distances, the first and the last among them."""
-    if most < 2 or len(items) <= most:
-        return list(items[:most])
-    return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]
 
 
 def box_color(classes: Sequence[str], name: str) -> str:

@@ -58,13 +58,16 @@ class Framework(nn.Module):
 
     def forward(self, visible: torch.Tensor, infrared: torch.Tensor, stage: Stage) -> Output:
         """Fuse images (B,C,H,W) in [0,1] and, in stage II, segment features and fused image."""
+        height, width = visible.shape[-2:]
         features = self.fusion_model.backbone(visible, infrared)
-        fused = self.fusion_model.decoder(features).float()
+        fused = self.fusion_model.decoder(features)[..., :height, :width].float()
         if stage is Stage.FUSION:
             return Output(fused)
         assert self.segmentation_head is not None, "a fusion-only framework has no stage II"
         assert self.segmenter is not None
-        feature_logits = self.segmentation_head(join_features(features)).float()
+        # a network may pad below and to the right; what it made of the padding is nobody's
+        joined = join_features(features)[..., :height, :width]
+        feature_logits = self.segmentation_head(joined).float()
         pixel_logits = self.segmenter(fused).float()
         label = make_pseudo_label(feature_logits, pixel_logits, self.options.consistency)
         return Output(fused, feature_logits, pixel_logits, label)

@@ -1,4 +1,7 @@
-"""The two tasks' gradients, taken once and used twice: to weigh the losses and to train."""
+"""The two tasks' gradients, taken once and used three times: to weigh the losses, to train, to compare.
+
+θ are the fusion network's parameters, on which both tasks pull.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +33,39 @@ def task_gradients(terms: Mapping[str, torch.Tensor], parameters: Iterable[nn.Pa
     return gradients
 
 
-def gradient_norm(gradients: Gradients, parameters: Iterable[nn.Parameter]) -> torch.Tensor:
-    """Return ‖∇_θ L‖₂ over the parameters θ that the gradient has, a scalar (Eq. 7's g); 0 without any."""
-    norms = [gradients[each].norm() for each in parameters if each in gradients]
-    norm: torch.Tensor = torch.stack(norms).norm() if norms else torch.zeros(())
-    return norm
+def flatten_gradient(gradients: Gradients, parameters: Iterable[nn.Parameter]) -> torch.Tensor:
+    """Return a task's gradient as one vector over parameters; 0 where the task does not reach."""
+    return torch.cat([gradients.get(each, torch.zeros_like(each)).flatten().float() for each in parameters])
+
+
+def compare_gradients(gradients: Mapping[str, Gradients], parameters: Iterable[nn.Parameter]) -> dict[str, float]:
+    """Return how the tasks' gradients with respect to θ relate (paper, Eq. 7 to 9).
+
+    Args:
+        gradients: of both tasks, unweighted.
+        parameters: θ.
+
+    Returns:
+        `grad_norm_fusion` and `grad_norm_consistency`, ‖g‖₂; `projection_consistency`, the coefficient
+        ⟨g_c, g_f⟩/‖g_f‖² of consistency's gradient on fusion's, and `projection_fusion`, the reverse;
+        `cosine` of the angle between them. Where a gradient is 0, so is what would divide by it.
+    """
+    shared = list(parameters)
+    fusion, consistency = (flatten_gradient(gradients[task], shared) for task in TASKS)
+    # one transfer from the device for all three numbers
+    numbers = torch.stack([fusion.norm(), consistency.norm(), fusion.dot(consistency)])
+    fusion_norm, consistency_norm, product = numbers.double().tolist()
+    return {
+        "grad_norm_fusion": fusion_norm,
+        "grad_norm_consistency": consistency_norm,
+        "projection_consistency": _ratio(product, fusion_norm**2),
+        "projection_fusion": _ratio(product, consistency_norm**2),
+        "cosine": _ratio(product, fusion_norm * consistency_norm),
+    }
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator else 0.0
 
 
 def apply_gradients(gradients: Mapping[str, Gradients], weights: Mapping[str, float]) -> None:
@@ -42,4 +73,4 @@ def apply_gradients(gradients: Mapping[str, Gradients], weights: Mapping[str, fl
     for task, by_parameter in gradients.items():
         for parameter, value in by_parameter.items():
             weighted = weights[task] * value
-            parameter.grad = weighted if parameter.grad is None else parameter.grad + weighted
+            parameter.grad = weighted if parameter.grad is None else parameter.grad.add_(weighted)

@@ -13,6 +13,15 @@ from ssvif.training.stages import Stage
 
 Row = dict[str, float | int | str]
 TERMS = ("fusion", "intensity", "gradient", "structural", "color", "consistency")
+GRADIENT_COLUMNS = (
+    "epoch",
+    "step",
+    "grad_norm_fusion",
+    "grad_norm_consistency",
+    "projection_consistency",
+    "projection_fusion",
+    "cosine",
+)
 COLUMNS = (
     "epoch",
     "stage",
@@ -28,6 +37,9 @@ COLUMNS = (
     "grad_norm_consistency",
     "loss_ratio_fusion",
     "loss_ratio_consistency",
+    "projection_consistency",
+    "projection_fusion",
+    "cosine",
     "live_classes",
     "class_entropy",
     "agreement",
@@ -88,6 +100,17 @@ def history_row(
     return {name: value for name, value in row.items() if name in COLUMNS}
 
 
+def mean_relations(measured: Sequence[Mapping[str, float]]) -> Row:
+    """Return the means of an epoch's measured projections and cosines; nothing where none was measured."""
+    names = ("projection_consistency", "projection_fusion", "cosine")
+    return {name: sum(row[name] for row in measured) / len(measured) for name in names} if measured else {}
+
+
 def write_history(path: Path, rows: Sequence[Row]) -> None:
     """Write the epochs' rows as CSV."""
     write_csv(path, rows, COLUMNS)
+
+
+def write_gradients(path: Path, rows: Sequence[Row]) -> None:
+    """Write how the tasks' gradients related at every measured step as CSV; see `compare_gradients`."""
+    write_csv(path, rows, GRADIENT_COLUMNS)

@@ -28,11 +28,20 @@ from ssvif.ops.seeds import derive_seed, generator, make_deterministic, seed_tor
 from ssvif.training.checkpoint import load_state, save_state, state_key
 from ssvif.training.diagnostics import COLLAPSED_EPOCHS, ClassUsage
 from ssvif.training.framework import Framework
-from ssvif.training.gradients import TASKS, apply_gradients, gradient_norm, task_gradients
-from ssvif.training.history import Means, Row, history_row, is_collapsed, write_history
+from ssvif.training.gradients import TASKS, Gradients, apply_gradients, compare_gradients, task_gradients
+from ssvif.training.history import (
+    Means,
+    Row,
+    history_row,
+    is_collapsed,
+    mean_relations,
+    write_gradients,
+    write_history,
+)
 from ssvif.training.options import TrainingOptions
+from ssvif.training.pseudo_labels import write_pseudo_labels
 from ssvif.training.stages import EarlyStopping, Stage, StageSwitch
-from ssvif.training.weighting import build_weighting
+from ssvif.training.weighting.registry import build_weighting
 
 log = logging.getLogger("ssvif")
 Batch = dict[str, torch.Tensor]
@@ -41,14 +50,15 @@ Batch = dict[str, torch.Tensor]
 def train(
     pairs: Path, output: Path, state: Path, *, options: TrainingOptions, device: torch.device, workers: int = 0
 ) -> None:
-    """Train a fusion network on unlabelled pairs; write model.safetensors, history.csv, record.json.
+    """Train a fusion network on unlabelled pairs; write its network and how it went.
 
     Killed at any point and called again, it goes on after the last whole epoch and ends with the
     same bytes as an undisturbed training on the same machine.
 
     Args:
         pairs: HDF5 of `ssvif pack`; its splits "train" and "validation" are used, without labels.
-        output: folder of the three files.
+        output: folder of model.safetensors, history.csv (an epoch a row), gradients.csv (a measured step a
+            row), record.json and pseudo_labels/.
         state: file for the state between epochs; removed at the end.
         options: of the training.
         device: to compute on.
@@ -83,10 +93,12 @@ def train(
 
     if options.framework == "ssvif" and trainer.history[-1]["stage"] != Stage.JOINT:
         log.warning("All %d epochs were stage I; stage II never began. Set `stage_one_max_epochs`.", trainer.epoch)
+    write_pseudo_labels(trainer.framework, pairs, output / "pseudo_labels", device)
     trainer.load_best()
     network, facts = trainer.framework.fusion_model, {"training": asdict(options)}
     save_fusion_model(network, output / "model.safetensors", name=options.fusion_model, facts=facts)
     write_history(output / "history.csv", trainer.history)
+    write_gradients(output / "gradients.csv", trainer.gradients)
     recorder.write(
         output / "record.json",
         settings=asdict(options),
@@ -111,7 +123,9 @@ class Trainer:
     def __init__(self, options: TrainingOptions, device: torch.device) -> None:
         self.options, self.device = options, device
         self.framework = Framework(options).to(device)
-        self.optimizer = torch.optim.Adam(self.framework.parameters(), lr=options.learning_rate)
+        self.weighting = build_weighting(options, device)
+        learnt = [*self.framework.parameters(), *self.weighting.parameters()]
+        self.optimizer = torch.optim.Adam(learnt, lr=options.learning_rate)
         joint = options.framework == "ssvif"
         self.switch = StageSwitch(
             Stage.JOINT if joint and options.stages == "one" else Stage.FUSION,
@@ -120,8 +134,8 @@ class Trainer:
             max_epochs=options.stage_one_max_epochs,
         )
         self.stopping = EarlyStopping(options.patience)
-        self.weighting = build_weighting(options)
         self.history: list[Row] = []
+        self.gradients: list[Row] = []
         self.best: dict[str, torch.Tensor] = {}
         self.best_epoch = 0
 
@@ -145,7 +159,7 @@ class Trainer:
             means.add(self.step(index, batch, stage))
         train_means, weights = means.compute(), self.weighting.weights()
         self._check_finite("loss", train_means["loss"])
-        validation_means = self.validate(validation_batches, stage, weights)
+        validation_means = self.validate(validation_batches, stage)
         self._check_finite("validation loss", validation_means["loss"])
         if stage is Stage.JOINT:
             self.weighting.end_epoch({task: train_means[task] for task in TASKS})
@@ -153,6 +167,7 @@ class Trainer:
         row = history_row(self.epoch + 1, stage, train_means, validation_means, weights)
         if stage is Stage.JOINT:
             row |= self.weighting.facts
+            row |= mean_relations([each for each in self.gradients if each["epoch"] == row["epoch"]])
             live = [int(each["live_classes"]) for each in self.history if "live_classes" in each]
             row["collapsed"] = int(is_collapsed([*live, int(row["live_classes"])]))
         self.history.append(row)
@@ -178,18 +193,31 @@ class Trainer:
         terms = self.framework.losses(output, visible, infrared)
 
         self.optimizer.zero_grad(set_to_none=True)
-        if stage is Stage.JOINT and self.weighting.measures_at(index):
+        measured = stage is Stage.JOINT and self.weighting.measures_at(index)
+        if measured:
             gradients = task_gradients(terms, self.framework.parameters())
-            shared = list(self.framework.fusion_model.parameters())
-            self.weighting.observe({task: float(gradient_norm(gradients[task], shared)) for task in TASKS})
+            self._measure(index, gradients, terms)
             apply_gradients(gradients, self.weighting.weights())
-        else:
-            _total(terms, self.weighting.weights()).backward()  # type: ignore[no-untyped-call]
+        loss = self._total(terms)
+        if not measured:
+            loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        return {**terms, "loss": _total(terms, self.weighting.weights())}
+        if stage is Stage.JOINT:
+            self.weighting.end_step({task: terms[task].detach() for task in TASKS})
+        return {**terms, "loss": loss}
+
+    def _measure(self, index: int, gradients: Mapping[str, Gradients], terms: Mapping[str, torch.Tensor]) -> None:
+        relations = compare_gradients(gradients, self.framework.fusion_model.parameters())
+        self.gradients.append({"epoch": self.epoch + 1, "step": index + 1, **relations})
+        norms = {task: relations[f"grad_norm_{task}"] for task in TASKS}
+        self.weighting.observe(norms, {task: float(terms[task].detach()) for task in TASKS})
+
+    def _total(self, terms: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        # in stage I there is one task, and a weighting learns and weighs nothing
+        return self.weighting.total(terms) if "consistency" in terms else terms["fusion"]
 
     @torch.no_grad()
-    def validate(self, batches: Iterable[Batch], stage: Stage, weights: Mapping[str, float]) -> dict[str, float]:
+    def validate(self, batches: Iterable[Batch], stage: Stage) -> dict[str, float]:
         """Return the mean terms and "loss" over the validation pairs and, in stage II, the diagnostics."""
         self.framework.eval()
         means, usage = Means(), ClassUsage(self.options.classes)
@@ -198,7 +226,7 @@ class Trainer:
             with self._autocast():
                 output = self.framework(visible, infrared, stage)
             terms = self.framework.losses(output, visible, infrared)
-            means.add({**terms, "loss": _total(terms, weights)}, count=len(visible))
+            means.add({**terms, "loss": self._total(terms)}, count=len(visible))
             if output.pseudo_label is not None:
                 usage.update(output.pseudo_label, output.feature_logits, output.pixel_logits)
         return means.compute() | (usage.compute() if stage is Stage.JOINT else {})
@@ -220,6 +248,7 @@ class Trainer:
             "stopping": self.stopping.state_dict(),
             "weighting": self.weighting.state_dict(),
             "history": self.history,
+            "gradients": self.gradients,
             "best": self.best,
             "best_epoch": self.best_epoch,
         }
@@ -231,14 +260,8 @@ class Trainer:
         self.switch.load_state_dict(state["switch"])
         self.stopping.load_state_dict(state["stopping"])
         self.weighting.load_state_dict(state["weighting"])
-        self.history, self.best, self.best_epoch = state["history"], state["best"], state["best_epoch"]
-
-
-def _total(terms: Mapping[str, torch.Tensor], weights: Mapping[str, float]) -> torch.Tensor:
-    """Eq. 2: the weighted sum of the tasks there are; in stage I that is the fusion loss alone."""
-    if "consistency" not in terms:
-        return terms["fusion"]
-    return torch.stack([weights[task] * terms[task] for task in TASKS]).sum()
+        self.history, self.gradients = state["history"], state["gradients"]
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
 
 
 def shuffled_batches(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:

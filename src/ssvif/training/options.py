@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 FRAMEWORKS = ("ssvif", "fusion_only")
-WEIGHTINGS = ("gdwa", "fixed")
+WEIGHTINGS = ("gdwa", "fixed", "dwa", "ucw", "segmif", "gradnorm")
 STAGES = ("two", "one")
 PSEUDO_LABEL_KINDS = ("soft", "hard")
 INITIALIZATIONS = ("default", "scaled")
@@ -14,6 +14,14 @@ GDWA_FORMS = ("ratio", "share")
 STRUCTURAL_SHARES = ("gradient", "equal")
 PRECISIONS = ("float32", "bfloat16")
 WEIGHTS = ("intensity_weight", "gradient_weight", "structural_weight", "color_weight")
+POSITIVE = (
+    "learning_rate",
+    "fixed_alpha",
+    "temperature",
+    "preference_fusion",
+    "preference_consistency",
+    "gradnorm_learning_rate",
+)
 SEGMENTERS = ("b0", "b1", "b2", "b3", "b4", "b5")
 
 # not stated in the paper: the report marks them, so that nobody takes them for the paper's
@@ -46,7 +54,8 @@ class TrainingOptions:
     Attributes:
         fusion_model: a name in `ssvif.models.names.FUSION_MODELS` or `package.module:Class`.
         framework: "ssvif", or "fusion_only" (no segmentation branches; Table III, row iii).
-        weighting: how consistency is weighed against fusion: "gdwa" (Eq. 7) or "fixed".
+        weighting: how consistency is weighed against fusion: "gdwa" (Eq. 7), "fixed", "dwa", "ucw", "segmif"
+            (Table III, row ii) or "gradnorm".
         consistency: "soft" or "hard" pseudo labels.
         stages: "two" (fusion first, then jointly) or "one" (jointly from the start; Table III, row iv).
         classes: K of the pseudo label.
@@ -67,9 +76,13 @@ class TrainingOptions:
         crop_px: side of the random training crop.
         learning_rate: Adam's, constant.
         fixed_alpha: α of the fixed weighting.
-        temperature: T of GDWA's softmax over descent rates.
+        temperature: T of GDWA's and DWA's softmax over descent rates.
         gdwa_form: α as the "ratio" of GDWA's weights or as consistency's "share".
-        every_n_steps: GDWA measures the two gradients at every n-th step.
+        every_n_steps: GDWA and GradNorm measure the two gradients at every n-th step.
+        preference_fusion: SegMiF's factor on the fusion loss.
+        preference_consistency: SegMiF's factor on the consistency loss.
+        gradnorm_asymmetry: GradNorm's exponent of the relative training rate.
+        gradnorm_learning_rate: of GradNorm's weights.
         seed: of weights, order, crops and flips.
         precision: "float32", or "bfloat16" autocast in the networks.
     """
@@ -100,6 +113,10 @@ class TrainingOptions:
     temperature: float = 2.0
     gdwa_form: str = "ratio"
     every_n_steps: int = 1
+    preference_fusion: float = 0.4
+    preference_consistency: float = 0.8
+    gradnorm_asymmetry: float = 1.5
+    gradnorm_learning_rate: float = 0.025
     seed: int = 0
     precision: str = "float32"
 
@@ -122,10 +139,10 @@ class TrainingOptions:
         for name in ("epochs", "patience", "batch_size", "crop_px", "every_n_steps", "stage_one_min_epochs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
-        for name in ("learning_rate", "fixed_alpha", "temperature"):
+        for name in POSITIVE:
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be positive and finite")
-        for name in (*WEIGHTS, "balance", "stage_one_max_epochs"):
+        for name in (*WEIGHTS, "balance", "stage_one_max_epochs", "gradnorm_asymmetry"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be finite and not negative")
         if self.classes < 2:
@@ -139,3 +156,7 @@ class TrainingOptions:
             "structural": self.structural_weight,
             "color": self.color_weight,
         }
+
+    def task_preference(self) -> dict[str, float]:
+        """Return SegMiF's factors by the names of the tasks."""
+        return {"fusion": self.preference_fusion, "consistency": self.preference_consistency}

@@ -1,23 +1,20 @@
 from __future__ import annotations
 
-import dataclasses
+import copy
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssvif.ops.errors import UserError
-from ssvif.training.options import WEIGHTINGS as NAMES
-from ssvif.training.options import TrainingOptions
-from ssvif.training.weighting import (
+from ssvif.training.weighting.gradient_based import (
     ALPHA_BOUNDS,
-    WEIGHTINGS,
     GradientDescentWeighting,
-    build_weighting,
+    GradNormWeighting,
     gdwa_weights,
 )
 
+ANY = {"fusion": 1.0, "consistency": 1.0}  # GDWA does not look at a step's losses
 POSITIVE = st.floats(1e-6, 1e6)
 
 
@@ -35,9 +32,9 @@ def test_three_epochs_by_hand():
     weighting = GradientDescentWeighting(2.0, "ratio", 1)
 
     # first epoch: r = 1, so α is the ratio of the gradient norms measured so far
-    weighting.observe(tasks(4, 1))
+    weighting.observe(tasks(4, 1), ANY)
     assert alpha(weighting) == pytest.approx(1 / 4)
-    weighting.observe(tasks(2, 2))
+    weighting.observe(tasks(2, 2), ANY)
     assert alpha(weighting) == pytest.approx(3 / 6)
     weighting.end_epoch(tasks(10, 2))
     assert alpha(weighting) == pytest.approx(3 / 6)
@@ -46,14 +43,14 @@ def test_three_epochs_by_hand():
     )
 
     # second epoch: α stands still within it, then follows g = (5, 1) and r = (8/10, 1.5/2)
-    weighting.observe(tasks(6, 0.5))
-    weighting.observe(tasks(4, 1.5))
+    weighting.observe(tasks(6, 0.5), ANY)
+    weighting.observe(tasks(4, 1.5), ANY)
     assert alpha(weighting) == pytest.approx(3 / 6)
     weighting.end_epoch(tasks(8, 1.5))
     assert alpha(weighting) == pytest.approx(1 / 5 * math.exp((1.5 / 2 - 8 / 10) / 2))
 
     # third epoch: g = (2, 3), r = (4/8, 3/1.5)
-    weighting.observe(tasks(2, 3))
+    weighting.observe(tasks(2, 3), ANY)
     weighting.end_epoch(tasks(4, 3))
     assert alpha(weighting) == pytest.approx(3 / 2 * math.exp((3 / 1.5 - 4 / 8) / 2))
     assert weighting.facts == pytest.approx(
@@ -63,10 +60,10 @@ def test_three_epochs_by_hand():
 
 def test_share_is_the_normalised_weight():
     weighting = GradientDescentWeighting(2.0, "share", 1)
-    weighting.observe(tasks(4, 1))
+    weighting.observe(tasks(4, 1), ANY)
     assert alpha(weighting) == pytest.approx(1 / 5)
     weighting.end_epoch(tasks(1, 1))
-    weighting.observe(tasks(1, 3))
+    weighting.observe(tasks(1, 3), ANY)
     weighting.end_epoch(tasks(1, 2))
     raw = 3 * math.exp(2 / 2) / (1 * math.exp(1 / 2) + 3 * math.exp(2 / 2))
     assert alpha(weighting) == pytest.approx(raw)
@@ -75,7 +72,7 @@ def test_share_is_the_normalised_weight():
 @pytest.mark.parametrize(("norms", "expected"), [((1, 1e9), 10), ((1e9, 1), 1e-3), ((0, 1), 10), ((1, 0), 1e-3)])
 def test_alpha_is_clamped(norms, expected):
     weighting = GradientDescentWeighting(2.0, "ratio", 1)
-    weighting.observe(tasks(*norms))
+    weighting.observe(tasks(*norms), ANY)
     assert alpha(weighting) == expected
     assert expected in ALPHA_BOUNDS
 
@@ -99,7 +96,7 @@ def test_losses_at_or_below_zero_do_not_break_it():
     """The entropy term of `balance` can take the consistency loss there."""
     weighting = GradientDescentWeighting(2.0, "ratio", 1)
     for consistency in (0.5, 0.0, -0.1, -0.2, 0.1):
-        weighting.observe(tasks(1, 1))
+        weighting.observe(tasks(1, 1), ANY)
         weighting.end_epoch(tasks(1, consistency))
         assert ALPHA_BOUNDS[0] <= alpha(weighting) <= ALPHA_BOUNDS[1]
 
@@ -111,35 +108,74 @@ def test_measures_at_every_nth_step():
 
 def test_a_state_between_epochs_comes_back():
     first, second = (GradientDescentWeighting(2.0, "ratio", 1) for _ in range(2))
-    first.observe(tasks(4, 1))
+    first.observe(tasks(4, 1), ANY)
     first.end_epoch(tasks(10, 2))
     second.load_state_dict(first.state_dict())
     for each in (first, second):
         assert alpha(each) == pytest.approx(0.25)
-        each.observe(tasks(1, 2))
+        each.observe(tasks(1, 2), ANY)
         each.end_epoch(tasks(8, 3))
     assert alpha(first) == alpha(second)
     assert first.facts == second.facts
 
 
-def test_fixed_stays():
-    weighting = build_weighting(TrainingOptions(weighting="fixed", fixed_alpha=0.3))
-    assert not weighting.measures_at(0)
-    weighting.observe(tasks(5, 1))
-    weighting.end_epoch(tasks(5, 1))
-    assert weighting.weights() == tasks(1.0, 0.3)
-    assert weighting.facts == {}
-    assert weighting.state_dict() == {}
+def adam(weights, gradients, state, rate):
+    """One step of Adam (Kingma & Ba 2015) with its default constants, number by number."""
+    state["steps"] = state.get("steps", 0) + 1
+    moved = []
+    for index, (weight, gradient) in enumerate(zip(weights, gradients, strict=True)):
+        first = 0.9 * state.get(("first", index), 0.0) + 0.1 * gradient
+        second = 0.999 * state.get(("second", index), 0.0) + 0.001 * gradient**2
+        state["first", index], state["second", index] = first, second
+        unbiased = first / (1 - 0.9 ** state["steps"]), second / (1 - 0.999 ** state["steps"])
+        moved.append(weight - rate * unbiased[0] / (math.sqrt(unbiased[1]) + 1e-8))
+    return moved
 
 
-def test_every_name_of_the_settings_is_built():
-    assert set(WEIGHTINGS) == set(NAMES)
-    for name in NAMES:
-        assert set(build_weighting(TrainingOptions(weighting=name)).weights()) == {"fusion", "consistency"}
+def test_gradnorm_three_epochs_by_hand():
+    weighting = GradNormWeighting(asymmetry=1.5, learning_rate=0.025, every_n_steps=1)
+    assert weighting.weights() == tasks(1, 1)
+    weights, state = [1.0, 1.0], {}
+    first_losses = (10.0, 2.0)
+    epochs = (
+        [((4.0, 1.0), (10.0, 2.0)), ((5.0, 0.5), (9.0, 1.9))],
+        [((3.0, 0.7), (7.0, 1.9)), ((2.0, 0.9), (6.0, 1.8))],
+        [((2.5, 0.4), (5.0, 1.0)), ((1.5, 2.0), (5.5, 0.5))],
+    )
+    for epoch in epochs:
+        for norms, losses in epoch:
+            weighting.observe(tasks(*norms), tasks(*losses))
+            weighted = [weights[0] * norms[0], weights[1] * norms[1]]
+            mean = sum(weighted) / 2
+            rates = [losses[0] / first_losses[0], losses[1] / first_losses[1]]
+            targets = [mean * (rate / (sum(rates) / 2)) ** 1.5 for rate in rates]
+            gradients = [
+                norm * (1 if value > target else -1 if value < target else 0)
+                for norm, value, target in zip(norms, weighted, targets, strict=True)
+            ]
+            weights = adam(weights, gradients, state, 0.025)
+            weights = [2 * weight / sum(weights) for weight in weights]
+            assert weighting.weights() == pytest.approx(tasks(*weights), rel=1e-9)
+        weighting.end_epoch(ANY)
+        means = [sum(norms[task] for norms, _ in epoch) / 2 for task in range(2)]
+        assert weighting.facts == pytest.approx({"grad_norm_fusion": means[0], "grad_norm_consistency": means[1]})
+    assert weighting.weights()["consistency"] > 1.05  # the smaller gradient was given the larger weight
 
 
-def test_an_unknown_name_is_named():
-    options = dataclasses.replace(TrainingOptions())
-    object.__setattr__(options, "weighting", "nosuch")
-    with pytest.raises(UserError, match="Unknown weighting 'nosuch'"):
-        build_weighting(options)
+def test_gradnorm_keeps_its_weights_positive_and_their_sum():
+    weighting = GradNormWeighting(asymmetry=0.0, learning_rate=0.5, every_n_steps=1)
+    for _ in range(50):
+        weighting.observe(tasks(1e6, 1e-6), tasks(1, 0.0))
+        weights = weighting.weights()
+        assert min(weights.values()) > 0
+        assert sum(weights.values()) == pytest.approx(2)
+
+
+def test_a_gradnorm_state_comes_back():
+    first, second = (GradNormWeighting(1.5, 0.025, 1) for _ in range(2))
+    first.observe(tasks(4, 1), tasks(10, 2))
+    first.end_epoch(ANY)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))  # as a file is
+    for each in (first, second):
+        each.observe(tasks(1, 3), tasks(8, 1))
+    assert first.weights() == second.weights() != tasks(1, 1)

@@ -1,0 +1,125 @@
+"""What the pseudo label shows at the end: pictures beside the pairs, its classes, and what they follow."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ssvif.data.pairs import ImageReader
+from ssvif.ops.choose import choose_evenly
+from ssvif.ops.color import rgb_to_ycbcr
+from ssvif.ops.files import write_csv, write_folder_aside, write_png
+from ssvif.ops.levels import to_image, to_tensor
+from ssvif.training.framework import Framework
+from ssvif.training.stages import Stage
+
+MOST_PICTURES = 8
+GAP_PX = 4
+PANELS = ("visible", "infrared", "fused", "pseudo label", "segmentation head", "segmenter")
+CLASS_COLUMNS = ("class", "share", "visible", "infrared", "row")
+CUES = ("visible", "infrared", "row")
+OWNED = ("*.png", "classes.csv", "follows.csv")
+
+
+@torch.no_grad()
+def write_pseudo_labels(framework: Framework, pairs: Path, output: Path, device: torch.device) -> None:
+    """Segment whole validation pairs with both branches; write pictures, classes.csv and follows.csv.
+
+    `{pair_id}.png` shows `PANELS` side by side, for at most eight pairs, evenly chosen. classes.csv has
+    a row for each class that these pseudo labels use: its share of the pixels and the means there of
+    visible luma, infrared and row, each 0..1. follows.csv says how much of each cue's variance the
+    classes explain (the correlation ratio η², 0..1). A network without branches gives empty tables.
+
+    Args:
+        framework: as trained.
+        pairs: HDF5 of `ssvif pack`.
+        output: the folder, replaced as a whole.
+        device: to compute on.
+    """
+    tally = ClassTally(framework.options.classes)
+    colors = class_colors(framework.options.classes)
+    framework.eval()
+    with write_folder_aside(output, OWNED) as folder:
+        if framework.segmenter is not None:
+            reader = ImageReader(pairs)
+            names = reader.names("validation")
+            for name in choose_evenly(names, MOST_PICTURES):
+                visible = to_tensor(reader.visible("validation", name)).to(device)
+                infrared = to_tensor(reader.infrared("validation", name)).to(device)
+                maps = _segment(framework, visible, infrared)
+                tally.add(maps["pseudo label"], visible, infrared)
+                write_png(folder / f"{name}.png", _strip(visible, infrared, maps, colors))
+        write_csv(folder / "classes.csv", tally.rows(), CLASS_COLUMNS)
+        write_csv(folder / "follows.csv", tally.explained(), ("cue", "explained"))
+
+
+def _segment(framework: Framework, visible: torch.Tensor, infrared: torch.Tensor) -> dict[str, torch.Tensor]:
+    inputs = framework.inputs({"visible": visible, "infrared": infrared}, visible.device)
+    output = framework(*inputs, Stage.JOINT)
+    logits = (output.pseudo_label, output.feature_logits, output.pixel_logits)
+    best = [each.argmax(dim=1)[0].cpu() for each in logits]
+    return {"fused": output.fused.expand(-1, 3, -1, -1), **dict(zip(PANELS[3:], best, strict=True))}
+
+
+class ClassTally:
+    """Sums of the cues by class, over pixels.
+
+    Args:
+        classes: K.
+    """
+
+    def __init__(self, classes: int) -> None:
+        self._counts = torch.zeros(classes, dtype=torch.float64)
+        self._sums = torch.zeros(len(CUES), classes, dtype=torch.float64)
+        self._squares = torch.zeros(len(CUES), dtype=torch.float64)
+
+    def add(self, label: torch.Tensor, visible: torch.Tensor, infrared: torch.Tensor) -> None:
+        """Add a label map (H,W) and its pair (1,3,H,W) in [0,1]."""
+        height, width = label.shape
+        rows = torch.linspace(0, 1, height, dtype=torch.float64)[:, None].expand(height, width)
+        luma = rgb_to_ycbcr(visible)[0, 0].double().cpu()
+        flat = label.flatten()
+        self._counts += torch.bincount(flat, minlength=len(self._counts)).double()
+        for number, cue in enumerate((luma, infrared[0, 0].double().cpu(), rows)):
+            self._sums[number].index_add_(0, flat, cue.flatten())
+            self._squares[number] += cue.square().sum()
+
+    def rows(self) -> list[dict[str, float | int]]:
+        """Return a row for each class in use, largest first."""
+        used = [int(each) for each in self._counts.argsort(descending=True, stable=True) if self._counts[each]]
+        return [
+            {"class": each, "share": float(self._counts[each] / self._counts.sum())}
+            | {cue: float(self._sums[number, each] / self._counts[each]) for number, cue in enumerate(CUES)}
+            for each in used
+        ]
+
+    def explained(self) -> list[dict[str, float | str]]:
+        """Return each cue's η² = Σ n_k (m_k − m)² / Σ (x − m)²; 0 for a cue that does not vary."""
+        total = self._counts.sum()
+        if not total:
+            return []
+        within = self._squares - (self._sums.square() / self._counts.clamp(min=1)).sum(dim=1)
+        around = self._squares - self._sums.sum(dim=1).square() / total
+        shares = torch.where(around > 1e-9 * total, 1 - within / around, 0.0)
+        return [{"cue": cue, "explained": float(share)} for cue, share in zip(CUES, shares, strict=True)]
+
+
+def class_colors(count: int) -> NDArray[np.uint8]:
+    """Return (count,3) uint8 RGB, hues a golden section apart so that neighbours differ."""
+    hues = [(0.07 + index * 0.618034) % 1 for index in range(count)]
+    shades = [colorsys.hsv_to_rgb(hue, 0.75, 0.95 - 0.3 * (index % 3) / 2) for index, hue in enumerate(hues)]
+    return (np.array(shades) * 255).round().astype(np.uint8)
+
+
+def _strip(
+    visible: torch.Tensor, infrared: torch.Tensor, maps: Mapping[str, torch.Tensor], colors: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    shown = [to_image(each) for each in (visible, infrared, maps["fused"])]
+    shown += [colors[maps[name].numpy()] for name in PANELS[3:]]
+    gap = np.full((shown[0].shape[0], GAP_PX, 3), 255, np.uint8)
+    return np.concatenate([part for panel in shown for part in (panel, gap)][:-1], axis=1)

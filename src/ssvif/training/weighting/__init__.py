@@ -1,0 +1,1 @@
+"""How the consistency loss is weighed against the fusion loss in stage II."""

@@ -1,0 +1,157 @@
+"""Weightings that look at the tasks' gradients: GDWA, the paper's own (Eq. 7), and GradNorm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from ssvif.training.gradients import TASKS
+from ssvif.training.weighting.base import Weighting, descent
+
+ALPHA_BOUNDS = (1e-3, 10.0)
+SMALLEST_WEIGHT = 1e-3
+
+
+class _MeasuringWeighting(Weighting):
+    # every_n_steps: the gradients are measured at every n-th step of an epoch, the first included
+    def __init__(self, every_n_steps: int) -> None:
+        super().__init__()
+        self._every = every_n_steps
+
+    def measures_at(self, step: int) -> bool:
+        """Return True at every n-th step, the epoch's first included."""
+        return step % self._every == 0
+
+
+class GradientDescentWeighting(_MeasuringWeighting):
+    """GDWA, Eq. 7: gradient norms say which task matters, descent rates which one lags.
+
+    An epoch's α comes from the epoch before. The first epoch has none before: there the descent
+    rates are 1 and the gradient norms are the mean over the steps measured so far.
+
+    Args:
+        temperature: T of the softmax over descent rates; 2 is DWA's value (assumed).
+        form: "ratio": α = w_consistency / w_fusion (assumed); "share": α = w_consistency.
+        every_n_steps: the gradients are measured at every n-th step.
+    """
+
+    def __init__(self, temperature: float, form: str, every_n_steps: int) -> None:
+        super().__init__(every_n_steps)
+        self._temperature, self._form = temperature, form
+        self._alpha: float | None = None
+        self._norm_sums, self._measured = dict.fromkeys(TASKS, 0.0), 0
+        self._previous: dict[str, float] | None = None
+
+    def weights(self) -> dict[str, float]:
+        """Return 1 for fusion and α for consistency."""
+        return {"fusion": 1.0, "consistency": ALPHA_BOUNDS[0] if self._alpha is None else self._alpha}
+
+    def observe(self, grad_norms: Mapping[str, float], losses: Mapping[str, float]) -> None:
+        """Add a measured step's gradient norms to the epoch's mean."""
+        self._measured += 1
+        for task in TASKS:
+            self._norm_sums[task] += grad_norms[task]
+        if self._previous is None:
+            self._update(dict.fromkeys(TASKS, 1.0))
+
+    def end_epoch(self, losses: Mapping[str, float]) -> None:
+        """Set the next epoch's α from this epoch's gradient norms and loss ratios."""
+        self._update(descent(losses, self._previous or losses))
+        self._previous = {task: losses[task] for task in TASKS}
+        self._norm_sums, self._measured = dict.fromkeys(TASKS, 0.0), 0
+
+    def _update(self, ratios: Mapping[str, float]) -> None:
+        norms = {task: self._norm_sums[task] / self._measured for task in TASKS}
+        weights = gdwa_weights(norms, ratios, self._temperature)
+        alpha = weights["consistency"]
+        if self._form == "ratio":
+            alpha = alpha / weights["fusion"] if weights["fusion"] else math.inf
+        self._alpha = min(max(alpha, ALPHA_BOUNDS[0]), ALPHA_BOUNDS[1])
+        self.facts = {f"grad_norm_{task}": norms[task] for task in TASKS}
+        self.facts |= {f"loss_ratio_{task}": ratios[task] for task in TASKS}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return α and the last epoch's losses."""
+        return {"alpha": self._alpha, "previous": self._previous}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up α and the last epoch's losses."""
+        self._alpha, self._previous = state["alpha"], state["previous"]
+
+
+def gdwa_weights(
+    grad_norms: Mapping[str, float], loss_ratios: Mapping[str, float], temperature: float
+) -> dict[str, float]:
+    """Return Eq. 7: w_i = ĝ_i d_i / Σ ĝ_j d_j, ĝ = g/Σg, d = softmax(r/T); the weights sum to 1.
+
+    Args:
+        grad_norms: g_i by task.
+        loss_ratios: r_i = L_i(t)/L_i(t−1) by task.
+        temperature: T.
+    """
+    # g/Σg and the softmax's denominator cancel in the last normalisation; the maximum keeps exp finite
+    top = max(loss_ratios.values())
+    products = {task: norm * math.exp((loss_ratios[task] - top) / temperature) for task, norm in grad_norms.items()}
+    total = sum(products.values())
+    if total == 0:
+        return dict.fromkeys(products, 1 / len(products))
+    return {task: product / total for task, product in products.items()}
+
+
+class GradNormWeighting(_MeasuringWeighting):
+    """GradNorm: weights learnt so that each task's gradient grows with how slowly it is learnt.
+
+    At a measured step the weights w descend on Σ|w_i g_i − Ḡ·r_i^a|, with g_i = ‖∇_θ L_i‖ over the
+    fusion network, Ḡ the mean of w_i g_i, and r_i = (L_i/L_i(0)) / mean, both taken as constants;
+    then they are scaled to sum 2. L(0) is the first measured one. Assumed: Adam as the rule of
+    descent, since its steps do not depend on the gradients' size, and 1e-3 as the least weight.
+    Source: Chen et al., GradNorm, ICML 2018, algorithm 1. Beyond the paper's ablations.
+
+    Args:
+        asymmetry: a; the source recommends 1.5 for tasks that differ much.
+        learning_rate: of the weights; the source has 0.025.
+        every_n_steps: the gradients are measured, and w moves, at every n-th step.
+    """
+
+    def __init__(self, asymmetry: float, learning_rate: float, every_n_steps: int) -> None:
+        super().__init__(every_n_steps)
+        self._asymmetry = asymmetry
+        self._weights = torch.ones(len(TASKS), dtype=torch.float64)
+        self._optimizer = torch.optim.Adam([self._weights], lr=learning_rate)
+        self._first: dict[str, float] | None = None
+        self._norms: list[torch.Tensor] = []
+
+    def weights(self) -> dict[str, float]:
+        """Return w of both tasks; they sum to 2."""
+        return dict(zip(TASKS, self._weights.tolist(), strict=True))
+
+    def observe(self, grad_norms: Mapping[str, float], losses: Mapping[str, float]) -> None:
+        """Move w one step."""
+        self._first = self._first or {task: losses[task] for task in TASKS}
+        norms = torch.tensor([grad_norms[task] for task in TASKS], dtype=torch.float64)
+        rates = torch.tensor(list(descent(losses, self._first).values()), dtype=torch.float64).clamp(min=0)
+        weighted = self._weights * norms
+        target = weighted.mean() * (rates / rates.mean().clamp(min=1e-12)) ** self._asymmetry
+        self._weights.grad = torch.sign(weighted - target) * norms
+        self._optimizer.step()
+        self._weights.clamp_(min=SMALLEST_WEIGHT).mul_(len(TASKS) / self._weights.sum())
+        self._norms.append(norms)
+
+    def end_epoch(self, losses: Mapping[str, float]) -> None:
+        """Report the epoch's mean gradient norms."""
+        means = torch.stack(self._norms).mean(dim=0).tolist()
+        self.facts = {f"grad_norm_{task}": mean for task, mean in zip(TASKS, means, strict=True)}
+        self._norms = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return w, the state of its descent and the first losses."""
+        return {"weights": self._weights, "optimizer": self._optimizer.state_dict(), "first": self._first}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up w, the state of its descent and the first losses."""
+        self._weights.copy_(state["weights"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._first = state["first"]

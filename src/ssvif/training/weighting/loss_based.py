@@ -1,0 +1,136 @@
+"""Weightings that look at the losses alone: a constant, DWA, SegMiF's, and learnt uncertainties."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from ssvif.training.gradients import TASKS
+from ssvif.training.weighting.base import Weighting, descent, softmax
+
+SEGMIF_TEMPERATURE = 1000.0
+INITIAL_LOG_VARIANCE = -0.5
+
+
+class FixedWeighting(Weighting):
+    """α is a constant; the paper's ablation uses 0.1."""
+
+    def __init__(self, alpha: float) -> None:
+        super().__init__()
+        self._alpha = alpha
+
+    def weights(self) -> dict[str, float]:
+        """Return 1 for fusion and α for consistency."""
+        return {"fusion": 1.0, "consistency": self._alpha}
+
+
+class DynamicWeightAverage(Weighting):
+    """DWA: λ_i(t) = 2·softmax(r_i/T), r_i = L_i(t−1)/L_i(t−2), epoch means; 1 in the first two epochs.
+
+    Source: Liu, Johns, Davison, End-to-end multi-task learning with attention, CVPR 2019, eq. 7.
+
+    Args:
+        temperature: T.
+    """
+
+    def __init__(self, temperature: float) -> None:
+        super().__init__()
+        self._temperature = temperature
+        self._weights = dict.fromkeys(TASKS, 1.0)
+        self._previous: dict[str, float] | None = None
+
+    def weights(self) -> dict[str, float]:
+        """Return λ of both tasks; they sum to 2."""
+        return dict(self._weights)
+
+    def end_epoch(self, losses: Mapping[str, float]) -> None:
+        """Set the next epoch's λ."""
+        if self._previous is not None:
+            ratios = descent(losses, self._previous)
+            self._weights = {task: 2 * share for task, share in softmax(ratios, self._temperature).items()}
+            self.facts = {f"loss_ratio_{task}": ratios[task] for task in TASKS}
+        self._previous = {task: losses[task] for task in TASKS}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return λ and the last epoch's losses."""
+        return {"weights": self._weights, "previous": self._previous}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up λ and the last epoch's losses."""
+        self._weights, self._previous = state["weights"], state["previous"]
+
+
+class SegMiFWeighting(Weighting):
+    """SegMiF's: step by step b_i = 2·softmax(r_i/1000), r_i = L_i(n−1)/L_i(n−2), times a preference.
+
+    The first two steps have b = 1. Source: Liu et al., Multi-interactive feature learning and a full-time
+    multi-modality benchmark for image fusion and segmentation, ICCV 2023, with its released settings.
+
+    Args:
+        preference: of each task; the release has 0.4 for fusion and 0.8 for segmentation.
+    """
+
+    def __init__(self, preference: Mapping[str, float]) -> None:
+        super().__init__()
+        self._preference = dict(preference)
+        self._last: list[dict[str, float]] = []
+
+    def weights(self) -> dict[str, float]:
+        """Return preference · b of both tasks."""
+        if len(self._last) < 2:
+            return dict(self._preference)
+        balance = softmax(descent(self._last[1], self._last[0]), SEGMIF_TEMPERATURE)
+        return {task: self._preference[task] * 2 * balance[task] for task in TASKS}
+
+    def end_step(self, losses: Mapping[str, torch.Tensor]) -> None:
+        """Keep the losses of the last two steps."""
+        self._last = [*self._last[-1:], {task: float(losses[task]) for task in TASKS}]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the losses of the last two steps."""
+        return {"last": self._last}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up the losses of the last two steps."""
+        self._last = state["last"]
+
+
+class UncertaintyWeighting(Weighting):
+    """UCW: L = Σ ½e^{−s_i}·L_i + ½s_i with s_i, the log variance of task i, learnt from −0.5 on.
+
+    Source: Kendall, Gal, Cipolla, Multi-task learning using uncertainty to weigh losses, CVPR 2018.
+
+    Args:
+        device: of the losses.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self._log_variances = nn.Parameter(torch.full((len(TASKS),), INITIAL_LOG_VARIANCE, device=device))
+
+    def weights(self) -> dict[str, float]:
+        """Return ½e^{−s} of both tasks."""
+        values = (torch.exp(-self._log_variances.detach().double()) / 2).tolist()
+        return dict(zip(TASKS, values, strict=True))
+
+    def total(self, terms: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return Σ ½e^{−s_i}·L_i + ½s_i, a scalar."""
+        losses = torch.stack([terms[task] for task in TASKS])
+        total: torch.Tensor = (torch.exp(-self._log_variances) * losses + self._log_variances).sum() / 2
+        return total
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return s, (2,): of fusion and of consistency."""
+        return [self._log_variances]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return s."""
+        return {"log_variances": self._log_variances.detach().cpu()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up s."""
+        with torch.no_grad():
+            self._log_variances.copy_(state["log_variances"])

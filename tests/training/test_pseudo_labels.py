@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+
+from ssvif.ops.files import read_image
+from ssvif.training.framework import Framework
+from ssvif.training.options import TrainingOptions
+from ssvif.training.pseudo_labels import CUES, GAP_PX, PANELS, ClassTally, class_colors, write_pseudo_labels
+
+CPU = torch.device("cpu")
+OPTIONS = TrainingOptions(segmenter="b0", classes=4)
+
+
+def read(path):
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_shares_means_and_what_classes_explain_by_hand():
+    random = np.random.default_rng(0)
+    grey, heat = random.random((2, 6, 8))
+    label = random.integers(0, 3, (6, 8))
+    visible = torch.tensor(grey).expand(1, 3, -1, -1).float()
+    infrared = torch.tensor(heat).expand(1, 3, -1, -1).float()
+    tally = ClassTally(5)
+    tally.add(torch.tensor(label[:2]), visible[..., :2, :], infrared[..., :2, :])
+    tally.add(torch.tensor(label[2:]), visible[..., 2:, :], infrared[..., 2:, :])
+    rows = {row["class"]: row for row in tally.rows()}
+    assert set(rows) == {0, 1, 2}
+    for index, row in rows.items():
+        assert row["share"] == pytest.approx((label == index).mean())
+        assert row["visible"] == pytest.approx(grey[label == index].mean(), abs=1e-5)
+        assert row["infrared"] == pytest.approx(heat[label == index].mean(), abs=1e-5)
+    explained = {row["cue"]: row["explained"] for row in tally.explained()}
+    assert set(explained) == set(CUES)
+    within = sum(((heat[label == index] - heat[label == index].mean()) ** 2).sum() for index in range(3))
+    assert explained["infrared"] == pytest.approx(1 - within / ((heat - heat.mean()) ** 2).sum(), abs=1e-5)
+
+
+def test_a_cue_that_is_the_class_is_explained_wholly_and_a_flat_one_not_at_all():
+    label = torch.arange(12).view(3, 4) % 2
+    tally = ClassTally(2)
+    tally.add(label, torch.full((1, 3, 3, 4), 0.5), label.float().expand(1, 3, -1, -1))
+    explained = {row["cue"]: row["explained"] for row in tally.explained()}
+    assert explained["infrared"] == pytest.approx(1)
+    assert explained["visible"] == 0
+    assert explained["row"] == pytest.approx(0, abs=1e-12)
+
+
+def test_pictures_lie_beside_the_pairs(pairs, tmp_path):
+    write_pseudo_labels(Framework(OPTIONS), pairs, tmp_path / "labels", CPU)
+    pictures = sorted((tmp_path / "labels").glob("*.png"))
+    assert len(pictures) == 2
+    for path in pictures:
+        image = read_image(path)
+        width = (image.shape[1] - GAP_PX * (len(PANELS) - 1)) / len(PANELS)
+        assert width in (47, 52)
+        last = image[:, -int(width) :].reshape(-1, 3)
+        assert {tuple(color) for color in last} <= {tuple(color) for color in class_colors(4)}
+    shares = [float(row["share"]) for row in read(tmp_path / "labels/classes.csv")]
+    assert sum(shares) == pytest.approx(1)
+    assert shares == sorted(shares, reverse=True)
+    assert [row["cue"] for row in read(tmp_path / "labels/follows.csv")] == list(CUES)
+
+
+def test_a_network_without_branches_has_empty_tables(pairs, tmp_path):
+    options = TrainingOptions(framework="fusion_only", channels=1)
+    write_pseudo_labels(Framework(options), pairs, tmp_path / "labels", CPU)
+    assert sorted(path.name for path in (tmp_path / "labels").iterdir()) == ["classes.csv", "follows.csv"]
+    assert read(tmp_path / "labels/classes.csv") == []
+
+
+def test_colors_differ():
+    colors = class_colors(20).astype(int)
+    distances = np.abs(colors[:, None] - colors[None]).sum(axis=2) + 1000 * np.eye(20, dtype=int)
+    assert distances.min() > 20
