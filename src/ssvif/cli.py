@@ -117,7 +117,7 @@ def train(
     threads: Threads = 0,
 ) -> None:
     """Train a fusion network on unlabelled pairs; resumes where a killed training stopped."""
-    from ssvif.config import parse_options
+    from ssvif.config.options import parse_options
     from ssvif.training.options import TrainingOptions
 
     options = parse_options(TrainingOptions(), settings, assignments or [])
@@ -136,6 +136,11 @@ def fuse(
     visible: Annotated[Path | None, typer.Option(help="Instead of pairs: folder of visible images.")] = None,
     infrared: Annotated[Path | None, typer.Option(help="Instead of pairs: folder of infrared images.")] = None,
     model: Annotated[Path | None, typer.Option(help="Fuse with this network: model.safetensors.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Or with a released checkpoint of --network.")] = None,
+    network: Annotated[str, typer.Option(help="Whose checkpoint: swinfusion, seafusion, emma.")] = "",
+    inference: Annotated[
+        str, typer.Option(help="Pad, stretch and round as this network's authors: plain, swinfusion, seafusion, emma.")
+    ] = "",
     baseline: Annotated[str, typer.Option(help="Or fuse by: average, maximum, visible, infrared.")] = "",
     images: Annotated[Path | None, typer.Option(help="Or take another method's images from here.")] = None,
     device: Device = "auto",
@@ -143,11 +148,14 @@ def fuse(
 ) -> None:
     """Write fused images as PNG, each of its pair's size."""
     from ssvif import fusion
+    from ssvif.models.published import load_published
     from ssvif.models.registry import load_fusion_model
     from ssvif.ops.device import lease_device, prepare_cpu
 
-    if sum(map(bool, (model, baseline, images))) != 1:
-        raise UserError("ssvif fuse needs one of --model, --baseline and --images")
+    if sum(map(bool, (model, checkpoint, baseline, images))) != 1:
+        raise UserError("ssvif fuse needs one of --model, --checkpoint, --baseline and --images")
+    if bool(checkpoint) != bool(network):
+        raise UserError("ssvif fuse takes --checkpoint and --network together")
     if images and not pairs:
         raise UserError("ssvif fuse --images needs --pairs, which says what images there should be")
     _check_sources("fuse", pairs, visible, infrared)
@@ -158,13 +166,44 @@ def fuse(
         fusion.collect_images(pairs, images, output)
         return
     prepare_cpu(threads)
-    with lease_device(device if model else "cpu") as leased:
-        network = load_fusion_model(model) if model else None
-        fuser = fusion.model_fuser(network, leased) if network else fusion.baseline_fuser(baseline)
+    with lease_device("cpu" if baseline else device) as leased:
+        if baseline:
+            fuser = fusion.baseline_fuser(baseline)
+        else:
+            loaded = load_fusion_model(model) if model else load_published(network, checkpoint or Path())
+            fuser = fusion.model_fuser(loaded, leased, inference or network or "plain")
         if pairs:
             fusion.fuse_pairs(pairs, output, fuser)
         elif visible and infrared:
             fusion.fuse_folders(visible, infrared, output, fuser)
+
+
+@app.command()
+def complexity(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODEL]...", help="Names or package.module:Class; ours when left out."),
+    ] = None,
+    height: Annotated[int, typer.Option(help="Height in pixels.", min=1)] = 256,
+    width: Annotated[int, typer.Option(help="Width in pixels.", min=1)] = 256,
+    channels: Annotated[list[int] | None, typer.Option(help="1 or 3; both when left out.")] = None,
+    device: Device = "auto",
+    published: Annotated[Path | None, typer.Option(help="The paper's Table IV; the project's if there is one.")] = None,
+    output: Annotated[Path | None, typer.Option(help="CSV to write as well.")] = None,
+) -> None:
+    """Count parameters, multiply-accumulates and peak memory of fusion networks, beside the paper's Table IV."""
+    from ssvif.complexity import measure, read_published, to_text, write_complexity
+    from ssvif.models.names import FUSION_MODELS
+    from ssvif.ops.device import lease_device
+
+    names = dict.fromkeys(models or FUSION_MODELS)
+    with lease_device(device) as leased:
+        rows = [measure(name, each, height, width, leased) for name in names for each in channels or (1, 3)]
+    default = Path("config/published/efficiency.csv")  # absent where somebody counts a network outside the project
+    paper = published or (default if default.is_file() else None)
+    typer.echo(to_text(rows, read_published(paper) if paper else {}))
+    if output:
+        write_complexity(output, rows)
 
 
 @app.command()
@@ -208,7 +247,7 @@ def segment(
     threads: Threads = 0,
 ) -> None:
     """Fine-tune SegFormer on the fused images and score it: IoU per class, mIoU."""
-    from ssvif.config import parse_options
+    from ssvif.config.options import parse_options
     from ssvif.downstream.options import SegmentationOptions
 
     options = parse_options(SegmentationOptions(), settings, assignments or [])
@@ -234,7 +273,7 @@ def detect(
     threads: Threads = 0,
 ) -> None:
     """Train YOLO11n on the fused images and score it: AP@0.5 per class, mAP@0.5 (uses ultralytics, AGPL-3.0)."""
-    from ssvif.config import parse_options
+    from ssvif.config.options import parse_options
     from ssvif.downstream.options import DetectionOptions
 
     options = parse_options(DetectionOptions(), settings, assignments or [])
@@ -277,7 +316,7 @@ def report(
     command: Annotated[list[str] | None, typer.Option(help="A command that makes it all again; repeatable.")] = None,
 ) -> None:
     """Make the page: tables, curves and pictures of every run."""
-    from ssvif.config import parse_options
+    from ssvif.config.options import parse_options
     from ssvif.report.page import make_page
     from ssvif.report.pictures import Source
     from ssvif.report.runs import parse_runs
@@ -307,7 +346,7 @@ def report(
 
 
 def _descriptor(path: Path) -> Descriptor:
-    from ssvif.config import load_descriptor
+    from ssvif.config.settings import load_descriptor
 
     return load_descriptor(path)
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ssvif.data.layouts import SPLITS
 from ssvif.data.pairs import PairsFile
 from ssvif.models.base import FusionModel
-from ssvif.ops.color import luma, rgb_to_ycbcr, ycbcr_to_rgb
+from ssvif.models.inference import INFERENCES
+from ssvif.ops.color import luma
 from ssvif.ops.errors import UserError, shorten
 from ssvif.ops.files import images_by_stem, read_image, write_folder_aside, write_png
 from ssvif.ops.levels import to_image, to_tensor
@@ -46,24 +47,21 @@ def baseline_fuser(name: str) -> Fuser:
     return BASELINE_FUSERS[name]
 
 
-def model_fuser(model: FusionModel, device: torch.device) -> Fuser:
+def model_fuser(model: FusionModel, device: torch.device, inference: str = "plain") -> Fuser:
     """Return what fuses with a network; a one-channel network fuses luma and keeps visible's chroma.
 
     Args:
         model: with C = 1 or 3.
         device: to compute on.
+        inference: "plain", or whose script to follow: a key of `ssvif.models.inference.INFERENCES`.
+
+    Raises:
+        UserError: the inference is unknown.
     """
-    model = model.to(device).eval()
-
-    def fuse(visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
-        visible, infrared = visible.to(device), infrared.to(device)
-        if model.channels == 3:
-            return model(visible, infrared)  # type: ignore[no-any-return]
-        ycbcr = rgb_to_ycbcr(visible)
-        fused = model(ycbcr[:, :1], infrared[:, :1])
-        return ycbcr_to_rgb(torch.cat([fused, ycbcr[:, 1:]], dim=1))
-
-    return fuse
+    if inference not in INFERENCES:
+        raise UserError(f"Unknown inference {inference!r}", expected=" | ".join(INFERENCES))
+    model, infer = model.to(device).eval(), INFERENCES[inference]
+    return lambda visible, infrared: infer(model, visible.to(device), infrared.to(device))
 
 
 def fuse_pairs(pairs: Path, output: Path, fuser: Fuser) -> None:

@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ssvif import config
+from ssvif.config.options import override, parse_options, read_yaml, to_json
+from ssvif.config.runs import KINDS, load_runs
+from ssvif.config.settings import check_tables, deep_merge, load_descriptor, load_settings
 from ssvif.downstream.options import DetectionOptions, SegmentationOptions
 from ssvif.models.names import BASELINES, FUSION_MODELS
 from ssvif.ops.errors import UserError
 from ssvif.training.options import TrainingOptions
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
 EXPERIMENTS = sorted((ROOT / "config" / "experiments").glob("*.tsv"))
 DATASETS = sorted((ROOT / "config" / "datasets").glob("*.yaml"))
@@ -32,12 +34,12 @@ def presets_of(path):
     ("path", "preset"), [(path, preset) for path in CONFIGS for preset in presets_of(path)], ids=str
 )
 def test_every_shipped_configuration_loads(path, preset):
-    settings = config.load_settings(config.read_yaml(path) | {"preset": preset})
-    runs = config.load_runs(ROOT / settings.experiments, settings.training)
+    settings = load_settings(read_yaml(path) | {"preset": preset})
+    runs = load_runs(ROOT / settings.experiments, settings.training)
     for run in runs:
-        config.override(settings.training, run.training)
+        override(settings.training, run.training)
     for name in settings.datasets:
-        assert config.load_descriptor(ROOT / "config" / "datasets" / f"{name}.yaml").name == name
+        assert load_descriptor(ROOT / "config" / "datasets" / f"{name}.yaml").name == name
 
 
 def test_there_is_something_shipped():
@@ -48,26 +50,26 @@ def test_there_is_something_shipped():
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=by_stem)
 def test_every_shipped_table_loads(path):
-    runs = config.load_runs(path, TrainingOptions())
+    runs = load_runs(path, TrainingOptions())
     assert len(runs) >= 3
-    assert all(run.kind in config.KINDS for run in runs)
+    assert all(run.kind in KINDS for run in runs)
 
 
 @pytest.mark.parametrize("path", DATASETS, ids=by_stem)
 def test_every_shipped_descriptor_loads(path):
-    assert config.load_descriptor(path).name == path.stem
+    assert load_descriptor(path).name == path.stem
 
 
 def test_the_papers_configuration_is_the_defaults():
     """What the paper's file says and what is left out must be one protocol."""
-    settings = config.load_settings(config.read_yaml(ROOT / "config" / "paper.yaml"))
+    settings = load_settings(read_yaml(ROOT / "config" / "paper.yaml"))
     assert asdict(settings.training) == asdict(TrainingOptions())
     assert asdict(settings.segmentation) == asdict(SegmentationOptions())
     assert asdict(settings.detection) == asdict(DetectionOptions())
 
 
 def test_a_minimal_configuration_takes_defaults():
-    settings = config.load_settings(LEAST)
+    settings = load_settings(LEAST)
     assert settings.training == TrainingOptions()
     assert settings.segmentation == SegmentationOptions()
     assert settings.data_root == Path("data")
@@ -107,13 +109,13 @@ def test_a_minimal_configuration_takes_defaults():
 )
 def test_a_wrong_configuration_is_named(values, says):
     with pytest.raises(UserError, match=says):
-        config.load_settings(values)
+        load_settings(values)
 
 
 def test_every_problem_is_listed():
     wrong = {"training": {"nosuch": 1, "epochs": "x"}, "device": "tpu", "more": 2}
     with pytest.raises(UserError) as caught:
-        config.load_settings(LEAST | wrong)
+        load_settings(LEAST | wrong)
     assert str(caught.value).count("\n  - ") == 4
 
 
@@ -128,7 +130,7 @@ def test_every_problem_is_listed():
 )
 def test_an_unknown_key_names_the_file_what_was_meant_and_what_to_do(wrong, says):
     with pytest.raises(UserError) as caught:
-        config.load_settings(LEAST | wrong, source="config/own.yaml")
+        load_settings(LEAST | wrong, source="config/own.yaml")
     told = str(caught.value)
     assert told.startswith("config/own.yaml is not a valid configuration")
     assert says in told
@@ -143,16 +145,16 @@ def test_a_descriptor_with_a_gap_in_its_classes_does_not_print_itself(tmp_path):
         "classes: [{id: 0, name: a, color: [0, 0, 0]}, {id: 2, name: b, color: [1, 1, 1]}]\n"
     )
     with pytest.raises(UserError, match=r"class ids \[0, 2\] must be 0, 1, 2") as caught:
-        config.load_descriptor(path)
+        load_descriptor(path)
     assert "layouts" not in str(caught.value)
     assert f"remedy:   correct {path}" in str(caught.value)
 
 
 def test_a_score_is_left_out_by_false_and_not_by_an_empty_key():
-    off = config.load_settings(LEAST | {"segmentation": False, "detection": False})
+    off = load_settings(LEAST | {"segmentation": False, "detection": False})
     assert off.segmentation is None
     assert off.detection is None
-    empty = config.load_settings(LEAST | yaml.safe_load("segmentation: # size: b0\n"))
+    empty = load_settings(LEAST | yaml.safe_load("segmentation: # size: b0\n"))
     assert asdict(empty.segmentation) == asdict(SegmentationOptions())
 
 
@@ -162,8 +164,8 @@ def test_presets_lie_over_the_rest():
         "detection": {"epochs": 5},
         "presets": {"quick": {"training": {"epochs": 2}, "threads": 3, "detection": False}},
     }
-    assert config.load_settings(values).training.epochs == 60
-    quick = config.load_settings(values | {"preset": "quick"})
+    assert load_settings(values).training.epochs == 60
+    quick = load_settings(values | {"preset": "quick"})
     assert (quick.training.epochs, quick.training.crop_px, quick.threads) == (2, 64, 3)
     assert quick.detection is None
     assert values["training"]["epochs"] == 60
@@ -172,13 +174,13 @@ def test_presets_lie_over_the_rest():
 def test_the_command_line_wins_over_a_preset():
     values = LEAST | {"preset": "quick", "presets": {"quick": {"threads": 3, "training": {"epochs": 2, "seed": 5}}}}
     given = {"preset": "quick", "threads": 1, "training": {"epochs": 9}}
-    settings = config.load_settings(config.deep_merge(values, given), last=given)
+    settings = load_settings(deep_merge(values, given), last=given)
     assert (settings.threads, settings.training.epochs, settings.training.seed) == (1, 9, 5)
 
 
 def test_merging_goes_down_and_changes_neither():
     base, over = {"a": {"b": 1, "c": {"d": 2}}, "e": 3}, {"a": {"c": {"d": 4}}, "e": {"f": 5}}
-    assert config.deep_merge(base, over) == {"a": {"b": 1, "c": {"d": 4}}, "e": {"f": 5}}
+    assert deep_merge(base, over) == {"a": {"b": 1, "c": {"d": 4}}, "e": {"f": 5}}
     assert base == {"a": {"b": 1, "c": {"d": 2}}, "e": 3}
 
 
@@ -198,17 +200,17 @@ def test_a_table_gives_runs(tmp_path):
         "ours||||9|3||by us",
         "theirs|images|Theirs||||/some/folder|",
     )
-    average, ours, theirs = config.load_runs(path, TrainingOptions())
-    assert (average.kind, average.baseline, average.training) == ("baseline", "average", {})
+    average, ours, theirs = load_runs(path, TrainingOptions())
+    assert (average.kind, average.fusion_model, average.training) == ("baseline", "average", {})
     assert (ours.kind, ours.title, ours.note) == ("trained", "ours", "by us")
-    assert config.override(TrainingOptions(), ours.training) == TrainingOptions(classes=9, seed=3)
+    assert override(TrainingOptions(), ours.training) == TrainingOptions(classes=9, seed=3)
     assert (theirs.kind, theirs.images, theirs.title) == ("images", "/some/folder", "Theirs")
 
 
 def test_a_table_as_spreadsheets_write_it(tmp_path):
     path = tmp_path / "runs.tsv"
     path.write_bytes("\ufeffrun\tseed\r\nours\t4\r\n".encode())
-    (run,) = config.load_runs(path, TrainingOptions())
+    (run,) = load_runs(path, TrainingOptions())
     assert (run.name, run.training) == ("ours", {"seed": "4"})
 
 
@@ -243,31 +245,31 @@ def test_a_table_as_spreadsheets_write_it(tmp_path):
 )
 def test_a_wrong_table_is_named(tmp_path, lines, says):
     with pytest.raises(UserError, match=says) as caught:
-        config.load_runs(write_table(tmp_path, *lines), TrainingOptions())
+        load_runs(write_table(tmp_path, *lines), TrainingOptions())
     assert "runs.tsv" in str(caught.value)
 
 
 def test_a_table_that_is_not_utf8_is_named(tmp_path):
     (tmp_path / "runs.tsv").write_bytes("run\ttitle\na\té\n".encode("latin-1"))
     with pytest.raises(UserError, match=r"runs\.tsv is not UTF-8"):
-        config.load_runs(tmp_path / "runs.tsv", TrainingOptions())
+        load_runs(tmp_path / "runs.tsv", TrainingOptions())
 
 
 def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(UserError, match=r"gone\.tsv does not exist"):
-        config.load_runs(tmp_path / "gone.tsv", TrainingOptions())
+        load_runs(tmp_path / "gone.tsv", TrainingOptions())
 
 
 @pytest.mark.parametrize("model", FUSION_MODELS)
 def test_every_fusion_model_may_stand_in_a_table(tmp_path, model):
-    (run,) = config.load_runs(write_table(tmp_path, "run|fusion_model", f"a|{model}"), TrainingOptions())
+    (run,) = load_runs(write_table(tmp_path, "run|fusion_model", f"a|{model}"), TrainingOptions())
     assert run.training == {"fusion_model": model}
 
 
 @pytest.mark.parametrize("baseline", BASELINES)
 def test_every_baseline_may_stand_in_a_table(tmp_path, baseline):
     path = write_table(tmp_path, "run|kind|fusion_model", f"a|baseline|{baseline}")
-    assert config.load_runs(path, TrainingOptions())[0].baseline == baseline
+    assert load_runs(path, TrainingOptions())[0].fusion_model == baseline
 
 
 @pytest.mark.parametrize(
@@ -289,33 +291,33 @@ def test_a_wrong_descriptor_is_named(tmp_path, text, says):
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match=says) as caught:
-        config.load_descriptor(path)
+        load_descriptor(path)
     assert "mine.yaml" in str(caught.value)
 
 
 def test_a_missing_descriptor_names_its_neighbours(tmp_path):
     (tmp_path / "msrs.yaml").touch()
     with pytest.raises(UserError, match=r"mrss\.yaml does not exist") as caught:
-        config.load_descriptor(tmp_path / "mrss.yaml")
+        load_descriptor(tmp_path / "mrss.yaml")
     assert caught.value.expected == "msrs"
 
 
 @pytest.mark.parametrize("default", [TrainingOptions(), SegmentationOptions(), DetectionOptions()], ids=type)
 def test_options_go_to_json_and_back(default):
-    text = config.to_json(default)
+    text = to_json(default)
     assert json.loads(text) == asdict(default)
-    assert config.parse_options(type(default)(epochs=default.epochs + 1), text) == default
+    assert parse_options(type(default)(epochs=default.epochs + 1), text) == default
 
 
 def test_assignments_come_last_and_are_texts():
-    options = config.parse_options(TrainingOptions(), '{"epochs": 3, "seed": 1}', ["seed=2", "learning_rate=1e-3"])
+    options = parse_options(TrainingOptions(), '{"epochs": 3, "seed": 1}', ["seed=2", "learning_rate=1e-3"])
     assert options == TrainingOptions(epochs=3, seed=2, learning_rate=1e-3)
     assert type(options.learning_rate) is float
 
 
 def test_settings_may_come_from_a_file(tmp_path):
     (tmp_path / "mine.yaml").write_text("epochs: 7\n")
-    assert config.parse_options(TrainingOptions(), str(tmp_path / "mine.yaml")).epochs == 7
+    assert parse_options(TrainingOptions(), str(tmp_path / "mine.yaml")).epochs == 7
 
 
 @pytest.mark.parametrize(
@@ -332,12 +334,67 @@ def test_settings_may_come_from_a_file(tmp_path):
 )
 def test_wrong_options_are_named(settings, assignments, says):
     with pytest.raises(UserError, match=says):
-        config.parse_options(TrainingOptions(), settings, assignments)
+        parse_options(TrainingOptions(), settings, assignments)
 
 
 def test_every_training_setting_may_be_a_column(tmp_path):
     names = [field.name for field in fields(TrainingOptions)]
     values = [str(getattr(TrainingOptions(), name)) for name in names]
     path = write_table(tmp_path, "|".join(["run", *names]), "|".join(["a", *values]))
-    (run,) = config.load_runs(path, TrainingOptions())
-    assert config.override(TrainingOptions(), run.training) == TrainingOptions()
+    (run,) = load_runs(path, TrainingOptions())
+    assert override(TrainingOptions(), run.training) == TrainingOptions()
+
+
+def test_several_seeds_make_several_runs(tmp_path):
+    path = write_table(tmp_path, "run|title|seeds|tables", "a|A|0, 1 2|3 6", "b||7|", "c|||")
+    runs = load_runs(path, TrainingOptions())
+    assert [run.name for run in runs] == ["a_seed0", "a_seed1", "a_seed2", "b", "c"]
+    assert [run.title for run in runs] == ["A (seed 0)", "A (seed 1)", "A (seed 2)", "b", "c"]
+    assert [run.training.get("seed") for run in runs] == ["0", "1", "2", "7", None]
+    assert {run.tables for run in runs[:3]} == {("3", "6")}
+    assert runs[3].tables == ()
+
+
+def test_a_released_checkpoint_is_used_as_its_authors_do(tmp_path):
+    path = write_table(
+        tmp_path,
+        "run|kind|fusion_model|checkpoint|inference",
+        "a|published|emma|x.pth|",
+        "b|published|emma|x.pth|plain",
+    )
+    theirs, plain = load_runs(path, TrainingOptions())
+    assert (theirs.kind, theirs.fusion_model, theirs.checkpoint, theirs.inference) == (
+        "published", "emma", "x.pth", "emma",
+    )  # fmt: skip
+    assert plain.inference == "plain"
+
+
+@pytest.mark.parametrize(
+    ("columns", "row", "message"),
+    [
+        ("run|kind|fusion_model|checkpoint", "a|published|emma|", "needs the column `checkpoint`"),
+        ("run|kind|fusion_model|checkpoint", "a|published|nonet|x.pth", "no released checkpoint of 'nonet'"),
+        ("run|kind|checkpoint", "a|trained|x.pth", "`checkpoint` is for runs of kind 'published'"),
+        ("run|kind|fusion_model|seeds", "a|baseline|average|1 2", "`seeds` is for runs of kind 'trained'"),
+        ("run|inference", "a|nosuch", "unknown inference 'nosuch'"),
+        ("run|seed|seeds", "a|1|2", "both `seed` and `seeds`"),
+        ("run|seeds", "a|1 1", "seeds twice: ['1']"),
+        ("run|seeds", "a|one", "seed"),
+    ],
+)
+def test_a_wrong_row_is_named(tmp_path, columns, row, message):
+    with pytest.raises(UserError) as caught:
+        load_runs(write_table(tmp_path, columns, row), TrainingOptions())
+    assert message in str(caught.value)
+
+
+def test_tables_of_runs_and_of_the_configuration_must_agree(tmp_path):
+    settings = load_settings(LEAST | {"tables": {"3": {"datasets": ["scenes"]}}})
+    runs = load_runs(write_table(tmp_path, "run|tables", "a|3", "b|4"), TrainingOptions())
+    with pytest.raises(UserError, match="run 'b': no table '4'"):
+        check_tables(settings, runs)
+    with pytest.raises(UserError, match=r"No run of .* stands in table 3"):
+        check_tables(settings, runs[2:])
+    check_tables(load_settings(LEAST), runs)
+    with pytest.raises(UserError, match="msrs is not among the datasets"):
+        load_settings(LEAST | {"tables": {"3": {"datasets": ["msrs"]}}})

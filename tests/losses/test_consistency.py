@@ -116,6 +116,10 @@ def test_a_dead_label_costs_nothing_and_the_balance_term_makes_it_dear():
     balanced = consistency_loss(alive, alive, label["alive"], balance=0.5)
     assert balanced.item() == pytest.approx(-0.5 * math.log(4))
     assert consistency_loss(dead, dead, label["dead"], balance=0.5).item() == pytest.approx(0, abs=1e-9)
+    # half the greatest entropy is enough: more of it is not rewarded, less of it still is
+    enough = consistency_loss(alive, alive, label["alive"], balance=0.5, balance_until=0.5)
+    assert enough.item() == pytest.approx(-0.5 * math.log(4) / 2)
+    assert consistency_loss(dead, dead, label["dead"], 0.5, 0.5).item() == pytest.approx(0, abs=1e-9)
 
 
 def test_entropy_is_in_nats():

@@ -5,12 +5,19 @@ import pytest
 import torch
 
 from reference.color import delta_e76_of, delta_e2000_of, delta_e_loop
+from reference.fmi import fmi_loop
 from reference.images import as_tensor, natural_triple
 from reference.levels import en_loop, mi_loop
+from reference.moments import cc_loop, psnr_loop, scd_loop, sd_loop
+from reference.nabf import nabf_loop
 from reference.qabf import qabf_loop
+from reference.sharpness import ag_loop, sf_loop
 from reference.ssim import ms_ssim_loop, ssim_loop
-from reference.vif import vif_loop
-from ssvif.metrics.collection import METRICS, evaluate
+from reference.vif import vif_loop, viff_loop
+from ssvif.metrics.collection import METRICS, PAPER_SEVEN, STANDARD_SET, evaluate, of_convention
+from ssvif.ops.errors import UserError
+
+ALL = tuple(METRICS)
 
 REFERENCES = {
     "en": en_loop,
@@ -23,8 +30,18 @@ REFERENCES = {
     "ms_ssim255": lambda *images: ms_ssim_loop(*images, dynamic_range=255),
     "delta_e76": lambda visible, infrared, fused: delta_e_loop(visible, fused, delta_e76_of),
     "delta_e2000": lambda visible, infrared, fused: delta_e_loop(visible, fused, delta_e2000_of),
+    "sd": sd_loop,
+    "sf": sf_loop,
+    "ag": ag_loop,
+    "cc": cc_loop,
+    "scd": scd_loop,
+    "psnr": psnr_loop,
+    "fmi": fmi_loop,
+    "nabf": nabf_loop,
+    "viff": viff_loop,
 }
-TOLERANCES = {name: 1e-7 if name == "vif" else 1e-9 for name in METRICS}
+# thresholds of 1e-10 in VIF and VIFF flip on rounding
+TOLERANCES = dict.fromkeys(METRICS, 1e-9) | {"vif": 1e-7, "viff": 1e-7}
 
 
 def check(name, images):
@@ -61,8 +78,15 @@ def test_flat_bright_and_flat_dark_parts(name):
     check(name, (visible, infrared, fused))
 
 
-@pytest.mark.parametrize("name", ["en", "mi", "qabf", "delta_e76", "delta_e2000"])
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 7), (3, 2)])
+TINY = [
+    pytest.param(name, height, width, id=f"{name}-{height}x{width}")
+    for name, each in METRICS.items()
+    for height, width in ((1, 1), (1, 7), (3, 2), (3, 3), (2, 5))
+    if each.smallest_side <= min(height, width)
+]
+
+
+@pytest.mark.parametrize(("name", "height", "width"), TINY)
 def test_tiny_images(name, height, width):
     rng = np.random.default_rng(0)
     shapes = ((height, width, 3), (height, width), (height, width, 3))
@@ -70,7 +94,7 @@ def test_tiny_images(name, height, width):
 
 
 def test_all_at_once_equal_one_by_one(batch):
-    together = evaluate(*batch)
+    together = evaluate(*batch, ALL)
     assert list(together) == list(METRICS)
     for name, function in METRICS.items():
         assert together[name].shape == (3,)
@@ -80,16 +104,34 @@ def test_all_at_once_equal_one_by_one(batch):
 
 def test_gray_infrared_may_come_as_rgb(batch):
     visible, infrared, fused = batch
-    repeated = evaluate(visible, infrared.expand(-1, 3, -1, -1), fused)
-    for name, values in evaluate(visible, infrared, fused).items():
+    repeated = evaluate(visible, infrared.expand(-1, 3, -1, -1), fused, ALL)
+    for name, values in evaluate(visible, infrared, fused, ALL).items():
         assert torch.equal(repeated[name], values)
 
 
 def test_descriptions_are_complete():
     for name, each in METRICS.items():
-        assert each.better == ("down" if name.startswith("delta_e") else "up")
+        assert each.better == ("down" if name.startswith(("delta_e", "nabf")) else "up")
         assert each.__doc__ is not None
         assert "Range" in each.__doc__
         assert "Source: " in each.__doc__
     titles = [each.title for each in METRICS.values()]
     assert len(set(titles)) == len(titles)
+
+
+def test_the_usual_sets(batch):
+    assert set(PAPER_SEVEN) < set(STANDARD_SET) < set(METRICS)
+    assert tuple(evaluate(*batch)) == STANDARD_SET
+
+
+def test_conventions():
+    assert of_convention(STANDARD_SET, "paper") == PAPER_SEVEN
+    assert of_convention(STANDARD_SET, "standard") == (
+        "en", "mi", "vif", "qabf", "ssim255", "ms_ssim255", "delta_e2000",
+    )  # fmt: skip
+    assert of_convention(STANDARD_SET, "both") == STANDARD_SET
+    assert of_convention(["ssim", "sd"], "standard") == ("sd",)
+    with pytest.raises(UserError, match=r"(?s)paper standard.*printed"):
+        of_convention(STANDARD_SET, "printed")
+    with pytest.raises(UserError, match="Unknown metric"):
+        of_convention(["mean"], "both")

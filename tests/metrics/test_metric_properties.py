@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssvif.metrics.collection import METRICS, evaluate
+from ssvif.ops.color import luma
 from ssvif.ops.errors import UserError
 
 BEST_QABF = 0.9994 / (1 + math.exp(-7.5)) * 0.9879 / (1 + math.exp(-4.4))
@@ -20,7 +21,16 @@ IDENTITY = {
     "ms_ssim255": 2.0,
     "delta_e76": 0.0,
     "delta_e2000": 0.0,
+    "cc": 1.0,
+    "scd": 0.0,
+    "psnr": math.inf,
+    "fmi": 1.0,
+    "nabf": 0.0,
+    "viff": 1.0,
 }
+# of three equal constants: what depends on variation is 0, for nothing varies
+CONSTANT = {**IDENTITY, "en": 0.0, "mi": 0.0, "sd": 0.0, "sf": 0.0, "ag": 0.0, "cc": 0.0}
+ALL = tuple(METRICS)
 
 
 def constant(level, side=161):
@@ -39,24 +49,53 @@ def test_identity(name, batch):
 
 @pytest.mark.parametrize("level", [1, 77, 255])
 def test_three_equal_constants(level):
-    values = evaluate(*[constant(level)] * 3)
-    for name, best in {**IDENTITY, "en": 0.0, "mi": 0.0}.items():
+    values = evaluate(*[constant(level)] * 3, ALL)
+    assert values.keys() == CONSTANT.keys()
+    for name, best in CONSTANT.items():
         assert values[name].item() == pytest.approx(best, rel=0, abs=1e-12), name
 
 
 def test_three_black_images():
-    values = evaluate(*[constant(0)] * 3)
+    values = evaluate(*[constant(0)] * 3, ALL)
     assert math.isnan(values.pop("qabf").item())
     for name, value in values.items():
-        assert value.item() == IDENTITY.get(name, 0.0), name
+        assert value.item() == CONSTANT[name], name
 
 
 def test_constant_fused_image_tells_nothing(batch):
     visible, infrared, _ = batch
-    values = evaluate(visible[:1], infrared[:1], constant(90, 176)[..., :163], ["en", "mi", "vif"])
-    assert values["en"].item() == 0
+    names = ["en", "vif", "sd", "sf", "ag", "cc", "nabf", "mi", "viff", "fmi"]
+    values = evaluate(visible[:1], infrared[:1], constant(90, 176)[..., :163], names)
+    assert [values[name].item() for name in names[:7]] == [0.0] * 7
     assert values["mi"].item() == pytest.approx(0, abs=1e-12)
-    assert values["vif"].item() == 0
+    assert values["viff"].item() == pytest.approx(0, abs=1e-5)
+    assert values["fmi"].item() < 0.02  # windows where a source is flat in the same gray level
+
+
+def test_a_fused_image_equal_to_a_source(batch):
+    visible, infrared, _ = batch
+    assert METRICS["nabf"](visible, infrared, infrared).tolist() == [0.0] * 3
+    added = infrared.double() - luma(visible)
+    for i, value in enumerate(METRICS["scd"](visible, infrared, infrared)):
+        both = torch.stack([added[i].flatten(), infrared[i].double().flatten()])
+        assert value.item() == pytest.approx(torch.corrcoef(both)[0, 1].item(), rel=0, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["cc", "scd", "sd", "sf", "ag", "fmi", "ssim255", "vif"])
+def test_brightness_matters_as_defined(name, batch):
+    dark = [luma(each) // 2 for each in batch]
+    brighter = METRICS[name](*(each + 100 for each in dark))
+    if name == "ssim255":  # only its luminance term sees a shift of all images
+        assert (brighter > METRICS[name](*dark)).all()
+    else:
+        torch.testing.assert_close(brighter, METRICS[name](*dark), rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", ["sd", "sf", "ag"])
+def test_contrast_is_proportional(name, batch):
+    dark = [luma(each) // 2 for each in batch]
+    doubled = METRICS[name](*(2 * each for each in dark))
+    torch.testing.assert_close(doubled, 2 * METRICS[name](*dark), rtol=1e-13, atol=0)
 
 
 def test_vif_of_flat_sources_counts_one_each(batch):
@@ -64,7 +103,8 @@ def test_vif_of_flat_sources_counts_one_each(batch):
     assert METRICS["vif"](constant(3), constant(200), fused).item() == 2
 
 
-@pytest.mark.parametrize("name", [name for name in METRICS if not name.startswith("delta_e")])
+# VIFF takes the infrared source where both gains are equal, as where both windows are flat
+@pytest.mark.parametrize("name", [name for name in METRICS if not name.startswith("delta_e") and name != "viff"])
 def test_sources_may_be_swapped(name, batch):
     visible, infrared, fused = batch
     swapped = METRICS[name](infrared, visible, fused)
@@ -80,9 +120,9 @@ def test_source_and_fused_may_be_swapped(name, batch):
 
 def test_batch_order_and_size_do_not_matter(batch):
     order = [2, 0, 1]
-    values = evaluate(*batch)
-    permuted = evaluate(*(each[order] for each in batch))
-    alone = evaluate(*(each[1:2] for each in batch))
+    values = evaluate(*batch, ALL)
+    permuted = evaluate(*(each[order] for each in batch), ALL)
+    alone = evaluate(*(each[1:2] for each in batch), ALL)
     for name in METRICS:
         assert torch.equal(permuted[name], values[name][order])
         assert torch.equal(alone[name], values[name][1:2])
@@ -90,7 +130,7 @@ def test_batch_order_and_size_do_not_matter(batch):
         torch.testing.assert_close(turned, values[name][order], rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize("name", ["vif", "ssim", "ssim255", "qabf"])
+@pytest.mark.parametrize("name", ["vif", "ssim", "ssim255", "qabf", "psnr", "cc", "fmi", "viff"])
 def test_noise_lowers_the_value(name, batch):
     gray = batch[1][:1]
     noise = torch.randn(gray.shape, generator=torch.Generator().manual_seed(0))
@@ -120,7 +160,15 @@ def test_ranges(height, width, channels, levels, seed):
     assert ((values["qabf"] >= 0) & (values["qabf"] <= BEST_QABF + 1e-12)).all()
     assert (values["delta_e76"] >= 0).all()
     assert (values["delta_e2000"] >= 0).all()
-    assert all((each >= 0).all() for name, each in values.items() if name == "vif")
+    assert all((each >= 0).all() for name, each in values.items() if name in ("vif", "viff"))
+    assert ((values["sd"] >= 0) & (values["sd"] <= 127.5)).all()
+    assert ((values["sf"] >= 0) & (values["sf"] <= 361)).all()
+    assert ((values["ag"] >= 0) & (values["ag"] <= 255)).all()
+    assert (values["cc"].abs() <= 1 + 1e-12).all()
+    assert (values["scd"].abs() <= 2 + 1e-12).all()
+    assert (values["psnr"] >= 0).all()
+    assert ((values["fmi"] >= 0) & (values["fmi"] <= 1)).all()
+    assert ((values["nabf"] >= 0) & (values["nabf"] <= 1)).all()
 
 
 @pytest.mark.parametrize(
@@ -148,7 +196,10 @@ def test_no_images_is_an_error(batch):
         evaluate(*(each[:0] for each in batch))
 
 
-@pytest.mark.parametrize(("name", "side"), [("ssim", 11), ("ssim255", 11), ("vif", 41), ("ms_ssim", 161)])
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [("ssim", 11), ("ssim255", 11), ("vif", 41), ("viff", 41), ("ms_ssim", 161), ("ag", 2), ("nabf", 2), ("fmi", 3)],
+)
 def test_smallest_side(name, side, batch):
     METRICS[name](*(each[:1, :, :side, :] for each in batch))
     with pytest.raises(ValueError, match=f"smallest side is {side}"):
@@ -156,7 +207,7 @@ def test_smallest_side(name, side, batch):
 
 
 def test_unknown_metric_names_the_known_ones(batch):
-    with pytest.raises(UserError, match=r"(?s)ms_ssim255.*psnr"):
-        evaluate(*batch, ["en", "psnr"])
+    with pytest.raises(UserError, match=r"(?s)ms_ssim255.*bleu"):
+        evaluate(*batch, ["en", "bleu"])
     with pytest.raises(UserError, match="No metric"):
         evaluate(*batch, [])

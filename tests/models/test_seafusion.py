@@ -1,75 +1,33 @@
 from __future__ import annotations
 
-import re
-
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from reference.networks import draw, fill
+from ssvif.models.published import dead_parameters, load_published
 from ssvif.models.seafusion import SeAFusion
 
-# the released network's names → ours; its BatchNorms are never called
-NAMES = (
-    (r"^vis_", "visible_encoder."),
-    (r"^inf_", "infrared_encoder."),
-    (r"encoder\.conv\.conv\.", "encoder.0."),
-    (r"encoder\.rgbd1\.", "encoder.2."),
-    (r"encoder\.rgbd2\.", "encoder.3."),
-    (r"\.dense\.conv([12])\.conv\.", r".dense\1."),
-    (r"\.convdown\.conv\.", ".dense_out."),
-    (r"\.convup\.conv\.", ".gradient_out."),
-    (r"\.sobelconv\.conv([xy])\.", r".gradient.\1."),
-    (r"^decode4\.conv\.", "reconstruct.0."),
-    (r"^decode3\.conv\.", "reconstruct.2."),
-    (r"^decode2\.conv\.", "reconstruct.4."),
-    (r"^decode1\.conv\.", "reconstruct.6."),
+
+@pytest.mark.parametrize(
+    ("file", "channels"), [("seafusion_seed0", 1), ("seafusion_3ch_seed0", 3), ("seafusion_released", 1)]
 )
-
-
-def translate(state):
-    """The state dictionary of the released network, under our names."""
-    translated = {}
-    for name, value in state.items():
-        if ".bn." not in name:
-            for pattern, replacement in NAMES:
-                name = re.sub(pattern, replacement, name)
-            translated[name] = value
-    return translated
-
-
-def fill(model):
-    """Give every weight a value that follows from its place alone."""
-    with torch.no_grad():
-        for number, parameter in enumerate(model.parameters()):
-            places = torch.arange(parameter.numel(), dtype=torch.float64)
-            scale = 0.8 / parameter[0].numel() ** 0.5
-            parameter.copy_((torch.sin(places * 0.7 + number) * scale).view_as(parameter))
-    return model.eval()
-
-
-def draw(channels, height, width, batch=1):
-    """Two images of smooth waves, in [0,1]."""
-    rows, columns = torch.meshgrid(torch.arange(float(height)), torch.arange(float(width)), indexing="ij")
-    phases = torch.arange(float(batch * channels)).view(batch, channels, 1, 1)
-    visible = torch.sin(rows / 5 + phases) * torch.cos(columns / 7)
-    return visible / 2 + 0.5, (torch.sin((rows + columns) / 6) / 2 + 0.5).expand_as(visible)
-
-
-@pytest.mark.parametrize(("file", "channels"), [("seafusion_seed0", 1), ("seafusion_3ch_seed0", 3)])
 @torch.no_grad()
 def test_agrees_with_the_original(shared, file, channels):
     stored = load_file(shared / "parity" / f"{file}.safetensors")
     weights = {key.removeprefix("weights/"): each for key, each in stored.items() if key.startswith("weights/")}
-    model = SeAFusion(channels).eval()
-    model.load_state_dict(translate(weights))
+    model = load_published("seafusion", weights)
+    assert model.channels == channels
     sizes = {key.split("/")[1] for key in stored if key.startswith("input/")}
     assert sizes
     for size in sizes:
         visible, infrared = stored[f"input/{size}/vis"], stored[f"input/{size}/ir"]
         features = model.backbone(visible, infrared)
         assert (model(visible, infrared) - stored[f"output/{size}/fused"]).abs().max() <= 5e-5
+        if file == "seafusion_released":  # stored without features
+            continue
         if f"features/{size}/fused" in stored:
             assert (features - stored[f"features/{size}/fused"]).abs().max() <= 5e-5
         else:
@@ -85,7 +43,7 @@ def test_has_the_papers_parameters(channels, parameters, backbone, decoder):
     model = SeAFusion(channels)
     in_decoder = sum(each.numel() for each in model.reconstruct.parameters())
     in_backbone = sum(each.numel() for each in model.parameters()) - in_decoder
-    dead = 2 * (64 + 32 + 16 + channels)
+    dead = dead_parameters("seafusion", channels)
     assert in_backbone == backbone
     assert in_decoder + dead == decoder
     assert in_backbone + in_decoder + dead == parameters

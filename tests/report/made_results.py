@@ -54,3 +54,17 @@ def write_history(folder: Path, *, collapsed: bool = False, joint: bool = True) 
 def picture(path: Path, array: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(array.astype(np.uint8)).save(path)
+
+
+def write_gradients(folder: Path, cosines=(0.5, 0.1, 0.3)) -> None:
+    columns = ("epoch", "step", "projection_consistency", "projection_fusion", "cosine")
+    rows = [(4, step, value / 100, value * 100, value) for step, value in enumerate(cosines, start=1)]
+    write(folder / "gradients.csv", columns, rows)
+
+
+def write_pseudo_labels(folder: Path) -> None:
+    write(folder / "pseudo_labels/classes.csv", ("class", "share"), [(3, 0.75), (1, 0.2495), (0, 0.0005)])
+    write(
+        folder / "pseudo_labels/follows.csv", ("cue", "explained"), [("visible", 0.2), ("infrared", 0.625), ("row", 0)]
+    )
+    picture(folder / "pseudo_labels/001 #1.png", np.zeros((8, 48, 3)))

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from report.made_results import IOU, PAIRS, picture, write, write_history
+from report.made_results import IOU, PAIRS, picture, write, write_gradients, write_history, write_pseudo_labels
+from ssvif.ops.choose import choose_evenly
 from ssvif.ops.errors import UserError
 from ssvif.report.page import make_page
-from ssvif.ops.choose import choose_evenly
 from ssvif.report.runs import RunLabel
 from ssvif.report.tables import make_tables
 
@@ -59,6 +59,8 @@ def build(results, source, tmp_path):
 
 def test_every_link_resolves_and_nothing_comes_from_outside(build, results):
     write_history(results / "toy/ours")
+    write_gradients(results / "toy/ours")
+    write_pseudo_labels(results / "toy/ours")
     reader, page = build()
     assert len(reader.links) > 20
     for link in reader.links:
@@ -70,6 +72,15 @@ def test_every_link_resolves_and_nothing_comes_from_outside(build, results):
     linked = {unquote(link) for link in reader.links}
     present = {path.relative_to(page.parent).as_posix() for path in page.parent.rglob("*") if path.is_file()}
     assert present - {"index.html"} <= linked
+
+
+def test_gradients_and_pseudo_labels_are_told(build, results):
+    write_gradients(results / "toy/ours")
+    write_pseudo_labels(results / "toy/ours")
+    text = " ".join(" ".join(build()[0].text).split())
+    assert "+0.3 (-0.197 to +0.797)" in text
+    assert "2 classes occur in these validation pairs, the largest on 75% of the pixels" in text
+    assert "visible brightness 20%, heat 62%, height in the image 0%" in text
 
 
 def test_ids_are_unique_and_pictures_are_described_and_lazy(build):

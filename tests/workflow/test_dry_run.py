@@ -20,6 +20,34 @@ def test_every_configuration_gives_a_graph(project, name):
         assert "detect" not in counted
 
 
+def test_a_table_of_the_paper_is_a_target(project):
+    """Table III: three networks with and without SSVIF, four other weightings, one stage; on FMB alone."""
+    done = run_snakemake(project, "-n", "table_3", "--configfile", "config/paper.yaml")
+    assert jobs(done) == {
+        "split": 1, "pack": 1, "train": 11, "fuse": 11, "score": 11, "segment": 11, "table_3": 1, "total": 47,
+    }  # fmt: skip
+    assert "results/paper/msrs" not in done.stdout + done.stderr
+
+
+def test_several_seeds_of_a_row_are_several_runs(project):
+    path = project / "config/experiments/paper.tsv"
+    text = path.read_text()
+    path.write_text(text.replace("\t\t1\t0\t8\t", "\t\t1\t0 1 2\t8\t"))
+    assert path.read_text() != text
+    done = run_snakemake(project, "-n", "table_8", "--configfile", "config/paper.yaml")
+    assert jobs(done)["train"] == 4
+
+
+def test_a_released_checkpoint_is_a_run(project):
+    (project / "their net.pth").touch()
+    table = "run\tkind\tfusion_model\tcheckpoint\ntheirs\tpublished\tseafusion\ttheir net.pth\n"
+    (project / "config/experiments/demo.tsv").write_text(table)
+    done = run_snakemake(project, "-n", "-p")
+    assert "train" not in jobs(done)
+    text = done.stdout + done.stderr
+    assert "--checkpoint 'their net.pth' --network seafusion --inference seafusion" in text
+
+
 def test_one_file_of_one_run_is_a_target(project):
     done = run_snakemake(project, "-n", "--cores", "2", "results/scenes/seafusion_ssvif/fusion_metrics.csv")
     assert jobs(done) == {

@@ -1,10 +1,5 @@
 # Tables of all runs and the page that shows them.
 
-RUN_ARGUMENTS = [
-    f"--run={dataset}/{run.name}={run.title}"
-    for dataset in DESCRIPTORS
-    for run in RUNS.values()
-]
 TITLE_ARGUMENTS = [
     f"--title={name}={descriptor.title}" for name, descriptor in DESCRIPTORS.items()
 ]
@@ -12,7 +7,8 @@ TITLE_ARGUMENTS = [
 
 rule tables:
     input:
-        ALL_SCORES,
+        scores=ALL_SCORES,
+        gradients=GRADIENTS,
     output:
         report(
             directory(TABLES),
@@ -29,7 +25,7 @@ rule tables:
         runtime=10,
     params:
         # by functions: a brace in a title is not a wildcard
-        runs=lambda wildcards: RUN_ARGUMENTS,
+        runs=lambda wildcards: label_runs(),
         titles=lambda wildcards: TITLE_ARGUMENTS,
         results=RESULTS,
         code=fingerprint("ssvif.report.tables"),
@@ -40,11 +36,40 @@ rule tables:
         " {params.titles:q} {params.runs:q} > {log:q} 2>&1"
 
 
+for table in SETTINGS.tables:
+
+    rule:
+        name:
+            f"table_{table}"
+        input:
+            table_scores(table),
+        output:
+            directory(RESULTS / f"table_{table}"),
+        log:
+            LOGS / f"table_{table}.log",
+        benchmark:
+            BENCHMARKS / f"table_{table}.tsv"
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            runs=lambda wildcards, table=table: label_runs(table),
+            titles=lambda wildcards: TITLE_ARGUMENTS,
+            results=RESULTS,
+            code=fingerprint("ssvif.report.tables"),
+        message:
+            f"Making the runs of table {table} a table"
+        shell:
+            "ssvif tables --results {params.results:q} --published config/published --output {output:q}"
+            " {params.titles:q} {params.runs:q} > {log:q} 2>&1"
+
+
 rule report:
     input:
         scores=ALL_SCORES,
         histories=HISTORIES,
-        splits=expand(RESULTS / "{dataset}/data/splits.csv", dataset=DESCRIPTORS),
+        pseudo_labels=PSEUDO_LABELS,
+        splits=expand(RESULTS / "{dataset}/data/splits.csv", dataset=RUNS_OF),
         tables=rules.tables.output,
     output:
         report(
@@ -61,8 +86,8 @@ rule report:
         mem_mb=2000,
         runtime=30,
     params:
-        runs=lambda wildcards: RUN_ARGUMENTS,
-        sources=[f"--source={name}={source_folder(name)}" for name in DESCRIPTORS],
+        runs=lambda wildcards: label_runs(),
+        sources=[f"--source={name}={source_folder(name)}" for name in RUNS_OF],
         results=RESULTS,
         title=lambda wildcards: SETTINGS.report.title,
         pairs=SETTINGS.report.pairs,

@@ -7,6 +7,8 @@ rule train:
     output:
         model=RESULTS / "{dataset}/{run}/model.safetensors",
         history=RESULTS / "{dataset}/{run}/history.csv",
+        gradients=RESULTS / "{dataset}/{run}/gradients.csv",
+        pseudo_labels=directory(RESULTS / "{dataset}/{run}/pseudo_labels"),
         record=RESULTS / "{dataset}/{run}/record.json",
     log:
         LOGS / "{dataset}/{run}/train.log",
@@ -24,7 +26,7 @@ rule train:
         # outside the declared outputs, which Snakemake deletes before a job and after a failed one
         state=lambda wildcards: STATES / wildcards.dataset / f"{wildcards.run}.pt",
         device=SETTINGS.device,
-        code=fingerprint("ssvif.training.loop"),
+        code=training_code,
     message:
         "Training {wildcards.run} on {wildcards.dataset}"
     shell:
@@ -44,13 +46,15 @@ rule fuse:
     priority: 1
     threads: SETTINGS.threads
     resources:
-        gpu=lambda wildcards: GPU if RUNS[wildcards.run].kind == "trained" else 0,
+        gpu=lambda wildcards: (
+            GPU if RUNS[wildcards.run].kind in ("trained", "published") else 0
+        ),
         mem_mb=4000,
         runtime=120,
     params:
         method=fuse_method,
         device=SETTINGS.device,
-        code=fingerprint("ssvif.fusion"),
+        code=fuse_code,
     message:
         "Fusing {wildcards.dataset} with {wildcards.run}"
     shell:

@@ -1,49 +1,32 @@
-"""Configuration: YAML and TSV in, typed and validated settings out.
-
-The only module that reads configuration; used by the command line and the Snakefile alone. What is
-below takes plain arguments, so every option is defined where it is used and only assembled here.
-"""
+"""What a configuration file may say, and a dataset's descriptor."""
 
 from __future__ import annotations
 
-import csv
-import difflib
-import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass as validated
 
+from ssvif.config.options import (
+    STRICT,
+    CheckedDetection,
+    CheckedSegmentation,
+    CheckedTraining,
+    invalid,
+    read_yaml,
+)
+from ssvif.config.runs import NAME, Run
 from ssvif.data.layouts import Descriptor
 from ssvif.downstream.options import DetectionOptions, SegmentationOptions
-from ssvif.models.names import BASELINES, class_path
+from ssvif.models.names import class_path
 from ssvif.ops.errors import UserError
 from ssvif.training.options import TrainingOptions
 
-Option = TypeVar("Option", TrainingOptions, SegmentationOptions, DetectionOptions)
-STRICT = ConfigDict(extra="forbid", frozen=True)
-if TYPE_CHECKING:
-    CheckedTraining = TrainingOptions
-    CheckedSegmentation = SegmentationOptions
-    CheckedDetection = DetectionOptions
-else:
-    CheckedTraining = validated(TrainingOptions, config=STRICT)
-    CheckedSegmentation = validated(SegmentationOptions, config=STRICT)
-    CheckedDetection = validated(DetectionOptions, config=STRICT)
-CHECKED: dict[type, type] = {
-    TrainingOptions: CheckedTraining,
-    SegmentationOptions: CheckedSegmentation,
-    DetectionOptions: CheckedDetection,
-}
-KINDS = ("trained", "baseline", "images")
-NOT_TRAINING = ("run", "kind", "title", "images", "note")
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")  # what names a folder and stands in patterns and commands
-RESERVED = {"run": ("data",), "dataset": ("tables", "report", "logs", "benchmarks")}  # folders of their own
+RESERVED = ("tables", "report", "logs", "benchmarks")  # folders beside those of the datasets
+Dataset = Annotated[str, AfterValidator(lambda name: _check_dataset(name))]
 
 
 class ScenesSettings(BaseModel):
@@ -73,6 +56,14 @@ class ReportSettings(BaseModel):
     pairs: int = Field(12, ge=0)
 
 
+class TableSettings(BaseModel):
+    """A table of the paper, a target of its own: its runs' datasets, and their scores beside the fusion metrics."""
+
+    model_config = STRICT
+    datasets: list[Dataset] = Field(min_length=1)
+    scores: list[Literal["segmentation", "detection"]] = []
+
+
 def _none_if_false(value: Any) -> Any:
     # a key with nothing below it is None in YAML: that asks for the defaults, not for leaving it out
     if value is None:
@@ -81,20 +72,22 @@ def _none_if_false(value: Any) -> Any:
 
 
 def _check_dataset(name: str) -> str:
-    if not NAME.fullmatch(name) or name in RESERVED["dataset"]:
-        raise ValueError(f"not a name for a dataset: letters, digits, - and _; not {', '.join(RESERVED['dataset'])}")
+    if not NAME.fullmatch(name) or name in RESERVED or name.startswith("table_"):
+        raise ValueError(f"not a name for a dataset: letters, digits, - and _; not {', '.join(RESERVED)}, table_…")
     return name
 
 
 class Settings(BaseModel):
     """Everything a configuration file may say; see config/config.yaml for a commented one.
 
-    `segmentation: false` and `detection: false` leave these scores out.
+    `segmentation: false` and `detection: false` leave these scores out. `tables` maps a number, as the
+    experiments table's column `tables` has it, to what that table needs.
     """
 
     model_config = STRICT
-    datasets: list[Annotated[str, AfterValidator(_check_dataset)]] = Field(min_length=1)
+    datasets: list[Dataset] = Field(min_length=1)
     experiments: Path
+    tables: dict[str, TableSettings] = {}
     data_root: Path = Path("data")
     results: Path = Path("results")
     device: str = Field("auto", pattern="^(auto|cpu|cuda)$")
@@ -108,28 +101,12 @@ class Settings(BaseModel):
     detection: Annotated[CheckedDetection | None, BeforeValidator(_none_if_false)] = DetectionOptions()
     report: ReportSettings = ReportSettings()
 
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """One row of an experiments table.
-
-    Attributes:
-        name: of the run's folder.
-        kind: "trained", "baseline" or "images".
-        title: how tables call it; the name when the cell is empty.
-        baseline: of `ssvif.models.names.BASELINES`, for a baseline.
-        images: folder of another method's images, for images.
-        training: options that differ from the configuration's, for a trained run.
-        note: free text.
-    """
-
-    name: str
-    kind: str
-    title: str
-    baseline: str = ""
-    images: str = ""
-    training: Mapping[str, str]
-    note: str = ""
+    @model_validator(mode="after")
+    def _tables_show_known_datasets(self) -> Settings:
+        for name, table in self.tables.items():
+            if unknown := sorted(set(table.datasets) - set(self.datasets)):
+                raise ValueError(f"tables.{name}: {', '.join(unknown)} is not among the datasets")
+        return self
 
 
 def load_settings(
@@ -158,7 +135,7 @@ def load_settings(
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         known = {field.partition(".")[0] for field in _SETTINGS_KEYS}
-        raise _invalid(
+        raise invalid(
             f"{source} is not a valid configuration",
             error,
             known=_SETTINGS_KEYS,
@@ -190,155 +167,13 @@ def load_descriptor(path: Path) -> Descriptor:
     try:
         descriptor: Descriptor = TypeAdapter[Any](validated(Descriptor, config=STRICT)).validate_python(values)
     except ValidationError as error:
-        raise _invalid(
+        raise invalid(
             f"{path} is not a valid dataset descriptor",
             error,
             known=[field.name for field in fields(Descriptor)],
             remedy=f"correct {path}; config/datasets/folder.yaml explains every key",
         ) from error
     return descriptor
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping.
-
-    Raises:
-        UserError: the file is missing or holds something else.
-    """
-    if not path.is_file():
-        nearby = sorted(each.stem for each in path.parent.glob("*.yaml"))
-        raise UserError(f"{path} does not exist", expected=" | ".join(nearby))
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not YAML", got=str(error)) from error
-    if not isinstance(values, dict):
-        raise UserError(f"{path} must hold a mapping", got=type(values).__name__)
-    return values
-
-
-def load_runs(path: Path, defaults: TrainingOptions) -> list[Run]:
-    """Read an experiments table: a row a run, an empty cell takes the configuration's value.
-
-    Columns are `run`, `kind`, `title`, `images`, `note` and any setting of the training.
-
-    Args:
-        path: tab-separated, with a header line; lines that begin with # are skipped.
-        defaults: the configuration's training options, against which every row is checked.
-
-    Raises:
-        UserError: an unknown column, kind, model or value, a name twice; naming the file and the run.
-    """
-    if not path.is_file():
-        raise UserError(f"The experiments table {path} does not exist", remedy="correct `experiments`")
-    columns, rows = _read_table(path)
-    known = {*NOT_TRAINING, *(field.name for field in fields(TrainingOptions))}
-    if longer := [row.get("run") for row in rows if None in row]:
-        raise UserError(f"{path} has more cells than columns in the runs {longer}", expected="a cell a column")
-    if unknown := [column for column in columns if column not in known]:
-        raise UserError(f"{path} has unknown columns: {unknown}", expected=" | ".join(sorted(known)))
-    if twice := _twice(columns):
-        raise UserError(f"{path} has columns twice: {twice}", remedy="keep one of each")
-    runs = [_load_run(path, row, defaults) for row in rows]
-    if twice := _twice([run.name for run in runs]):
-        raise UserError(f"{path} names runs twice: {twice}")
-    if twice := _twice([run.title for run in runs]):
-        raise UserError(f"{path} gives a title twice: {twice}", remedy="tables and curves tell runs apart by it")
-    if not runs:
-        raise UserError(f"{path} has no runs", expected="a header line and one line a run")
-    return runs
-
-
-def _read_table(path: Path) -> tuple[Sequence[str], list[dict[str | None, Any]]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets put a mark at the start
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text", got=str(error), remedy="save it as UTF-8") from error
-    lines = [line for line in text.split("\n") if line.strip() and not line.startswith("#")]
-    try:
-        reader = csv.DictReader(lines, delimiter="\t", strict=True)
-        return reader.fieldnames or [], list(reader)
-    except csv.Error as error:  # e.g. a quote that is never closed, which would swallow the runs after it
-        raise UserError(f"{path} is not a tab-separated table", got=str(error)) from error
-
-
-def _twice(texts: Sequence[str]) -> list[str]:
-    return sorted({text for text in texts if texts.count(text) > 1})
-
-
-def _load_run(path: Path, row: Mapping[str | None, Any], defaults: TrainingOptions) -> Run:
-    cells = {key: (value or "").strip() for key, value in row.items() if key is not None}
-    name, kind = cells.get("run", ""), cells.get("kind") or "trained"
-    where = f"{path}, run {name!r}"
-    if not NAME.fullmatch(name) or name in RESERVED["run"]:
-        raise UserError(f"{where}: not a name for a run", expected="letters, digits, - and _; not 'data'")
-    if kind not in KINDS:
-        raise UserError(f"{where}: unknown kind {kind!r}", expected=" | ".join(KINDS))
-    title, note = cells.get("title") or name, cells.get("note", "")
-    training = {key: value for key, value in cells.items() if value and key not in NOT_TRAINING}
-    if kind == "images" and not cells.get("images"):
-        raise UserError(f"{where}: a run of kind 'images' needs the column `images`, a folder")
-    if kind == "baseline" and training.get("fusion_model") not in BASELINES:
-        got = training.get("fusion_model", "an empty cell")
-        raise UserError(f"{where}: unknown baseline", expected=" | ".join(BASELINES), got=got)
-    if kind != "trained":
-        baseline = training.get("fusion_model", "")
-        images = cells.get("images", "")
-        return Run(name=name, kind=kind, title=title, baseline=baseline, images=images, training={}, note=note)
-    try:
-        class_path(override(defaults, training).fusion_model)
-    except UserError as error:
-        raise UserError(f"{where}: {error.what}", expected=error.expected, got=error.got) from error
-    return Run(name=name, kind=kind, title=title, training=training, note=note)
-
-
-def override(options: Option, values: Mapping[str, Any]) -> Option:
-    """Return options with some values replaced, from text too ("0.1", "true").
-
-    Raises:
-        UserError: an unknown name or a wrong value.
-    """
-    names = [field.name for field in fields(options)]
-    if unknown := sorted(set(values) - set(names)):
-        raise UserError(f"Unknown settings: {', '.join(unknown)}", expected=" | ".join(names))
-    checker = next(checked for kind, checked in CHECKED.items() if isinstance(options, kind))
-    try:
-        checked: Any = TypeAdapter(checker).validate_python({**asdict(options), **values})
-    except ValidationError as error:
-        raise _invalid("Not valid", error) from error
-    return replace(options, **{name: getattr(checked, name) for name in names})
-
-
-def parse_options(default: Option, settings: str, assignments: Sequence[str] = ()) -> Option:
-    """Return options from JSON (or a file of it) and from `name=value` texts, the latter last.
-
-    Args:
-        default: the options to start from.
-        settings: a JSON object, the path of a JSON or YAML file, or nothing.
-        assignments: such as "epochs=3".
-
-    Raises:
-        UserError: the text is no JSON, a name is unknown or a value is wrong.
-    """
-    values: dict[str, Any] = {}
-    if settings.lstrip().startswith("{"):
-        try:
-            values = json.loads(settings)
-        except json.JSONDecodeError as error:
-            raise UserError("--settings is not JSON", got=str(error)) from error
-    elif settings:
-        values = read_yaml(Path(settings))
-    for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        if not (name and equals):
-            raise UserError(f"--set {assignment!r} is not an assignment", expected="name=value")
-        values[name] = value
-    return override(default, values)
-
-
-def to_json(options: TrainingOptions | SegmentationOptions | DetectionOptions) -> str:
-    """Return options as one line of JSON with sorted keys, as `parse_options` reads it."""
-    return json.dumps(asdict(options), sort_keys=True)
 
 
 def _keys_of(model: type[BaseModel]) -> list[str]:
@@ -353,32 +188,22 @@ def _keys_of(model: type[BaseModel]) -> list[str]:
 _SETTINGS_KEYS = _keys_of(Settings)
 
 
-def _invalid(what: str, error: ValidationError, known: Sequence[str] = (), remedy: str = "") -> UserError:
-    problems = []
-    for each in error.errors():
-        name = ".".join(str(part) for part in each["loc"])
-        if each["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            problems.append(f"{name}: unknown key{_nearest(name, known)}")
-        else:
-            got = "" if each["type"] == "missing" else f", got {each['input']!r:.60}"
-            if each["type"] == "value_error":
-                got = _got(each["msg"], each["input"])
-            problems.append(f"{name}: {each['msg'].removeprefix('Value error, ')}{got}".lstrip(": "))
-    return UserError("\n  - ".join([f"{what}:", *problems]), remedy=remedy)
+def check_tables(settings: Settings, runs: Iterable[Run]) -> None:
+    """Check that the tables which runs name are those which the configuration has, if it has any.
 
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    # a key of a section may stand outside of it, so its last part counts as well
-    elsewhere = [key for key in known if key.rpartition(".")[2] == name]
-    found = elsewhere or difflib.get_close_matches(name, known, n=1, cutoff=0.75)
-    return f"; did you mean {' or '.join(found)}?" if found else ""
-
-
-def _got(message: str, value: Any) -> str:
-    # a check of options gets all of them at once; its message begins with the name of the one at fault
-    at_fault = message.removeprefix("Value error, ").partition(" ")[0]
-    if isinstance(value, Mapping) and at_fault in value:
-        value = value[at_fault]
-    if ", got " in message or isinstance(value, Mapping):  # a whole section, cut off, says nothing
-        return ""
-    return f", got {value!r:.60}"
+    Raises:
+        UserError: a run names another, or a table has no run.
+    """
+    if not settings.tables:
+        return
+    named = {table: run.name for run in runs for table in run.tables}
+    if unknown := sorted(set(named) - set(settings.tables)):
+        raise UserError(
+            f"{settings.experiments}, run {named[unknown[0]]!r}: no table {unknown[0]!r} in the configuration",
+            expected=" | ".join(settings.tables),
+        )
+    if empty := sorted(set(settings.tables) - set(named)):
+        raise UserError(
+            f"No run of {settings.experiments} stands in table {empty[0]}",
+            remedy="name the table in the column `tables` of its runs, or take it out of `tables`",
+        )

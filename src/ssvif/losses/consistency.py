@@ -5,6 +5,8 @@ Logits and probabilities are (B,K,H,W).
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch.nn import functional
 
@@ -50,7 +52,11 @@ def dice_loss(probabilities: torch.Tensor, pseudo_label: torch.Tensor) -> torch.
 
 
 def consistency_loss(
-    feature_logits: torch.Tensor, pixel_logits: torch.Tensor, pseudo_label: torch.Tensor, balance: float = 0.0
+    feature_logits: torch.Tensor,
+    pixel_logits: torch.Tensor,
+    pseudo_label: torch.Tensor,
+    balance: float = 0.0,
+    balance_until: float = 1.0,
 ) -> torch.Tensor:
     """Return Eq. 6, a scalar: the mean of both branches' hybrid losses.
 
@@ -60,11 +66,14 @@ def consistency_loss(
         pseudo_label: (B,K,H,W) of `make_pseudo_label`.
         balance: weight of a term against collapse, not in the paper: minus the entropy of the mean
             prediction, averaged over the branches.
+        balance_until: the share of the greatest entropy, ln K, from which on more is not rewarded; below
+            1 the classes need not be of one size.
     """
     branches = (feature_logits, pixel_logits)
     loss = torch.stack([hybrid_loss(logits, pseudo_label) for logits in branches]).mean()
     if balance:
-        entropies = [entropy(logits.softmax(dim=1).mean(dim=(0, 2, 3))) for logits in branches]
+        enough = balance_until * math.log(feature_logits.shape[1])
+        entropies = [entropy(logits.softmax(dim=1).mean(dim=(0, 2, 3))).clamp(max=enough) for logits in branches]
         loss = loss - balance * torch.stack(entropies).mean()
     return loss
 

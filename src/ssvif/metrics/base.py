@@ -11,6 +11,7 @@ import torch
 from ssvif.ops.color import luma
 
 Result = TypeVar("Result")
+Convention = Literal["both", "paper", "standard"]
 
 
 class Triple:
@@ -67,11 +68,13 @@ def centred_lumas(images: Triple) -> tuple[torch.Tensor, torch.Tensor]:
     Variances do not change, but their rounding errors shrink, and a constant image gets exactly 0.
 
     Returns:
-        (3,B,H,W) float64 of whole numbers, and (3,B,1,1) float64.
+        (3,B,H,W) int16, and (3,B,1,1) float64 of whole numbers.
     """
-    values = images.share(lumas).to(torch.float64)
-    offsets = values.mean(dim=(2, 3), keepdim=True).round()
-    return values - offsets, offsets
+    values = images.share(lumas)
+    means = values.sum(dim=(2, 3), keepdim=True, dtype=torch.int64).to(torch.float64) / values[0, 0].numel()
+    offsets = means.round_()
+    # 16-bit integers hold every difference of 8-bit values and are four times smaller than floats
+    return values.to(torch.int16).sub_(offsets.to(torch.int16)), offsets
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,8 @@ class Metric:
         unit: of its values; empty for a pure number.
         better: the direction of improvement.
         smallest_side: the least height and width in pixels it is defined for.
+        convention: "paper" or "standard" where the field has two of the same name, as published
+            fusion tables need it or as its source defines it; "both" where there is one.
     """
 
     compute: Callable[[Triple], torch.Tensor]
@@ -91,6 +96,7 @@ class Metric:
     unit: str
     better: Literal["up", "down"]
     smallest_side: int
+    convention: Convention = "both"
 
     def __call__(self, visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor) -> torch.Tensor:
         """Return the metric of every image, (B,) float64; see `of` for errors."""
@@ -111,12 +117,17 @@ class Metric:
 
 
 def metric(
-    title: str, *, better: Literal["up", "down"], unit: str = "", smallest_side: int = 1
+    title: str,
+    *,
+    better: Literal["up", "down"],
+    unit: str = "",
+    smallest_side: int = 1,
+    convention: Convention = "both",
 ) -> Callable[[Callable[[Triple], torch.Tensor]], Metric]:
     """Describe a function of a triple as a `Metric`; its docstring stays with it."""
 
     def describe(compute: Callable[[Triple], torch.Tensor]) -> Metric:
-        described = Metric(compute, title, unit, better, smallest_side)
+        described = Metric(compute, title, unit, better, smallest_side, convention)
         object.__setattr__(described, "__doc__", compute.__doc__)
         return described
 

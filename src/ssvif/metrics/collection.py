@@ -1,17 +1,22 @@
-"""All fusion metrics by name, and their evaluation together."""
+"""All fusion metrics by name, their evaluation together, and means over many images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import torch
 
-from ssvif.metrics.base import Metric, Triple
+from ssvif.metrics.base import Convention, Metric, Triple
 from ssvif.metrics.color_difference import delta_e76, delta_e2000
+from ssvif.metrics.fmi import fmi
 from ssvif.metrics.information import en, mi
+from ssvif.metrics.nabf import nabf
 from ssvif.metrics.qabf import qabf
+from ssvif.metrics.second_moments import cc, psnr, scd, sd
+from ssvif.metrics.sharpness import ag, sf
 from ssvif.metrics.ssim import ms_ssim, ms_ssim255, ssim, ssim255
-from ssvif.metrics.vif import vif
+from ssvif.metrics.vif import vif, viff
 from ssvif.ops.errors import UserError
 
 METRICS: dict[str, Metric] = {
@@ -25,11 +30,26 @@ METRICS: dict[str, Metric] = {
     "ms_ssim255": ms_ssim255,
     "delta_e76": delta_e76,
     "delta_e2000": delta_e2000,
+    "sd": sd,
+    "sf": sf,
+    "ag": ag,
+    "cc": cc,
+    "scd": scd,
+    "psnr": psnr,
+    "fmi": fmi,
+    "nabf": nabf,
+    "viff": viff,
 }
+# the metrics of the paper's table of fusion quality, in the convention its numbers need
+PAPER_SEVEN = ("en", "mi", "vif", "qabf", "ssim", "ms_ssim", "delta_e76")
+# what scoring measures unless asked otherwise: the seven in both conventions
+STANDARD_SET = (
+    "en", "mi", "vif", "qabf", "ssim", "ssim255", "ms_ssim", "ms_ssim255", "delta_e76", "delta_e2000",
+)  # fmt: skip
 
 
 def evaluate(
-    visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor, metrics: Sequence[str] = tuple(METRICS)
+    visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor, metrics: Sequence[str] = STANDARD_SET
 ) -> dict[str, torch.Tensor]:
     """Evaluate several metrics, doing once what they have in common.
 
@@ -76,3 +96,99 @@ def check_names(metrics: Sequence[str]) -> None:
             expected=" ".join(METRICS),
             got=" ".join(unknown),
         )
+
+
+def of_convention(metrics: Sequence[str], convention: str) -> tuple[str, ...]:
+    """Return the names of one convention, in the order given; a metric with a single definition stays.
+
+    Args:
+        metrics: names out of `METRICS`.
+        convention: paper, standard, or both (all names stay).
+
+    Raises:
+        UserError: a name or the convention is unknown.
+    """
+    check_names(metrics)
+    known = get_args(Convention)
+    if convention not in known:
+        raise UserError("Unknown convention", expected=" ".join(known), got=convention)
+    return tuple(name for name in metrics if convention == "both" or METRICS[name].convention in ("both", convention))
+
+
+class FusionMetrics:
+    """Metrics gathered batch by batch, their means at the end.
+
+    Batches may differ in size and in number of images.
+
+    Args:
+        metrics: names out of `METRICS`.
+
+    Raises:
+        UserError: a name is unknown.
+    """
+
+    def __init__(self, metrics: Sequence[str] = STANDARD_SET) -> None:
+        check_names(metrics)
+        self.metrics = tuple(metrics)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all images."""
+        self.names: list[str] = []
+        self._batches: list[dict[str, torch.Tensor]] = []
+
+    def update(
+        self,
+        visible: torch.Tensor,
+        infrared: torch.Tensor,
+        fused: torch.Tensor,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        """Measure a batch; after an error nothing of it is kept.
+
+        Args:
+            visible: (B,C,H,W) uint8, C 1 or 3.
+            infrared: (B,C,H,W) uint8, C 1 or 3.
+            fused: (B,C,H,W) uint8, C 1 or 3, on the same device.
+            names: of the B images; without them they are numbered from 0 over all batches.
+
+        Raises:
+            ValueError: as `evaluate`, or another number of names than of images.
+        """
+        count = len(fused)
+        called = [str(len(self.names) + i) for i in range(count)] if names is None else list(names)
+        if len(called) != count:
+            raise ValueError(f"{len(called)} names for {count} images")
+        values = evaluate(visible, infrared, fused, self.metrics)
+        self._batches.append({name: each.cpu() for name, each in values.items()})
+        self.names += called
+
+    def per_image(self) -> dict[str, torch.Tensor]:
+        """Return name → (N,) float64 on the CPU, in the order of `names`.
+
+        Raises:
+            ValueError: no image has been given.
+        """
+        if not self._batches:
+            raise ValueError("no image has been given: call update first")
+        return {name: torch.cat([each[name] for each in self._batches]) for name in self.metrics}
+
+    def compute(self) -> dict[str, float]:
+        """Return the mean over images of every metric.
+
+        A value that is not a number is not averaged away: the mean is NaN, `nan_images` names who
+        did it. Likewise a mean is infinite when one value is.
+
+        Raises:
+            ValueError: no image has been given.
+        """
+        return {name: values.mean().item() for name, values in self.per_image().items()}
+
+    def nan_images(self) -> dict[str, list[str]]:
+        """Return the names of the images whose value is not a number, for each metric that has any.
+
+        Raises:
+            ValueError: no image has been given.
+        """
+        undefined = {name: values.isnan().nonzero().flatten().tolist() for name, values in self.per_image().items()}
+        return {name: [self.names[i] for i in found] for name, found in undefined.items() if found}

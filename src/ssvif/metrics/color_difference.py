@@ -58,7 +58,7 @@ def shares_of_both(images: Triple) -> tuple[torch.Tensor, torch.Tensor]:
     return _lab_shares(images.visible), _lab_shares(images.fused)
 
 
-@metric("ΔE76", unit="CIELAB", better="down")
+@metric("ΔE76", unit="CIELAB", better="down", convention="paper")
 def delta_e76(images: Triple) -> torch.Tensor:
     """Mean Euclidean distance in CIELAB of fused and visible pixels.
 
@@ -72,7 +72,7 @@ def delta_e76(images: Triple) -> torch.Tensor:
     return squares.add_((y - z).mul_(200).square_()).sqrt_().mean(dim=(1, 2))
 
 
-@metric("ΔE2000", unit="CIELAB", better="down")
+@metric("ΔE2000", unit="CIELAB", better="down", convention="standard")
 def delta_e2000(images: Triple) -> torch.Tensor:
     """Mean CIEDE2000 colour difference of fused and visible pixels.
 

@@ -1,84 +1,117 @@
 """Gaussian window moments in float64, the costly part of SSIM, MS-SSIM and VIF.
 
 PyTorch has no fast float64 convolution on the CPU. A band matrix times a block of rows gives several
-rows of the filtered image at once, as ordinary matrix products, ten times faster.
+rows of the filtered image at once, as ordinary matrix products, ten times faster. On the CPU strips
+of rows are worked on one after the other: what is made of a strip stays in the processor's cache, and
+its memory is used again for the next, where whole maps would be fetched from the system each time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
 import torch
-from torch.nn import functional
 
 # rows and columns made by one product, measured on a CPU: larger wastes work on zeros, smaller on calls
-BLOCK_ROWS = 16
+BLOCK_ROWS = 24
 BLOCK_COLUMNS = 24
+# blocks of rows in a strip
+STRIP_BLOCKS = 2
+Maps = Callable[[torch.Tensor], torch.Tensor]
 
 
-def filter_maps(maps: torch.Tensor, window: torch.Tensor, step: int = 1) -> torch.Tensor:
-    """Correlate maps with a symmetric window along rows and columns, "valid" part.
+class _Part(NamedTuple):
+    # filtered maps (M,B,N,K,R·S): N blocks beside and K blocks below each other, of R rows and S columns
+    values: torch.Tensor
+    row: int
+    column: int
+    rows: int
 
-    The result takes the memory of `maps`, which are lost: fetching new memory from the system cost a
-    third of the time.
+
+def window_moments(values: torch.Tensor, window: torch.Tensor, maps: Maps) -> Iterator[torch.Tensor]:
+    """Correlate maps made of images with a symmetric window along rows and columns, "valid" part.
 
     Args:
-        maps: (M,B,H,W) floats, contiguous.
-        window: (K,), K ≤ H and W, of the same dtype and device.
+        values: (I,B,H,W) numbers.
+        window: (D,) float64, D ≤ H and W, on the same device.
+        maps: makes contiguous float64 maps (M,B,R,W) of the images' rows (I,B,R,W), pixel by pixel.
+
+    Yields:
+        (M,B,N,K,S): the N·K·S windows of some part of the images; together every window once, in no
+        order to rely on.
+    """
+    for part in _parts(values, window, maps, 1):
+        yield part.values
+
+
+def filter_images(values: torch.Tensor, window: torch.Tensor, step: int = 1) -> torch.Tensor:
+    """Correlate images with a symmetric window along rows and columns, "valid" part.
+
+    Args:
+        values: (I,B,H,W) numbers.
+        window: (D,) float64, D ≤ H and W, on the same device.
         step: keep every step-th row and column, from the first on.
 
     Returns:
-        (M,B,(H−K)//step+1,(W−K)//step+1), a view whose columns lie one after the other in memory.
+        (I,B,(H−D)//step+1,(W−D)//step+1) float64.
     """
-    height = (maps.shape[2] - len(window)) // step + 1
-    width = (maps.shape[3] - len(window)) // step + 1
-    if missing := -maps.shape[2] % step:
-        maps = functional.pad(maps, (0, 0, 0, missing))
-    count, batch, lines, _ = maps.shape
-    size = maps_at_once(maps)
-    for part in torch.split(maps.view(count * batch * lines, -1), size * lines):
-        rows = _filter_rows(part, window, step)
-        _filter_columns(rows, window, step, part.view(-1)[: width * len(rows)].view(width, -1))
-    kept = lines // step
-    stride = lines * maps.shape[3] if size == 1 else kept
-    return maps.as_strided((count, batch, height, width), (batch * stride, stride, 1, size * kept))
-
-
-def maps_at_once(maps: torch.Tensor) -> int:
-    """Return how many of (M,B,H,W) maps to filter together: 1, or all M·B."""
-    # one map stays in a CPU's cache; a GPU is busy only with all of them
-    return 1 if maps.device.type == "cpu" else maps.shape[0] * maps.shape[1]
-
-
-def _filter_rows(tall: torch.Tensor, window: torch.Tensor, step: int) -> torch.Tensor:
-    # maps stand on one another, (N·H,W); the rows that mix two maps are dropped by the caller
-    height, width = tall.shape
-    made = (height - len(window)) // step + 1
-    band = _band(window, min(BLOCK_ROWS, made), step)
-    size, reach = band.shape
-    blocks = made // size
-    filtered = tall.new_empty((height // step, width))
-    torch.bmm(
-        band.expand(blocks, -1, -1),
-        tall.as_strided((blocks, reach, width), (size * step * width, width, 1)),
-        out=filtered[: blocks * size].view(blocks, size, width),
-    )
-    if rest := made - blocks * size:
-        band = _band(window, rest, step)
-        start = blocks * size * step
-        torch.mm(band, tall[start : start + band.shape[1]], out=filtered[blocks * size : made])
+    height, width = ((side - len(window)) // step + 1 for side in values.shape[2:])
+    filtered = window.new_empty((*values.shape[:2], height, width))
+    for part in _parts(values, window, lambda rows: rows.to(window.dtype).contiguous(), step):
+        count, batch, beside, below, size = part.values.shape
+        columns = size // part.rows
+        blocks = part.values.view(count, batch, beside, below, part.rows, columns).permute(0, 1, 3, 4, 2, 5)
+        place = filtered[:, :, part.row : part.row + below * part.rows, part.column : part.column + beside * columns]
+        place.copy_(blocks.reshape(place.shape))
     return filtered
 
 
-def _filter_columns(tall: torch.Tensor, window: torch.Tensor, step: int, filtered: torch.Tensor) -> None:
-    # (R,W) to (W',R): the transposed product runs twice as fast as the plain one
-    made = len(filtered)
-    # on a GPU one launch costs more than the zeros
-    size = min(BLOCK_COLUMNS, made) if tall.device.type == "cpu" else made
-    band = _band(window, size, step)
-    for start in range(0, made, size):
-        count = min(size, made - start)
-        reach = (count - 1) * step + len(window)
-        columns = tall[:, start * step : start * step + reach]
-        torch.mm(band[:count, :reach], columns.t(), out=filtered[start : start + count])
+def blocks_at_once(device: torch.device) -> tuple[int, int]:
+    """Return how many rows a block has and how many blocks are worked on together."""
+    # a GPU is busy only with the whole image
+    return (BLOCK_ROWS, STRIP_BLOCKS) if device.type == "cpu" else (BLOCK_ROWS, 2**30)
+
+
+def _parts(values: torch.Tensor, window: torch.Tensor, maps: Maps, step: int) -> Iterator[_Part]:
+    height = (values.shape[2] - len(window)) // step + 1
+    size, most = blocks_at_once(values.device)
+    row = 0
+    while row < height:
+        size = min(size, height - row)
+        blocks = min(most, (height - row) // size)
+        reach = (blocks * size - 1) * step + len(window)
+        made = maps(values[:, :, row * step : row * step + reach])
+        filtered = _filter_rows(made, _band(window, size, step), blocks, size * step)
+        for column, part in _filter_columns(filtered, window, step):
+            yield _Part(part, row, column, size)
+        row += blocks * size
+
+
+def _filter_rows(maps: torch.Tensor, band: torch.Tensor, blocks: int, shift: int) -> torch.Tensor:
+    # (M,B,H,W) to (K,M,B,R,W): the maps stand beside each other in one product
+    count, batch, _, width = maps.shape
+    filtered = maps.new_empty((blocks, count, batch, len(band), width))
+    for i in range(blocks):
+        reach = maps[:, :, i * shift : i * shift + band.shape[1]].flatten(0, 1)
+        torch.bmm(band.expand(len(reach), -1, -1), reach, out=filtered[i].flatten(0, 1))
+    return filtered
+
+
+def _filter_columns(maps: torch.Tensor, window: torch.Tensor, step: int) -> Iterator[tuple[int, torch.Tensor]]:
+    # (K,M,B,R,W) to parts (M,B,N,K,R·S): equal blocks of columns, then what is left
+    below, count, batch, rows, length = maps.shape
+    width = (length - len(window)) // step + 1
+    size = min(BLOCK_COLUMNS, width)
+    beside = width // size
+    for start, number, columns in ((0, beside, size), (beside * size, 1, width - beside * size)):
+        if columns:
+            band = _band(window, columns, step)
+            # blocks overlap, so they are views of the rows, not copies
+            shape, strides = (number, maps.numel() // length, band.shape[1]), (columns * step, length, 1)
+            tall = maps.as_strided(shape, strides, start * step)
+            wide = torch.bmm(tall, band.t().expand(number, -1, -1))
+            yield start, wide.view(number, below, count, batch, rows * columns).permute(2, 3, 0, 1, 4)
 
 
 def _band(window: torch.Tensor, size: int, step: int) -> torch.Tensor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch.nn import functional
 
 from ssvif.metrics.base import Triple, centred_lumas, metric
-from ssvif.metrics.moments import filter_maps
+from ssvif.metrics.moments import window_moments
 from ssvif.ops.filters import gaussian_window
 
 WINDOW_SIZE, WINDOW_SIGMA = 11, 1.5
@@ -17,12 +18,12 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
 class Structure(NamedTuple):
-    """Window moments of both sources against the fused image at one scale.
+    """Moments of some windows of both sources against the fused image at one scale.
 
     Attributes:
-        means: (3,B,H,W) of visible, infrared, fused.
-        covariances: (2,B,H,W) of each source with the fused image.
-        variances: (2,B,H,W), of each source plus that of the fused image.
+        means: (3,B,N,K,S) of visible, infrared, fused.
+        covariances: (2,B,N,K,S) of each source with the fused image.
+        variances: (2,B,N,K,S), of each source plus that of the fused image.
     """
 
     means: torch.Tensor
@@ -30,26 +31,32 @@ class Structure(NamedTuple):
     variances: torch.Tensor
 
 
-def _structure(values: torch.Tensor, offsets: torch.Tensor) -> Structure:
-    sources, fused = values[:2], values[2]
-    maps = values.new_empty((7, *values.shape[1:]))
+def _structures(values: torch.Tensor, offsets: torch.Tensor) -> list[Structure]:
+    window = gaussian_window(WINDOW_SIZE, WINDOW_SIGMA, torch.float64, values.device)
+    structures = []
+    for moments in window_moments(values, window, _products_and_powers):
+        means, products, powers = moments[:3], moments[3:5], moments[5:]
+        covariances = torch.addcmul(products, means[:2], means[2], value=-1)
+        variances = torch.addcmul(powers, means[:2], means[:2], value=-1).sub_(means[2].square())
+        structures.append(Structure(means + offsets[..., None], covariances, variances))
+    return structures
+
+
+def _products_and_powers(values: torch.Tensor) -> torch.Tensor:
+    maps = values.new_empty((7, *values.shape[1:]), dtype=torch.float64)
     maps[:3] = values
+    sources, fused = maps[:2], maps[2]
     torch.mul(sources, fused, out=maps[3:5])
     torch.addcmul(fused.square(), sources, sources, out=maps[5:])
-    window = gaussian_window(WINDOW_SIZE, WINDOW_SIGMA, values.dtype, values.device)
-    filtered = filter_maps(maps, window)
-    means, products, powers = filtered[:3], filtered[3:5], filtered[5:]
-    covariances = torch.addcmul(products, means[:2], means[2], value=-1)
-    variances = torch.addcmul(powers, means[:2], means[:2], value=-1).sub_(means[2].square())
-    return Structure(means + offsets, covariances, variances)
+    return maps
 
 
-def first_scale(images: Triple) -> Structure:
+def first_scale(images: Triple) -> list[Structure]:
     """Return the window moments of the images as they are."""
-    return _structure(*images.share(centred_lumas))
+    return _structures(*images.share(centred_lumas))
 
 
-def coarser_scales(images: Triple) -> list[Structure]:
+def coarser_scales(images: Triple) -> list[list[Structure]]:
     """Return the window moments at scales 2 to 5, each of 2×2 block means of the scale before."""
     values, offsets = images.share(centred_lumas)
     scales = []
@@ -59,18 +66,18 @@ def coarser_scales(images: Triple) -> list[Structure]:
             values = functional.pad(values, (0, width % 2, 0, height % 2), mode="replicate")
         pairs = values[:, :, ::2] + values[:, :, 1::2]
         values = (pairs[..., ::2] + pairs[..., 1::2]) / 4
-        scales.append(_structure(values, offsets))
+        scales.append(_structures(values, offsets))
     return scales
 
 
 def contrast_map(structure: Structure, dynamic_range: float) -> torch.Tensor:
-    """Return (2c + C₂)/(v_s + v_f + C₂) for both sources, (2,B,H,W)."""
+    """Return (2c + C₂)/(v_s + v_f + C₂) for both sources, (2,B,N,K,S)."""
     stabiliser = (K2 * dynamic_range) ** 2
-    return (2 * structure.covariances + stabiliser).div_(structure.variances + stabiliser)
+    return (2 * structure.covariances).add_(stabiliser).div_(structure.variances + stabiliser)
 
 
 def similarity_map(structure: Structure, dynamic_range: float) -> torch.Tensor:
-    """Return the SSIM of every window for both sources, (2,B,H,W)."""
+    """Return the SSIM of every window for both sources, (2,B,N,K,S)."""
     stabiliser = (K1 * dynamic_range) ** 2
     sources, fused = structure.means[:2], structure.means[2]
     squares = sources.square().add_(fused.square()).add_(stabiliser)
@@ -78,21 +85,27 @@ def similarity_map(structure: Structure, dynamic_range: float) -> torch.Tensor:
     return products.div_(squares).mul_(contrast_map(structure, dynamic_range))
 
 
+def _mean(
+    values: Callable[[Structure, float], torch.Tensor], structures: list[Structure], dynamic_range: float
+) -> torch.Tensor:
+    # over all windows, (2,B)
+    sums = [values(each, dynamic_range).sum(dim=(2, 3, 4)) for each in structures]
+    return torch.stack(sums).sum(dim=0) / sum(each.variances[0, 0].numel() for each in structures)
+
+
 def _ssim(images: Triple, dynamic_range: float) -> torch.Tensor:
-    return similarity_map(images.share(first_scale), dynamic_range).mean(dim=(2, 3)).sum(dim=0)
+    return _mean(similarity_map, images.share(first_scale), dynamic_range).sum(dim=0)
 
 
 def _ms_ssim(images: Triple, dynamic_range: float) -> torch.Tensor:
     *finer, coarsest = [images.share(first_scale), *images.share(coarser_scales)]
-    terms = [contrast_map(each, dynamic_range) for each in finer]
-    terms.append(similarity_map(coarsest, dynamic_range))
-    product = torch.ones_like(terms[0][..., 0, 0])
-    for term, weight in zip(terms, SCALE_WEIGHTS, strict=True):
-        product = product * term.mean(dim=(2, 3)).clamp(min=0) ** weight
-    return product.sum(dim=0)
+    terms = [_mean(contrast_map, each, dynamic_range) for each in finer]
+    terms.append(_mean(similarity_map, coarsest, dynamic_range))
+    powers = [term.clamp(min=0) ** weight for term, weight in zip(terms, SCALE_WEIGHTS, strict=True)]
+    return torch.stack(powers).prod(dim=0).sum(dim=0)
 
 
-@metric("SSIM", better="up", smallest_side=WINDOW_SIZE)
+@metric("SSIM", better="up", smallest_side=WINDOW_SIZE, convention="paper")
 def ssim(images: Triple) -> torch.Tensor:
     """SSIM of fused and visible luma plus that of fused and infrared, dynamic range L = 1.
 
@@ -103,7 +116,7 @@ def ssim(images: Triple) -> torch.Tensor:
     return _ssim(images, 1)
 
 
-@metric("SSIM (L = 255)", better="up", smallest_side=WINDOW_SIZE)
+@metric("SSIM (L = 255)", better="up", smallest_side=WINDOW_SIZE, convention="standard")
 def ssim255(images: Triple) -> torch.Tensor:
     """SSIM of fused and visible luma plus that of fused and infrared, dynamic range L = 255.
 
@@ -113,7 +126,7 @@ def ssim255(images: Triple) -> torch.Tensor:
     return _ssim(images, 255)
 
 
-@metric("MS-SSIM", better="up", smallest_side=161)
+@metric("MS-SSIM", better="up", smallest_side=161, convention="paper")
 def ms_ssim(images: Triple) -> torch.Tensor:
     """Multi-scale SSIM of fused and visible luma plus that of fused and infrared, L = 1.
 
@@ -124,7 +137,7 @@ def ms_ssim(images: Triple) -> torch.Tensor:
     return _ms_ssim(images, 1)
 
 
-@metric("MS-SSIM (L = 255)", better="up", smallest_side=161)
+@metric("MS-SSIM (L = 255)", better="up", smallest_side=161, convention="standard")
 def ms_ssim255(images: Triple) -> torch.Tensor:
     """Multi-scale SSIM as `ms_ssim` but with the standard dynamic range L = 255.
 

@@ -28,7 +28,8 @@ def scale_for_depth(model: FusionModel) -> None:
         nn.init.kaiming_normal_(conv.weight, a=LEAKY_SLOPE)
         if conv.bias is not None:
             nn.init.zeros_(conv.bias)
-    dense[-1].weight.data.mul_(OUTPUT_SCALE)
+    if dense:
+        dense[-1].weight.data.mul_(OUTPUT_SCALE)
 
 
 INITIALIZATIONS: dict[str, Callable[[FusionModel], None]] = {

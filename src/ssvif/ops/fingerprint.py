@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
@@ -12,23 +13,24 @@ ROOT = Path(__file__).parents[2]
 MODULE_PATH = re.compile(r"ssvif(\.\w+)+(:\w+)?")
 
 
-def fingerprint(*modules: str) -> str:
-    """Return a digest of modules of this package and of all that they import from it.
+def fingerprint(*modules: str, without: Collection[str] = ()) -> str:
+    """Return a digest of modules and of all that they import from this package.
 
     Comments, docstrings, layout and line numbers do not count. A module named in a string, such as
     "ssvif.models.seafusion:SeAFusion", counts as imported.
 
     Args:
-        *modules: dotted names, e.g. "ssvif.training.loop".
+        *modules: dotted names, e.g. "ssvif.training.loop"; one of somebody else's counts by its own file.
+        without: modules that do not count, nor what only they import.
     """
     reached: set[str] = set()
     waiting = list(modules)
     while waiting:
         module = waiting.pop()
-        if module not in reached and _source_file(module).is_file():
+        if module not in reached and module not in without and _source_file(module).is_file():
             reached.add(module)
             waiting += _imports(module)
-    text = "\n".join(f"{module} {_code(module)}" for module in sorted(reached))
+    text = "\n".join(f"{module} {_code(_source_file(module))}" for module in sorted(reached))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -40,13 +42,15 @@ def files_fingerprint(folder: str) -> str:
 
 
 def _source_file(module: str) -> Path:
-    path = ROOT.joinpath(*module.split("."))
+    # somebody's own network lies where they run
+    root = ROOT if module.partition(".")[0] == "ssvif" else Path.cwd()
+    path = root.joinpath(*module.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 @cache
-def _tree(module: str) -> ast.Module:
-    tree = ast.parse(_source_file(module).read_text(encoding="utf-8"))
+def _tree(path: Path) -> ast.Module:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [each for each in node.body if not _is_text(each)]
@@ -58,13 +62,13 @@ def _is_text(node: ast.stmt) -> bool:
 
 
 @cache
-def _code(module: str) -> str:
-    return hashlib.sha256(ast.dump(_tree(module)).encode()).hexdigest()
+def _code(path: Path) -> str:
+    return hashlib.sha256(ast.dump(_tree(path)).encode()).hexdigest()
 
 
 def _imports(module: str) -> list[str]:
     found: list[str] = []
-    for node in ast.walk(_tree(module)):
+    for node in ast.walk(_tree(_source_file(module))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "ssvif":
             found.append(node.module or "")
             found += [f"{node.module}.{each.name}" for each in node.names]

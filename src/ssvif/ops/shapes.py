@@ -34,3 +34,24 @@ def check_same_shape(**tensors: torch.Tensor) -> None:
     if len(set(shapes.values())) > 1:
         listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         raise ValueError(f"expected one shape, got {listed}")
+
+
+def pad_to_multiple(image: torch.Tensor, multiple: int, smallest: int) -> torch.Tensor:
+    """Widen images at the bottom and right, by reflection without repeating the edge, to multiples of a side.
+
+    Args:
+        image: (B,C,H,W).
+        multiple: what H and W of the result are multiples of; they grow by less than that.
+        smallest: least H and W that a network can work on, in pixels; reflection needs more rows than it adds.
+
+    Returns:
+        (B,C,⌈H/multiple⌉·multiple,⌈W/multiple⌉·multiple); `image` itself if nothing is to be added.
+
+    Raises:
+        ValueError: H or W is below `smallest`.
+    """
+    height, width = image.shape[-2:]
+    if min(height, width) < smallest:
+        raise ValueError(f"expected images of at least {smallest}×{smallest} pixels, got {height}×{width}")
+    below, right = -height % multiple, -width % multiple
+    return torch.nn.functional.pad(image, (0, right, 0, below), mode="reflect") if below or right else image

@@ -12,8 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ssvif.ops.errors import UserError, shorten
 from ssvif.ops.files import write_folder_aside
 from ssvif.report.figures import COLORS, draw_curves
+from ssvif.report.gradients import QUANTITIES, Mean, read_gradient_table
 from ssvif.report.layout import Table
 from ssvif.report.pictures import IGNORED_COLOR, Gallery, PairView, Source, box_color
+from ssvif.report.pseudo_labels import PseudoLabels, collect_pseudo_labels
 from ssvif.report.runs import History, RunLabel, read_history
 from ssvif.report.tables import KINDS, read_table
 
@@ -51,6 +53,8 @@ class DatasetSection:
         missing: sentences about what there is not.
         highlights: the best run by each of a few metrics.
         curves: relative addresses of the figures of the trainings.
+        gradients: how the two tasks' gradients related, by run and quantity.
+        pseudo_labels: of the runs that have some.
         warnings: of trainings whose pseudo label collapsed.
         pairs: the pictures.
         pair_count: how many test pairs there are.
@@ -65,6 +69,8 @@ class DatasetSection:
     missing: list[str]
     highlights: list[Highlight]
     curves: list[str]
+    gradients: list[Mean]
+    pseudo_labels: list[PseudoLabels]
     warnings: list[str]
     pairs: list[PairView]
     pair_count: int
@@ -130,6 +136,7 @@ def make_page(
             assumed=assumed or {},
             facts=facts or {},
             reproduce=reproduce,
+            quantities=QUANTITIES,
         )
         (folder / "index.html").write_text(page, encoding="utf-8")
     return output / "index.html"
@@ -152,6 +159,8 @@ def _section(
         missing=_missing(shown, gallery, histories),
         highlights=_highlights(shown),
         curves=_curves(histories, folder, name),
+        gradients=_copy_gradients(tables / f"gradients_{name}.csv", folder),
+        pseudo_labels=collect_pseudo_labels(results, labels, folder),
         warnings=[warning for label, history in histories.items() if (warning := _warning(label, history))],
         pairs=pairs,
         pair_count=pair_count,
@@ -172,6 +181,13 @@ def _copy_tables(tables: Path, folder: Path, dataset: str, title: str) -> list[T
         for suffix in (".csv", ".md", ".tex"):
             shutil.copyfile(path.with_suffix(suffix), folder / "tables" / f"{path.stem}{suffix}")
     return found
+
+
+def _copy_gradients(path: Path, folder: Path) -> list[Mean]:
+    means = read_gradient_table(path)
+    if means:
+        shutil.copyfile(path, folder / "tables" / path.name)
+    return means
 
 
 def _missing(tables: Sequence[Table], gallery: Gallery, histories: Mapping[str, History]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ssvif.ops.errors import shorten
 from ssvif.ops.files import write_aside, write_csv
+from ssvif.report.gradients import write_gradient_table
 from ssvif.report.layout import MEASURES, WITH_LABELS, Table, lay_out, measure_of, to_latex, to_markdown
 from ssvif.report.runs import RunLabel, read_rows, to_number, to_number_or_none
 
@@ -45,7 +46,8 @@ def make_tables(
     """Aggregate the results of runs and write a table per dataset and kind.
 
     For each dataset and each of `KINDS`, the files `{kind}_{dataset}.csv` (long, full digits), `.md` and
-    `.tex` are written into `output`. Segmentation and detection are left out, with a line in the log,
+    `.tex` are written into `output`, and gradients_{dataset}.csv where a run measured its gradients.
+    Segmentation and detection are left out, with a line in the log,
     where no run of the dataset has them; files of theirs from before are removed.
 
     Args:
@@ -78,6 +80,8 @@ def make_tables(
                 with write_aside(path) as aside:
                     aside.write_text(text, encoding="utf-8")
             written.append(paths[0])
+        if path := write_gradient_table(results, output, dataset, labels):
+            written.append(path)
     return written
 
 

@@ -80,7 +80,11 @@ class Framework(nn.Module):
             assert output.feature_logits is not None
             assert output.pixel_logits is not None
             terms["consistency"] = consistency_loss(
-                output.feature_logits, output.pixel_logits, output.pseudo_label, self.options.balance
+                output.feature_logits,
+                output.pixel_logits,
+                output.pseudo_label,
+                self.options.balance,
+                self.options.balance_until,
             )
         return terms
 

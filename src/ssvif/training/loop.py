@@ -18,10 +18,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from ssvif.data.views import TrainingView
+from ssvif.models.names import network_fingerprint
 from ssvif.models.registry import save_fusion_model
 from ssvif.ops.device import device_name
 from ssvif.ops.errors import UserError
-from ssvif.ops.fingerprint import fingerprint
 from ssvif.ops.progress import format_seconds
 from ssvif.ops.record import Recorder
 from ssvif.ops.seeds import derive_seed, generator, make_deterministic, seed_torch
@@ -74,7 +74,7 @@ def train(
     if not len(view) or not len(held_out):
         raise UserError(f"{pairs} has no pairs to train on or to validate with", remedy="check splits.csv")
     trainer = Trainer(options, device)
-    code = fingerprint("ssvif.training.loop")
+    code = network_fingerprint("ssvif.training.loop", options.fusion_model)
     key = state_key(options=asdict(options), data=view.digest, code=code, torch=torch.__version__, device=device.type)
     if resumed := load_state(state, key):
         trainer.load_state_dict(resumed)

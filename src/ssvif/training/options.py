@@ -67,6 +67,7 @@ class TrainingOptions:
         structural_shares: weights of the sources in the structural term, "gradient" or "equal".
         initialization: "default" (PyTorch's, as the released networks) or "scaled" (ours, for short trainings).
         balance: weight of the entropy term against collapse; 0 is the paper's loss.
+        balance_until: share of the greatest entropy from which on that term rewards no more.
         segmenter: SegFormer size of the pixel branch, "b0" to "b5".
         epochs: most epochs, both stages together.
         patience: epochs without a better validation loss before stopping.
@@ -101,6 +102,7 @@ class TrainingOptions:
     structural_shares: str = "gradient"
     initialization: str = "default"
     balance: float = 0.0
+    balance_until: float = 1.0
     segmenter: str = "b3"
     epochs: int = 110
     patience: int = 10
@@ -145,6 +147,8 @@ class TrainingOptions:
         for name in (*WEIGHTS, "balance", "stage_one_max_epochs", "gradnorm_asymmetry"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be finite and not negative")
+        if not 0 < self.balance_until <= 1:
+            raise ValueError("balance_until must be above 0 and at most 1")
         if self.classes < 2:
             raise ValueError("classes must be at least 2")
 

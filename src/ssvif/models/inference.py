@@ -1,0 +1,125 @@
+"""From a network's output to the image that is saved: ours, and what the scripts of three releases do.
+
+The scripts drive one-channel networks. A three-channel network given a script's name gets the script's padding,
+tiling, stretch and rounding, but both images whole and no step for color. Two scripts save grey images; color is
+never lost here, so theirs is completed by the usual step: visible's chroma beside the script's grey levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from ssvif.models.base import FusionModel
+from ssvif.ops.color import luma, rgb_to_ycbcr, ycbcr_to_rgb
+
+# network, visible (B,3,H,W), infrared (B,3,H,W) in [0,1] → fused (B,3,H,W) in [0,1]
+Inference = Callable[[FusionModel, torch.Tensor, torch.Tensor], torch.Tensor]
+
+SWIN_WINDOW = 8
+EMMA_TILE = 32
+
+
+def plain(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
+    """Fuse whole images of any size; a one-channel network fuses luma and visible's chroma is kept.
+
+    Args:
+        model: with C = 1 or 3.
+        visible: (B,3,H,W) RGB in [0,1].
+        infrared: (B,3,H,W) in [0,1]; its first channel is taken if C is 1.
+
+    Returns:
+        (B,3,H,W), clamped to [0,1].
+    """
+    if model.channels == 3:
+        fused: torch.Tensor = model(visible, infrared)
+        return fused.clamp(0, 1)
+    ycbcr = rgb_to_ycbcr(visible)
+    return _join_chroma(model(ycbcr[:, :1], infrared[:, :1]), ycbcr)
+
+
+def seafusion(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
+    """Fuse as SeAFusion's script: `plain`, a stretch over all pixels and colors, levels cut off downwards.
+
+    Args and returns as of `plain`; the values are 8-bit levels / 255. The stretch is over the batch, as there
+    (its batch is one image).
+    """
+    return (_stretch(plain(model, visible, infrared)) * 255).floor() / 255
+
+
+def swinfusion(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
+    """Fuse as SwinFusion's script: grey images, widened by a mirror image even at multiples of 8, no stretch.
+
+    The mirror repeats the edge and adds 1 to 8 rows and columns, so the network's own padding never acts and the
+    shifted windows see other neighbours. The output is cut, clamped to [0,1] and rounded (half to even).
+
+    Args and returns as of `plain`; the grey values are 8-bit levels / 255, beside visible's chroma.
+    """
+    height, width = visible.shape[-2:]
+    sides = [size // SWIN_WINDOW * SWIN_WINDOW + SWIN_WINDOW for size in (height, width)]
+    wide = (_mirror(each, sides) for each in _grey(model, visible, infrared))
+    fused = model(*wide)[..., :height, :width].clamp(0, 1)
+    return _color((fused * 255).round() / 255, visible)
+
+
+def emma(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
+    """Fuse as EMMA's script: grey images, up to four overlapping tiles, a stretch over all pixels.
+
+    Sides that are no multiples of 32 are covered twice, by tiles of the largest multiple at either end; the first
+    tile counts where it reaches. Levels are rounded, halves downwards, as the image writer named in the release does.
+    The script fails below 32 pixels; here such a side is one tile.
+
+    Args and returns as of `plain`; the grey values are 8-bit levels / 255, beside visible's chroma.
+    """
+    fused = _stretch(_fuse_tiles(model, *_grey(model, visible, infrared)))
+    return _color((fused * 255 - 0.5).ceil() / 255, visible)
+
+
+INFERENCES: dict[str, Inference] = {"plain": plain, "swinfusion": swinfusion, "seafusion": seafusion, "emma": emma}
+
+
+def _grey(model: FusionModel, *images: torch.Tensor) -> list[torch.Tensor]:
+    """Return images (B,3,H,W) as a script reads them: 8-bit luma, rounded, / 255; whole for three channels."""
+    if model.channels == 3:
+        return list(images)
+    return [luma((each * 255).round().to(torch.uint8)).to(each.dtype) / 255 for each in images]
+
+
+def _color(fused: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
+    """Return a grey image (B,1,H,W) with visible's chroma, a colored one as it is: (B,3,H,W)."""
+    return fused if fused.shape[1] == 3 else _join_chroma(fused, rgb_to_ycbcr(visible))
+
+
+def _join_chroma(fused: torch.Tensor, ycbcr: torch.Tensor) -> torch.Tensor:
+    return ycbcr_to_rgb(torch.cat([fused, ycbcr[:, 1:]], dim=1)).clamp(0, 1)
+
+
+def _stretch(image: torch.Tensor) -> torch.Tensor:
+    """Return an image with its least value at 0 and its greatest at 1; a uniform one as it is (scripts give NaN)."""
+    least, greatest = image.aminmax()
+    return (image - least) / (greatest - least) if greatest > least else image
+
+
+def _mirror(image: torch.Tensor, sides: list[int]) -> torch.Tensor:
+    """Widen (B,C,H,W) to the given H and W by mirror images that repeat the edge, one after the other."""
+    for axis, side in zip((2, 3), sides, strict=True):
+        own = image.shape[axis]
+        places = torch.arange(side, device=image.device) % (2 * own)
+        image = image.index_select(axis, torch.minimum(places, 2 * own - 1 - places))
+    return image
+
+
+def _fuse_tiles(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
+    fused = torch.empty_like(visible)
+    for rows, top in _tiles(visible.shape[2]):
+        for columns, left in _tiles(visible.shape[3]):
+            made = model(visible[..., rows, columns], infrared[..., rows, columns])
+            fused[..., top : rows.stop, left : columns.stop] = made[..., top - rows.start :, left - columns.start :]
+    return fused
+
+
+def _tiles(side: int) -> list[tuple[slice, int]]:
+    """Return the tiles along a side, each with the place from which on it counts."""
+    tile = side // EMMA_TILE * EMMA_TILE or side
+    return [(slice(0, tile), 0)] if tile == side else [(slice(0, tile), 0), (slice(side - tile, side), tile)]

@@ -1,0 +1,296 @@
+"""The checkpoints that authors released, read under our names.
+
+A released file is a state dictionary whose names follow the authors' code. `PUBLISHED` says for each
+network how those names become ours and which entries have no counterpart here, because the authors'
+network never uses them or because ours computes them.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from ssvif.models.base import FusionModel
+from ssvif.models.registry import build_fusion_model
+from ssvif.ops.errors import UserError, shorten
+
+log = logging.getLogger("ssvif")
+
+WRAPPERS = ("params", "params_ema", "state_dict", "model")  # keys a training script may put a state dictionary under
+PARALLEL = "module."  # what torch.nn.DataParallel puts before every name
+ALIKE = 0.5  # of two networks none shares names, so any share would do
+REMEDY = "give the checkpoint its authors released, or train the run instead"
+
+
+@dataclass(frozen=True)
+class Released:
+    """How one network's released state dictionary becomes ours.
+
+    Attributes:
+        renames: (pattern, replacement) of `re.sub`, applied in order to every name that is kept.
+        image_weight: our name of a convolution's weight (·,C,·,·) that takes the image; its shape tells C.
+        dropped: pattern (`re.search`) of entries that are left out → why, in words.
+        dead_parameters: C → number of parameters among the dropped, which Table IV of the paper counts.
+    """
+
+    renames: tuple[tuple[str, str], ...]
+    image_weight: str
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    dead_parameters: Callable[[int], int] = lambda channels: 0
+
+    def why_dropped(self, name: str) -> str:
+        """Return why a released name has no counterpart here, or "" if it has one."""
+        return next((reason for pattern, reason in self.dropped.items() if re.search(pattern, name)), "")
+
+    def rename(self, name: str) -> str:
+        """Return our name of a released one."""
+        for pattern, replacement in self.renames:
+            name = re.sub(pattern, replacement, name)
+        return name
+
+
+PUBLISHED: dict[str, Released] = {
+    "swinfusion": Released(
+        renames=(
+            (r"^conv_first1_A\.", "shallow.0."),
+            (r"^conv_first2_A\.", "shallow.2."),
+            (r"^patch_embed\.norm\.", "token_norm."),
+            (r"^layers_Ex_A\.0\.residual_group\.blocks\.", "extract_infrared."),
+            (r"^layers_Ex_B\.0\.residual_group\.blocks\.", "extract_visible."),
+            (r"^norm_Ex_A\.", "extract_infrared.4."),
+            (r"^norm_Ex_B\.", "extract_visible.4."),
+            (r"^layers_Fusion\.([01])\.residual_group_A\.blocks\.", r"stages.\1.infrared."),
+            (r"^layers_Fusion\.([01])\.residual_group_B\.blocks\.", r"stages.\1.visible."),
+            (r"^layers_Fusion\.([01])\.residual_group\.blocks\.", r"stages.\1.cross."),
+            (r"\.(norm1|norm2|attn|mlp)_A\.", r".infrared.\1."),
+            (r"\.(norm1|norm2|attn|mlp)_B\.", r".visible.\1."),
+            (r"^norm_Fusion_A\.", "norm_infrared."),
+            (r"^norm_Fusion_B\.", "norm_visible."),
+            (r"^conv_after_body_Fusion\.", "fuse.0."),
+            (r"^layers_Re\.0\.residual_group\.blocks\.", "refine."),
+            (r"^norm_Re\.", "refine.4."),
+            (r"^conv_last1\.", "reconstruct.0."),
+            (r"^conv_last2\.", "reconstruct.2."),
+            (r"^conv_last3\.", "reconstruct.4."),
+            (r"\.attn\.", ".attention."),
+            (r"\.relative_position_bias_table$", ".bias_table"),
+            (r"\.mlp\.fc1\.", ".mlp.0."),
+            (r"\.mlp\.fc2\.", ".mlp.2."),
+        ),
+        image_weight="shallow.0.weight",
+        dropped={
+            r"^conv_first[12]_B\.": "a convolution that the network never calls",
+            r"\.relative_position_index$": "a table of places that is computed here",
+            r"\.attn_mask$": "a mask that is computed here",
+        },
+        dead_parameters=lambda channels: 8_160 + 270 * channels,
+    ),
+    "seafusion": Released(
+        renames=(
+            (r"^vis_", "visible_encoder."),
+            (r"^inf_", "infrared_encoder."),
+            (r"encoder\.conv\.conv\.", "encoder.0."),
+            (r"encoder\.rgbd1\.", "encoder.2."),
+            (r"encoder\.rgbd2\.", "encoder.3."),
+            (r"\.dense\.conv([12])\.conv\.", r".dense\1."),
+            (r"\.convdown\.conv\.", ".dense_out."),
+            (r"\.convup\.conv\.", ".gradient_out."),
+            (r"\.sobelconv\.conv([xy])\.", r".gradient.\1."),
+            (r"^decode4\.conv\.", "reconstruct.0."),
+            (r"^decode3\.conv\.", "reconstruct.2."),
+            (r"^decode2\.conv\.", "reconstruct.4."),
+            (r"^decode1\.conv\.", "reconstruct.6."),
+        ),
+        image_weight="visible_encoder.0.weight",
+        dropped={r"^decode[1-4]\.bn\.": "a BatchNorm that the network never calls"},
+        dead_parameters=lambda channels: 2 * (64 + 32 + 16 + channels),
+    ),
+    "emma": Released(
+        renames=(
+            *((rf"^V_en_{i + 1}\.", f"visible_encoder.blocks.{i}.") for i in range(4)),
+            *((rf"^I_en_{i + 1}\.", f"infrared_encoder.blocks.{i}.") for i in range(4)),
+            *((rf"^V_down{i + 1}\.", f"visible_encoder.downs.{i}.") for i in range(3)),
+            *((rf"^I_down{i + 1}\.", f"infrared_encoder.downs.{i}.") for i in range(3)),
+            *((rf"^f_{i + 1}\.", f"fuse.{i}.") for i in range(4)),
+            *((rf"^de_{4 - i}\.", f"reconstruct.blocks.{i}.") for i in range(4)),
+            *((rf"^up{4 - i}\.0\.", f"reconstruct.ups.{i}.") for i in range(3)),
+            (r"^last\.0\.", "reconstruct.last."),
+            (r"\.GlobalFeature\.norm1\.body\.", ".attention_norm."),
+            (r"\.GlobalFeature\.norm2\.body\.", ".mlp_norm."),
+            (r"\.GlobalFeature\.attn\.", ".attention."),
+            (r"\.qkv1\.", ".expand."),
+            (r"\.qkv2\.", ".mix."),
+            (r"\.proj\.", ".project."),
+            (r"\.GlobalFeature\.mlp\.", ".mlp."),
+            (r"\.project_in\.", ".expand."),
+            (r"\.dwconv\.", ".mix."),
+            (r"\.project_out\.", ".project."),
+            (r"\.LocalFeature\.Extraction\.([01])\.conv\.0\.", r".local.\1.first."),
+            (r"\.LocalFeature\.Extraction\.([01])\.conv\.2\.", r".local.\1.second."),
+            (r"\.FFN\.", ".join."),
+        ),
+        image_weight="visible_encoder.blocks.0.embed.weight",
+    ),
+}
+
+
+def load_published(name: str, source: Path | str | Mapping[str, torch.Tensor]) -> FusionModel:
+    """Return a fusion network with its authors' released weights, in evaluation mode.
+
+    Args:
+        name: a key of `PUBLISHED`.
+        source: a file of `torch.save` or safetensors, or its state dictionary; C is read off the weights.
+
+    Raises:
+        UserError: the name is unknown; the file is missing, damaged or no state dictionary; it is another
+            network's; it has another number of channels, or entries are missing, unexpected or of another shape.
+    """
+    released = _released(name)
+    where = "The state dictionary" if isinstance(source, Mapping) else str(source)
+    state = _unwrap(source if isinstance(source, Mapping) else _read(Path(source)), where)
+    kept = {released.rename(each): value for each, value in state.items() if not released.why_dropped(each)}
+    original = {released.rename(each): each for each in state}
+    if _likeness(name, state) <= ALIKE:
+        raise _another_network(name, where, state)
+    model = build_fusion_model(name, _channels(released.image_weight, kept, original, where))
+    _compare(name, where, kept, model.state_dict(), original)
+    model.load_state_dict(kept)
+    _log_dropped(released, state, where)
+    return model.eval()
+
+
+def dead_parameters(name: str, channels: int) -> int:
+    """Return how many parameters the released network has and never uses; ours is smaller by as many.
+
+    Args:
+        name: a key of `PUBLISHED`.
+        channels: C of the images, 1 or 3.
+
+    Raises:
+        UserError: the name is unknown.
+    """
+    return _released(name).dead_parameters(channels)
+
+
+def _released(name: str) -> Released:
+    if name not in PUBLISHED:
+        raise UserError(f"No released checkpoint of {name!r} is known", expected=" | ".join(PUBLISHED))
+    return PUBLISHED[name]
+
+
+def _read(path: Path) -> Any:
+    if not path.is_file():
+        raise UserError(f"{path} does not exist", remedy="download the released checkpoint or correct `checkpoint`")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # on damaged bytes torch's unpickler may raise anything
+        raise UserError(
+            f"{path} cannot be read as a checkpoint",
+            expected="a state dictionary written by torch.save, or safetensors; never other pickled objects",
+            got=(str(error) or type(error).__name__).splitlines()[0],
+            remedy="download the file again",
+        ) from error
+
+
+def _unwrap(content: Any, where: str) -> dict[str, torch.Tensor]:
+    while isinstance(content, Mapping):
+        inner = next((content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping)), None)
+        if inner is None:
+            break
+        content = inner
+    if not isinstance(content, Mapping) or not content or not all(_is_entry(*each) for each in content.items()):
+        raise UserError(
+            f"{where} is not a state dictionary",
+            expected="names with a tensor each",
+            got=_describe(content),
+            remedy=REMEDY,
+        )
+    parallel = all(key.startswith(PARALLEL) for key in content)
+    return {key.removeprefix(PARALLEL) if parallel else key: value for key, value in content.items()}
+
+
+def _is_entry(key: Any, value: Any) -> bool:
+    return isinstance(key, str) and isinstance(value, torch.Tensor)
+
+
+def _describe(content: Any) -> str:
+    if not isinstance(content, Mapping):
+        return type(content).__name__
+    odd = [f"{key!r}: {type(value).__name__}" for key, value in content.items() if not _is_entry(key, value)]
+    return shorten(odd) if odd else "nothing"
+
+
+def _channels(image_weight: str, kept: Mapping[str, torch.Tensor], original: Mapping[str, str], where: str) -> int:
+    if image_weight not in kept:
+        return 1  # a missing entry is told with all others
+    weight = kept[image_weight]
+    channels = weight.shape[1] if weight.ndim == 4 else 0
+    if channels not in (1, 3):
+        raise UserError(
+            f"{where} is of a network for other images",
+            expected="1 or 3 channels",
+            got=f"{original[image_weight]} of shape {tuple(weight.shape)}",
+            remedy=REMEDY,
+        )
+    return channels
+
+
+def _another_network(name: str, where: str, state: Mapping[str, torch.Tensor]) -> UserError:
+    looks = {each: _likeness(each, state) for each in PUBLISHED}
+    best = max(looks, key=lambda each: looks[each])
+    known = f"it looks like {best}" if looks[best] > ALIKE else "it looks like no network known here"
+    first = shorten(sorted(state), most=3)
+    return UserError(
+        f"{where} is not a checkpoint of {name}",
+        expected=f"the state dictionary of {name} as released",
+        got=f"{known}; it begins with {first}",
+        remedy=f"set `fusion_model` to {best}" if looks[best] > ALIKE else REMEDY,
+    )
+
+
+def _likeness(name: str, state: Mapping[str, torch.Tensor]) -> float:
+    """Return the share of a network's entries that a released state dictionary has."""
+    own = build_fusion_model(name, 1).state_dict().keys()
+    return len(own & {PUBLISHED[name].rename(each) for each in state}) / len(own)
+
+
+def _compare(
+    name: str,
+    where: str,
+    kept: Mapping[str, torch.Tensor],
+    own: Mapping[str, torch.Tensor],
+    original: Mapping[str, str],
+) -> None:
+    both = sorted(own.keys() & kept.keys())
+    problems = {
+        "missing": sorted(own.keys() - kept.keys()),
+        "unexpected": sorted(original[each] for each in kept.keys() - own.keys()),
+        "of another shape": [
+            f"{original[each]} {tuple(kept[each].shape)} instead of {tuple(own[each].shape)}"
+            for each in both
+            if kept[each].shape != own[each].shape
+        ],
+    }
+    if any(problems.values()):
+        raise UserError(
+            f"{where} does not fit {name}",
+            expected=f"the {len(own)} entries of {name} as released",
+            got="; ".join(f"{len(each)} {kind}: {shorten(each, 3)}" for kind, each in problems.items() if each),
+            remedy=REMEDY,
+        )
+
+
+def _log_dropped(released: Released, state: Mapping[str, torch.Tensor], where: str) -> None:
+    for reason in released.dropped.values():
+        count = sum(released.why_dropped(each) == reason for each in state)
+        if count:
+            log.info("%s: %d entries left out, each %s", where, count, reason)

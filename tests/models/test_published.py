@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import json
+import logging
+import re
+from itertools import product
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from ssvif.models.published import PUBLISHED, dead_parameters, load_published
+from ssvif.models.registry import build_fusion_model
+from ssvif.ops.errors import UserError
+
+BOTH = ("weight", "bias")
+# how many entries a released file has, how many of them are dropped, and the dead parameters for C = 1 and 3
+COUNTS = {"swinfusion": (448, 44, 8_430, 8_970), "seafusion": (72, 20, 226, 230), "emma": (347, 0, 0, 0)}
+
+
+def seafusion_names():
+    """The released names of SeAFusion, as its authors' code builds them."""
+    for stream in ("vis", "inf"):
+        yield from (f"{stream}_conv.conv.{each}" for each in BOTH)
+        for block in (f"{stream}_rgbd1", f"{stream}_rgbd2"):
+            for part, each in product(("dense.conv1", "dense.conv2", "convdown", "convup"), BOTH):
+                yield f"{block}.{part}.conv.{each}"
+            yield from (f"{block}.sobelconv.conv{axis}.weight" for axis in "xy")
+    for number in range(1, 5):
+        yield from (f"decode{number}.conv.{each}" for each in BOTH)
+        for each in (*BOTH, "running_mean", "running_var", "num_batches_tracked"):
+            yield f"decode{number}.bn.{each}"
+
+
+def emma_names():
+    """The released names of EMMA's U-Fuser."""
+    for stage, number in product(("V_en", "I_en", "f", "de"), range(1, 5)):
+        block, distant = f"{stage}_{number}", f"{stage}_{number}.GlobalFeature"
+        yield from (f"{block}.embed.weight", f"{block}.FFN.weight", f"{distant}.attn.scale")
+        yield from (f"{distant}.{norm}.body.{each}" for norm, each in product(("norm1", "norm2"), BOTH))
+        yield from (f"{distant}.attn.{part}.weight" for part in ("qkv1", "qkv2", "proj"))
+        yield from (f"{distant}.mlp.{part}.weight" for part in ("project_in", "dwconv", "project_out"))
+        for i, j, each in product((0, 1), (0, 2), BOTH):
+            yield f"{block}.LocalFeature.Extraction.{i}.conv.{j}.{each}"
+    yield from (f"{stream}_down{number}.weight" for stream, number in product("VI", (1, 2, 3)))
+    yield from (f"up{number}.0.weight" for number in (2, 3, 4))
+    yield from (f"last.0.{each}" for each in BOTH)
+
+
+def swinfusion_names():
+    """The released names of SwinFusion, in the form for 128×128 images: masks in every second block."""
+    convolutions = [f"conv_first{number}_{stream}" for number, stream in product((1, 2), "AB")]
+    convolutions += ["conv_after_body_Fusion", "conv_last1", "conv_last2", "conv_last3"]
+    norms = [
+        "patch_embed.norm",
+        "norm_Re",
+        *(f"norm_{part}_{stream}" for part, stream in product(("Ex", "Fusion"), "AB")),
+    ]
+    yield from (f"{layer}.{each}" for layer, each in product([*convolutions, *norms], BOTH))
+    alone = [f"layers_{part}.0.residual_group.blocks.{i}" for part, i in product(("Ex_A", "Ex_B", "Re"), range(4))]
+    for stage, stream, i in product((0, 1), "AB", (0, 1)):
+        alone.append(f"layers_Fusion.{stage}.residual_group_{stream}.blocks.{i}")
+    crossed = [f"layers_Fusion.{stage}.residual_group.blocks.{i}" for stage, i in product((0, 1), (0, 1))]
+    yield from (f"{block}.attn_mask" for block in (*alone, *crossed) if block[-1] in "13")
+    streams = [(block, "", ("attn.qkv",)) for block in alone]
+    streams += [(block, f"_{each}", (f"attn_{each}.q", f"attn_{each}.kv")) for block, each in product(crossed, "AB")]
+    for block, stream, projections in streams:
+        layers = [f"norm1{stream}", f"norm2{stream}", f"attn{stream}.proj", f"mlp{stream}.fc1", f"mlp{stream}.fc2"]
+        yield from (f"{block}.{layer}.{each}" for layer, each in product([*layers, *projections], BOTH))
+        yield from (f"{block}.attn{stream}.relative_position_{each}" for each in ("bias_table", "index"))
+
+
+NAMES = {"swinfusion": swinfusion_names, "seafusion": seafusion_names, "emma": emma_names}
+
+
+def released_state(name, channels=1):
+    """A state dictionary as the authors' code would save it, every value drawn anew."""
+    released, own = PUBLISHED[name], build_fusion_model(name, channels).state_dict()
+    random = torch.Generator().manual_seed(channels)
+    return {
+        each: torch.zeros(1)
+        if released.why_dropped(each)
+        else torch.rand(own[released.rename(each)].shape, generator=random)
+        for each in NAMES[name]()
+    }
+
+
+def same_values(name, state, model):
+    """Whether every weight of a network is the one of its released name, and none is left over."""
+    released, own = PUBLISHED[name], model.state_dict()
+    kept = {released.rename(each): value for each, value in state.items() if not released.why_dropped(each)}
+    return own.keys() == kept.keys() and all(torch.equal(own[each], kept[each]) for each in own)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_released_state_comes_in(name, channels):
+    state = released_state(name, channels)
+    model = load_published(name, state)
+    assert type(model) is type(build_fusion_model(name))
+    assert model.channels == channels
+    assert not model.training
+    assert same_values(name, state, model)
+
+
+@pytest.mark.parametrize(("name", "suffix"), product(("swinfusion", "seafusion", "emma"), ("", "_3ch")))
+def test_every_entry_of_the_specification_has_its_place(shared, name, suffix):
+    shapes = json.loads((shared / "specs" / f"state_dict_{name}{suffix}.json").read_text(encoding="utf-8"))
+    random = torch.Generator().manual_seed(0)
+    state = {key: torch.rand(shape, generator=random) for key, shape in shapes}
+    assert set(state) == set(NAMES[name]())
+    assert same_values(name, state, load_published(name, state))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_what_is_dropped_is_counted_and_told(name, caplog):
+    entries, dropped, *dead = COUNTS[name]
+    state = released_state(name)
+    with caplog.at_level(logging.INFO, logger="ssvif"):
+        load_published(name, state)
+    told = {each.args[2]: each.args[1] for each in caplog.records}
+    assert set(told) == set(PUBLISHED[name].dropped.values())
+    assert (len(state), sum(told.values())) == (entries, dropped)
+    assert [dead_parameters(name, channels) for channels in (1, 3)] == dead
+
+
+def dead_in(name, channels, suffix, shared):
+    shapes = json.loads((shared / "specs" / f"state_dict_{name}{suffix}.json").read_text(encoding="utf-8"))
+    counted = re.compile(r"\.(weight|bias)$")  # buffers are no parameters
+    dropped = [shape for key, shape in shapes if counted.search(key) and PUBLISHED[name].why_dropped(key)]
+    return sum(torch.Size(shape).numel() for shape in dropped)
+
+
+@pytest.mark.parametrize(("name", "form"), product(COUNTS, ((1, ""), (3, "_3ch"))))
+def test_dead_parameters_are_those_of_the_specification(shared, name, form):
+    assert dead_parameters(name, form[0]) == dead_in(name, *form, shared)
+
+
+def wrapped(state):
+    yield state
+    yield {"params": state}
+    yield {"state_dict": {f"module.{key}": value for key, value in state.items()}, "epoch": 3}
+
+
+def test_files_are_read_however_they_were_saved(tmp_path):
+    state = released_state("seafusion")
+    for number, content in enumerate(wrapped(state)):
+        path = tmp_path / f"{number}.pth"
+        torch.save(content, path)
+        assert same_values("seafusion", state, load_published("seafusion", path))
+    save_file(state, tmp_path / "released.safetensors")
+    assert same_values("seafusion", state, load_published("seafusion", str(tmp_path / "released.safetensors")))
+
+
+def test_the_released_seafusion_comes_in(shared):
+    model = load_published("seafusion", shared / "checkpoints" / "seafusion_published.pth")
+    stored = load_file(shared / "parity" / "seafusion_released.safetensors")
+    weights = {key.removeprefix("weights/"): each for key, each in stored.items() if key.startswith("weights/")}
+    assert same_values("seafusion", weights, model)
+
+
+def fails(name, source):
+    with pytest.raises(UserError) as caught:
+        load_published(name, source)
+    assert caught.value.expected or caught.value.remedy
+    return caught.value
+
+
+def test_an_unknown_name_is_told():
+    assert fails("nosuch", {}).what == "No released checkpoint of 'nosuch' is known"
+    with pytest.raises(UserError, match="'nosuch'") as caught:
+        dead_parameters("nosuch", 1)
+    assert "seafusion" in caught.value.expected
+
+
+def test_a_missing_file_is_named(tmp_path):
+    error = fails("seafusion", tmp_path / "none.pth")
+    assert error.what == f"{tmp_path / 'none.pth'} does not exist"
+    assert "checkpoint" in error.remedy
+
+
+class Unwelcome:
+    """What only a pickle could hold."""
+
+
+def test_what_cannot_be_read_is_named(tmp_path):
+    torch.save(released_state("seafusion"), whole := tmp_path / "whole.pth")
+    save_file(released_state("seafusion"), tmp_path / "whole.safetensors")
+    (tmp_path / "cut.pth").write_bytes(whole.read_bytes()[:-4000])
+    (tmp_path / "cut.safetensors").write_bytes((tmp_path / "whole.safetensors").read_bytes()[:-9])
+    (tmp_path / "empty.pth").write_bytes(b"")
+    (tmp_path / "page.pth").write_text("<html>Sign in to download</html>", encoding="utf-8")
+    torch.save({"network": Unwelcome()}, tmp_path / "object.pth")
+    for name in ("cut.pth", "cut.safetensors", "empty.pth", "page.pth", "object.pth"):
+        error = fails("seafusion", tmp_path / name)
+        assert error.what == f"{tmp_path / name} cannot be read as a checkpoint"
+        assert error.got
+        assert "\n" not in error.got
+
+
+@pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        ({}, "nothing"),
+        ([1, 2], "list"),
+        (torch.zeros(3), "Tensor"),
+        ({"epoch": 3, "loss": 0.5}, "'epoch': int, 'loss': float"),
+        ({"state_dict": {"a": torch.zeros(1), 1: torch.zeros(1)}}, "1: Tensor"),
+    ],
+)
+def test_what_is_no_state_dictionary_is_told(tmp_path, content, got):
+    torch.save(content, tmp_path / "other.pth")
+    error = fails("seafusion", tmp_path / "other.pth")
+    assert error.what == f"{tmp_path / 'other.pth'} is not a state dictionary"
+    assert error.got == got
+
+
+@pytest.mark.parametrize(("asked", "given"), [each for each in product(NAMES, NAMES) if each[0] != each[1]])
+def test_another_networks_checkpoint_is_recognised(asked, given):
+    error = fails(asked, released_state(given))
+    assert error.what == f"The state dictionary is not a checkpoint of {asked}"
+    assert error.got.startswith(f"it looks like {given}; it begins with ")
+    assert error.remedy == f"set `fusion_model` to {given}"
+
+
+def test_a_checkpoint_of_nothing_known_is_told():
+    error = fails("emma", {"backbone.0.weight": torch.zeros(2), "backbone.0.bias": torch.zeros(2)})
+    assert error.got == "it looks like no network known here; it begins with backbone.0.bias, backbone.0.weight"
+
+
+def test_our_own_names_are_no_released_ones():
+    error = fails("emma", build_fusion_model("emma").state_dict())
+    assert "not a checkpoint of emma" in error.what
+
+
+def test_other_numbers_of_channels_are_told():
+    state = released_state("emma") | {"V_en_1.embed.weight": torch.zeros(8, 2, 3, 3)}
+    error = fails("emma", state)
+    assert error.got == "V_en_1.embed.weight of shape (8, 2, 3, 3)"
+    assert error.expected == "1 or 3 channels"
+    assert "shape (8,)" in fails("emma", state | {"V_en_1.embed.weight": torch.zeros(8)}).got
+
+
+def test_what_does_not_fit_is_named_by_its_released_name():
+    state = released_state("seafusion")
+    del state["vis_conv.conv.weight"], state["decode1.conv.bias"]
+    state |= {"extra.weight": torch.zeros(1), "decode2.conv.bias": torch.zeros(17)}
+    error = fails("seafusion", state)
+    assert error.what == "The state dictionary does not fit seafusion"
+    assert error.got == (
+        "2 missing: reconstruct.6.bias, visible_encoder.0.weight; 1 unexpected: extra.weight; "
+        "1 of another shape: decode2.conv.bias (17,) instead of (16,)"
+    )

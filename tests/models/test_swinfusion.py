@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ssvif.models.published import dead_parameters, load_published
+from ssvif.models.swinfusion import (
+    APART,
+    DropPath,
+    SwinFusion,
+    explicit_attention,
+    from_windows,
+    fused_attention,
+    relative_positions,
+    seam_masks,
+    spread_seams,
+    to_windows,
+)
+
+
+def fill(model):
+    """Give every weight a value that follows from its place alone."""
+    with torch.no_grad():
+        for number, parameter in enumerate(model.parameters()):
+            places = torch.arange(parameter.numel(), dtype=torch.float64)
+            scale = 0.8 / parameter[0].numel() ** 0.5
+            parameter.copy_((torch.sin(places * 0.7 + number) * scale).view_as(parameter))
+    return model.eval()
+
+
+def draw(channels, height, width, batch=1):
+    """Two images of smooth waves, in [0,1]."""
+    rows, columns = torch.meshgrid(torch.arange(float(height)), torch.arange(float(width)), indexing="ij")
+    phases = torch.arange(float(batch * channels)).view(batch, channels, 1, 1)
+    visible = torch.sin(rows / 5 + phases) * torch.cos(columns / 7)
+    return visible / 2 + 0.5, (torch.sin((rows + columns) / 6 + phases) / 2 + 0.5).expand_as(visible)
+
+
+@pytest.fixture(scope="module")
+def filled():
+    """A network of three channels in evaluation mode, not to be changed."""
+    return fill(SwinFusion(3))
+
+
+@pytest.mark.parametrize(("file", "channels"), [("swinfusion_seed0", 1), ("swinfusion_3ch_seed0", 3)])
+@torch.no_grad()
+def test_agrees_with_the_original(shared, file, channels):
+    stored = load_file(shared / "parity" / f"{file}.safetensors")
+    weights = {key.removeprefix("weights/"): each for key, each in stored.items() if key.startswith("weights/")}
+    model = load_published("swinfusion", weights)
+    assert model.channels == channels
+    sizes = {key.split("/")[1] for key in stored if key.startswith("input/")}
+    assert sizes
+    for size in sizes:
+        visible, infrared = stored[f"input/{size}/vis"], stored[f"input/{size}/ir"]
+        features = model.backbone(visible, infrared)
+        assert (model(visible, infrared) - stored[f"output/{size}/fused"]).abs().max() <= 5e-5
+        if f"features/{size}/fused" in stored:
+            assert (features - stored[f"features/{size}/fused"]).abs().max() <= 5e-5
+        else:
+            assert (features[..., ::4, ::4] - stored[f"features_s4/{size}/fused"]).abs().max() <= 5e-5
+
+
+def test_agrees_with_the_original_while_training(shared):
+    """With gradients, attention goes another way; the dropped branches are switched off."""
+    stored = load_file(shared / "parity" / "swinfusion_3ch_seed0.safetensors")
+    weights = {key.removeprefix("weights/"): each for key, each in stored.items() if key.startswith("weights/")}
+    model = load_published("swinfusion", weights)
+    size = next(key.split("/")[1] for key in stored if key.startswith("input/"))
+    fused = model(stored[f"input/{size}/vis"], stored[f"input/{size}/ir"])
+    assert fused.requires_grad
+    assert (fused - stored[f"output/{size}/fused"]).abs().max() <= 5e-5
+
+
+@pytest.mark.parametrize(("file", "channels"), [("state_dict_swinfusion", 1), ("state_dict_swinfusion_3ch", 3)])
+def test_takes_every_entry_of_a_released_file(shared, file, channels):
+    """448 entries: the two kinds of tables and the convolutions that are never called are left out."""
+    shapes = dict(json.loads((shared / "specs" / f"{file}.json").read_text()))
+    assert len(shapes) == 448
+    model = load_published("swinfusion", {name: torch.zeros(shape) for name, shape in shapes.items()})
+    assert model.channels == channels
+
+
+@pytest.mark.parametrize(
+    ("channels", "parameters", "backbone", "decoder"),
+    [(1, 973_681, 829_890, 143_791), (3, 975_033, 830_970, 144_063)],
+)
+def test_has_the_papers_parameters(channels, parameters, backbone, decoder):
+    """Table IV counts the never-called convolutions too."""
+    model = SwinFusion(channels)
+    count = sum(each.numel() for each in model.parameters())
+    in_decoder = sum(each.numel() for part in (model.refine, model.reconstruct) for each in part.parameters())
+    dead = dead_parameters("swinfusion", channels)
+    assert dead == {1: 8_430, 3: 8_970}[channels]
+    assert in_decoder == decoder
+    assert count - in_decoder + dead == backbone
+    assert count + dead == parameters
+
+
+@pytest.mark.parametrize(("channels", "expected"), [(1, 75.9801), (3, 76.0686)])
+@pytest.mark.parametrize("gradients", [False, True])
+def test_computes_what_the_paper_counts(channels, expected, gradients):
+    with torch.device("meta"):
+        model, image = SwinFusion(channels).eval(), torch.rand(1, channels, 256, 256)
+    normalised = 0
+
+    def count(_, inputs):
+        nonlocal normalised
+        normalised += inputs[0].numel()
+
+    for module in model.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.register_forward_pre_hook(count)
+    with torch.set_grad_enabled(gradients), FlopCounterMode(display=False) as counter:
+        model(image, image)
+    assert (counter.get_total_flops() / 2 + 5 * normalised) / 1e9 == pytest.approx(expected, abs=5e-5)
+
+
+@torch.no_grad()
+def test_does_what_it_did(filled):
+    """Needs no shared data: weights and images by formula, values of a network that agreed with the original."""
+    fused = filled(*draw(3, 20, 29))
+    places = [fused[0, channel, row, column].item() for channel, row, column in PLACES]
+    assert places == pytest.approx(STORED, abs=2e-5)
+
+
+PLACES = ((0, 0, 0), (1, 0, 28), (2, 19, 0), (0, 12, 14), (1, 7, 20), (2, 17, 5))
+STORED = (0.583634, 0.665615, 1.015553, 1.061387, 1.23665, 1.014294)
+
+
+@pytest.mark.parametrize(("height", "width"), [(32 + 9 * i, 96 - 7 * i) for i in range(8)] + [(5, 8), (8, 6)])
+@torch.no_grad()
+def test_keeps_every_size(filled, height, width):
+    """Eight heights and eight widths of 32…96, one for each remainder, and the smallest."""
+    visible, infrared = draw(3, height, width)
+    features = filled.backbone(visible, infrared)
+    assert features.shape == (1, 60, -(-height // 8) * 8, -(-width // 8) * 8)
+    assert torch.equal(filled(visible, infrared), filled.decoder(features)[..., :height, :width])
+    assert filled(visible, infrared).shape == visible.shape
+
+
+@torch.no_grad()
+def test_padding_mirrors_without_repeating_the_edge(filled):
+    visible, infrared = draw(3, 13, 16)
+    mirror = [*range(13), 11, 10, 9]
+    assert torch.equal(
+        filled.backbone(visible, infrared), filled.backbone(visible[:, :, mirror], infrared[:, :, mirror])
+    )
+
+
+@torch.no_grad()
+def test_a_batch_is_its_images(filled):
+    visible, infrared = draw(3, 24, 19, batch=3)
+    whole = filled(visible, infrared)
+    singles = torch.cat([filled(visible[i : i + 1], infrared[i : i + 1]) for i in range(3)])
+    assert not torch.allclose(whole[0], whole[1], atol=1e-2)
+    assert (whole - singles).abs().max() <= 1e-5
+
+
+@torch.no_grad()
+def test_single_precision_is_enough(filled):
+    visible, infrared = draw(3, 24, 32)
+    double = copy.deepcopy(filled).double()(visible.double(), infrared.double())
+    assert double.dtype == torch.float64
+    assert (filled(visible, infrared) - double).abs().max() <= 1e-4
+
+
+@torch.no_grad()
+def test_twice_is_the_same(filled):
+    images = draw(3, 24, 24)
+    assert torch.equal(filled(*images), filled(*images))
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_half_precision_is_close(filled, gradients):
+    images = draw(3, 24, 24)
+    with torch.set_grad_enabled(gradients):
+        exact = filled(*images)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = filled(*images)
+    assert torch.isfinite(rough).all()
+    assert 0 < (rough - exact).abs().max() <= 0.05 * exact.abs().max()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_gradients_reach_every_parameter(channels):
+    model = fill(SwinFusion(channels)).train()
+    model(*draw(channels, 16, 16)).square().mean().backward()
+    dead = [name for name, each in model.named_parameters() if each.grad is None or not each.grad.abs().sum() > 0]
+    assert dead == []
+
+
+@torch.no_grad()
+def test_both_images_matter(filled):
+    visible, infrared = draw(3, 16, 16)
+    assert (filled(visible, infrared) - filled(visible * 0, infrared)).abs().max() > 1e-3
+    assert (filled(visible, infrared) - filled(visible, infrared * 0)).abs().max() > 1e-3
+
+
+def test_wrong_images_are_named():
+    model = SwinFusion(3)
+    with pytest.raises(ValueError, match=r"visible: expected shape \(B, 3, H, W\), got \(1, 1, 8, 8\)"):
+        model(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8))
+    with pytest.raises(ValueError, match="at least 5×5 pixels, got 4×40"):
+        model(torch.zeros(1, 3, 4, 40), torch.zeros(1, 3, 4, 40))
+    with pytest.raises(ValueError, match="features"):
+        model.decoder(torch.zeros(1, 59, 8, 8))
+
+
+def test_is_saved_without_tables_and_copied_with_them(filled):
+    assert filled.state_dict().keys() == dict(filled.named_parameters()).keys()
+    images = draw(3, 16, 16)
+    for twin in (copy.deepcopy(filled), pickle.loads(pickle.dumps(filled))):
+        with torch.no_grad():
+            assert torch.equal(twin(*images), filled(*images))
+
+
+def test_starts_as_the_released_network():
+    torch.manual_seed(0)
+    model = SwinFusion(3)
+    linear = [each for each in model.modules() if isinstance(each, nn.Linear)]
+    assert len(linear) == 4 * 20 + 5 * 8
+    assert all(torch.count_nonzero(each.bias) == 0 for each in linear)
+    tables = [each for name, each in model.named_parameters() if name.endswith("bias_table")]
+    for drawn in ([each.weight for each in linear], tables):
+        assert torch.cat([each.flatten() for each in drawn]).std().item() == pytest.approx(0.02, rel=0.02)
+
+
+def test_drop_path_rises_with_depth():
+    model = SwinFusion(1)
+    rates = {name: each.rate for name, each in model.named_modules() if isinstance(each, DropPath)}
+    for part in ("extract_infrared", "extract_visible", "refine"):
+        assert [rates[f"{part}.{i}.drop_path"] for i in range(4)] == pytest.approx([0, 0.1 / 3, 0.2 / 3, 0.1])
+    for part in ("infrared.{}", "visible.{}", "cross.{}.infrared", "cross.{}.visible"):
+        found = [rates[f"stages.{stage}.{part.format(i)}.drop_path"] for stage in range(2) for i in range(2)]
+        assert found == pytest.approx([0, 0.1 / 3, 0.2 / 3, 0.1])
+
+
+def test_drop_path_leaves_out_whole_images_and_keeps_the_mean():
+    torch.manual_seed(0)
+    drop, ones = DropPath(0.25), torch.ones(8000, 2, 3)
+    dropped = drop(ones)
+    assert torch.equal(dropped, dropped[:, :1, :1].expand_as(dropped))
+    assert dropped.unique().tolist() == pytest.approx([0, 4 / 3])
+    assert dropped.mean().item() == pytest.approx(1, abs=0.02)
+    assert drop.eval()(ones) is ones
+
+
+def test_training_drops_and_evaluation_does_not():
+    model = fill(SwinFusion(1)).train()
+    images = draw(1, 8, 8, batch=4)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        first, second = model(*images), model(*images)
+        assert not torch.equal(first, second)
+        assert torch.equal(model.eval()(*images), model(*images))
+
+
+def test_windows_hold_neighbours_in_reading_order():
+    tokens = torch.arange(16 * 24.0).view(1, 16, 24, 1)
+    windows = to_windows(tokens, 0)
+    assert windows.shape == (1, 2, 3, 64, 1)
+    assert torch.equal(windows[0, 1, 2].view(8, 8), tokens[0, 8:, 16:, 0])
+    assert torch.equal(to_windows(tokens, 4)[0, 0, 0].view(8, 8), tokens[0, 4:12, 4:12, 0])
+    for shift in (0, 4):
+        assert torch.equal(from_windows(to_windows(tokens, shift), shift), tokens)
+
+
+def test_bias_rows_follow_the_offset():
+    positions = relative_positions()
+    assert positions.shape == (64, 64)
+    assert positions[0, 0] == 7 * 15 + 7
+    assert positions[3 * 8 + 5, 1 * 8 + 6] == (3 - 1 + 7) * 15 + (5 - 6 + 7)
+    assert (positions.min(), positions.max()) == (0, 224)
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 24), (24, 16)])
+def test_seams_part_what_only_the_roll_made_neighbours(height, width):
+    """By the definition: three bands of rows and of columns, and a penalty between different regions."""
+    bands = [
+        torch.bucketize(torch.arange(size), torch.tensor([size - 8, size - 4]), right=True) for size in (height, width)
+    ]
+    regions = (bands[0][:, None] * 3 + bands[1])[None, :, :, None]
+    windows = to_windows(regions, 0)[0, ..., 0]
+    expected = (windows[..., :, None] != windows[..., None, :]) * APART
+    masks = spread_seams(spread_seams(seam_masks(), 0, height // 8), 1, width // 8)
+    assert torch.equal(masks[:, :, 0], expected)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+@pytest.mark.parametrize("columns", [1, 3])
+@pytest.mark.parametrize("masks", [None, seam_masks()])
+def test_both_ways_to_attend_agree(rows, columns, masks):
+    random = torch.Generator().manual_seed(rows)
+    query, key, value = torch.randn(3, 2, rows, columns, 6, 64, 10, generator=random) * 3
+    bias = torch.randn(6, 64, 64, generator=random)
+    explicit = explicit_attention(query, key, value, bias, masks)
+    assert explicit.shape == query.shape
+    assert (fused_attention(query, key, value, bias, masks) - explicit).abs().max() <= 2e-5

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from report.made_results import write_gradients
+from ssvif.report.gradients import mean_of, read_gradient_table, write_gradient_table
+from ssvif.report.runs import RunLabel
+
+LABELS = [RunLabel("average"), RunLabel("ours", "Ours")]
+
+
+def test_the_interval_is_students(results, tmp_path):
+    write_gradients(results / "toy/ours", (0.5, 0.1, 0.3))
+    path = write_gradient_table(results, tmp_path, "toy", LABELS)
+    assert path == tmp_path / "gradients_toy.csv"
+    means = {each.quantity: each for each in read_gradient_table(path)}
+    cosine = means["cosine"]
+    # t of two degrees of freedom at 97.5 % is 4.3027; the deviation of 0.5, 0.1, 0.3 is 0.2
+    assert (cosine.label, cosine.steps, cosine.mean) == ("Ours", 3, pytest.approx(0.3))
+    assert cosine.high - cosine.mean == pytest.approx(4.302653 * 0.2 / math.sqrt(3), rel=1e-6)
+    assert means["projection_fusion"].mean == pytest.approx(30)
+    assert len(means) == 3
+
+
+def test_one_step_has_no_width():
+    assert mean_of("a", "cosine", [0.25]).low == 0.25
+
+
+def test_nothing_measured_gives_no_file(results, tmp_path):
+    assert write_gradient_table(results, tmp_path, "toy", LABELS) is None
+    write_gradients(results / "toy/ours", ())
+    assert write_gradient_table(results, tmp_path, "toy", LABELS) is None
+    assert read_gradient_table(tmp_path / "gradients_toy.csv") == []

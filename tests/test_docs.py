@@ -1,0 +1,136 @@
+"""The pages say what is true: their code runs, their commands exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from ssvif import cli
+from ssvif.config.runs import load_runs
+from ssvif.ops.files import images_by_stem, read_image
+from ssvif.training.options import TrainingOptions
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMANDS = get_command(cli.app).commands
+OWN_MODEL = ROOT / "docs/own_model.md"
+QUICK = ["segmenter=b0", "classes=3", "epochs=1", "stages=one", "batch_size=2", "crop_px=32"]
+
+
+def blocks(page, language):
+    """The contents of a page's fenced blocks in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def commands_in(page):
+    """What a page tells to type and begins with `ssvif`: lines of its blocks, and code within its sentences."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    fenced = "\n".join(re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+    prose = re.sub(r"^```\w*\n.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    lines = re.findall(r"^\s*(?:\$ )?(ssvif\b.*)$", fenced, re.MULTILINE)
+    return lines + re.findall(r"`(ssvif [^`]+)`", prose)
+
+
+LINES = [pytest.param(line, id=f"{page.name}: {line}") for page in PAGES for line in commands_in(page)]
+
+
+def parse(line):
+    """Let the command line read a line without running it; what it does not know raises."""
+    _, *words = shlex.split(line, comments=True)
+    if words == ["--help"]:
+        return
+    verb, *arguments = words
+    assert verb in COMMANDS, f"there is no verb {verb}"
+    if arguments and arguments != ["--help"]:  # a bare verb is a mention of it
+        COMMANDS[verb].make_context(verb, arguments)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_commands_on_the_pages_exist(line):
+    parse(line)
+
+
+def test_the_pages_name_commands_in_both_ways():
+    assert sum(each.startswith("ssvif fuse --") for each in commands_in(OWN_MODEL)) == 1
+    assert "ssvif --help" in commands_in(ROOT / "README.md")
+    assert len(LINES) >= 10
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [("ssvif melt", "no verb melt"), ("ssvif fuse --nosuch 3", "--nosuch"), ("ssvif score --fused a", "output")],
+)
+def test_a_wrong_command_would_be_found(line, says):
+    with pytest.raises(Exception, match=says):  # click's own kinds, which typer keeps to itself
+        parse(line)
+
+
+def test_pages_link_to_files_that_exist():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+            assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.fixture
+def own_folder(tmp_path, monkeypatch, tiny):
+    """A user's folder: the page's module and test, packed pairs and two folders of images."""
+    module, test = blocks(OWN_MODEL, "python")
+    (tmp_path / "my_package").mkdir()
+    (tmp_path / "my_package/my_module.py").write_text(module)
+    (tmp_path / "test_my_module.py").write_text(test)
+    (tmp_path / "results/scenes/data").mkdir(parents=True)
+    (tmp_path / "results/scenes/data/pairs.h5").symlink_to(tiny / "pairs.h5")
+    (tmp_path / "VIS").symlink_to(tiny / "tiny/test/vi")
+    (tmp_path / "IR").symlink_to(tiny / "tiny/test/ir")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # a network of one's own is looked for here, and never again
+    yield tmp_path
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("my_package", "test_my_module")]:
+        del sys.modules[name]
+
+
+def type_in(monkeypatch, line):
+    monkeypatch.setattr(sys, "argv", shlex.split(line))
+    monkeypatch.setattr("logging.basicConfig", lambda **_: None)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    return caught.value.code
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_the_own_network_is_checked_trained_and_fuses(own_folder, monkeypatch, capsys):
+    check, train, fuse = (line for text in blocks(OWN_MODEL, "sh") for line in text.splitlines() if "ssvif " in line)
+    assert type_in(monkeypatch, check) == 0
+    assert re.search(r"^my_package.my_module:MyFusion +3 ", capsys.readouterr().out, re.MULTILINE)
+    settings = " ".join(f"--set {each}" for each in QUICK)
+    assert type_in(monkeypatch, f"{train} {settings} --device cpu") == 0
+    assert type_in(monkeypatch, f"{fuse} --device cpu") == 0
+    fused = images_by_stem(own_folder / "FUSED")
+    assert len(fused) == 2
+    for name, path in fused.items():
+        assert read_image(path).shape == read_image(own_folder / f"VIS/{name}.png").shape
+
+
+def test_the_own_test_passes(own_folder):
+    sys.path.append(str(own_folder))
+    import test_my_module
+
+    test_my_module.test_keeps_the_size_and_learns_everywhere()
+
+
+def test_the_page_keeps_its_promise_of_length():
+    lines = [line for line in blocks(OWN_MODEL, "python")[0].splitlines() if line.strip()]
+    assert len(lines) <= 30
+
+
+def test_the_own_row_is_a_run(tmp_path):
+    path = tmp_path / "mine.tsv"
+    path.write_text(blocks(OWN_MODEL, "tsv")[0])
+    (run,) = load_runs(path, TrainingOptions())
+    assert (run.name, run.kind) == ("my_fusion", "trained")
+    assert run.training["fusion_model"] == "my_package.my_module:MyFusion"
