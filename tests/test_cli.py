@@ -5,12 +5,15 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import torch
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from reference.released import released_state
 from ssvif import cli
-from ssvif.ops.files import images_by_stem, read_image
+from ssvif.ops.files import images_by_stem, read_image, write_png
 from ssvif.training.options import TrainingOptions
 
 VERBS = ("scenes", "split", "pack", "train", "fuse", "complexity", "score", "segment", "detect", "tables", "report")
@@ -96,11 +99,33 @@ def test_nobody_may_write_there(capsys, monkeypatch, tiny, tmp_path):
     assert str(tmp_path / "file") in errors
 
 
+def test_a_released_checkpoint_fuses_as_its_authors_do_unless_told_otherwise(capsys, monkeypatch, tmp_path):
+    """The script stretches to the whole range, which a plain fusion does not."""
+    torch.save(released_state("seafusion"), tmp_path / "net.pth")
+    draw = np.random.default_rng(0).integers(0, 256, (2, 24, 20, 3), np.uint8)
+    for folder, image in zip(("vi", "ir"), draw, strict=True):
+        write_png(tmp_path / folder / "0.png", image)
+    sources = ["--visible", tmp_path / "vi", "--infrared", tmp_path / "ir", "--device", "cpu"]
+    ranges = {}
+    for inference in ("", "plain"):
+        more = ["--inference", inference] if inference else []
+        where = ["--output", tmp_path / f"fused{inference}", "--checkpoint", tmp_path / "net.pth"]
+        status, _, errors = run(capsys, monkeypatch, "fuse", *sources, *where, "--network", "seafusion", *more)
+        assert status == 0, errors
+        image = read_image(tmp_path / f"fused{inference}" / "0.png")
+        ranges[inference] = (image.min(), image.max())
+    assert ranges[""] == (0, 255)
+    assert ranges["plain"] != (0, 255)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["fuse", "--output", "x"], "one of --model, --baseline and --images"),
+        (["fuse", "--output", "x"], "one of --model, --checkpoint, --baseline and --images"),
         (["fuse", "--output", "x", "--baseline", "average", "--model", "m"], "one of --model"),
+        (["fuse", "--output", "x", "--checkpoint", "c", "--pairs", "p"], "--checkpoint and --network together"),
+        (["fuse", "--output", "x", "--checkpoint", "c", "--network", "nonet", "--pairs", "p"], "'nonet' is known"),
+        (["fuse", "--output", "x", "--checkpoint", "gone.pth", "--network", "emma", "--pairs", "p"], "gone.pth"),
         (["fuse", "--output", "x", "--baseline", "average"], "--pairs, or --visible and --infrared"),
         (["fuse", "--output", "x", "--baseline", "average", "--visible", "v"], "--pairs, or --visible"),
         (["fuse", "--output", "x", "--images", "i"], "needs --pairs"),
@@ -157,7 +182,7 @@ def test_from_a_folder_to_scores(capsys, monkeypatch, tiny, tmp_path, descriptor
     call = ["score", "--pairs", packed, "--fused", fused / "test", "--output", tmp_path / "scores.csv"]
     status, output, _ = run(capsys, monkeypatch, *call, "--metrics", "en, mi")
     assert status == 0
-    assert [line.split()[0] for line in output.splitlines()] == ["en", "mi"]
+    assert [line.split()[0] for line in output.splitlines()] == ["metric", "en", "mi"]
 
 
 def test_two_folders_can_be_fused_and_scored(capsys, monkeypatch, tiny, tmp_path):

@@ -13,8 +13,8 @@ from ssvif.models.names import BASELINES
 from ssvif.models.registry import build_fusion_model
 from ssvif.ops.color import rgb_to_ycbcr
 from ssvif.ops.errors import UserError
-from ssvif.ops.levels import to_image, to_tensor
 from ssvif.ops.files import read_image, write_png
+from ssvif.ops.levels import to_image, to_tensor
 
 CPU = torch.device("cpu")
 
@@ -170,6 +170,13 @@ def test_a_pair_of_two_sizes_is_named_and_nothing_is_lost(folders):
     assert (caught.value.expected, caught.value.got) == ("8×21 pixels", "8×20")
     assert sorted(each.name for each in before.iterdir()) == ["0.png", "1.png", "2.png"]
     assert sorted(each.name for each in folders.iterdir()) == ["fused", "ir", "vi"]
+
+
+def test_a_pair_that_a_network_cannot_pad_is_named(folders):
+    with pytest.raises(UserError, match="The pair 1 cannot be fused by this network") as caught:
+        fuse(folders, fusion.model_fuser(build_fusion_model("emma"), CPU))
+    assert caught.value.got == "expected images of at least 9×9 pixels, got 21×8"
+    assert sorted(each.name for each in folders.iterdir()) == ["ir", "vi"]
 
 
 def test_a_damaged_image_is_named(folders):

@@ -1,7 +1,9 @@
 import csv
 import logging
-import math
 import shutil
+import struct
+import time
+import zlib
 
 import h5py
 import numpy as np
@@ -10,10 +12,10 @@ import torch
 from PIL import Image
 
 from reference.images import as_tensor, natural_triple
-from ssvif.metrics.collection import METRICS, evaluate
+from ssvif.metrics.collection import METRICS, PAPER_SEVEN, STANDARD_SET, evaluate
 from ssvif.ops.errors import UserError
 from ssvif.ops.files import write_png
-from ssvif.scoring import ALL_METRICS, score_folders, score_pairs, summarize
+from ssvif.scoring import Measuring, choose_metrics, match_folders, score_folders, score_pairs
 
 SIZES = {"b_small": (70, 64), "a_large": (161, 170)}
 
@@ -48,13 +50,13 @@ def read_rows(path):
 def test_pairs_score_what_the_metrics_give(pairs, folders, triples, tmp_path, caplog):
     output = tmp_path / "run" / "fusion_metrics.csv"
     with caplog.at_level(logging.INFO, "ssvif"):
-        score_pairs(pairs, folders[2], output, dataset="made", run="first")
+        score_pairs(pairs, folders[2], output, dataset="made", run="first", measuring=Measuring())
     rows = read_rows(output)
-    assert [row["pair_id"] for row in rows] == [name for name in sorted(SIZES) for _ in METRICS]
-    assert [row["metric"] for row in rows] == 2 * list(ALL_METRICS)
+    assert [row["pair_id"] for row in rows] == [name for name in sorted(SIZES) for _ in STANDARD_SET]
+    assert [row["metric"] for row in rows] == 2 * list(STANDARD_SET)
     assert {(row["dataset"], row["run"]) for row in rows} == {("made", "first")}
     expected = evaluate(*map(as_tensor, triples["a_large"]))
-    for row in rows[: len(METRICS)]:
+    for row in rows[: len(STANDARD_SET)]:
         assert float(row["value"]) == pytest.approx(expected[row["metric"]].item(), rel=1e-9)
     empty = {(row["pair_id"], row["metric"]) for row in rows if not row["value"]}
     assert empty == {("b_small", "ms_ssim"), ("b_small", "ms_ssim255")}
@@ -62,14 +64,14 @@ def test_pairs_score_what_the_metrics_give(pairs, folders, triples, tmp_path, ca
     assert messages == [f"{name} is left empty for 1 images: it needs sides of at least 161 px" for name in
                         ("ms_ssim", "ms_ssim255")]  # fmt: skip
     first = output.read_bytes()
-    score_pairs(pairs, folders[2], output, dataset="made", run="first")
+    score_pairs(pairs, folders[2], output, dataset="made", run="first", measuring=Measuring())
     assert output.read_bytes() == first
 
 
 def test_folders_equal_pairs(pairs, folders, tmp_path):
     by_pairs, by_folders = tmp_path / "pairs.csv", tmp_path / "folders.csv"
-    score_pairs(pairs, folders[2], by_pairs, dataset="made", run="first", metrics=["en", "vif"])
-    score_folders(*folders, by_folders, dataset="made", run="first", metrics=["en", "vif"])
+    score_pairs(pairs, folders[2], by_pairs, dataset="made", run="first", measuring=Measuring(["en", "vif"]))
+    score_folders(*folders, by_folders, dataset="made", run="first", measuring=Measuring(["en", "vif"]))
     assert by_pairs.read_bytes() == by_folders.read_bytes()
     assert len(read_rows(by_pairs)) == 4
 
@@ -80,7 +82,7 @@ def test_fused_folder_decides_and_suffixes_may_differ(folders, tmp_path):
     with Image.open(infrared / "a_large.png") as image:
         image.save(infrared / "a_large.bmp")
     (infrared / "a_large.png").unlink()
-    score_folders(visible, infrared, fused, tmp_path / "out.csv", dataset="", run="", metrics=["mi"])
+    score_folders(visible, infrared, fused, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["mi"]))
     assert [row["pair_id"] for row in read_rows(tmp_path / "out.csv")] == ["a_large"]
 
 
@@ -92,39 +94,36 @@ def test_palette_and_alpha_do_not_change_the_score(folders, tmp_path):
     reduced.convert("RGB").save(fused / "b_small.png")
     for output, kind in zip(outputs, ("RGB", "RGBA", "P"), strict=True):
         (reduced if kind == "P" else reduced.convert("RGB").convert(kind)).save(fused / "b_small.png")
-        score_folders(visible, infrared, fused, output, dataset="", run="", metrics=["en", "qabf", "delta_e76"])
+        score_folders(
+            visible, infrared, fused, output, dataset="", run="", measuring=Measuring(["en", "qabf", "delta_e76"])
+        )
     assert outputs[0].read_bytes() == outputs[1].read_bytes() == outputs[2].read_bytes()
-
-
-def test_summary_is_the_mean_of_what_has_a_value(pairs, folders, tmp_path):
-    score_pairs(pairs, folders[2], tmp_path / "out.csv", dataset="", run="")
-    rows = read_rows(tmp_path / "out.csv")
-    summary = summarize(tmp_path / "out.csv")
-    assert list(summary) == list(METRICS)
-    for metric, mean in summary.items():
-        values = [float(row["value"]) for row in rows if row["metric"] == metric and row["value"]]
-        assert len(values) == (1 if metric.startswith("ms_") else 2)
-        assert mean == pytest.approx(sum(values) / len(values), rel=1e-12)
 
 
 def test_no_image_is_large_enough(folders, tmp_path):
     for folder in folders:
         (folder / "a_large.png").unlink()
-    score_folders(*folders, tmp_path / "out.csv", dataset="", run="", metrics=["ms_ssim"])
+    score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["ms_ssim"]))
     assert [row["value"] for row in read_rows(tmp_path / "out.csv")] == [""]
-    assert summarize(tmp_path / "out.csv") == {}
 
 
-def test_nan_is_written_and_named(folders, tmp_path, caplog):
+def test_nan_is_written_and_named_with_its_reason(folders, tmp_path, caplog):
     for folder in folders[:2]:
         write_png(folder / "b_small.png", np.zeros(SIZES["b_small"], np.uint8))
-    score_folders(*folders, tmp_path / "out.csv", dataset="", run="", metrics=["en", "qabf"])
-    assert "qabf is not a number (nan) for b_small" in caplog.messages
-    assert [row["value"] for row in read_rows(tmp_path / "out.csv")][3] == "nan"
-    summary = summarize(tmp_path / "out.csv")
-    assert math.isnan(summary["qabf"])
-    assert not math.isnan(summary["en"])
-    assert any("qabf of b_small" in message for message in caplog.messages[1:])
+    score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en", "qabf"]))
+    reason = "the visible image is 0 everywhere, the infrared image is 0 everywhere"
+    assert caplog.messages == [f"qabf is nan for b_small: {reason}"]
+    assert [row["value"] for row in read_rows(tmp_path / "out.csv")][2:] == [
+        row["value"] if row["metric"] == "en" else "nan" for row in read_rows(tmp_path / "out.csv")[2:]
+    ]
+
+
+def test_infinity_is_written_and_named_with_its_reason(folders, tmp_path, caplog):
+    for folder in folders:
+        write_png(folder / "b_small.png", natural_triple(70, 64, 1)[1])
+    score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["psnr"]))
+    assert caplog.messages == ["psnr is inf for b_small: the fused image equals both sources"]
+    assert [row["value"] == "inf" for row in read_rows(tmp_path / "out.csv")] == [False, True]
 
 
 def remove_fused(folders):
@@ -158,7 +157,7 @@ def test_bad_fused_images_are_named_and_nothing_is_lost(pairs, folders, tmp_path
     output.write_text("kept")
     damage(folders)
     with pytest.raises(UserError, match=reason):
-        score_pairs(pairs, folders[2], output, dataset="", run="", metrics=["en"])
+        score_pairs(pairs, folders[2], output, dataset="", run="", measuring=Measuring(["en"]))
     assert output.read_text() == "kept"
     assert not list(tmp_path.glob(".*"))
 
@@ -166,33 +165,167 @@ def test_bad_fused_images_are_named_and_nothing_is_lost(pairs, folders, tmp_path
 def test_missing_source_is_named(folders, tmp_path):
     (folders[1] / "b_small.png").unlink()
     with pytest.raises(UserError, match=r"(?s)infrared lacks 1 images: b_small.*remedy"):
-        score_folders(*folders, tmp_path / "out.csv", dataset="", run="")
+        score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring())
 
 
 def test_missing_and_empty_folders_are_named(folders, tmp_path):
     with pytest.raises(UserError, match="nowhere is not a folder"):
-        score_folders(tmp_path / "nowhere", *folders[1:], tmp_path / "out.csv", dataset="", run="")
+        score_folders(
+            tmp_path / "nowhere", *folders[1:], tmp_path / "out.csv", dataset="", run="", measuring=Measuring()
+        )
     shutil.rmtree(folders[2])
     folders[2].mkdir()
     with pytest.raises(UserError, match="fused holds no image"):
-        score_folders(*folders, tmp_path / "out.csv", dataset="", run="")
+        score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring())
 
 
 def test_unknown_metric_and_split(pairs, folders, tmp_path):
-    with pytest.raises(UserError, match="psnr"):
-        score_pairs(pairs, folders[2], tmp_path / "out.csv", dataset="", run="", metrics=["psnr"])
+    with pytest.raises(UserError, match="nosuch"):
+        score_pairs(pairs, folders[2], tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["nosuch"]))
     with pytest.raises(UserError, match="validation"):
-        score_pairs(pairs, folders[2], tmp_path / "out.csv", dataset="", run="", split="validation")
+        score_pairs(
+            pairs, folders[2], tmp_path / "out.csv", dataset="", run="", measuring=Measuring(), split="validation"
+        )
 
 
-def test_summary_of_a_damaged_file(tmp_path):
-    (tmp_path / "out.csv").write_text("dataset,run,pair_id,metric,value\nd,r,one,en,six\n")
-    with pytest.raises(UserError, match=r"en of one is 'six'"):
-        summarize(tmp_path / "out.csv")
+@pytest.mark.parametrize("workers", [0, 2, 5])
+def test_workers_do_not_change_a_byte(pairs, folders, tmp_path, workers):
+    for i in range(6):
+        for folder, image in zip(folders, natural_triple(50 + i, 60, i), strict=True):
+            write_png(folder / f"more{i}.png", image)
+    outputs = [tmp_path / "one.csv", tmp_path / "many.csv"]
+    for output, count in zip(outputs, (1, workers), strict=True):
+        measuring = Measuring(["mi", "vif", "qabf", "ssim"], workers=count)
+        score_folders(*folders, output, dataset="", run="", measuring=measuring)
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+    assert [row["pair_id"] for row in read_rows(outputs[0])][::4] == [
+        "a_large", "b_small", *(f"more{i}" for i in range(6)),
+    ]  # fmt: skip
+
+
+def test_torch_has_its_threads_back_even_after_an_error(folders, tmp_path):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        cut_fused_short(folders)
+        with pytest.raises(UserError, match="a_large"):
+            score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en"], workers=2))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_pattern_chooses_images(pairs, folders, tmp_path):
+    for only, expected in (("a_*", ["a_large"]), ("[bc]_small", ["b_small"]), ("*", ["a_large", "b_small"])):
+        measuring = Measuring(["en"], only)
+        score_folders(*folders, tmp_path / "folders.csv", dataset="", run="", measuring=measuring)
+        score_pairs(pairs, folders[2], tmp_path / "pairs.csv", dataset="", run="", measuring=measuring)
+        assert [row["pair_id"] for row in read_rows(tmp_path / "folders.csv")] == expected
+        assert (tmp_path / "pairs.csv").read_bytes() == (tmp_path / "folders.csv").read_bytes()
+    (folders[2] / "b_small.png").unlink()  # not asked for, so not missed
+    score_pairs(pairs, folders[2], tmp_path / "pairs.csv", dataset="", run="", measuring=Measuring(["en"], "a*"))
+
+
+def test_a_pattern_that_matches_nothing_is_told(pairs, folders, tmp_path):
+    for score, sources in ((score_pairs, (pairs, folders[2])), (score_folders, folders)):
+        with pytest.raises(UserError, match=r"(?s)matches '00\*N'.*a_large, b_small"):
+            score(*sources, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en"], "00*N"))
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_pairs_without_a_fused_image_are_told(folders, tmp_path, caplog):
+    (folders[2] / "b_small.png").unlink()
+    with caplog.at_level(logging.INFO, "ssvif"):
+        assert [name for name, _ in match_folders(*folders)] == ["a_large"]
+    assert [message.endswith("for 1 pairs, which are passed over: b_small") for message in caplog.messages] == [True]
+
+
+def test_a_source_of_another_size_is_named(folders, tmp_path):
+    write_png(folders[1] / "a_large.png", np.zeros((160, 170), np.uint8))
+    with pytest.raises(UserError, match=r"(?s)another size than the infrared image of a_large.*170×160.*170×161"):
+        score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en"]))
+
+
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("kind", ["deep gray", "deep color", "float"])
+def test_a_source_of_more_than_8_bits_is_named(folders, tmp_path, side, kind):
+    path = folders[side] / "a_large.png"
+    if kind == "deep gray":
+        Image.fromarray(np.full((161, 170), 4000, np.uint16)).save(path)
+    elif kind == "deep color":
+        path.write_bytes(rgb_png_of_16_bits(161, 170))
+    else:
+        path.unlink()
+        Image.fromarray(np.full((161, 170), 0.5, np.float32)).save(path.with_suffix(".tif"))
+    with pytest.raises(UserError, match=r"(?s)a_large\.(png|tif) is not an 8-bit image"):
+        score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en"]))
+
+
+def rgb_png_of_16_bits(height, width):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    rows = (b"\0" + b"\x12\x34" * 3 * width) * height
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_two_files_of_one_name_are_told(folders, tmp_path):
+    Image.fromarray(np.zeros((70, 64), np.uint8)).save(folders[0] / "b_small.bmp")
+    with pytest.raises(UserError, match=r"b_small\.png and b_small\.bmp share a name"):
+        score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en"]))
+
+
+def test_ten_thousand_files_are_matched_in_seconds(tmp_path):
+    """The files are empty: matching opens none."""
+    folders = [tmp_path / name for name in ("visible", "infrared", "fused")]
+    for folder, suffix in zip(folders, (".jpg", ".bmp", ".png"), strict=True):
+        folder.mkdir()
+        for i in range(10_000):
+            (folder / f"{i:05d}{suffix}").touch()
+    begin = time.process_time()
+    matched = match_folders(*folders)
+    assert time.process_time() - begin < 5
+    assert [name for name, _ in matched] == [f"{i:05d}" for i in range(10_000)]
+    assert matched[7][1] == (folders[0] / "00007.jpg", folders[1] / "00007.bmp", folders[2] / "00007.png")
+    (folders[1] / "01234.bmp").unlink()
+    with pytest.raises(UserError, match="infrared lacks 1 images: 01234"):
+        match_folders(*folders)
+    assert len(match_folders(*folders, only="*5")) == 1000
+
+
+@pytest.mark.parametrize(
+    ("names", "convention", "expected"),
+    [
+        ("", "both", STANDARD_SET),
+        ("", "paper", PAPER_SEVEN),
+        ("", "standard", ("en", "mi", "vif", "qabf", "ssim255", "ms_ssim255", "delta_e2000")),
+        ("all", "both", tuple(METRICS)),
+        (" mi, en,mi,", "both", ("mi", "en")),
+        ("ssim,ssim255,en", "paper", ("ssim", "en")),
+    ],
+)
+def test_metrics_are_chosen_by_name_and_convention(names, convention, expected):
+    assert choose_metrics(names, convention) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "convention", "says"),
+    [
+        ("en,nosuch", "both", "(?s)Unknown metric.*nosuch"),
+        ("all,en", "both", "(?s)Unknown metric.*all"),
+        ("en", "vifb", "(?s)Unknown convention.*vifb"),
+        ("ssim", "standard", "(?s)None of ssim is of the convention 'standard'.*ssim255"),
+    ],
+)
+def test_metrics_that_cannot_be_chosen_are_told(names, convention, says):
+    with pytest.raises(UserError, match=says):
+        choose_metrics(names, convention)
 
 
 def test_values_repeat_exactly(triples):
     images = [as_tensor(each) for each in triples["b_small"]]
-    small = [name for name in METRICS if METRICS[name].smallest_side < 64]
+    small = [name for name in METRICS if METRICS[name].smallest_side <= 64]
     first, second = (evaluate(*images, small) for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in small)

@@ -213,24 +213,35 @@ def score(
     pairs: Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`; its test pairs count.")] = None,
     visible: Annotated[Path | None, typer.Option(help="Instead of pairs: folder of visible images.")] = None,
     infrared: Annotated[Path | None, typer.Option(help="Instead of pairs: folder of infrared images.")] = None,
-    metrics: Annotated[str, typer.Option(help="Names separated by commas; all when left out.")] = "",
+    metrics: Annotated[str, typer.Option(help="Names separated by commas, or all; the paper's when left out.")] = "",
+    convention: Annotated[str, typer.Option(help="paper, standard or both, for metrics that have two.")] = "both",
+    only: Annotated[str, typer.Option(help="Pattern of names without suffix, e.g. '00*N'.")] = "*",
+    against: Annotated[Path | None, typer.Option(help="Compare with this file of scores, of the same images.")] = None,
     dataset: DatasetName = "",
     run: RunName = "",
-    threads: Threads = 0,
+    device: Device = "auto",
+    workers: Annotated[int, typer.Option(help="Images measured at once; 0 takes one a core, 8 at most.", min=0)] = 0,
 ) -> None:
-    """Measure fused images: EN, MI, VIF, Qabf, SSIM, MS-SSIM and ΔE in both conventions, per image."""
-    from ssvif import scoring
-    from ssvif.ops.device import prepare_cpu
+    """Measure fused images, image by image: EN, MI, VIF, Qabf, SSIM, MS-SSIM, ΔE and others; mean and 95 % interval."""
+    from ssvif import scores, scoring
+    from ssvif.metrics.collection import METRICS
+    from ssvif.ops.device import lease_device, prepare_cpu
 
     _check_sources("score", pairs, visible, infrared)
-    prepare_cpu(threads)
-    names = [name.strip() for name in metrics.split(",") if name.strip()] or scoring.ALL_METRICS
-    if pairs:
-        scoring.score_pairs(pairs, fused, output, dataset=dataset, run=run, metrics=names)
-    elif visible and infrared:
-        scoring.score_folders(visible, infrared, fused, output, dataset=dataset, run=run, metrics=names)
-    for name, mean in scoring.summarize(output).items():
-        typer.echo(f"{name:12} {mean:.4f}")
+    names = scoring.choose_metrics(metrics, convention)
+    if against:
+        scores.read_scores(against)  # before the work, not after
+    prepare_cpu(0)
+    with lease_device(device) as leased:
+        measuring = scoring.Measuring(names, only, leased, workers)
+        if pairs:
+            scoring.score_pairs(pairs, fused, output, dataset=dataset, run=run, measuring=measuring)
+        elif visible and infrared:
+            scoring.score_folders(visible, infrared, fused, output, dataset=dataset, run=run, measuring=measuring)
+    lines = scores.summary_table(scores.summarize_scores(output), METRICS)
+    if against:
+        lines += ["", *scores.comparison_report(output, against, METRICS)]
+    typer.echo("\n".join(lines))
 
 
 @app.command()

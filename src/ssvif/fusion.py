@@ -139,12 +139,19 @@ def _fuse_all(jobs: Iterable[Job], count: int, output: Path, fuser: Fuser) -> No
     with write_folder_aside(output, OWNED) as aside, ThreadPoolExecutor(max_workers=2) as writers:
         written: list[Future[None]] = []
         for relative, visible, infrared in track(jobs, "fusing", total=count):
-            fused = to_image(fuser(to_tensor(visible), to_tensor(infrared)))
+            fused = to_image(_fuse_one(fuser, relative, visible, infrared))
             if len(written) >= 8:
                 written.pop(0).result()  # bounds the memory of images that wait
             written.append(writers.submit(write_png, aside / relative, fused))
         for each in written:
             each.result()
+
+
+def _fuse_one(fuser: Fuser, relative: Path, visible: Image, infrared: Image) -> torch.Tensor:
+    try:
+        return fuser(to_tensor(visible), to_tensor(infrared))
+    except ValueError as error:  # e.g. smaller than what the network can pad
+        raise UserError(f"The pair {relative.stem} cannot be fused by this network", got=str(error)) from error
 
 
 def _size_error(path: Path, image: Image, expected: tuple[int, ...]) -> UserError:

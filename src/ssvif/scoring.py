@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,56 +20,97 @@ import torch
 from numpy.typing import NDArray
 
 from ssvif.data.pairs import PairsFile
-from ssvif.metrics.collection import METRICS, check_names, evaluate
+from ssvif.metrics.collection import METRICS, STANDARD_SET, check_names, evaluate, of_convention
 from ssvif.ops.errors import UserError, shorten
-from ssvif.ops.files import images_by_stem, read_csv, read_image, write_csv
+from ssvif.ops.files import images_by_stem, read_image, write_csv
 from ssvif.ops.progress import track
 
 log = logging.getLogger("ssvif")
 Image = NDArray[np.uint8]
-ALL_METRICS = tuple(METRICS)
+CPU = torch.device("cpu")
 COLUMNS = ("dataset", "run", "pair_id", "metric", "value")
+# beyond, threads wait for each other's Python code more than they measure
+MOST_WORKERS = 8
 
 
-class Case(NamedTuple):
-    """One fused image's file and its two sources, (H,W) or (H,W,3) uint8."""
+@dataclass(frozen=True)
+class Measuring:
+    """What to measure, of which images, and on what.
 
+    Attributes:
+        metrics: names out of `ssvif.metrics.collection.METRICS`.
+        only: a pattern like "00*N": images whose name (without suffix) does not match are passed over.
+        device: where the metrics are computed.
+        workers: images in work at once, each in a thread of its own; 0 takes one for every core, at
+            most 8. The values do not depend on it.
+    """
+
+    metrics: Sequence[str] = STANDARD_SET
+    only: str = "*"
+    device: torch.device = CPU
+    workers: int = 1
+
+
+class _Case(NamedTuple):
+    # a fused image's file and how to read its two sources, (H,W) or (H,W,3) uint8
     pair_id: str
     fused: Path
-    visible: Image
-    infrared: Image
+    visible: Callable[[], Image]
+    infrared: Callable[[], Image]
+
+
+class _Scores(NamedTuple):
+    pair_id: str
+    values: dict[str, float | None]  # None: the image is too small
+    reason: str  # why there may be values that are no finite numbers; empty if there are none
+
+
+def choose_metrics(names: str, convention: str) -> tuple[str, ...]:
+    """Return the metrics that a command asks for.
+
+    Args:
+        names: names separated by commas, "all", or "" for the paper's seven in both conventions.
+        convention: paper, standard or both: which of two metrics of the same name remains.
+
+    Raises:
+        UserError: a name or the convention is unknown, or no metric remains.
+    """
+    asked = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    known = tuple(METRICS) if asked == ("all",) else asked or STANDARD_SET
+    chosen = of_convention(known, convention)
+    if not chosen:
+        raise UserError(
+            f"None of {', '.join(known)} is of the convention {convention!r}",
+            expected="a metric of it: " + " ".join(of_convention(tuple(METRICS), convention)),
+            remedy="name another metric, or take `--convention both`",
+        )
+    return chosen
 
 
 def score_pairs(
-    pairs: Path,
-    fused: Path,
-    output: Path,
-    *,
-    dataset: str,
-    run: str,
-    metrics: Sequence[str] = ALL_METRICS,
-    split: str = "test",
+    pairs: Path, fused: Path, output: Path, *, dataset: str, run: str, measuring: Measuring, split: str = "test"
 ) -> None:
     """Measure a run's fused images against the packed pairs they were made of.
 
-    One image is in memory at a time. A metric that needs larger images is left empty, with one
-    message for all images; a value that is not a number is written as `nan` and named in the log.
+    Only as many images are in memory as there are workers. A metric that needs larger images is
+    left empty, with one message for all images; a value that is not a number is written as `nan`,
+    and the log names the image, the metric and the reason.
 
     Args:
         pairs: the file written by `ssvif pack`.
         fused: folder of `{pair_id}.png`, one for every pair of the split.
-        output: the CSV to write: dataset, run, pair_id, metric, value.
+        output: the CSV to write: dataset, run, pair_id, metric, value; sorted by pair_id.
         dataset: the first column.
         run: the second column.
-        metrics: names out of `ssvif.metrics.collection.METRICS`.
+        measuring: what to measure.
         split: train, validation or test.
 
     Raises:
-        UserError: a metric is unknown, or a fused image is missing, unreadable or of another size.
+        UserError: a metric is unknown, no pair matches, or a fused image is missing, unreadable or
+            of another size.
     """
-    check_names(metrics)
     source = PairsFile(pairs)
-    names = source.names(split)
+    names = _matching(source.names(split), measuring.only, pairs)
     files = {name: fused / f"{name}.png" for name in names}
     if missing := [name for name in names if not files[name].is_file()]:
         raise UserError(
@@ -71,116 +118,158 @@ def score_pairs(
             expected=f"a PNG for each of the {len(names)} {split} pairs of {pairs}, named like the pair",
             remedy="fuse the run again (`ssvif fuse`)",
         )
-    cases = (Case(name, files[name], source.visible(split, name), source.infrared(split, name)) for name in names)
-    _write(track(cases, f"scoring {run}", len(names)), output, dataset, run, metrics)
+    cases = [
+        _Case(name, path, partial(source.visible, split, name), partial(source.infrared, split, name))
+        for name, path in files.items()
+    ]
+    _write(cases, output, dataset, run, measuring)
 
 
 def score_folders(
-    visible: Path,
-    infrared: Path,
-    fused: Path,
-    output: Path,
-    *,
-    dataset: str,
-    run: str,
-    metrics: Sequence[str] = ALL_METRICS,
+    visible: Path, infrared: Path, fused: Path, output: Path, *, dataset: str, run: str, measuring: Measuring
 ) -> None:
     """Measure a folder of fused images against folders of visible and infrared images.
 
     Files are matched by name without suffix; the fused folder decides which are measured, and
-    sources without a fused image are passed over. Otherwise as `score_pairs`.
+    sources without a fused image are passed over, with a message. Sizes may differ from pair to
+    pair. Otherwise as `score_pairs`.
 
     Args:
         visible: folder of RGB or gray images.
         infrared: folder of gray or RGB images.
         fused: folder of RGB or gray images.
-        output: the CSV to write: dataset, run, pair_id, metric, value.
+        output: the CSV to write: dataset, run, pair_id, metric, value; sorted by pair_id.
         dataset: the first column.
         run: the second column.
-        metrics: names out of `ssvif.metrics.collection.METRICS`.
+        measuring: what to measure.
 
     Raises:
-        UserError: a metric is unknown, a folder is missing or empty, a fused image lacks a source,
-            or an image is unreadable or of another size than its fused image.
+        UserError: a metric is unknown, a folder is missing or empty, no name matches, a fused image
+            lacks a source, or an image is unreadable or of another size than its fused image.
     """
-    check_names(metrics)
-    results = images_by_stem(fused)
-    sources = {folder: images_by_stem(folder) for folder in (visible, infrared)}
-    for folder, found in sources.items():
-        if missing := sorted(results.keys() - found.keys()):
+    matched = match_folders(visible, infrared, fused, measuring.only)
+    cases = [_Case(name, paths[2], *(partial(read_image, path) for path in paths[:2])) for name, paths in matched]
+    _write(cases, output, dataset, run, measuring)
+
+
+def match_folders(
+    visible: Path, infrared: Path, fused: Path, only: str = "*"
+) -> list[tuple[str, tuple[Path, Path, Path]]]:
+    """Match the images of three folders by name without suffix; none is opened.
+
+    Args:
+        visible: folder of visible images.
+        infrared: folder of infrared images.
+        fused: folder of fused images; it decides which are matched.
+        only: a pattern of names, e.g. "00*N".
+
+    Returns:
+        Name and the paths of its visible, infrared and fused image, sorted by name.
+
+    Raises:
+        UserError: a folder is missing or empty, two of its images share a name, no name matches, or
+            a fused image lacks a source.
+    """
+    found = [images_by_stem(folder) for folder in (visible, infrared, fused)]
+    names = _matching(sorted(found[2]), only, fused)
+    for folder, images in zip((visible, infrared), found, strict=False):
+        if missing := [name for name in names if name not in images]:
             raise UserError(
                 f"{folder} lacks {len(missing)} images: {shorten(missing)}",
                 expected=f"one for each fused image in {fused}, of the same name (the suffix may differ)",
                 remedy="add them, or move the fused images without sources away",
             )
-    cases = (
-        Case(stem, path, read_image(sources[visible][stem]), read_image(sources[infrared][stem]))
-        for stem, path in results.items()
-    )
-    _write(track(cases, f"scoring {run}", len(results)), output, dataset, run, metrics)
+    if idle := [name for name in found[0] if name in found[1] and name not in found[2] and fnmatchcase(name, only)]:
+        log.info("%s holds no fused image for %d pairs, which are passed over: %s", fused, len(idle), shorten(idle))
+    return [(name, (found[0][name], found[1][name], found[2][name])) for name in names]
 
 
-def summarize(path: Path) -> dict[str, float]:
-    """Return the mean over images of each metric in a file of `score_pairs` or `score_folders`.
-
-    Empty values do not count; a metric without any value is left out. An image whose value is not a
-    number makes the mean NaN and is named in the log.
-
-    Raises:
-        UserError: the file is missing or a value is no number.
-    """
-    values: defaultdict[str, list[float]] = defaultdict(list)
-    for row in read_csv(path):
-        if not row["value"]:
-            continue
-        try:
-            values[row["metric"]].append(float(row["value"]))
-        except ValueError as error:
-            raise UserError(
-                f"{path}: {row['metric']} of {row['pair_id']} is {row['value']!r}",
-                expected="a number",
-                remedy="score the run again (`ssvif score`)",
-            ) from error
-        if math.isnan(values[row["metric"]][-1]):
-            log.warning("%s of %s is not a number, so its mean is not either", row["metric"], row["pair_id"])
-    return {metric: math.fsum(each) / len(each) for metric, each in values.items()}
+def _matching(names: Sequence[str], only: str, where: Path) -> list[str]:
+    if not (matching := [name for name in names if fnmatchcase(name, only)]):
+        raise UserError(
+            f"No image of {where} matches {only!r}",
+            expected="a pattern of names without suffix, such as '00*N'",
+            got=shorten(list(names)),
+        )
+    return matching
 
 
-def _write(cases: Iterator[Case], output: Path, dataset: str, run: str, metrics: Sequence[str]) -> None:
+def _write(cases: Sequence[_Case], output: Path, dataset: str, run: str, measuring: Measuring) -> None:
+    check_names(measuring.metrics)
     too_small: Counter[str] = Counter()
-    undefined: defaultdict[str, list[str]] = defaultdict(list)
+    undefined: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
 
     def rows() -> Iterator[dict[str, str | float | None]]:
-        for case in cases:
-            for metric, value in _measure(case, metrics).items():
-                if value is None:
-                    too_small[metric] += 1
-                elif math.isnan(value):
-                    undefined[metric].append(case.pair_id)
-                yield {"dataset": dataset, "run": run, "pair_id": case.pair_id, "metric": metric, "value": value}
+        with _scores_of(cases, measuring) as measured:
+            for scores in track(measured, f"scoring {run}".rstrip(), len(cases)):
+                for metric, value in scores.values.items():
+                    if value is None:
+                        too_small[metric] += 1
+                    elif not math.isfinite(value):
+                        undefined[metric, str(value), scores.reason].append(scores.pair_id)
+                    yield {"dataset": dataset, "run": run, "pair_id": scores.pair_id, "metric": metric, "value": value}
 
     write_csv(output, rows(), COLUMNS)
     for metric, count in too_small.items():
         side = METRICS[metric].smallest_side
         log.info("%s is left empty for %d images: it needs sides of at least %d px", metric, count, side)
-    for metric, names in undefined.items():
-        log.warning("%s is not a number (nan) for %s", metric, shorten(names))
+    for (metric, value, reason), names in undefined.items():
+        log.warning("%s is %s for %s: %s", metric, value, shorten(names), reason)
 
 
-def _measure(case: Case, metrics: Sequence[str]) -> dict[str, float | None]:
-    image = read_image(case.fused)
-    for name, source in (("visible", case.visible), ("infrared", case.infrared)):
-        if source.shape[:2] != image.shape[:2]:
+@contextmanager
+def _scores_of(cases: Sequence[_Case], measuring: Measuring) -> Iterator[Iterable[_Scores]]:
+    """Yield the scores of every case, in the order of the cases.
+
+    Threads and not processes: PyTorch and Pillow compute without Python's lock, so two threads are
+    as fast as two processes, start at once (a new process imports PyTorch for seconds), and a forked
+    one may hang in the copied state of PyTorch's own threads.
+    """
+    measure = partial(_measure, metrics=measuring.metrics, device=measuring.device)
+    # each image is one thread's work: PyTorch's own threads would only compete, and change last digits
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    pool = ThreadPoolExecutor(_worker_count(measuring.workers), "score", torch.set_num_threads, (1,))
+    try:
+        yield pool.map(measure, cases)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads_before)
+
+
+def _worker_count(workers: int) -> int:
+    if workers:
+        return workers
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS)
+
+
+def _measure(case: _Case, metrics: Sequence[str], device: torch.device) -> _Scores:
+    images = {"visible": case.visible(), "infrared": case.infrared(), "fused": read_image(case.fused)}
+    height, width = images["fused"].shape[:2]
+    for name, image in images.items():
+        if image.shape[:2] != (height, width):
             raise UserError(
                 f"The fused image {case.fused} has another size than the {name} image of {case.pair_id}",
-                expected=f"{source.shape[1]}×{source.shape[0]} pixels",
-                got=f"{image.shape[1]}×{image.shape[0]}",
+                expected=f"{image.shape[1]}×{image.shape[0]} pixels",
+                got=f"{width}×{height}",
                 remedy="fuse the pair again in its own size; nothing is resized here",
             )
-    possible = [name for name in metrics if METRICS[name].smallest_side <= min(image.shape[:2])]
-    visible, infrared, fused = (_to_tensor(each) for each in (case.visible, case.infrared, image))
-    values = evaluate(visible, infrared, fused, possible) if possible else {}
-    return {name: values[name].item() if name in values else None for name in metrics}
+    possible = [name for name in metrics if METRICS[name].smallest_side <= min(height, width)]
+    visible, infrared, fused = (_to_tensor(each).to(device) for each in images.values())
+    found = evaluate(visible, infrared, fused, possible) if possible else {}
+    values = {name: found[name].item() if name in found else None for name in metrics}
+    finite = all(value is None or math.isfinite(value) for value in values.values())
+    return _Scores(case.pair_id, values, "" if finite else _peculiarity(images))
+
+
+def _peculiarity(images: dict[str, Image]) -> str:
+    # what about the images can leave a metric without a finite value
+    facts = [f"the {name} image is {image.flat[0]} everywhere" for name, image in images.items() if not np.ptp(image)]
+    visible, infrared, fused = images.values()
+    if np.array_equal(visible, fused) and np.array_equal(infrared, fused):
+        facts.append("the fused image equals both sources")
+    return ", ".join(facts) or "no image is constant; the metric's description says where it has no value"
 
 
 def _to_tensor(image: Image) -> torch.Tensor:

@@ -138,7 +138,9 @@ def test_works_in_mixed_precision():
         mixed = model(visible, infrared)
     mixed.float().square().mean().backward()
     assert mixed.dtype == torch.bfloat16
-    assert (mixed.float() - model(visible, infrared)).abs().max() <= 0.02
+    difference = (mixed.float() - model(visible, infrared)).abs()
+    assert difference.mean() <= 0.01
+    assert difference.max() <= 0.05  # 8 bits of precision, some forty layers deep
     assert all(each.grad.isfinite().all() for each in model.parameters())
 
 

@@ -9,80 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from reference.released import NAMES, released_state
 from ssvif.models.published import PUBLISHED, dead_parameters, load_published
 from ssvif.models.registry import build_fusion_model
 from ssvif.ops.errors import UserError
 
-BOTH = ("weight", "bias")
 # how many entries a released file has, how many of them are dropped, and the dead parameters for C = 1 and 3
 COUNTS = {"swinfusion": (448, 44, 8_430, 8_970), "seafusion": (72, 20, 226, 230), "emma": (347, 0, 0, 0)}
-
-
-def seafusion_names():
-    """The released names of SeAFusion, as its authors' code builds them."""
-    for stream in ("vis", "inf"):
-        yield from (f"{stream}_conv.conv.{each}" for each in BOTH)
-        for block in (f"{stream}_rgbd1", f"{stream}_rgbd2"):
-            for part, each in product(("dense.conv1", "dense.conv2", "convdown", "convup"), BOTH):
-                yield f"{block}.{part}.conv.{each}"
-            yield from (f"{block}.sobelconv.conv{axis}.weight" for axis in "xy")
-    for number in range(1, 5):
-        yield from (f"decode{number}.conv.{each}" for each in BOTH)
-        for each in (*BOTH, "running_mean", "running_var", "num_batches_tracked"):
-            yield f"decode{number}.bn.{each}"
-
-
-def emma_names():
-    """The released names of EMMA's U-Fuser."""
-    for stage, number in product(("V_en", "I_en", "f", "de"), range(1, 5)):
-        block, distant = f"{stage}_{number}", f"{stage}_{number}.GlobalFeature"
-        yield from (f"{block}.embed.weight", f"{block}.FFN.weight", f"{distant}.attn.scale")
-        yield from (f"{distant}.{norm}.body.{each}" for norm, each in product(("norm1", "norm2"), BOTH))
-        yield from (f"{distant}.attn.{part}.weight" for part in ("qkv1", "qkv2", "proj"))
-        yield from (f"{distant}.mlp.{part}.weight" for part in ("project_in", "dwconv", "project_out"))
-        for i, j, each in product((0, 1), (0, 2), BOTH):
-            yield f"{block}.LocalFeature.Extraction.{i}.conv.{j}.{each}"
-    yield from (f"{stream}_down{number}.weight" for stream, number in product("VI", (1, 2, 3)))
-    yield from (f"up{number}.0.weight" for number in (2, 3, 4))
-    yield from (f"last.0.{each}" for each in BOTH)
-
-
-def swinfusion_names():
-    """The released names of SwinFusion, in the form for 128×128 images: masks in every second block."""
-    convolutions = [f"conv_first{number}_{stream}" for number, stream in product((1, 2), "AB")]
-    convolutions += ["conv_after_body_Fusion", "conv_last1", "conv_last2", "conv_last3"]
-    norms = [
-        "patch_embed.norm",
-        "norm_Re",
-        *(f"norm_{part}_{stream}" for part, stream in product(("Ex", "Fusion"), "AB")),
-    ]
-    yield from (f"{layer}.{each}" for layer, each in product([*convolutions, *norms], BOTH))
-    alone = [f"layers_{part}.0.residual_group.blocks.{i}" for part, i in product(("Ex_A", "Ex_B", "Re"), range(4))]
-    for stage, stream, i in product((0, 1), "AB", (0, 1)):
-        alone.append(f"layers_Fusion.{stage}.residual_group_{stream}.blocks.{i}")
-    crossed = [f"layers_Fusion.{stage}.residual_group.blocks.{i}" for stage, i in product((0, 1), (0, 1))]
-    yield from (f"{block}.attn_mask" for block in (*alone, *crossed) if block[-1] in "13")
-    streams = [(block, "", ("attn.qkv",)) for block in alone]
-    streams += [(block, f"_{each}", (f"attn_{each}.q", f"attn_{each}.kv")) for block, each in product(crossed, "AB")]
-    for block, stream, projections in streams:
-        layers = [f"norm1{stream}", f"norm2{stream}", f"attn{stream}.proj", f"mlp{stream}.fc1", f"mlp{stream}.fc2"]
-        yield from (f"{block}.{layer}.{each}" for layer, each in product([*layers, *projections], BOTH))
-        yield from (f"{block}.attn{stream}.relative_position_{each}" for each in ("bias_table", "index"))
-
-
-NAMES = {"swinfusion": swinfusion_names, "seafusion": seafusion_names, "emma": emma_names}
-
-
-def released_state(name, channels=1):
-    """A state dictionary as the authors' code would save it, every value drawn anew."""
-    released, own = PUBLISHED[name], build_fusion_model(name, channels).state_dict()
-    random = torch.Generator().manual_seed(channels)
-    return {
-        each: torch.zeros(1)
-        if released.why_dropped(each)
-        else torch.rand(own[released.rename(each)].shape, generator=random)
-        for each in NAMES[name]()
-    }
 
 
 def same_values(name, state, model):
@@ -103,7 +36,7 @@ def test_a_released_state_comes_in(name, channels):
     assert same_values(name, state, model)
 
 
-@pytest.mark.parametrize(("name", "suffix"), product(("swinfusion", "seafusion", "emma"), ("", "_3ch")))
+@pytest.mark.parametrize(("name", "suffix"), list(product(NAMES, ("", "_3ch"))))
 def test_every_entry_of_the_specification_has_its_place(shared, name, suffix):
     shapes = json.loads((shared / "specs" / f"state_dict_{name}{suffix}.json").read_text(encoding="utf-8"))
     random = torch.Generator().manual_seed(0)
@@ -131,7 +64,7 @@ def dead_in(name, channels, suffix, shared):
     return sum(torch.Size(shape).numel() for shape in dropped)
 
 
-@pytest.mark.parametrize(("name", "form"), product(COUNTS, ((1, ""), (3, "_3ch"))))
+@pytest.mark.parametrize(("name", "form"), list(product(COUNTS, ((1, ""), (3, "_3ch")))))
 def test_dead_parameters_are_those_of_the_specification(shared, name, form):
     assert dead_parameters(name, form[0]) == dead_in(name, *form, shared)
 

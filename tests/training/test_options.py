@@ -60,8 +60,7 @@ def test_weights_have_the_names_of_the_terms():
         {"color_weight": -1.0},
         {"intensity_weight": math.nan},
         {"balance": -0.1},
-        {"balance_until": 0},
-        {"balance_until": 1.1},
+        {"label_temperature": 0},
     ],
 )
 def test_a_wrong_value_is_named(wrong):

@@ -21,7 +21,7 @@ rule score:
         "Scoring {wildcards.run} on {wildcards.dataset}"
     shell:
         "ssvif score --pairs {input.pairs:q} --fused {input.fused:q}/test --output {output:q}"
-        " --dataset {wildcards.dataset} --run {wildcards.run} --threads {threads} > {log:q} 2>&1"
+        " --dataset {wildcards.dataset} --run {wildcards.run} --device cpu --workers {threads} > {log:q} 2>&1"
 
 
 rule segment:

@@ -5,21 +5,24 @@ Logits and probabilities are (B,K,H,W).
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch.nn import functional
 
 DICE_EPSILON = 1.0
+TINY = 1e-30
 
 
-def make_pseudo_label(feature_logits: torch.Tensor, pixel_logits: torch.Tensor, kind: str = "soft") -> torch.Tensor:
+def make_pseudo_label(
+    feature_logits: torch.Tensor, pixel_logits: torch.Tensor, kind: str = "soft", temperature: float = 1.0
+) -> torch.Tensor:
     """Return Eq. 4: at each pixel the distribution of the branch with the higher top confidence.
 
     Args:
         feature_logits: (B,K,H,W) of the segmentation head.
         pixel_logits: (B,K,H,W) of the segmenter.
         kind: "soft" keeps the distribution, "hard" its best class.
+        temperature: a soft distribution p becomes p^(1/temperature), normalised; below 1 is sharper. Not in
+            the paper, where it is 1.
 
     Returns:
         (B,K,H,W) probabilities, detached (assumed: the loss could otherwise move its own target).
@@ -30,8 +33,8 @@ def make_pseudo_label(feature_logits: torch.Tensor, pixel_logits: torch.Tensor, 
         chosen = torch.where(surer, feature, pixel)
         if kind == "hard":
             best = chosen.argmax(dim=1, keepdim=True)
-            chosen = torch.zeros_like(chosen).scatter_(1, best, 1.0)
-        return chosen
+            return torch.zeros_like(chosen).scatter_(1, best, 1.0)
+        return chosen if temperature == 1 else (chosen.clamp(min=TINY).log() / temperature).softmax(dim=1)
 
 
 def hybrid_loss(logits: torch.Tensor, pseudo_label: torch.Tensor) -> torch.Tensor:
@@ -56,7 +59,6 @@ def consistency_loss(
     pixel_logits: torch.Tensor,
     pseudo_label: torch.Tensor,
     balance: float = 0.0,
-    balance_until: float = 1.0,
 ) -> torch.Tensor:
     """Return Eq. 6, a scalar: the mean of both branches' hybrid losses.
 
@@ -66,14 +68,11 @@ def consistency_loss(
         pseudo_label: (B,K,H,W) of `make_pseudo_label`.
         balance: weight of a term against collapse, not in the paper: minus the entropy of the mean
             prediction, averaged over the branches.
-        balance_until: the share of the greatest entropy, ln K, from which on more is not rewarded; below
-            1 the classes need not be of one size.
     """
     branches = (feature_logits, pixel_logits)
     loss = torch.stack([hybrid_loss(logits, pseudo_label) for logits in branches]).mean()
     if balance:
-        enough = balance_until * math.log(feature_logits.shape[1])
-        entropies = [entropy(logits.softmax(dim=1).mean(dim=(0, 2, 3))).clamp(max=enough) for logits in branches]
+        entropies = [entropy(logits.softmax(dim=1).mean(dim=(0, 2, 3))) for logits in branches]
         loss = loss - balance * torch.stack(entropies).mean()
     return loss
 

@@ -14,10 +14,10 @@ from typing import NamedTuple
 import torch
 
 # rows and columns made by one product, measured on a CPU: larger wastes work on zeros, smaller on calls
-BLOCK_ROWS = 24
-BLOCK_COLUMNS = 24
+BLOCK_ROWS = 16
+BLOCK_COLUMNS = 12
 # blocks of rows in a strip
-STRIP_BLOCKS = 2
+STRIP_BLOCKS = 4
 Maps = Callable[[torch.Tensor], torch.Tensor]
 
 

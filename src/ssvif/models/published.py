@@ -258,9 +258,10 @@ def _another_network(name: str, where: str, state: Mapping[str, torch.Tensor]) -
 
 
 def _likeness(name: str, state: Mapping[str, torch.Tensor]) -> float:
-    """Return the share of a network's entries that a released state dictionary has."""
+    """Return the share of a network's entries that a state dictionary has under their released names."""
     own = build_fusion_model(name, 1).state_dict().keys()
-    return len(own & {PUBLISHED[name].rename(each) for each in state}) / len(own)
+    renamed = {PUBLISHED[name].rename(each) for each in state}
+    return len((own & renamed) - state.keys()) / len(own)
 
 
 def _compare(

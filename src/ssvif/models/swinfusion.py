@@ -124,19 +124,21 @@ def fused_attention(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bias: torch.Tensor, masks: torch.Tensor | None
 ) -> torch.Tensor:
     """Return what `explicit_attention` does, never holding all scores where the device can do without."""
-    rows, columns = query.shape[1:3]
+    triple = (query, key, value)
     if masks is None:
-        parts = [(slice(None), bias.expand(columns, -1, -1, -1))]
-    else:  # all rows of windows but the last share one mask, so that no mask of the image's size is needed
-        upper, last = (bias + spread_seams(row, 0, columns) for row in masks)
-        parts = [(slice(rows - 1), upper), (slice(rows - 1, rows), last)][rows == 1 :]
+        flat = [each.flatten(0, 2) for each in triple]
+        return functional.scaled_dot_product_attention(flat[0], flat[1], flat[2], bias[None]).view(query.shape)
+    rows, columns = query.shape[1:3]
+    # all rows of windows but the last share one mask, so that no mask of the image's size is needed
+    upper, last = (bias + spread_seams(row, 0, columns) for row in masks)
+    parts = [(slice(rows - 1), upper), (slice(rows - 1, rows), last)][rows == 1 :]
     found = []
     for chosen, added in parts:
-        # columns count as heads: the bias of a row of windows is then one for the batch
-        flat = [each[:, chosen].flatten(2, 3).flatten(0, 1) for each in (query, key, value)]
+        # columns count as heads: the mask of a row of windows is then one for the batch
+        flat = [each[:, chosen].flatten(2, 3).flatten(0, 1) for each in triple]
         part = functional.scaled_dot_product_attention(flat[0], flat[1], flat[2], added.flatten(0, 1)[None])
         found.append(part.view(query.shape[0], -1, *query.shape[2:]))
-    return found[0] if len(found) == 1 else torch.cat(found, dim=1)
+    return torch.cat(found, dim=1)
 
 
 class WindowAttention(nn.Module):

@@ -69,7 +69,9 @@ class Framework(nn.Module):
         joined = join_features(features)[..., :height, :width]
         feature_logits = self.segmentation_head(joined).float()
         pixel_logits = self.segmenter(fused).float()
-        label = make_pseudo_label(feature_logits, pixel_logits, self.options.consistency)
+        label = make_pseudo_label(
+            feature_logits, pixel_logits, self.options.consistency, self.options.label_temperature
+        )
         return Output(fused, feature_logits, pixel_logits, label)
 
     def losses(self, output: Output, visible: torch.Tensor, infrared: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -84,7 +86,6 @@ class Framework(nn.Module):
                 output.pixel_logits,
                 output.pseudo_label,
                 self.options.balance,
-                self.options.balance_until,
             )
         return terms
 

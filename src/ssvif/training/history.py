@@ -100,10 +100,10 @@ def history_row(
     return {name: value for name, value in row.items() if name in COLUMNS}
 
 
-def mean_relations(measured: Sequence[Mapping[str, float]]) -> Row:
+def mean_relations(measured: Sequence[Row]) -> Row:
     """Return the means of an epoch's measured projections and cosines; nothing where none was measured."""
     names = ("projection_consistency", "projection_fusion", "cosine")
-    return {name: sum(row[name] for row in measured) / len(measured) for name in names} if measured else {}
+    return {name: sum(float(row[name]) for row in measured) / len(measured) for name in names} if measured else {}
 
 
 def write_history(path: Path, rows: Sequence[Row]) -> None:

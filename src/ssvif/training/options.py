@@ -18,6 +18,7 @@ POSITIVE = (
     "learning_rate",
     "fixed_alpha",
     "temperature",
+    "label_temperature",
     "preference_fusion",
     "preference_consistency",
     "gradnorm_learning_rate",
@@ -35,6 +36,7 @@ ASSUMED: dict[str, str] = {
     "gdwa_form": "Eq. 2 has one weight, on the second term: α = w_consistency / w_fusion",
     "structural_shares": "as in SwinFusion's released loss",
     "balance": "the term is not in the paper; 0 leaves it out",
+    "label_temperature": "sharpening is not in the paper; 1 leaves it out",
 }
 # the same, for what is no setting
 ASSUMED_CONSTANTS: dict[str, str] = {
@@ -67,7 +69,7 @@ class TrainingOptions:
         structural_shares: weights of the sources in the structural term, "gradient" or "equal".
         initialization: "default" (PyTorch's, as the released networks) or "scaled" (ours, for short trainings).
         balance: weight of the entropy term against collapse; 0 is the paper's loss.
-        balance_until: share of the greatest entropy from which on that term rewards no more.
+        label_temperature: of soft pseudo labels; 1 is the paper's, below 1 sharpens them.
         segmenter: SegFormer size of the pixel branch, "b0" to "b5".
         epochs: most epochs, both stages together.
         patience: epochs without a better validation loss before stopping.
@@ -102,7 +104,7 @@ class TrainingOptions:
     structural_shares: str = "gradient"
     initialization: str = "default"
     balance: float = 0.0
-    balance_until: float = 1.0
+    label_temperature: float = 1.0
     segmenter: str = "b3"
     epochs: int = 110
     patience: int = 10
@@ -147,8 +149,6 @@ class TrainingOptions:
         for name in (*WEIGHTS, "balance", "stage_one_max_epochs", "gradnorm_asymmetry"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be finite and not negative")
-        if not 0 < self.balance_until <= 1:
-            raise ValueError("balance_until must be above 0 and at most 1")
         if self.classes < 2:
             raise ValueError("classes must be at least 2")
 

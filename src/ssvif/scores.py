@@ -1,0 +1,289 @@
+"""What files of scores say: a summary of one run, the paired difference of two."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ssvif.ops.errors import UserError, shorten
+from ssvif.ops.files import read_csv
+from ssvif.ops.statistics import Summary, describe, mean_of, wilcoxon_p
+
+if TYPE_CHECKING:
+    from ssvif.metrics.base import Metric
+
+NEEDED = ("pair_id", "metric", "value")
+SIGNIFICANT = 0.05
+ARROWS = {"up": "↑", "down": "↓"}
+NO_VALUE = "–"
+
+
+@dataclass(frozen=True)
+class MetricSummary:
+    """One metric over a run's images.
+
+    Attributes:
+        summary: None when no image has a value.
+        empty: images without a value, because they are too small for the metric.
+        undefined: names of the images whose value is not a number.
+        infinite: names of the images whose value is infinite.
+    """
+
+    summary: Summary | None
+    empty: int
+    undefined: list[str]
+    infinite: list[str]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric of two runs on the images where both have a value.
+
+    Attributes:
+        left: mean of the first run.
+        right: mean of the second run.
+        difference: of left − right, image by image.
+        p: two-sided, of the Wilcoxon signed-rank test.
+    """
+
+    left: float
+    right: float
+    difference: Summary
+    p: float
+
+    def evidence(self) -> int:
+        """Return 1 if left is higher than right, −1 if lower, 0 if either may be chance.
+
+        Both the interval of the mean difference must leave out 0 and p must be below 0.05.
+        """
+        low, high = self.difference.low, self.difference.high
+        if low is None or high is None or not self.p < SIGNIFICANT:
+            return 0
+        return (low > 0) - (high < 0)
+
+
+def read_scores(path: Path) -> dict[str, dict[str, float | None]]:
+    """Read one run's scores: metric → pair_id → value, None where the cell is empty.
+
+    Args:
+        path: a CSV with the columns pair_id, metric and value; others are passed over.
+
+    Raises:
+        UserError: the file is missing, holds no scores, a column is missing, a value is no number,
+            or an image and metric stand there twice.
+    """
+    found: defaultdict[str, dict[str, float | None]] = defaultdict(dict)
+    for row in read_csv(path):
+        if any(row.get(column) is None for column in NEEDED):
+            raise UserError(
+                f"{path} is not a file of scores",
+                expected="the columns " + ", ".join(NEEDED) + " in every row",
+                got=", ".join(key for key, cell in row.items() if key and cell is not None),
+                remedy="give it the file that `ssvif score --output` writes",
+            )
+        metric, pair_id = row["metric"], row["pair_id"]
+        if pair_id in found[metric]:
+            raise UserError(
+                f"{path}: {metric} of {pair_id} stands there twice",
+                expected="the scores of one run",
+                remedy="split the file, or score the run again (`ssvif score`)",
+            )
+        found[metric][pair_id] = _to_number(row, path)
+    if not found:
+        raise UserError(f"{path} holds no scores", remedy="score the run again (`ssvif score`)")
+    return dict(found)
+
+
+def summarize_scores(path: Path) -> dict[str, MetricSummary]:
+    """Summarize each metric over the images of one run, in the order of the file.
+
+    An empty value does not count. A value that is not a number is not averaged away: it makes the
+    metric's summary NaN, and its image is named.
+
+    Raises:
+        UserError: as `read_scores`.
+    """
+    summaries = {}
+    for metric, values in read_scores(path).items():
+        known = {pair_id: value for pair_id, value in values.items() if value is not None}
+        summaries[metric] = MetricSummary(
+            summary=describe(list(known.values())) if known else None,
+            empty=len(values) - len(known),
+            undefined=sorted(pair_id for pair_id, value in known.items() if math.isnan(value)),
+            infinite=sorted(pair_id for pair_id, value in known.items() if math.isinf(value)),
+        )
+    return summaries
+
+
+def compare_scores(left_csv: Path, right_csv: Path) -> dict[str, Comparison]:
+    """Compare two runs metric by metric on the images that both have scored.
+
+    A value that is not a number, or infinite, on either side makes the comparison NaN.
+
+    Args:
+        left_csv: the scores of the run in question.
+        right_csv: the scores of the run that it is held against.
+
+    Returns:
+        Comparisons of left − right, for the metrics that both have, in the order of `left_csv`.
+
+    Raises:
+        UserError: as `read_scores`, or the two have no image and metric in common.
+    """
+    left, right = read_scores(left_csv), read_scores(right_csv)
+    comparisons = {}
+    for metric in (each for each in left if each in right):
+        pairs = [
+            (value, other)
+            for pair_id, value in sorted(left[metric].items())
+            if value is not None and (other := right[metric].get(pair_id)) is not None
+        ]
+        if pairs:
+            comparisons[metric] = _compare(pairs)
+    if not comparisons:
+        raise UserError(
+            f"{left_csv} and {right_csv} have no score of the same image and metric",
+            expected="two runs on the same images",
+            got=f"{shorten(_images(left))}; and {shorten(_images(right))}",
+            remedy="score both runs with the same metrics on the same images",
+        )
+    return comparisons
+
+
+def summary_table(summaries: Mapping[str, MetricSummary], metrics: Mapping[str, Metric]) -> list[str]:
+    """Return the lines of a table for the screen: a row a metric, then what needs saying about images.
+
+    Args:
+        summaries: of `summarize_scores`.
+        metrics: what is known of metrics by name; others are shown by their name alone.
+    """
+    rows = [["metric", "", "mean", "median", "sd", "95 % interval", "n"]]
+    for name, found in summaries.items():
+        each = found.summary
+        cells = [_shown(each.mean), _shown(each.median), _shown(each.deviation)] if each else [NO_VALUE] * 3
+        rows.append([name, _title(name, metrics), *cells, _shown_interval(each), str(each.count if each else 0)])
+    return [*_aligned(rows), *_remarks(summaries)]
+
+
+def comparison_report(left_csv: Path, right_csv: Path, metrics: Mapping[str, Metric]) -> list[str]:
+    """Return the lines that say how one run stands against another: a table, and what to keep in mind.
+
+    Args:
+        left_csv: the scores of the run in question.
+        right_csv: the scores of the run that it is held against.
+        metrics: what is known of metrics by name.
+
+    Raises:
+        UserError: as `compare_scores`.
+    """
+    comparisons = compare_scores(left_csv, right_csv)
+    lines = [f"this − other, image by image; other is {right_csv}", *comparison_table(comparisons, metrics)]
+    for path, other, names in zip(
+        (left_csv, right_csv), ("this", "other"), _unmatched(left_csv, right_csv), strict=True
+    ):
+        if names:
+            lines.append(f"only in {other} ({path}), not compared: {shorten(names)}")
+    lines.append(
+        "better, worse: the interval leaves out 0 and Wilcoxon's p < 0.05; p is not corrected for the number of metrics"
+    )
+    return lines
+
+
+def comparison_table(comparisons: Mapping[str, Comparison], metrics: Mapping[str, Metric]) -> list[str]:
+    """Return the lines of a table for the screen: a row a metric, and what the difference amounts to.
+
+    Args:
+        comparisons: of `compare_scores`.
+        metrics: what is known of metrics by name; others are neither better nor worse.
+    """
+    rows = [["metric", "", "this", "other", "difference", "95 % interval", "p", "n", ""]]
+    for name, each in comparisons.items():
+        difference = each.difference
+        numbers = [_shown(each.left), _shown(each.right), _shown(difference.mean, "+.4f")]
+        interval = _shown_interval(difference, "+.4f")
+        rows.append(
+            [name, _title(name, metrics), *numbers, interval, f"{each.p:.2g}", str(difference.count),
+             _verdict(each, metrics.get(name))]
+        )  # fmt: skip
+    return _aligned(rows)
+
+
+def _to_number(row: Mapping[str, str], path: Path) -> float | None:
+    try:
+        return float(row["value"]) if row["value"] else None
+    except ValueError as error:
+        raise UserError(
+            f"{path}: {row['metric']} of {row['pair_id']} is {row['value']!r}",
+            expected="a number",
+            remedy="score the run again (`ssvif score`)",
+        ) from error
+
+
+def _images(scores: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+    return sorted({pair_id for values in scores.values() for pair_id in values})
+
+
+def _unmatched(left_csv: Path, right_csv: Path) -> tuple[list[str], list[str]]:
+    left, right = (set(_images(read_scores(path))) for path in (left_csv, right_csv))
+    return sorted(left - right), sorted(right - left)
+
+
+def _compare(pairs: Sequence[tuple[float, float]]) -> Comparison:
+    left, right = zip(*pairs, strict=True)
+    # ∞ − ∞ is no number, and with ∞ − 1 there is no mean to speak of either
+    differences = [one - other if math.isfinite(one) and math.isfinite(other) else math.nan for one, other in pairs]
+    return Comparison(mean_of(left), mean_of(right), describe(differences), wilcoxon_p(differences))
+
+
+def _verdict(comparison: Comparison, metric: Metric | None) -> str:
+    evidence = comparison.evidence()
+    if math.isnan(comparison.p):
+        return "undefined"
+    if not evidence:
+        return "no evidence"
+    if metric is None:
+        return "higher" if evidence > 0 else "lower"
+    return "better" if (evidence > 0) == (metric.better == "up") else "worse"
+
+
+def _remarks(summaries: Mapping[str, MetricSummary]) -> list[str]:
+    lines = []
+    for name, found in summaries.items():
+        if found.empty:
+            lines.append(f"{name}: {found.empty} images are too small for it and do not count")
+        if found.undefined:
+            lines.append(f"{name}: not a number, so its mean is not either: {shorten(found.undefined)}")
+        if found.infinite:
+            lines.append(f"{name}: infinite, and so is its mean: {shorten(found.infinite)}")
+    return lines
+
+
+def _title(name: str, metrics: Mapping[str, Metric]) -> str:
+    if name not in metrics:
+        return ""
+    metric = metrics[name]
+    unit = f" [{metric.unit}]" if metric.unit else ""
+    return f"{metric.title} {ARROWS[metric.better]}{unit}"
+
+
+def _shown(value: float | None, form: str = ".4f") -> str:
+    return NO_VALUE if value is None else format(value, form)
+
+
+def _shown_interval(summary: Summary | None, form: str = ".4f") -> str:
+    if summary is None or summary.low is None or summary.high is None:
+        return NO_VALUE
+    return f"{summary.low:{form}} … {summary.high:{form}}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    left = (0, 1, 8)  # name, title and verdict; the rest are numbers
+    return [
+        "  ".join(f"{cell:{'<' if i in left else '>'}{widths[i]}}" for i, cell in enumerate(row)).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from reference.networks import draw
+from ssvif.fusion import model_fuser
+from ssvif.models import names
+from ssvif.models.base import FusionModel
+from ssvif.models.inference import INFERENCES
+from ssvif.models.published import load_published
+from ssvif.ops.color import luma, rgb_to_ycbcr
+from ssvif.ops.errors import UserError
+from ssvif.ops.files import read_image
+from ssvif.ops.levels import to_image, to_tensor
+
+CPU = torch.device("cpu")
+
+
+class Watched(FusionModel):
+    """The average of both images, or what `rule` says; keeps what it was given."""
+
+    feature_channels = 1
+
+    def __init__(self, channels=1, rule=lambda visible, infrared: (visible + infrared) / 2):
+        super().__init__()
+        self.channels, self.rule, self.given = channels, rule, []
+        self.nothing = nn.Identity()
+
+    def backbone(self, visible, infrared):
+        self.given.append((visible, infrared))
+        return self.rule(visible, infrared)
+
+    def decoder(self, features):
+        return features
+
+
+def noise(seed, height, width, *axes):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, *axes), dtype=np.uint8)
+
+
+def pair(height, width, grey=False):
+    visible = noise(0, height, width) if grey else noise(0, height, width, 3)
+    return to_tensor(visible), to_tensor(noise(1, height, width))
+
+
+def grey_levels(image):
+    """8-bit luma of an image in [0,1], as floats 0 to 255."""
+    return luma((image * 255).round().to(torch.uint8)).double()
+
+
+def levels(fused):
+    return torch.tensor(to_image(fused)).permute(2, 0, 1)[None].double()
+
+
+def test_configuration_knows_every_name():
+    assert tuple(INFERENCES) == names.INFERENCES
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", INFERENCES)
+@settings(max_examples=8, deadline=None)
+@given(height=st.integers(1, 70), width=st.integers(1, 70))
+def test_any_size_comes_back(name, channels, height, width):
+    visible, infrared = pair(height, width)
+    fused = INFERENCES[name](Watched(channels), visible, infrared)
+    assert fused.shape == visible.shape
+    assert 0 <= fused.min() <= fused.max() <= 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", INFERENCES)
+def test_a_uniform_image_stays_finite(name, channels):
+    image = torch.full((1, 3, 9, 9), 0.5)
+    assert INFERENCES[name](Watched(channels), image, image).sub(0.5).abs().max() <= 1 / 255
+
+
+def test_plain_takes_luma_and_keeps_chroma():
+    visible, infrared = draw(3, 20, 24)
+    visible, infrared = visible / 4 + 0.4, infrared / 4 + 0.4
+    model = Watched()
+    fused = INFERENCES["plain"](model, visible, infrared)
+    before, after = rgb_to_ycbcr(visible), rgb_to_ycbcr(fused)
+    assert torch.equal(model.given[0][0], before[:, :1])
+    assert torch.equal(model.given[0][1], infrared[:, :1])
+    assert (after[:, :1] - (before[:, :1] + infrared[:, :1]) / 2).abs().max() <= 1e-3
+    assert (after[:, 1:] - before[:, 1:]).abs().max() <= 1e-3
+
+
+@pytest.mark.parametrize("name", ["plain", "seafusion"])
+def test_three_channels_go_in_whole(name):
+    visible, infrared = pair(20, 24)
+    model = Watched(3)
+    INFERENCES[name](model, visible, infrared)
+    assert all(torch.equal(*both) for both in zip(model.given[0], (visible, infrared), strict=True))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_seafusion_stretches_all_colors_at_once_and_cuts_off(channels):
+    visible, infrared = pair(20, 24)
+    plain = INFERENCES["plain"](Watched(channels), visible / 2, infrared / 2)
+    fused = INFERENCES["seafusion"](Watched(channels), visible / 2, infrared / 2)
+    expected = ((plain - plain.min()) / (plain.max() - plain.min()) * 255).to(torch.uint8)
+    assert torch.equal(levels(fused), expected.double())
+
+
+def test_swinfusion_widens_by_the_edge_even_at_multiples_of_8():
+    for height, width in ((16, 24), (13, 23), (3, 5)):
+        visible, infrared = pair(height, width)
+        model = Watched()
+        INFERENCES["swinfusion"](model, visible, infrared)
+        wide = ((0, 8 - height % 8), (0, 8 - width % 8))
+        for image, got in zip((visible, infrared), model.given[0], strict=True):
+            expected = np.pad(grey_levels(image)[0, 0].numpy(), wide, mode="symmetric")
+            assert (got[0, 0] * 255 - torch.tensor(expected)).abs().max() <= 1e-4
+
+
+def test_swinfusion_cuts_clamps_and_rounds():
+    visible, infrared = pair(16, 21, grey=True)
+    fused = INFERENCES["swinfusion"](Watched(1, lambda visible, infrared: visible * 1.63 - 0.2137), visible, infrared)
+    exact = grey_levels(visible) * 1.63 - 0.2137 * 255  # never half a level
+    assert torch.equal(levels(fused)[:, :1], exact.round().clamp(0, 255))
+
+
+def emma_by_hand(image, rule, tile_of=32):
+    """The released script's walk over an image (H,W): corners one after the other, strips of the remainder."""
+    height, width = image.shape
+    rows, columns = height - height % tile_of, width - width % tile_of
+    fused = np.zeros_like(image)
+    fused[:rows, :columns] = rule(image[:rows, :columns])
+    if width > columns:
+        fused[:rows, columns:] = rule(image[:rows, -columns:])[:, columns - width :]
+    if height > rows:
+        fused[rows:, :columns] = rule(image[-rows:, :columns])[rows - height :]
+    if height > rows and width > columns:
+        fused[rows:, columns:] = rule(image[-rows:, -columns:])[rows - height :, columns - width :]
+    fused = (fused - fused.min()) / (fused.max() - fused.min()) * 255
+    return np.floor(fused + 0.499999999)
+
+
+def shade(image):
+    """A rule that depends on where in its tile a pixel lies."""
+    rows, columns = np.mgrid[: image.shape[-2], : image.shape[-1]]
+    return image * (1 + rows / 100 + columns / 77)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 32), (64, 75), (50, 96), (69, 83)])
+def test_emma_walks_over_the_corners(height, width):
+    visible, infrared = pair(height, width, grey=True)
+    model = Watched(1, lambda visible, infrared: torch.tensor(shade(visible.double().numpy())))
+    fused = INFERENCES["emma"](model, visible.double(), infrared.double())
+    expected = emma_by_hand(grey_levels(visible)[0, 0].numpy() / 255, shade)
+    assert np.array_equal(to_image(fused)[..., 0], expected)
+    assert len(model.given) == (1 + (height % 32 > 0)) * (1 + (width % 32 > 0))
+    assert all(each.shape[-1] % 32 == 0 for each, _ in model.given)
+
+
+@pytest.mark.parametrize("name", ["swinfusion", "emma"])
+def test_grey_results_get_the_visible_chroma(name):
+    visible, infrared = draw(3, 32, 32)
+    visible = visible / 4 + 0.4
+    fused = INFERENCES[name](Watched(1, lambda visible, infrared: visible), visible, infrared)
+    inside = ((fused > 0) & (fused < 1)).all(dim=1, keepdim=True).expand(-1, 2, -1, -1)
+    assert inside.any()
+    difference = (rgb_to_ycbcr(fused) - rgb_to_ycbcr(visible))[:, 1:]
+    assert difference[inside].abs().max() <= 1e-3
+
+
+@pytest.mark.parametrize("name", ["swinfusion", "emma"])
+def test_three_channels_get_no_step_for_color(name):
+    visible, infrared = pair(40, 40)
+    model = Watched(3, lambda visible, infrared: infrared)
+    fused = INFERENCES[name](model, visible, infrared)
+    assert torch.equal(fused[:, 0], fused[:, 2])
+    assert model.given[0][0].shape[1] == 3
+
+
+@pytest.mark.parametrize("name", ["swinfusion", "seafusion", "emma"])
+def test_levels_survive_being_saved(name):
+    """What a script cuts or rounds to 8 bits, rounding half up leaves alone."""
+    visible, infrared = pair(48, 56, grey=True)
+    fused = INFERENCES[name](Watched(3), visible, infrared)
+    assert (fused * 255 - levels(fused)).abs().max() <= 1e-4
+
+
+def test_a_fuser_follows_the_inference_it_is_given():
+    visible, infrared = pair(20, 24)
+    for name, infer in INFERENCES.items():
+        assert torch.equal(model_fuser(Watched(), CPU, name)(visible, infrared), infer(Watched(), visible, infrared))
+    assert torch.equal(
+        model_fuser(Watched(), CPU)(visible, infrared), INFERENCES["plain"](Watched(), visible, infrared)
+    )
+    with pytest.raises(UserError, match="Unknown inference 'nosuch'") as caught:
+        model_fuser(Watched(), CPU, "nosuch")
+    assert caught.value.expected == "plain | swinfusion | seafusion | emma"
+
+
+@torch.no_grad()
+def compare_with_published(shared, most):
+    """Share of pixels, and of values, that equal the authors' own images, and the greatest difference in levels."""
+    folder = shared / "data" / "MSRS"
+    model = load_published("seafusion", shared / "checkpoints" / "seafusion_published.pth")
+    fuser = model_fuser(model, CPU, "seafusion")
+    differences = []
+    for path in sorted((folder / "published" / "SeAFusion").glob("*.png"))[:most]:
+        visible, infrared = (to_tensor(read_image(folder / "test" / kind / path.name)) for kind in ("vi", "ir"))
+        differences.append(np.abs(to_image(fuser(visible, infrared)).astype(int) - read_image(path)))
+    assert len(differences) == most
+    stacked = np.stack(differences)
+    return (stacked.max(axis=-1) == 0).mean(), (stacked == 0).mean(), stacked.max()
+
+
+def test_seafusions_published_images_come_out_again(shared):
+    pixels, _, greatest = compare_with_published(shared, 2)
+    assert pixels >= 0.9999
+    assert greatest <= 1
+
+
+@pytest.mark.slow
+def test_all_of_seafusions_published_images_come_out_again(shared):
+    """99.9906 % of the pixels where this was written; which of the others differ depends on the convolutions' order."""
+    pixels, values, greatest = compare_with_published(shared, 21)
+    assert pixels >= 0.9999
+    assert values >= 0.9999
+    assert greatest <= 1

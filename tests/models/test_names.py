@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from ssvif.models import names
+from ssvif.models.inference import INFERENCES
+from ssvif.models.published import PUBLISHED
+from ssvif.ops.errors import UserError
+from ssvif.ops.fingerprint import _code, _tree
+
+
+def take(model):
+    _tree.cache_clear()
+    _code.cache_clear()
+    return names.network_fingerprint("ssvif.training.loop", model)
+
+
+def test_names_that_the_configuration_checks_are_those_there_are():
+    assert tuple(INFERENCES) == names.INFERENCES
+    assert set(PUBLISHED) == set(names.PUBLISHED_MODELS)
+
+
+def test_networks_have_fingerprints_of_their_own(monkeypatch):
+    taken = {name: take(name) for name in names.FUSION_MODELS}
+    assert len(set(taken.values())) == len(taken)
+    monkeypatch.setitem(names.FUSION_MODELS, "another", "ssvif.models.another:Another")
+    assert {name: take(name) for name in taken} == taken  # a new network makes no other one old
+
+
+def test_an_own_networks_file_counts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "mine.py"
+    file.write_text("SCALE = 1\n")
+    before = take("mine:Net")
+    file.write_text("# a comment\nSCALE = 1\n")
+    assert take("mine:Net") == before
+    file.write_text("SCALE = 2\n")
+    assert take("mine:Net") != before
+
+
+def test_an_unknown_name_is_told():
+    with pytest.raises(UserError, match="Unknown fusion model 'nosuch'"):
+        take("nosuch")
