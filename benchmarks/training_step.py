@@ -37,7 +37,8 @@ def main() -> None:
     torch.manual_seed(0)
     shape = (arguments.batch, 3, arguments.crop, arguments.crop)
     batch = {name: torch.rand(shape) for name in ("visible", "infrared")}
-    options = TrainingOptions(fusion_model=arguments.model, segmenter=arguments.segmenter, precision=arguments.precision)
+    given = {"segmenter": arguments.segmenter, "precision": arguments.precision}
+    options = TrainingOptions(fusion_model=arguments.model, **given)
     cases = {name: CASES[name] for name in arguments.cases.split(",")} if arguments.cases else CASES
     trainers = {name: Trainer(replace(options, **case), device) for name, case in cases.items()}
     measured: dict[str, list[float]] = {name: [] for name in trainers}

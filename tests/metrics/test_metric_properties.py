@@ -31,6 +31,7 @@ IDENTITY = {
 # of three equal constants: what depends on variation is 0, for nothing varies
 CONSTANT = {**IDENTITY, "en": 0.0, "mi": 0.0, "sd": 0.0, "sf": 0.0, "ag": 0.0, "cc": 0.0}
 ALL = tuple(METRICS)
+ROUNDING = dict.fromkeys(METRICS, 1e-9) | {"qabf": 1e-7}  # Qabf is computed in float32
 
 
 def constant(level, side=161):
@@ -44,7 +45,7 @@ def test_qabf_of_equal_images_is_the_specified_number():
 @pytest.mark.parametrize("name", IDENTITY)
 def test_identity(name, batch):
     gray = batch[1]
-    assert METRICS[name](gray, gray, gray).tolist() == pytest.approx([IDENTITY[name]] * 3, rel=0, abs=1e-9)
+    assert METRICS[name](gray, gray, gray).tolist() == pytest.approx([IDENTITY[name]] * 3, rel=0, abs=ROUNDING[name])
 
 
 @pytest.mark.parametrize("level", [1, 77, 255])
@@ -52,7 +53,7 @@ def test_three_equal_constants(level):
     values = evaluate(*[constant(level)] * 3, ALL)
     assert values.keys() == CONSTANT.keys()
     for name, best in CONSTANT.items():
-        assert values[name].item() == pytest.approx(best, rel=0, abs=1e-12), name
+        assert values[name].item() == pytest.approx(best, rel=0, abs=ROUNDING[name]), name
 
 
 def test_three_black_images():
@@ -108,7 +109,7 @@ def test_vif_of_flat_sources_counts_one_each(batch):
 def test_sources_may_be_swapped(name, batch):
     visible, infrared, fused = batch
     swapped = METRICS[name](infrared, visible, fused)
-    torch.testing.assert_close(swapped, METRICS[name](visible, infrared, fused), rtol=0, atol=1e-12)
+    torch.testing.assert_close(swapped, METRICS[name](visible, infrared, fused), rtol=0, atol=ROUNDING[name])
 
 
 @pytest.mark.parametrize("name", ["ssim", "ssim255", "ms_ssim", "ms_ssim255", "delta_e76", "delta_e2000"])
@@ -127,7 +128,7 @@ def test_batch_order_and_size_do_not_matter(batch):
         assert torch.equal(permuted[name], values[name][order])
         assert torch.equal(alone[name], values[name][1:2])
         turned = METRICS[name](*(each[order] for each in batch))
-        torch.testing.assert_close(turned, values[name][order], rtol=0, atol=1e-11)
+        torch.testing.assert_close(turned, values[name][order], rtol=0, atol=ROUNDING[name])
 
 
 @pytest.mark.parametrize("name", ["vif", "ssim", "ssim255", "qabf", "psnr", "cc", "fmi", "viff"])
@@ -157,7 +158,7 @@ def test_ranges(height, width, channels, levels, seed):
     assert (values["mi"] <= 2 * values["en"] + 1e-9).all()
     assert (values["ssim"].abs() <= 2).all()
     assert (values["ssim255"].abs() <= 2).all()
-    assert ((values["qabf"] >= 0) & (values["qabf"] <= BEST_QABF + 1e-12)).all()
+    assert ((values["qabf"] >= 0) & (values["qabf"] <= BEST_QABF + 1e-7)).all()
     assert (values["delta_e76"] >= 0).all()
     assert (values["delta_e2000"] >= 0).all()
     assert all((each >= 0).all() for name, each in values.items() if name in ("vif", "viff"))

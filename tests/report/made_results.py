@@ -65,6 +65,8 @@ def write_gradients(folder: Path, cosines=(0.5, 0.1, 0.3)) -> None:
 def write_pseudo_labels(folder: Path) -> None:
     write(folder / "pseudo_labels/classes.csv", ("class", "share"), [(3, 0.75), (1, 0.2495), (0, 0.0005)])
     write(
-        folder / "pseudo_labels/follows.csv", ("cue", "explained"), [("visible", 0.2), ("infrared", 0.625), ("row", 0)]
+        folder / "pseudo_labels/follows.csv",
+        ("cue", "explained"),
+        [("visible", 0.2), ("infrared", 0.625), ("row", 0), ("border", 1)],
     )
     picture(folder / "pseudo_labels/001 #1.png", np.zeros((8, 48, 3)))

@@ -80,7 +80,7 @@ def test_gradients_and_pseudo_labels_are_told(build, results):
     text = " ".join(" ".join(build()[0].text).split())
     assert "+0.3 (-0.197 to +0.797)" in text
     assert "2 classes occur in these validation pairs, the largest on 75% of the pixels" in text
-    assert "visible brightness 20%, heat 62%, height in the image 0%" in text
+    assert "visible brightness 20%, heat 62%, height in the image 0%, distance to the border 100%" in text
 
 
 def test_ids_are_unique_and_pictures_are_described_and_lazy(build):

@@ -263,6 +263,19 @@ def test_two_branches_in_one_class_are_seen_and_told(pairs, caplog):
     assert sum("COLLAPSED" in each.message for each in caplog.records) == 2
 
 
+def test_branches_may_agree_on_a_window_of_the_crop_alone(pairs, tmp_path, interrupt):
+    options = replace(OPTIONS, crop_px=40, consistency_window=0.8, label_temperature=0.5, balance=1.0)
+    trainer = loop.Trainer(options, CPU)
+    images = torch.rand(2, 3, 40, 40)
+    output = trainer.framework.train()(images, images, Stage.JOINT)
+    assert output.fused.shape == (2, 3, 40, 40)
+    assert output.feature_logits.shape == output.pixel_logits.shape == output.pseudo_label.shape == (2, 4, 32, 32)
+    assert trainer.framework.eval()(images, images, Stage.JOINT).pseudo_label.shape == (2, 4, 40, 40)
+    whole = run(pairs, tmp_path / "whole", options)
+    interrupt(tmp_path / "halted", 3, options)
+    assert_same_results(whole, run(pairs, tmp_path / "halted", options))
+
+
 def test_every_weighting_trains_and_resumes(pairs, tmp_path, interrupt):
     for name in ("dwa", "ucw", "segmif", "gradnorm"):
         options = replace(OPTIONS, weighting=name, epochs=5, stage_one_max_epochs=1)

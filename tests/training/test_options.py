@@ -61,9 +61,13 @@ def test_weights_have_the_names_of_the_terms():
         {"intensity_weight": math.nan},
         {"balance": -0.1},
         {"label_temperature": 0},
+        {"consistency_window": 0},
+        {"consistency_window": 1.1},
+        {"crop_px": 31},
+        {"crop_px": 48, "consistency_window": 0.5},
     ],
 )
 def test_a_wrong_value_is_named(wrong):
-    (name,) = wrong
-    with pytest.raises(ValueError, match=f"^{name} must be "):
+    name = next(iter(wrong))
+    with pytest.raises(ValueError, match=f"^{name} (times consistency_window )?must be "):
         TrainingOptions(**wrong)

@@ -51,6 +51,17 @@ def test_a_cue_that_is_the_class_is_explained_wholly_and_a_flat_one_not_at_all()
     assert explained["row"] == pytest.approx(0, abs=1e-12)
 
 
+def test_a_label_that_frames_the_image_follows_the_border():
+    rows, columns = torch.meshgrid(torch.arange(21), torch.arange(31), indexing="ij")
+    label = ((rows < 4) | (rows > 16) | (columns < 4) | (columns > 26)).long()
+    random = torch.rand((2, 1, 3, 21, 31), generator=torch.Generator().manual_seed(0))
+    tally = ClassTally(2)
+    tally.add(label, *random)
+    explained = {row["cue"]: row["explained"] for row in tally.explained()}
+    assert explained["border"] > 0.5
+    assert max(explained[cue] for cue in ("visible", "infrared", "row")) < 0.05
+
+
 def test_pictures_lie_beside_the_pairs(pairs, tmp_path):
     write_pseudo_labels(Framework(OPTIONS), pairs, tmp_path / "labels", CPU)
     pictures = sorted((tmp_path / "labels").glob("*.png"))

@@ -2,8 +2,8 @@
 
 PyTorch has no fast float64 convolution on the CPU. A band matrix times a block of rows gives several
 rows of the filtered image at once, as ordinary matrix products, ten times faster. On the CPU strips
-of rows are worked on one after the other: what is made of a strip stays in the processor's cache, and
-its memory is used again for the next, where whole maps would be fetched from the system each time.
+of rows are worked on one after the other, so that what is made of a strip stays in the processor's
+cache and little memory is needed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 # rows and columns made by one product, measured on a CPU: larger wastes work on zeros, smaller on calls
 BLOCK_ROWS = 16
 BLOCK_COLUMNS = 12
-# blocks of rows in a strip
+# blocks of rows in a strip: fewer mean more calls, more leave the cache
 STRIP_BLOCKS = 4
 Maps = Callable[[torch.Tensor], torch.Tensor]
 

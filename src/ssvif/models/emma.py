@@ -23,7 +23,9 @@ LENGTH_EPS = 1e-12
 SMALLEST = 9  # pixels; at stride 8 two are left after padding, the least that reflection by one works on
 
 
-def conv3x3(in_channels: int, out_channels: int, *, stride: int = 1, groups: int = 1, bias: bool = False) -> nn.Conv2d:
+def mirrored3x3(
+    in_channels: int, out_channels: int, *, stride: int = 1, groups: int = 1, bias: bool = False
+) -> nn.Conv2d:
     """Return a 3×3 convolution that pads by reflection, so that stride 1 keeps H×W."""
     return nn.Conv2d(
         in_channels,
@@ -101,7 +103,7 @@ class GatedMLP(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.expand = conv1x1(channels, 2 * channels)
-        self.mix = conv3x3(2 * channels, 2 * channels, groups=channels)
+        self.mix = mirrored3x3(2 * channels, 2 * channels, groups=channels)
         self.project = conv1x1(channels, channels)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
@@ -120,8 +122,8 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = conv3x3(channels, channels, bias=True)
-        self.second = conv3x3(channels, channels, bias=True)
+        self.first = mirrored3x3(channels, channels, bias=True)
+        self.second = mirrored3x3(channels, channels, bias=True)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return (B,C,H,W)."""
@@ -139,11 +141,11 @@ class Block(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.embed = conv3x3(in_channels, out_channels)
+        self.embed = mirrored3x3(in_channels, out_channels)
         self.attention_norm, self.attention = ChannelNorm(out_channels), ChannelAttention(out_channels)
         self.mlp_norm, self.mlp = ChannelNorm(out_channels), GatedMLP(out_channels)
         self.local = nn.Sequential(Residual(out_channels), Residual(out_channels))
-        self.join = conv3x3(2 * out_channels, out_channels)
+        self.join = mirrored3x3(2 * out_channels, out_channels)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return (B,m,H,W) features."""
@@ -160,7 +162,7 @@ class Encoder(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(map(Block, (channels, *WIDTHS[:-1]), WIDTHS))
-        self.downs = nn.ModuleList(conv3x3(width, width, stride=2) for width in WIDTHS[:-1])
+        self.downs = nn.ModuleList(mirrored3x3(width, width, stride=2) for width in WIDTHS[:-1])
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Return the four maps, finest first."""
@@ -181,7 +183,7 @@ class Reconstruction(nn.Module):
             nn.ConvTranspose2d(width, finer, kernel_size=4, stride=2, padding=1, bias=False)
             for width, finer in pairwise(widths)
         )
-        self.last = conv3x3(WIDTHS[0], channels, bias=True)
+        self.last = mirrored3x3(WIDTHS[0], channels, bias=True)
 
     def forward(self, maps: list[torch.Tensor]) -> torch.Tensor:
         """Return (B,C,H,W), unbounded."""

@@ -11,15 +11,11 @@ from torch import nn
 from torch.nn import functional
 
 from ssvif.models.base import Features, FusionModel
+from ssvif.models.layers import conv3x3
 from ssvif.ops.shapes import check_shape
 
 SLOPE = 0.2
 BLOCK_SLOPE = 0.1
-
-
-def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
-    """Return a 3×3 convolution that keeps H×W, padding with zeros."""
-    return nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
 
 
 class GradientConv(nn.Module):

@@ -16,7 +16,8 @@ from torch import nn
 from torch.nn import functional
 
 from ssvif.models.base import Features, FusionModel
-from ssvif.ops.shapes import check_shape
+from ssvif.models.layers import conv3x3
+from ssvif.ops.shapes import check_shape, pad_to_multiple
 
 EMBED = 60
 HEADS = 6
@@ -29,11 +30,6 @@ SMALLEST = 5  # pixels; reflection cannot add as many rows as there are
 GROUP_DROPS = (0.0, 0.1 / 3, 0.2 / 3, 0.1)  # extraction's and reconstruction's four blocks
 STAGE_DROPS = (GROUP_DROPS[:2], GROUP_DROPS[2:])
 MEANS = {1: (0.0,), 3: (0.4488, 0.4371, 0.4040)}
-
-
-def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
-    """Return a 3×3 convolution that keeps H×W, padding with zeros."""
-    return nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
 
 
 def to_windows(tokens: torch.Tensor, shift: int) -> torch.Tensor:
@@ -303,11 +299,8 @@ class SwinFusion(FusionModel):
         Raises:
             ValueError: H or W is below 5.
         """
-        height, width = visible.shape[-2:]
-        if min(height, width) < SMALLEST:
-            raise ValueError(f"SwinFusion needs images of at least {SMALLEST}×{SMALLEST} pixels, got {height}×{width}")
         # both streams share these layers: one pass for both
-        both = functional.pad(torch.cat([infrared, visible]), (0, -width % WINDOW, 0, -height % WINDOW), "reflect")
+        both = pad_to_multiple(torch.cat([infrared, visible]), WINDOW, SMALLEST)
         tokens = self.token_norm(self.shallow(both - self.mean).permute(0, 2, 3, 1))
         warm, bright = tokens.chunk(2)
         extracted = torch.cat([self.extract_infrared(warm), self.extract_visible(bright)])

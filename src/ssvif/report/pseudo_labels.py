@@ -10,7 +10,12 @@ from urllib.parse import quote
 
 from ssvif.report.runs import RunLabel, read_rows, to_number
 
-CUES = {"visible": "visible brightness", "infrared": "heat", "row": "height in the image"}
+CUES = {
+    "visible": "visible brightness",
+    "infrared": "heat",
+    "row": "height in the image",
+    "border": "distance to the border",
+}
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class Output:
 
     Attributes:
         fused: (B,C,H,W), not clamped.
-        feature_logits: (B,K,H,W) of the segmentation head.
+        feature_logits: (B,K,H,W) of the segmentation head; H×W of the window where there is one.
         pixel_logits: (B,K,H,W) of the segmenter.
         pseudo_label: (B,K,H,W) probabilities, detached.
     """
@@ -68,11 +68,21 @@ class Framework(nn.Module):
         # a network may pad below and to the right; what it made of the padding is nobody's
         joined = join_features(features)[..., :height, :width]
         feature_logits = self.segmentation_head(joined).float()
-        pixel_logits = self.segmenter(fused).float()
+        seen = fused
+        if self.training and self.options.consistency_window < 1:
+            rows, columns = self._draw_window(height, width)
+            feature_logits, seen = feature_logits[..., rows, columns], fused[..., rows, columns]
+        pixel_logits = self.segmenter(seen).float()
         label = make_pseudo_label(
             feature_logits, pixel_logits, self.options.consistency, self.options.label_temperature
         )
         return Output(fused, feature_logits, pixel_logits, label)
+
+    def _draw_window(self, height: int, width: int) -> tuple[slice, slice]:
+        """Return rows and columns of a random window: the branches then share no border to tell positions by."""
+        sides = [max(1, round(size * self.options.consistency_window)) for size in (height, width)]
+        starts = [int(torch.randint(size - side + 1, ())) for size, side in zip((height, width), sides, strict=True)]
+        return slice(starts[0], starts[0] + sides[0]), slice(starts[1], starts[1] + sides[1])
 
     def losses(self, output: Output, visible: torch.Tensor, infrared: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the named terms: those of Eq. 3, their sum `fusion`, and in stage II `consistency`."""

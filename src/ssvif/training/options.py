@@ -23,6 +23,7 @@ POSITIVE = (
     "preference_consistency",
     "gradnorm_learning_rate",
 )
+SMALLEST_SEEN_PX = 32
 SEGMENTERS = ("b0", "b1", "b2", "b3", "b4", "b5")
 
 # not stated in the paper: the report marks them, so that nobody takes them for the paper's
@@ -37,6 +38,7 @@ ASSUMED: dict[str, str] = {
     "structural_shares": "as in SwinFusion's released loss",
     "balance": "the term is not in the paper; 0 leaves it out",
     "label_temperature": "sharpening is not in the paper; 1 leaves it out",
+    "consistency_window": "windows within crops are not in the paper; 1 leaves them out",
 }
 # the same, for what is no setting
 ASSUMED_CONSTANTS: dict[str, str] = {
@@ -70,6 +72,8 @@ class TrainingOptions:
         initialization: "default" (PyTorch's, as the released networks) or "scaled" (ours, for short trainings).
         balance: weight of the entropy term against collapse; 0 is the paper's loss.
         label_temperature: of soft pseudo labels; 1 is the paper's, below 1 sharpens them.
+        consistency_window: side of a random window of each crop, as a share of the crop's, on which the branches
+            must agree; 1 is the whole crop, as the paper has it.
         segmenter: SegFormer size of the pixel branch, "b0" to "b5".
         epochs: most epochs, both stages together.
         patience: epochs without a better validation loss before stopping.
@@ -105,6 +109,7 @@ class TrainingOptions:
     initialization: str = "default"
     balance: float = 0.0
     label_temperature: float = 1.0
+    consistency_window: float = 1.0
     segmenter: str = "b3"
     epochs: int = 110
     patience: int = 10
@@ -149,6 +154,10 @@ class TrainingOptions:
         for name in (*WEIGHTS, "balance", "stage_one_max_epochs", "gradnorm_asymmetry"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be finite and not negative")
+        if not 0 < self.consistency_window <= 1:
+            raise ValueError("consistency_window must be above 0 and at most 1")
+        if self.framework == "ssvif" and round(self.crop_px * self.consistency_window) < SMALLEST_SEEN_PX:
+            raise ValueError(f"crop_px times consistency_window must be at least {SMALLEST_SEEN_PX}, SegFormer's least")
         if self.classes < 2:
             raise ValueError("classes must be at least 2")
 

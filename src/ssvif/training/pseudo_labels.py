@@ -21,8 +21,8 @@ from ssvif.training.stages import Stage
 MOST_PICTURES = 8
 GAP_PX = 4
 PANELS = ("visible", "infrared", "fused", "pseudo label", "segmentation head", "segmenter")
-CLASS_COLUMNS = ("class", "share", "visible", "infrared", "row")
-CUES = ("visible", "infrared", "row")
+CUES = ("visible", "infrared", "row", "border")
+CLASS_COLUMNS = ("class", "share", *CUES)
 OWNED = ("*.png", "classes.csv", "follows.csv")
 
 
@@ -32,7 +32,8 @@ def write_pseudo_labels(framework: Framework, pairs: Path, output: Path, device:
 
     `{pair_id}.png` shows `PANELS` side by side, for at most eight pairs, evenly chosen. classes.csv has
     a row for each class that these pseudo labels use: its share of the pixels and the means there of
-    visible luma, infrared and row, each 0..1. follows.csv says how much of each cue's variance the
+    visible luma, infrared, row, and distance to the border, each 0..1. The border is a cue since padded
+    convolutions know it, and both branches can agree on it without looking at the scene. follows.csv says how much of each cue's variance the
     classes explain (the correlation ratio η², 0..1). A network without branches gives empty tables.
 
     Args:
@@ -82,10 +83,12 @@ class ClassTally:
         """Add a label map (H,W) and its pair (1,3,H,W) in [0,1]."""
         height, width = label.shape
         rows = torch.linspace(0, 1, height, dtype=torch.float64)[:, None].expand(height, width)
+        columns = torch.linspace(0, 1, width, dtype=torch.float64).expand(height, width)
+        border = 2 * torch.minimum(torch.minimum(rows, 1 - rows), torch.minimum(columns, 1 - columns))
         luma = rgb_to_ycbcr(visible)[0, 0].double().cpu()
         flat = label.flatten()
         self._counts += torch.bincount(flat, minlength=len(self._counts)).double()
-        for number, cue in enumerate((luma, infrared[0, 0].double().cpu(), rows)):
+        for number, cue in enumerate((luma, infrared[0, 0].double().cpu(), rows, border)):
             self._sums[number].index_add_(0, flat, cue.flatten())
             self._squares[number] += cue.square().sum()
 
