@@ -91,10 +91,12 @@ def read_gradient_table(path: Path) -> list[Mean]:
     rows = read_rows(path, COLUMNS) if path.is_file() else []
     return [
         Mean(
-            row["label"],
-            row["quantity"],
-            *(to_number(row[name], path) for name in ("mean", "low", "high")),
-            int(to_number(row["steps"], path)),
+            label=row["label"],
+            quantity=row["quantity"],
+            mean=to_number(row["mean"], path),
+            low=to_number(row["low"], path),
+            high=to_number(row["high"], path),
+            steps=int(to_number(row["steps"], path)),
         )
         for row in rows
     ]

@@ -80,8 +80,8 @@ def make_tables(
                 with write_aside(path) as aside:
                     aside.write_text(text, encoding="utf-8")
             written.append(paths[0])
-        if path := write_gradient_table(results, output, dataset, labels):
-            written.append(path)
+        if gradients := write_gradient_table(results, output, dataset, labels):
+            written.append(gradients)
     return written
 
 
