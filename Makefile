@@ -4,7 +4,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test slow lint format lock pull setup clean
+.PHONY: demo test slow lint bench format lock pull setup clean
 .DEFAULT_GOAL := demo
 
 demo: setup ## the whole workflow on generated scenes
@@ -22,6 +22,9 @@ lint: setup ## what .ci/run checks besides the tests
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check workflow
 	$(BIN)/python tests/workflow/lint.py
+
+bench: setup ## what the metrics cost, beside other libraries
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/metrics.py
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -245,7 +245,7 @@ def _show_folder(folder: dict[str, Any]) -> None:
         _say(
             f"ssvif score, {folder['pairs']} pairs, {title}, {folder['workers']} workers, start, reading and statistics"
             f" included: {found['wall_s']:.1f} s by the clock, {found['cpu_s']:.1f} s of CPU,"
-            f" so {found['cpu_s'] / folder['workers']:.1f} s on {folder['workers']} free cores"
+            f" at best {found['cpu_s'] / folder['workers']:.1f} s on {folder['workers']} free cores"
             f" (at most {BUDGETS['folder_s']:.0f})"
         )
 

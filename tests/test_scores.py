@@ -118,12 +118,12 @@ def test_paired_differences_find_what_the_spread_of_images_hides(two_runs):
     entropy = found["en"]
     assert entropy.left - entropy.right == pytest.approx(entropy.difference.mean, abs=1e-9)
     assert 0.1 < entropy.difference.low < 0.2 < entropy.difference.high < 0.3
-    assert entropy.p < 1e-6
-    assert (found["mi"].p, found["mi"].difference.low, found["mi"].difference.high) == (1.0, 0.0, 0.0)
+    assert entropy.p_value < 1e-6
+    assert (found["mi"].p_value, found["mi"].difference.low, found["mi"].difference.high) == (1.0, 0.0, 0.0)
     assert [each.evidence() for each in found.values()] == [1, 1, 0, 0]
     turned = compare_scores(*two_runs[::-1])
     assert [turned[name].evidence() for name in found] == [-1, -1, 0, 0]
-    assert turned["en"].p == pytest.approx(entropy.p)
+    assert turned["en"].p_value == pytest.approx(entropy.p_value)
 
 
 def test_a_comparison_says_better_or_worse_only_with_evidence(two_runs):
@@ -153,7 +153,7 @@ def test_a_comparison_with_what_is_no_number_is_undefined(tmp_path, value):
     left = write_scores(tmp_path / "left.csv", {"psnr": numbered([1.0, value, 3.0])})
     right = write_scores(tmp_path / "right.csv", {"psnr": numbered([0.0, value, 0.0])})
     found = compare_scores(left, right)["psnr"]
-    assert math.isnan(found.p)
+    assert math.isnan(found.p_value)
     assert math.isnan(found.difference.mean)
     assert found.evidence() == 0
     assert comparison_report(left, right, METRICS)[2].endswith("undefined")

@@ -47,13 +47,13 @@ class Comparison:
         left: mean of the first run.
         right: mean of the second run.
         difference: of left − right, image by image.
-        p: two-sided, of the Wilcoxon signed-rank test.
+        p_value: two-sided, of the Wilcoxon signed-rank test.
     """
 
     left: float
     right: float
     difference: Summary
-    p: float
+    p_value: float
 
     def evidence(self) -> int:
         """Return 1 if left is higher than right, −1 if lower, 0 if either may be chance.
@@ -61,7 +61,7 @@ class Comparison:
         Both the interval of the mean difference must leave out 0 and p must be below 0.05.
         """
         low, high = self.difference.low, self.difference.high
-        if low is None or high is None or not self.p < SIGNIFICANT:
+        if low is None or high is None or not self.p_value < SIGNIFICANT:
             return 0
         return (low > 0) - (high < 0)
 
@@ -206,7 +206,7 @@ def comparison_table(comparisons: Mapping[str, Comparison], metrics: Mapping[str
         numbers = [_shown(each.left), _shown(each.right), _shown(difference.mean, "+.4f")]
         interval = _shown_interval(difference, "+.4f")
         rows.append(
-            [name, _title(name, metrics), *numbers, interval, f"{each.p:.2g}", str(difference.count),
+            [name, _title(name, metrics), *numbers, interval, f"{each.p_value:.2g}", str(difference.count),
              _verdict(each, metrics.get(name))]
         )  # fmt: skip
     return _aligned(rows)
@@ -241,7 +241,7 @@ def _compare(pairs: Sequence[tuple[float, float]]) -> Comparison:
 
 def _verdict(comparison: Comparison, metric: Metric | None) -> str:
     evidence = comparison.evidence()
-    if math.isnan(comparison.p):
+    if math.isnan(comparison.p_value):
         return "undefined"
     if not evidence:
         return "no evidence"

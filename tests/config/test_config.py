@@ -171,6 +171,14 @@ def test_presets_lie_over_the_rest():
     assert values["training"]["epochs"] == 60
 
 
+def test_a_later_preset_lies_over_an_earlier_one():
+    presets = {"quick": {"threads": 3, "training": {"epochs": 2}}, "alive": {"training": {"epochs": 4, "balance": 1}}}
+    settings = load_settings(LEAST | {"preset": "quick,alive", "presets": presets})
+    assert (settings.threads, settings.training.epochs, settings.training.balance) == (3, 4, 1)
+    with pytest.raises(UserError, match="Unknown preset 'dead'"):
+        load_settings(LEAST | {"preset": "quick,dead", "presets": presets})
+
+
 def test_the_command_line_wins_over_a_preset():
     values = LEAST | {"preset": "quick", "presets": {"quick": {"threads": 3, "training": {"epochs": 2, "seed": 5}}}}
     given = {"preset": "quick", "threads": 1, "training": {"epochs": 9}}

@@ -112,7 +112,9 @@ class Settings(BaseModel):
 def load_settings(
     values: Mapping[str, Any], last: Mapping[str, Any] | None = None, source: str = "the configuration"
 ) -> Settings:
-    """Validate a configuration as YAML gives it; `preset: NAME` lays that entry of `presets` over it.
+    """Validate a configuration as YAML gives it, with its preset laid over it.
+
+    `preset: NAME` names an entry of `presets`, `preset: NAME,OTHER` several, of which the last wins.
 
     Args:
         values: the configuration, `last` included as far as it goes.
@@ -126,11 +128,12 @@ def load_settings(
     presets = merged.pop("presets", None) or {}
     if not (isinstance(presets, Mapping) and all(isinstance(each, Mapping) for each in presets.values())):
         raise UserError("`presets` must hold a mapping of settings by name", got=f"{presets!r:.60}")
-    if preset := merged.get("preset"):
-        if not isinstance(preset, str) or preset not in presets:
-            raise UserError(f"Unknown preset {preset!r}", expected=" | ".join(presets) or "none is defined")
-        given = {key: value for key, value in (last or {}).items() if key != "presets"}
-        merged = deep_merge(deep_merge(merged, presets[preset]), given)
+    if chosen := merged.get("preset"):
+        for preset in chosen.split(",") if isinstance(chosen, str) else [chosen]:
+            if not isinstance(preset, str) or preset not in presets:
+                raise UserError(f"Unknown preset {preset!r}", expected=" | ".join(presets) or "none is defined")
+            merged = deep_merge(merged, presets[preset])
+        merged = deep_merge(merged, {key: value for key, value in (last or {}).items() if key != "presets"})
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
