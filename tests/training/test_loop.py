@@ -336,6 +336,7 @@ def test_a_run_without_stage_two_is_told(pairs, tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "ssvif"):
         run(pairs, tmp_path, replace(OPTIONS, epochs=1))
     assert "stage II" in caplog.text
+    assert not list((tmp_path / "pseudo_labels").glob("*.png"))
 
 
 def test_batches_hold_every_pair_once():

@@ -91,9 +91,10 @@ def train(
         save_state(state, key, trainer.state_dict())
         _log_epoch(trainer, (time.monotonic() - start) / (trainer.epoch - first))
 
-    if options.framework == "ssvif" and trainer.history[-1]["stage"] != Stage.JOINT:
+    joint = trainer.history[-1]["stage"] == Stage.JOINT
+    if options.framework == "ssvif" and not joint:
         log.warning("All %d epochs were stage I; stage II never began. Set `stage_one_max_epochs`.", trainer.epoch)
-    write_pseudo_labels(trainer.framework, pairs, output / "pseudo_labels", device)
+    write_pseudo_labels(trainer.framework if joint else None, pairs, output / "pseudo_labels", device)
     trainer.load_best()
     network, facts = trainer.framework.fusion_model, {"training": asdict(options)}
     save_fusion_model(network, output / "model.safetensors", name=options.fusion_model, facts=facts)
@@ -104,7 +105,7 @@ def train(
         settings=asdict(options),
         device=device_name(device),
         data_sha256=view.digest,
-        switch_epoch=trainer.switch.epoch if trainer.history[-1]["stage"] == Stage.JOINT else None,
+        switch_epoch=trainer.switch.epoch if joint else None,
         epochs=trainer.epoch,
         best_epoch=trainer.best_epoch,
         collapsed=any(row.get("collapsed") for row in trainer.history),

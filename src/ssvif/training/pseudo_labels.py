@@ -27,36 +27,39 @@ OWNED = ("*.png", "classes.csv", "follows.csv")
 
 
 @torch.no_grad()
-def write_pseudo_labels(framework: Framework, pairs: Path, output: Path, device: torch.device) -> None:
+def write_pseudo_labels(framework: Framework | None, pairs: Path, output: Path, device: torch.device) -> None:
     """Segment whole validation pairs with both branches; write pictures, classes.csv and follows.csv.
 
-    `{pair_id}.png` shows `PANELS` side by side, for at most eight pairs, evenly chosen. classes.csv has
-    a row for each class that these pseudo labels use: its share of the pixels and the means there of
-    visible luma, infrared, row, and distance to the border, each 0..1. The border is a cue since padded
-    convolutions know it, and both branches can agree on it without looking at the scene. follows.csv says how much of each cue's variance the
-    classes explain (the correlation ratio η², 0..1). A network without branches gives empty tables.
+    `{pair_id}.png` shows `PANELS` side by side, for at most eight pairs, evenly chosen. classes.csv has a
+    row for each class that these pseudo labels use: its share of the pixels and the means there of visible
+    luma, infrared, row, and distance to the border, each 0..1. follows.csv says how much of each cue's
+    variance the classes explain (the correlation ratio η², 0..1). The border is a cue since padded
+    convolutions know it, and both branches can agree on it without looking at the scene. Without
+    branches the tables are empty.
 
     Args:
-        framework: as trained.
+        framework: as trained; None when its branches were not.
         pairs: HDF5 of `ssvif pack`.
         output: the folder, replaced as a whole.
         device: to compute on.
     """
-    tally = ClassTally(framework.options.classes)
-    colors = class_colors(framework.options.classes)
-    framework.eval()
     with write_folder_aside(output, OWNED) as folder:
-        if framework.segmenter is not None:
-            reader = ImageReader(pairs)
-            names = reader.names("validation")
-            for name in choose_evenly(names, MOST_PICTURES):
-                visible = to_tensor(reader.visible("validation", name)).to(device)
-                infrared = to_tensor(reader.infrared("validation", name)).to(device)
-                maps = _segment(framework, visible, infrared)
-                tally.add(maps["pseudo label"], visible, infrared)
-                write_png(folder / f"{name}.png", _strip(visible, infrared, maps, colors))
+        tally = _draw_all(framework, pairs, folder, device) if framework else ClassTally(0)
         write_csv(folder / "classes.csv", tally.rows(), CLASS_COLUMNS)
         write_csv(folder / "follows.csv", tally.explained(), ("cue", "explained"))
+
+
+def _draw_all(framework: Framework, pairs: Path, folder: Path, device: torch.device) -> ClassTally:
+    framework.eval()
+    classes = framework.options.classes
+    tally, colors, reader = ClassTally(classes), class_colors(classes), ImageReader(pairs)
+    for name in choose_evenly(reader.names("validation"), MOST_PICTURES):
+        visible = to_tensor(reader.visible("validation", name)).to(device)
+        infrared = to_tensor(reader.infrared("validation", name)).to(device)
+        maps = _segment(framework, visible, infrared)
+        tally.add(maps["pseudo label"], visible, infrared)
+        write_png(folder / f"{name}.png", _strip(visible, infrared, maps, colors))
+    return tally
 
 
 def _segment(framework: Framework, visible: torch.Tensor, infrared: torch.Tensor) -> dict[str, torch.Tensor]:
