@@ -28,9 +28,9 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from ssvif.models.base import FusionModel
+from ssvif.models.contract import blank_pair, check_contract
 from ssvif.models.published import PUBLISHED, dead_parameters
 from ssvif.models.registry import build_fusion_model
-from ssvif.models.segmentation import join_features
 from ssvif.ops.errors import UserError
 from ssvif.ops.files import read_csv, write_csv
 
@@ -94,7 +94,7 @@ def measure(name: str, channels: int, height: int, width: int, device: torch.dev
     try:
         model = build_fusion_model(name, channels).eval()
         bare = deepcopy(model).to("meta")
-        check_contract(bare, height, width)
+        check_contract(bare, height, width, torch.device("meta"))
         macs, peak = count_macs(bare, height, width), live_peak_bytes(bare, height, width)
     except UserError:
         raise
@@ -118,41 +118,6 @@ def measure(name: str, channels: int, height: int, width: int, device: torch.dev
         peak_bytes=peak,
         gpu_peak_bytes=gpu_peak_bytes(model, height, width, device) if on_gpu and device else None,
     )
-
-
-@torch.no_grad()
-def check_contract(model: FusionModel, height: int, width: int) -> None:
-    """Check a network's sizes against what `FusionModel` promises.
-
-    Raises:
-        UserError: the fused image has another shape than the inputs, or the features are not `feature_channels`
-            maps with a feature for each pixel.
-    """
-    visible, infrared = blank_pair(model, height, width, torch.device("meta"))
-    features = model.backbone(visible, infrared)
-    fused = model.decoder(features)[..., :height, :width]
-    if fused.shape != visible.shape:
-        raise UserError(
-            f"{type(model).__name__} changes the image's shape",
-            expected=f"fused {tuple(visible.shape)}",
-            got=str(tuple(fused.shape)),
-            remedy="pad in `backbone`; `forward` cuts what is beyond H×W off",
-        )
-    joined = join_features(features)
-    small = joined.shape[-2] < height or joined.shape[-1] < width
-    if joined.shape[:-2] != (1, model.feature_channels) or small:
-        raise UserError(
-            f"{type(model).__name__}'s features are not what it says",
-            expected=f"(1, {model.feature_channels}, {height}, {width}), the first map's size or more",
-            got=str(tuple(joined.shape)),
-            remedy="set `feature_channels` to the channels of all maps together, and return the finest map first",
-        )
-
-
-def blank_pair(model: FusionModel, height: int, width: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a pair (1,C,H,W) of float32 zeros for a network."""
-    visible, infrared = (torch.zeros(1, model.channels, height, width, device=device) for _ in range(2))
-    return visible, infrared
 
 
 @torch.no_grad()

@@ -100,7 +100,7 @@ def test_a_minimal_configuration_takes_defaults():
         (LEAST | {"preset": "fast", "presets": {"quick": {}, "slow": {}}}, r"(?s)'fast'.*quick \| slow"),
         (LEAST | {"preset": "quick", "presets": {"quick": None}}, "presets"),
         (LEAST | {"presets": ["quick"]}, "presets"),
-        (LEAST | {"preset": ["quick"], "presets": {"quick": {}}}, "Unknown preset"),
+        (LEAST | {"preset": [["quick"]], "presets": {"quick": {}}}, "Unknown preset"),
         (LEAST | {"training": {"framework": "magic"}}, "framework must be one of .*, got 'magic'"),
         (LEAST | {"training": {"fusion_model": "seafuson"}}, "training: Unknown fusion model 'seafuson'"),
         (LEAST | {"datasets": ["a/b"]}, "not a name for a dataset: .*'a/b'"),
@@ -173,7 +173,9 @@ def test_presets_lie_over_the_rest():
 
 def test_a_later_preset_lies_over_an_earlier_one():
     presets = {"quick": {"threads": 3, "training": {"epochs": 2}}, "alive": {"training": {"epochs": 4, "balance": 1}}}
-    settings = load_settings(LEAST | {"preset": "quick,alive", "presets": presets})
+    settings = load_settings(LEAST | {"preset": "quick, alive", "presets": presets})
+    listed = load_settings(LEAST | {"preset": ["quick", "alive"], "presets": presets})
+    assert listed.training == settings.training
     assert (settings.threads, settings.training.epochs, settings.training.balance) == (3, 4, 1)
     with pytest.raises(UserError, match="Unknown preset 'dead'"):
         load_settings(LEAST | {"preset": "quick,dead", "presets": presets})
@@ -354,9 +356,9 @@ def test_every_training_setting_may_be_a_column(tmp_path):
 
 
 def test_several_seeds_make_several_runs(tmp_path):
-    path = write_table(tmp_path, "run|title|seeds|tables", "a|A|0, 1 2|3 6", "b||7|", "c|||")
+    path = write_table(tmp_path, "run|title|seeds|tables", "a|A|0, 1 2,|3 6", "b||7|", "c|||")
     runs = load_runs(path, TrainingOptions())
-    assert [run.name for run in runs] == ["a_seed0", "a_seed1", "a_seed2", "b", "c"]
+    assert [run.name for run in runs] == ["a_seed0", "a_seed1", "a_seed2", "b_seed7", "c"]
     assert [run.title for run in runs] == ["A (seed 0)", "A (seed 1)", "A (seed 2)", "b", "c"]
     assert [run.training.get("seed") for run in runs] == ["0", "1", "2", "7", None]
     assert {run.tables for run in runs[:3]} == {("3", "6")}
@@ -386,7 +388,11 @@ def test_a_released_checkpoint_is_used_as_its_authors_do(tmp_path):
         ("run|kind|fusion_model|seeds", "a|baseline|average|1 2", "`seeds` is for runs of kind 'trained'"),
         ("run|inference", "a|nosuch", "unknown inference 'nosuch'"),
         ("run|seed|seeds", "a|1|2", "both `seed` and `seeds`"),
-        ("run|seeds", "a|1 1", "seeds twice: ['1']"),
+        ("run|seeds", "a|1 01", "seeds twice: ['1']"),
+        ("run|kind|fusion_model|weighting", "a|baseline|average|ucw", "does not use weighting"),
+        ("run|kind|fusion_model|inference", "a|baseline|average|emma", "does not use inference"),
+        ("run|kind|images|fusion_model", "a|images|x|emma", "does not use fusion_model"),
+        ("run|fusion_model", "a|:", "Unknown fusion model ':'"),
         ("run|seeds", "a|one", "seed"),
     ],
 )

@@ -6,13 +6,13 @@ from ssvif.models import names
 from ssvif.models.inference import INFERENCES
 from ssvif.models.published import PUBLISHED
 from ssvif.ops.errors import UserError
-from ssvif.ops.fingerprint import _code, _tree
+from ssvif.ops.fingerprint import _code, _imports, _tree
 
 
 def take(model):
     _tree.cache_clear()
     _code.cache_clear()
-    return names.network_fingerprint("ssvif.training.loop", model)
+    return names.network_fingerprint(model, "ssvif.training.loop")
 
 
 def test_names_that_the_configuration_checks_are_those_there_are():
@@ -36,6 +36,31 @@ def test_an_own_networks_file_counts(tmp_path, monkeypatch):
     assert take("mine:Net") == before
     file.write_text("SCALE = 2\n")
     assert take("mine:Net") != before
+
+
+def test_a_network_of_ours_that_an_own_one_builds_on_counts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "alone.py").write_text("SCALE = 1\n")
+    (tmp_path / "built.py").write_text("from ssvif.models.emma import EMMA\n")
+    reached = {}
+
+    def note(*modules, without=()):
+        reached[modules[-1]] = (modules, set(without))
+        return "digest"
+
+    monkeypatch.setattr(names, "fingerprint", note)
+    names.network_fingerprint("built:Net", "ssvif.training.loop")
+    assert reached["built"] == (("ssvif.training.loop", "built"), {"ssvif.models.names"})
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    assert "ssvif.models.emma" in _imports("built")
+    assert take("alone:Net") != take("built:Net")
+
+
+@pytest.mark.parametrize("name", [":", "mine", "mine:", ":Net", "my mod:Net"])
+def test_what_is_no_path_is_refused(name):
+    with pytest.raises(UserError, match="Unknown fusion model"):
+        names.class_path(name)
 
 
 def test_an_unknown_name_is_told():

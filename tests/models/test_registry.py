@@ -120,3 +120,56 @@ def test_a_damaged_or_missing_file_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(UserError, match=r"model\.safetensors is not a model"):
         load_fusion_model(path)
+
+
+OWN = """
+import torch
+from torch import nn
+from ssvif.models.base import FusionModel
+
+
+class Net(FusionModel):
+    feature_channels = 3
+
+    def __init__(self, channels=3):
+        super().__init__()
+        self.channels = channels
+        self.norm = nn.BatchNorm2d(channels)
+
+    def backbone(self, visible, infrared):
+        return self.norm(visible + infrared)
+
+    def decoder(self, features):
+        return features
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("channels=3)", "width)", "TypeError"),
+        ("        self.channels = channels\n", "", "AttributeError"),
+        ("    feature_channels = 3\n", "", "AttributeError"),
+        ("feature_channels = 3", "feature_channels = 4", "features are not what it says"),
+        ("return features", "return features[..., ::2, ::2]", "changes the image's shape"),
+        ("super().__init__()\n", "super().__init__()\n        raise ValueError('for luma alone')\n", "for luma alone"),
+        ("def decoder", "def decode", "abstract"),
+        ("feature_channels = 3", "feature_channels = = 3", "Cannot import"),
+    ],
+)
+def test_what_is_wrong_with_an_own_network_is_told(tmp_path, monkeypatch, old, new, message):
+    monkeypatch.chdir(tmp_path)
+    name = f"own_{abs(hash((old, new)))}"
+    assert old in OWN
+    (tmp_path / f"{name}.py").write_text(OWN.replace(old, new, 1))
+    with pytest.raises(UserError) as caught:
+        build_fusion_model(f"{name}:Net")
+    assert message in str(caught.value)
+
+
+def test_trying_an_own_network_leaves_it_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_untouched.py").write_text(OWN)
+    model = build_fusion_model("own_untouched:Net")
+    assert model.training
+    assert model.norm.num_batches_tracked == 0

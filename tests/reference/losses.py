@@ -132,10 +132,10 @@ def hybrid_loop(logits, label):
 
 
 def consistency_loop(feature_logits, pixel_logits, kind, balance=0.0):
-    """The mean of both branches' hybrid losses, minus `balance` times the mean entropy of their mean predictions."""
+    """The mean of both branches' hybrid losses, plus `balance` times what their mean predictions lack of entropy."""
     label = pseudo_label_loop(feature_logits, pixel_logits, kind)
     loss = (hybrid_loop(feature_logits, label) + hybrid_loop(pixel_logits, label)) / 2
     for logits in (feature_logits, pixel_logits):
         means = softmax_loop(logits).mean(axis=(0, 2, 3))
-        loss += balance / 2 * math.fsum(mean * math.log(mean) for mean in means)
+        loss += balance / 2 * (math.log(len(means)) + math.fsum(mean * math.log(mean) for mean in means))
     return loss

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from ssvif.config.options import override, to_json
 from ssvif.config.runs import load_runs
-from ssvif.config.settings import check_tables, load_descriptor, load_settings
+from ssvif.config.settings import check_files, check_tables, load_descriptor, load_settings
 from ssvif.data.layouts import descriptor_to_json
 from ssvif.models.names import network_fingerprint
 from ssvif.ops.errors import UserError
@@ -31,6 +31,7 @@ try:
         for name in SETTINGS.datasets
     }
     check_tables(SETTINGS, RUNS.values())
+    check_files(SETTINGS, RUNS.values())
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -82,19 +83,18 @@ def training_settings(wildcards):
 def training_code(wildcards):
     """Another network's code retrains nothing here."""
     model = training_options(wildcards.run).fusion_model
-    return network_fingerprint("ssvif.training.loop", model)
+    return network_fingerprint(model, "ssvif.training.loop")
 
 
 def fuse_code(wildcards):
     run = RUNS[wildcards.run]
-    if run.kind in ("baseline", "images"):
-        return network_fingerprint("ssvif.fusion", "")
-    model = (
-        training_options(run.name).fusion_model
-        if run.kind == "trained"
-        else run.fusion_model
-    )
-    return network_fingerprint("ssvif.fusion", model)
+    if run.kind == "trained":
+        model = training_options(run.name).fusion_model
+        return network_fingerprint(model, "ssvif.fusion", "ssvif.models.registry")
+    if run.kind == "published":
+        model = run.fusion_model
+        return network_fingerprint(model, "ssvif.fusion", "ssvif.models.published")
+    return network_fingerprint("", "ssvif.fusion")
 
 
 def fuse_inputs(wildcards):

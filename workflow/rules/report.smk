@@ -56,11 +56,16 @@ for table in SETTINGS.tables:
             runs=lambda wildcards, table=table: label_runs(table),
             titles=lambda wildcards: TITLE_ARGUMENTS,
             results=RESULTS,
+            published=(
+                "--published config/published"
+                if SETTINGS.tables[table].published
+                else ""
+            ),
             code=fingerprint("ssvif.report.tables"),
         message:
             f"Making the runs of table {table} a table"
         shell:
-            "ssvif tables --results {params.results:q} --published config/published --output {output:q}"
+            "ssvif tables --results {params.results:q} {params.published} --output {output:q}"
             " {params.titles:q} {params.runs:q} > {log:q} 2>&1"
 
 

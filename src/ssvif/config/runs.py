@@ -53,8 +53,8 @@ class Run:
 def load_runs(path: Path, defaults: TrainingOptions) -> list[Run]:
     """Read an experiments table: a row a run, an empty cell takes the configuration's value.
 
-    Columns are those of `NOT_TRAINING` and any setting of the training. A row with several `seeds`
-    ("0 1 2") is as many runs, named and titled with the seed.
+    Columns are those of `NOT_TRAINING` and any setting of the training. A row with `seeds` ("0 1 2") is
+    as many runs, each named with its seed.
 
     Args:
         path: tab-separated, with a header line; lines that begin with # are skipped.
@@ -100,6 +100,10 @@ def _twice(texts: Sequence[str]) -> list[str]:
     return sorted({text for text in texts if texts.count(text) > 1})
 
 
+def _words(cell: str) -> list[str]:
+    return re.findall(r"[^\s,]+", cell)
+
+
 def _load_row(path: Path, row: Mapping[str | None, Any], defaults: TrainingOptions) -> list[Run]:
     cells = {key: (value or "").strip() for key, value in row.items() if key is not None}
     name, kind = cells.get("run", ""), cells.get("kind") or "trained"
@@ -120,14 +124,28 @@ def _load_row(path: Path, row: Mapping[str | None, Any], defaults: TrainingOptio
         checkpoint=cells.get("checkpoint", ""),
         inference=cells.get("inference", "") or "plain",
         training={},
-        tables=tuple(re.split(r"[\s,]+", cells["tables"])) if cells.get("tables") else (),
+        tables=tuple(_words(cells.get("tables", ""))),
         note=cells.get("note", ""),
     )
     if kind != "trained":
+        _refuse_unused(where, kind, cells)
         return [_check_given(where, run, inference=cells.get("inference", ""))]
     _check_inference(where, run)
     training = {key: value for key, value in cells.items() if value and key not in NOT_TRAINING}
     return _with_seeds(where, run, training, cells.get("seeds", ""), defaults)
+
+
+def _refuse_unused(where: str, kind: str, cells: Mapping[str, str]) -> None:
+    """Refuse a filled cell that this kind of run would ignore."""
+    network = () if kind == "images" else ("fusion_model",)
+    known = (*NOT_TRAINING, *network)
+    unused = [name for name, cell in cells.items() if cell and name not in known]
+    if kind != "published" and cells.get("inference"):
+        unused.append("inference")
+    if unused:
+        raise UserError(
+            f"{where}: a run of kind {kind!r} does not use {', '.join(unused)}", remedy="leave these cells empty"
+        )
 
 
 def _check_given(where: str, run: Run, inference: str) -> Run:
@@ -157,17 +175,17 @@ def _check_inference(where: str, run: Run) -> None:
 
 
 def _with_seeds(where: str, run: Run, training: Mapping[str, str], seeds: str, defaults: TrainingOptions) -> list[Run]:
-    numbers = re.split(r"[\s,]+", seeds) if seeds else []
+    numbers = _words(seeds)
     if numbers and "seed" in training:
         raise UserError(f"{where} has both `seed` and `seeds`", remedy="leave one of them empty")
-    if twice := _twice(numbers):
+    if twice := _twice([number.lstrip("0") or "0" for number in numbers]):
         raise UserError(f"{where} has seeds twice: {twice}")
-    several = len(numbers) > 1
     runs = [
         replace(
             run,
-            name=f"{run.name}_seed{number}" if several else run.name,
-            title=f"{run.title} (seed {number})" if several else run.title,
+            # one seed is named too: a second one added later must not rename what is trained already
+            name=f"{run.name}_seed{number}" if number else run.name,
+            title=f"{run.title} (seed {number})" if len(numbers) > 1 else run.title,
             training={**training, **({"seed": number} if number else {})},
         )
         for number in numbers or [""]

@@ -57,11 +57,15 @@ class ReportSettings(BaseModel):
 
 
 class TableSettings(BaseModel):
-    """A table of the paper, a target of its own: its runs' datasets, and their scores beside the fusion metrics."""
+    """A table of the paper, a target of its own: its runs' datasets, and their scores beside the fusion metrics.
+
+    `published` sets other methods' printed numbers below: those of the paper's comparisons, not its ablations.
+    """
 
     model_config = STRICT
     datasets: list[Dataset] = Field(min_length=1)
     scores: list[Literal["segmentation", "detection"]] = []
+    published: bool = False
 
 
 def _none_if_false(value: Any) -> Any:
@@ -93,7 +97,7 @@ class Settings(BaseModel):
     device: str = Field("auto", pattern="^(auto|cpu|cuda)$")
     workers: int = Field(0, ge=0)
     threads: int = Field(1, ge=1)
-    preset: str = ""
+    preset: str | list[str] = ""
     scenes: ScenesSettings = ScenesSettings()
     split: SplitSettings = SplitSettings()
     training: CheckedTraining = TrainingOptions()
@@ -129,7 +133,8 @@ def load_settings(
     if not (isinstance(presets, Mapping) and all(isinstance(each, Mapping) for each in presets.values())):
         raise UserError("`presets` must hold a mapping of settings by name", got=f"{presets!r:.60}")
     if chosen := merged.get("preset"):
-        for preset in chosen.split(",") if isinstance(chosen, str) else [chosen]:
+        listed = chosen.split(",") if isinstance(chosen, str) else chosen
+        for preset in [each.strip() if isinstance(each, str) else each for each in listed]:
             if not isinstance(preset, str) or preset not in presets:
                 raise UserError(f"Unknown preset {preset!r}", expected=" | ".join(presets) or "none is defined")
             merged = deep_merge(merged, presets[preset])
@@ -210,3 +215,18 @@ def check_tables(settings: Settings, runs: Iterable[Run]) -> None:
             f"No run of {settings.experiments} stands in table {empty[0]}",
             remedy="name the table in the column `tables` of its runs, or take it out of `tables`",
         )
+
+
+def check_files(settings: Settings, runs: Iterable[Run]) -> None:
+    """Check that the released checkpoints and folders of images which runs name are there.
+
+    Raises:
+        UserError: one is missing, naming the table, the run and the path.
+    """
+    for run in runs:
+        path = run.checkpoint or run.images
+        if path and not Path(path).exists():
+            raise UserError(
+                f"{settings.experiments}, run {run.name!r}: {path} does not exist",
+                remedy="put it there, correct the path, or begin the line with # to leave the run out",
+            )

@@ -5,6 +5,8 @@ Logits and probabilities are (B,K,H,W).
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch.nn import functional
 
@@ -66,14 +68,15 @@ def consistency_loss(
         feature_logits: (B,K,H,W) of the segmentation head.
         pixel_logits: (B,K,H,W) of the segmenter.
         pseudo_label: (B,K,H,W) of `make_pseudo_label`.
-        balance: weight of a term against collapse, not in the paper: minus the entropy of the mean
-            prediction, averaged over the branches.
+        balance: weight of a term against collapse, not in the paper: ln K minus the entropy of the mean
+            prediction, averaged over the branches; 0 when all classes are used alike.
     """
     branches = (feature_logits, pixel_logits)
     loss = torch.stack([hybrid_loss(logits, pseudo_label) for logits in branches]).mean()
     if balance:
         entropies = [entropy(logits.softmax(dim=1).mean(dim=(0, 2, 3))) for logits in branches]
-        loss = loss - balance * torch.stack(entropies).mean()
+        # at least 0, as weightings by the ratio of losses need it
+        loss = loss + balance * (math.log(feature_logits.shape[1]) - torch.stack(entropies).mean())
     return loss
 
 

@@ -63,7 +63,8 @@ def filter_images(values: torch.Tensor, window: torch.Tensor, step: int = 1) -> 
         columns = size // part.rows
         blocks = part.values.view(count, batch, beside, below, part.rows, columns).permute(0, 1, 3, 4, 2, 5)
         place = filtered[:, :, part.row : part.row + below * part.rows, part.column : part.column + beside * columns]
-        place.copy_(blocks.reshape(place.shape))
+        # the sides of a part of the result may be split without a copy
+        place.view(blocks.shape).copy_(blocks)
     return filtered
 
 

@@ -76,31 +76,47 @@ def contrast_map(structure: Structure, dynamic_range: float) -> torch.Tensor:
     return (2 * structure.covariances).add_(stabiliser).div_(structure.variances + stabiliser)
 
 
-def similarity_map(structure: Structure, dynamic_range: float) -> torch.Tensor:
-    """Return the SSIM of every window for both sources, (2,B,N,K,S)."""
+def luminance_map(structure: Structure, dynamic_range: float) -> torch.Tensor:
+    """Return (2μ_sμ_f + C₁)/(μ_s² + μ_f² + C₁) for both sources, (2,B,N,K,S)."""
     stabiliser = (K1 * dynamic_range) ** 2
     sources, fused = structure.means[:2], structure.means[2]
     squares = sources.square().add_(fused.square()).add_(stabiliser)
-    products = (sources * fused).mul_(2).add_(stabiliser)
-    return products.div_(squares).mul_(contrast_map(structure, dynamic_range))
+    return (sources * fused).mul_(2).add_(stabiliser).div_(squares)
 
 
-def _mean(
-    values: Callable[[Structure, float], torch.Tensor], structures: list[Structure], dynamic_range: float
-) -> torch.Tensor:
+def _means(structures: list[Structure], dynamic_range: float) -> tuple[torch.Tensor, torch.Tensor]:
+    # of contrast and of SSIM, its product with luminance, over all windows, (2,B) each
+    contrasts, similarities = [], []
+    for structure in structures:
+        contrast = contrast_map(structure, dynamic_range)
+        contrasts.append(contrast.sum(dim=(2, 3, 4)))
+        similarities.append(contrast.mul_(luminance_map(structure, dynamic_range)).sum(dim=(2, 3, 4)))
+    windows = sum(each.variances[0, 0].numel() for each in structures)
+    return torch.stack(contrasts).sum(dim=0) / windows, torch.stack(similarities).sum(dim=0) / windows
+
+
+def _mean_contrast(structures: list[Structure], dynamic_range: float) -> torch.Tensor:
     # over all windows, (2,B)
-    sums = [values(each, dynamic_range).sum(dim=(2, 3, 4)) for each in structures]
+    sums = [contrast_map(each, dynamic_range).sum(dim=(2, 3, 4)) for each in structures]
     return torch.stack(sums).sum(dim=0) / sum(each.variances[0, 0].numel() for each in structures)
 
 
-def _ssim(images: Triple, dynamic_range: float) -> torch.Tensor:
-    return _mean(similarity_map, images.share(first_scale), dynamic_range).sum(dim=0)
+# single objects, so that both metrics of a dynamic range share their first scale
+_FIRST_MEANS: dict[int, Callable[[Triple], tuple[torch.Tensor, torch.Tensor]]] = {
+    1: lambda images: _means(images.share(first_scale), 1),
+    255: lambda images: _means(images.share(first_scale), 255),
+}
 
 
-def _ms_ssim(images: Triple, dynamic_range: float) -> torch.Tensor:
-    *finer, coarsest = [images.share(first_scale), *images.share(coarser_scales)]
-    terms = [_mean(contrast_map, each, dynamic_range) for each in finer]
-    terms.append(_mean(similarity_map, coarsest, dynamic_range))
+def _ssim(images: Triple, dynamic_range: int) -> torch.Tensor:
+    return images.share(_FIRST_MEANS[dynamic_range])[1].sum(dim=0)
+
+
+def _ms_ssim(images: Triple, dynamic_range: int) -> torch.Tensor:
+    *finer, coarsest = images.share(coarser_scales)
+    terms = [images.share(_FIRST_MEANS[dynamic_range])[0]]
+    terms.extend(_mean_contrast(each, dynamic_range) for each in finer)
+    terms.append(_means(coarsest, dynamic_range)[1])
     powers = [term.clamp(min=0) ** weight for term, weight in zip(terms, SCALE_WEIGHTS, strict=True)]
     return torch.stack(powers).prod(dim=0).sum(dim=0)
 

@@ -31,7 +31,7 @@ def vif(images: Triple) -> torch.Tensor:
     higher is better. Source: Sheikh & Bovik 2006, pixel domain. Not VIFF of Han et al. 2013.
     """
     kept = torch.zeros((2, len(images.fused)), dtype=torch.float64, device=images.fused.device)
-    offered = torch.zeros_like(kept)
+    offered, one = torch.zeros_like(kept), torch.ones_like(kept[0, 0])
     for _, variances, covariances in _scales(images):
         sources, fused = variances[:2], variances[2]
         # the gain is 0 where source and fused image run against each other; where one of them is
@@ -41,8 +41,8 @@ def vif(images: Triple) -> torch.Tensor:
         # the noise is at least EPSILON, that of the eye comes on top of it
         noises = torch.addcmul(fused + NOISE_VARIANCE, gains, covariances, value=-1)
         noises.clamp_(min=EPSILON + NOISE_VARIANCE)
-        kept += _sum_of_logs(gains.square_().mul_(sources).div_(noises).add_(1))
-        offered += _sum_of_logs(sources.div(NOISE_VARIANCE).add_(1))
+        kept += _sum_of_logs(torch.addcdiv(one, gains.square_().mul_(sources), noises))
+        offered += _sum_of_logs(torch.add(one, sources, alpha=1 / NOISE_VARIANCE))
     return torch.where(offered > 0, kept / offered, 1.0).sum(dim=0)
 
 

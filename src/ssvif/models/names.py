@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from ssvif.ops.errors import UserError
 from ssvif.ops.fingerprint import fingerprint
 
+OWN_PATH = re.compile(r"\w+(\.\w+)*:\w+")
 FUSION_MODELS: dict[str, str] = {
     "seafusion": "ssvif.models.seafusion:SeAFusion",
     "emma": "ssvif.models.emma:EMMA",
@@ -21,7 +24,7 @@ def class_path(name: str) -> str:
     Raises:
         UserError: the name is unknown.
     """
-    if ":" in name:
+    if OWN_PATH.fullmatch(name):
         return name
     if name not in FUSION_MODELS:
         raise UserError(
@@ -32,14 +35,13 @@ def class_path(name: str) -> str:
     return FUSION_MODELS[name]
 
 
-def network_fingerprint(module: str, fusion_model: str) -> str:
-    """Return the digest of what a module does with one fusion network; another network's code does not count.
+def network_fingerprint(fusion_model: str, *modules: str) -> str:
+    """Return the digest of what modules do with one fusion network; networks it does not use do not count.
 
     Args:
-        module: such as "ssvif.training.loop".
         fusion_model: a name, or a path whose file counts if it can be found; empty for none at all.
+        *modules: such as "ssvif.training.loop".
     """
-    path = class_path(fusion_model) if fusion_model else ""
-    others = {each for each in FUSION_MODELS.values() if each != path}
-    without = {__name__, *(each.partition(":")[0] for each in others)}
-    return fingerprint(*filter(None, (module, path.partition(":")[0])), without=without)
+    network = class_path(fusion_model).partition(":")[0] if fusion_model else ""
+    # this module names every network
+    return fingerprint(*modules, *filter(None, [network]), without={__name__})

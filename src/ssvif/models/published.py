@@ -187,7 +187,8 @@ def _released(name: str) -> Released:
 
 def _read(path: Path) -> Any:
     if not path.is_file():
-        raise UserError(f"{path} does not exist", remedy="download the released checkpoint or correct `checkpoint`")
+        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise UserError(f"{path} {what}", remedy="download the released checkpoint or correct `checkpoint`")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -196,8 +197,8 @@ def _read(path: Path) -> Any:
         raise UserError(
             f"{path} cannot be read as a checkpoint",
             expected="a state dictionary written by torch.save, or safetensors; never other pickled objects",
-            got=(str(error) or type(error).__name__).splitlines()[0],
-            remedy="download the file again",
+            got=type(error).__name__,
+            remedy="download the file again, or convert it to a plain state dictionary",
         ) from error
 
 
@@ -253,7 +254,7 @@ def _another_network(name: str, where: str, state: Mapping[str, torch.Tensor]) -
         f"{where} is not a checkpoint of {name}",
         expected=f"the state dictionary of {name} as released",
         got=f"{known}; it begins with {first}",
-        remedy=f"set `fusion_model` to {best}" if looks[best] > ALIKE else REMEDY,
+        remedy=f"say that it is {best} (`fusion_model`, --network)" if looks[best] > ALIKE else REMEDY,
     )
 
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ssvif.models.base import FusionModel
+from ssvif.models.contract import check_contract
 from ssvif.models.names import class_path
 from ssvif.ops.errors import UserError
 from ssvif.ops.files import write_aside
+
+TRIAL_SIZE = (41, 45)  # odd, so that a network which needs even sides is found out at once
 
 
 def build_fusion_model(name: str, channels: int = 3) -> FusionModel:
@@ -26,11 +31,29 @@ def build_fusion_model(name: str, channels: int = 3) -> FusionModel:
         channels: C of its images, 1 or 3.
 
     Raises:
-        UserError: the name or the number of channels is unknown.
+        UserError: the name or the number of channels is unknown, or a network of your own cannot be
+            imported, built, or used on a pair.
     """
     if channels not in (1, 3):
         raise UserError(f"A fusion model has 1 or 3 channels, not {channels}")
-    return _import_class(class_path(name))(channels=channels)
+    found = _import_class(class_path(name))
+    return _build_own(name, found, channels) if ":" in name else found(channels=channels)
+
+
+def _build_own(name: str, found: Callable[..., FusionModel], channels: int) -> FusionModel:
+    try:
+        model = found(channels=channels)
+        check_contract(model.eval(), *TRIAL_SIZE, torch.device("cpu"))
+    except UserError:
+        raise
+    except Exception as error:  # somebody else's code may raise anything
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise UserError(
+            f"{name} cannot be built for {channels} channels and fuse a pair of {TRIAL_SIZE[0]}×{TRIAL_SIZE[1]}",
+            expected="what docs/own_model.md asks of a network",
+            got=f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})",
+        ) from error
+    return model.train()
 
 
 def _import_class(path: str) -> Callable[..., FusionModel]:
@@ -39,7 +62,7 @@ def _import_class(path: str) -> Callable[..., FusionModel]:
     module, _, attribute = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError, SyntaxError) as error:
         raise UserError(
             f"Cannot import the fusion model {path!r}",
             expected="package.module:Class, importable from where you run",

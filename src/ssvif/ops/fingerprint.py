@@ -9,6 +9,8 @@ from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
+from ssvif.ops.errors import UserError
+
 ROOT = Path(__file__).parents[2]
 MODULE_PATH = re.compile(r"ssvif(\.\w+)+(:\w+)?")
 
@@ -50,7 +52,10 @@ def _source_file(module: str) -> Path:
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not Python that can be read", got=str(error)) from error
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [each for each in node.body if not _is_text(each)]

@@ -88,7 +88,7 @@ def history_row(
         stage: of the epoch.
         train: mean loss terms, and "loss", over the steps.
         validation: the same over the validation pairs, and in stage II the class diagnostics.
-        weights: of the tasks in the epoch's last step.
+        weights: of the tasks after the epoch's last step.
     """
     row: Row = {"epoch": epoch, "stage": str(stage)}
     row |= {f"train_{name}": value for name, value in train.items()}

@@ -74,7 +74,7 @@ def train(
     if not len(view) or not len(held_out):
         raise UserError(f"{pairs} has no pairs to train on or to validate with", remedy="check splits.csv")
     trainer = Trainer(options, device)
-    code = network_fingerprint("ssvif.training.loop", options.fusion_model)
+    code = network_fingerprint(options.fusion_model, "ssvif.training.loop")
     key = state_key(options=asdict(options), data=view.digest, code=code, torch=torch.__version__, device=device.type)
     if resumed := load_state(state, key):
         trainer.load_state_dict(resumed)
