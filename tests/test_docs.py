@@ -27,6 +27,9 @@ def blocks(page, language):
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
+SCORED = ("--visible", "a", "--infrared", "b", "--fused", "c", "--output", "d.csv")
+
+
 def commands_in(page):
     """What a page tells to type and begins with `ssvif`: lines of its blocks, and code within its sentences."""
     text = page.read_text(encoding="utf-8").replace("\\\n", " ")
@@ -46,6 +49,8 @@ def parse(line):
         return
     verb, *arguments = words
     assert verb in COMMANDS, f"there is no verb {verb}"
+    if "…" in arguments:  # stands for the options of a line above
+        arguments = [*SCORED, *(each for each in arguments if each != "…")] if verb == "score" else arguments
     if arguments and arguments != ["--help"]:  # a bare verb is a mention of it
         COMMANDS[verb].make_context(verb, arguments)
 

@@ -20,7 +20,7 @@ from ssvif.models.names import class_path
 from ssvif.ops.errors import UserError
 from ssvif.ops.files import write_aside
 
-TRIAL_SIZE = (41, 45)  # odd, so that a network which needs even sides is found out at once
+TRIAL_SIZE = (69, 77)  # odd, so that a network which needs even sides is found out at once
 
 
 def build_fusion_model(name: str, channels: int = 3) -> FusionModel:
