@@ -8,7 +8,12 @@ from snakemake.exceptions import WorkflowError
 
 from ssvif.config.options import override, to_json
 from ssvif.config.runs import load_runs
-from ssvif.config.settings import check_files, check_tables, load_descriptor, load_settings
+from ssvif.config.settings import (
+    check_files,
+    check_tables,
+    load_descriptor,
+    load_settings,
+)
 from ssvif.data.layouts import descriptor_to_json
 from ssvif.models.names import network_fingerprint
 from ssvif.ops.errors import UserError
