@@ -18,7 +18,7 @@ from ssvif.ops.levels import to_image, to_tensor
 from ssvif.training.framework import Framework
 from ssvif.training.stages import Stage
 
-MOST_PICTURES = 8
+MOST_PICTURES = 4
 GAP_PX = 4
 PANELS = ("visible", "infrared", "fused", "pseudo label", "segmentation head", "segmenter")
 CUES = ("visible", "infrared", "row", "border")
@@ -30,7 +30,7 @@ OWNED = ("*.png", "classes.csv", "follows.csv")
 def write_pseudo_labels(framework: Framework | None, pairs: Path, output: Path, device: torch.device) -> None:
     """Segment whole validation pairs with both branches; write pictures, classes.csv and follows.csv.
 
-    `{pair_id}.png` shows `PANELS` side by side, for at most eight pairs, evenly chosen. classes.csv has a
+    `{pair_id}.png` shows `PANELS` side by side, for at most four pairs, evenly chosen. classes.csv has a
     row for each class that these pseudo labels use: its share of the pixels and the means there of visible
     luma, infrared, row, and distance to the border, each 0..1. follows.csv says how much of each cue's
     variance the classes explain (the correlation ratio η², 0..1). The border is a cue since padded
