@@ -137,6 +137,8 @@ def test_a_released_checkpoint_fuses_as_its_authors_do_unless_told_otherwise(cap
         (["fuse", "--output", "x", "--model", "gone.safetensors", "--pairs", "p"], "gone.safetensors does not exist"),
         (["fuse", "--output", "x", "--baseline", "average", "--pairs", "gone.h5"], "gone.h5 does not exist"),
         (["score", "--output", "x", "--fused", "f"], "--pairs, or --visible and --infrared"),
+        (["score", "--output", "f/1.png", "--fused", "f", "--pairs", "p"], "would be replaced"),
+        (["score", "--output", "a.csv", "--fused", "f", "--pairs", "p", "--against", "./a.csv"], "would be replaced"),
         (["split", "--dataset", "gone.yaml", "--output", "x"], "gone.yaml does not exist"),
         (["train", "--pairs", "gone.h5", "--output", "x", "--device", "cpu"], "gone.h5 does not exist"),
         (["train", "--pairs", "p", "--output", "x", "--device", "tpu"], "Unknown device 'tpu'"),

@@ -226,9 +226,12 @@ def score(
     from ssvif import scores, scoring
     from ssvif.metrics.collection import METRICS
     from ssvif.ops.device import lease_device, prepare_cpu
+    from ssvif.ops.files import IMAGE_SUFFIXES
 
     _check_sources("score", pairs, visible, infrared)
     names = scoring.choose_metrics(metrics, convention)
+    if output.suffix.lower() in IMAGE_SUFFIXES or (against and against.resolve() == output.resolve()):
+        raise UserError(f"{output} is read and would be replaced", remedy="choose another file, such as scores.csv")
     if against:
         scores.read_scores(against)  # before the work, not after
     prepare_cpu(0)

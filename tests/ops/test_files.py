@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -314,3 +315,14 @@ def test_a_folder_with_foreign_files_is_not_replaced(tmp_path):
     with pytest.raises(UserError, match="holds other files"), files.write_folder_aside(tmp_path, ["*.png"]):
         pass
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    """As root, a rename over a device node would succeed."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for path in (fifo, tmp_path):
+        with pytest.raises(UserError, match="is not a file that could be replaced"), files.write_aside(path) as aside:
+            aside.write_text("x")
+    assert fifo.is_fifo()
+    assert [each.name for each in tmp_path.iterdir()] == ["fifo"]

@@ -30,8 +30,10 @@ def write_aside(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is renamed to `path`, on failure removed.
 
     Raises:
-        UserError: no space left on the device (whatever `path` held before is kept).
+        UserError: `path` is a folder or a device, or no space is left (whatever `path` held before is kept).
     """
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is not a file that could be replaced", remedy="choose another output file")
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
