@@ -111,26 +111,6 @@ def test_images_too_small_are_refused(height, width):
         EMMA(1)(*draw(1, height, width))
 
 
-@torch.no_grad()
-def test_a_batch_is_its_images():
-    model = scatter(EMMA(3))
-    visible, infrared = draw(3, 33, 38, batch=3)
-    whole = model(visible, infrared)
-    singles = torch.cat([model(visible[i : i + 1], infrared[i : i + 1]) for i in range(3)])
-    assert not torch.allclose(whole[0], whole[1], atol=1e-2)
-    assert (whole - singles).abs().max() <= 1e-5
-
-
-@torch.no_grad()
-def test_single_precision_is_enough():
-    model = scatter(EMMA(3))
-    visible, infrared = draw(3, 32, 40)
-    single = model(visible, infrared)
-    double = model.double()(visible.double(), infrared.double())
-    assert double.dtype == torch.float64
-    assert (single - double).abs().max() <= 1e-4
-
-
 def test_works_in_mixed_precision():
     model = scatter(EMMA(3))
     visible, infrared = draw(3, 32, 40)

@@ -160,23 +160,6 @@ def test_padding_mirrors_without_repeating_the_edge(filled):
 
 
 @torch.no_grad()
-def test_a_batch_is_its_images(filled):
-    visible, infrared = draw(3, 24, 19, batch=3)
-    whole = filled(visible, infrared)
-    singles = torch.cat([filled(visible[i : i + 1], infrared[i : i + 1]) for i in range(3)])
-    assert not torch.allclose(whole[0], whole[1], atol=1e-2)
-    assert (whole - singles).abs().max() <= 1e-5
-
-
-@torch.no_grad()
-def test_single_precision_is_enough(filled):
-    visible, infrared = draw(3, 24, 32)
-    double = copy.deepcopy(filled).double()(visible.double(), infrared.double())
-    assert double.dtype == torch.float64
-    assert (filled(visible, infrared) - double).abs().max() <= 1e-4
-
-
-@torch.no_grad()
 def test_twice_is_the_same(filled):
     images = draw(3, 24, 24)
     assert torch.equal(filled(*images), filled(*images))
