@@ -12,7 +12,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from reference.released import released_state
-from ssvif import cli
+from ssvif.cli import app as cli
+from ssvif.cli import results
 from ssvif.ops.files import images_by_stem, read_image, write_png
 from ssvif.training.options import TrainingOptions
 
@@ -59,9 +60,9 @@ HEAVY = ("torch", "transformers", "pandas", "matplotlib", "numpy", "h5py", "pyda
 
 
 def test_help_imports_nothing_heavy():
-    code = "import sys, ssvif.cli; print(*sys.modules)"
+    code = "import sys, ssvif.cli.app; print(*sys.modules)"
     loaded = set(python("-c", code).stdout.split())
-    assert "ssvif.cli" in loaded
+    assert "ssvif.cli.app" in loaded
     assert loaded.isdisjoint(HEAVY)
 
 
@@ -156,8 +157,8 @@ def test_a_wrong_call_is_told(capsys, monkeypatch, tmp_path, arguments, says):
 
 def test_an_assumption_is_not_pinned_on_a_value_set_here():
     options = TrainingOptions(crop_px=32)
-    assert cli._assumption(options, "temperature", "why") == "2.0 (why)"
-    assert cli._assumption(options, "crop_px", "why") == "32, set here; otherwise 128 (why)"
+    assert results._assumption(options, "temperature", "why") == "2.0 (why)"
+    assert results._assumption(options, "crop_px", "why") == "32, set here; otherwise 128 (why)"
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from ssvif import cli, complexity
+from ssvif import complexity
+from ssvif.cli import app as cli
 from ssvif.complexity import Complexity, LiveBytes, compare, count_macs, live_peak_bytes, measure, to_text
 from ssvif.models.base import FusionModel
 from ssvif.models.names import FUSION_MODELS

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from ssvif import cli
+from ssvif.cli import app as cli
 from ssvif.config.runs import load_runs
 from ssvif.ops.files import images_by_stem, read_image
 from ssvif.training.options import TrainingOptions

@@ -14,7 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from reference.images import as_tensor, natural_triple
-from ssvif import cli
+from ssvif.cli import app as cli
 from ssvif.metrics.collection import METRICS, PAPER_SEVEN, STANDARD_SET, evaluate
 from ssvif.ops.errors import UserError
 from ssvif.ops.files import write_png

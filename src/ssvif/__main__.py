@@ -1,6 +1,6 @@
 """`python -m ssvif`."""
 
-from ssvif.cli import main
+from ssvif.cli.app import main
 
 if __name__ == "__main__":
     main()

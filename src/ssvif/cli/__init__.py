@@ -1,0 +1,1 @@
+"""The `ssvif` command, verb by verb."""

@@ -1,0 +1,52 @@
+"""The `ssvif` command: parse, call, print. Everything heavy is imported inside the verb that needs it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from ssvif.cli import data, networks, results, scores
+from ssvif.ops.errors import UserError
+
+VERBS = (
+    data.scenes,
+    data.split,
+    data.pack,
+    networks.train,
+    networks.fuse,
+    networks.complexity,
+    scores.score,
+    scores.segment,
+    scores.detect,
+    results.tables,
+    results.report,
+)
+
+app = typer.Typer(
+    name="ssvif",
+    help="Fuse visible and infrared images so that machines see more, and prove it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich takes as long to import as the rest of the help
+)
+for verb in VERBS:
+    app.command()(verb)
+
+
+def main() -> None:
+    """Run the command; what the user can mend is printed without a traceback, exit status 1."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("ssvif").setLevel(logging.INFO)
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"ssvif: {error}", err=True)
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        typer.echo(f"ssvif: {error.filename}: {error.strerror}", err=True)  # e.g. a folder nobody may write to
+        raise SystemExit(1) from None

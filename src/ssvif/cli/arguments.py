@@ -1,0 +1,64 @@
+"""What several verbs take: their options' types, and what is made of the texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ssvif.ops.errors import UserError
+
+if TYPE_CHECKING:
+    from ssvif.data.layouts import Descriptor
+
+Pairs = Annotated[Path, typer.Option(help="HDF5 file of `ssvif pack`.")]
+Fused = Annotated[Path, typer.Option(help="The run's folder of fused images, one folder a split.")]
+Dataset = Annotated[Path, typer.Option(help="Dataset descriptor, e.g. config/datasets/msrs.yaml.")]
+DataRoot = Annotated[Path, typer.Option(help="The folder that holds the dataset's folder.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda; a GPU is taken for this job alone.")]
+Workers = Annotated[int, typer.Option(help="Processes that load data; 0 loads in this one.", min=0)]
+Threads = Annotated[int, typer.Option(help="CPU threads of torch; 0 leaves the choice to torch.", min=0)]
+SettingsText = Annotated[str, typer.Option("--settings", help="Settings: JSON, or a JSON or YAML file.")]
+Assignments = Annotated[list[str] | None, typer.Option("--set", help="One setting, NAME=VALUE; may be repeated.")]
+DatasetName = Annotated[str, typer.Option(help="Name of the dataset in the tables.")]
+RunName = Annotated[str, typer.Option(help="Name of the run in the tables.")]
+Output = Annotated[Path, typer.Option(help="Where to write.")]
+Runs = Annotated[list[str], typer.Option("--run", help="DATASET/RUN or DATASET/RUN=Title; may be repeated.")]
+Results = Annotated[Path, typer.Option(help="The results folder, {dataset}/{run}/ below it.")]
+
+
+def read_descriptor(path: Path) -> Descriptor:
+    """Return the dataset descriptor of a file; see `load_descriptor`."""
+    from ssvif.config.settings import load_descriptor
+
+    return load_descriptor(path)
+
+
+def check_sources(verb: str, pairs: Path | None, visible: Path | None, infrared: Path | None) -> None:
+    """Check that pairs come from one place: packed, or two folders.
+
+    Raises:
+        UserError: they come from both, or from none.
+    """
+    if pairs and (visible or infrared):
+        raise UserError(f"ssvif {verb} takes --pairs, or --visible and --infrared, not both")
+    if not (pairs or (visible and infrared)):
+        raise UserError(f"ssvif {verb} needs --pairs, or --visible and --infrared")
+
+
+def parse_pair(text: str, form: str) -> tuple[str, str]:
+    """Return what stands before and after the first "=".
+
+    Args:
+        text: as given.
+        form: what it should look like, for the message.
+
+    Raises:
+        UserError: nothing stands before or after.
+    """
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise UserError(f"{text!r} is not {form}")
+    return name, value

@@ -1,0 +1,113 @@
+"""The verbs that judge fused images: score, segment, detect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ssvif.cli.arguments import (
+    Assignments,
+    DatasetName,
+    Device,
+    Fused,
+    Output,
+    Pairs,
+    RunName,
+    SettingsText,
+    Threads,
+    Workers,
+    check_sources,
+)
+from ssvif.ops.errors import UserError
+
+
+def score(
+    fused: Annotated[Path, typer.Option(help="Folder of fused images.")],
+    output: Output,
+    pairs: Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`; its test pairs count.")] = None,
+    visible: Annotated[Path | None, typer.Option(help="Instead of pairs: folder of visible images.")] = None,
+    infrared: Annotated[Path | None, typer.Option(help="Instead of pairs: folder of infrared images.")] = None,
+    metrics: Annotated[str, typer.Option(help="Names separated by commas, or all; the paper's when left out.")] = "",
+    convention: Annotated[str, typer.Option(help="paper, standard or both, for metrics that have two.")] = "both",
+    only: Annotated[str, typer.Option(help="Pattern of names without suffix, e.g. '00*N'.")] = "*",
+    against: Annotated[Path | None, typer.Option(help="Compare with this file of scores, of the same images.")] = None,
+    dataset: DatasetName = "",
+    run: RunName = "",
+    device: Device = "auto",
+    workers: Annotated[int, typer.Option(help="Images measured at once; 0 takes one a core, 8 at most.", min=0)] = 0,
+) -> None:
+    """Measure fused images, image by image: EN, MI, VIF, Qabf, SSIM, MS-SSIM, ΔE and others; mean and 95 % interval."""
+    from ssvif import scores, scoring
+    from ssvif.metrics.collection import METRICS
+    from ssvif.ops.device import lease_device, prepare_cpu
+    from ssvif.ops.files import IMAGE_SUFFIXES
+
+    check_sources("score", pairs, visible, infrared)
+    names = scoring.choose_metrics(metrics, convention)
+    if output.suffix.lower() in IMAGE_SUFFIXES or (against and against.resolve() == output.resolve()):
+        raise UserError(f"{output} is read and would be replaced", remedy="choose another file, such as scores.csv")
+    if against:
+        scores.read_scores(against)  # before the work, not after
+    prepare_cpu(0)
+    with lease_device(device) as leased:
+        measuring = scoring.Measuring(names, only, leased, workers)
+        if pairs:
+            scoring.score_pairs(pairs, fused, output, dataset=dataset, run=run, measuring=measuring)
+        elif visible and infrared:
+            scoring.score_folders(visible, infrared, fused, output, dataset=dataset, run=run, measuring=measuring)
+    lines = scores.summary_table(scores.summarize_scores(output), METRICS)
+    if against:
+        lines += ["", *scores.comparison_report(output, against, METRICS)]
+    typer.echo("\n".join(lines))
+
+
+def segment(
+    pairs: Pairs,
+    fused: Fused,
+    output: Output,
+    settings: SettingsText = "",
+    assignments: Assignments = None,
+    dataset: DatasetName = "",
+    run: RunName = "",
+    device: Device = "auto",
+    workers: Workers = 0,
+    threads: Threads = 0,
+) -> None:
+    """Fine-tune SegFormer on the fused images and score it: IoU per class, mIoU."""
+    from ssvif.config.options import parse_options
+    from ssvif.downstream.options import SegmentationOptions
+
+    options = parse_options(SegmentationOptions(), settings, assignments or [])
+    from ssvif.downstream.segmentation import fine_tune
+    from ssvif.ops.device import lease_device, prepare_cpu
+
+    prepare_cpu(threads)
+    with lease_device(device) as leased:
+        fine_tune(pairs, fused, output, dataset=dataset, run=run, options=options, device=leased, workers=workers)
+
+
+def detect(
+    pairs: Pairs,
+    fused: Fused,
+    output: Output,
+    settings: SettingsText = "",
+    assignments: Assignments = None,
+    dataset: DatasetName = "",
+    run: RunName = "",
+    device: Device = "auto",
+    workers: Workers = 0,
+    threads: Threads = 0,
+) -> None:
+    """Train YOLO11n on the fused images and score it: AP@0.5 per class, mAP@0.5 (uses ultralytics, AGPL-3.0)."""
+    from ssvif.config.options import parse_options
+    from ssvif.downstream.options import DetectionOptions
+
+    options = parse_options(DetectionOptions(), settings, assignments or [])
+    from ssvif.downstream.detection import train_and_score
+    from ssvif.ops.device import lease_device, prepare_cpu
+
+    prepare_cpu(threads)
+    with lease_device(device) as leased:
+        train_and_score(pairs, fused, output, dataset=dataset, run=run, options=options, device=leased, workers=workers)
