@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -76,7 +78,8 @@ def test_any_size_comes_back(name, channels, height, width):
 @pytest.mark.parametrize("name", INFERENCES)
 def test_a_uniform_image_stays_finite(name, channels):
     image = torch.full((1, 3, 9, 9), 0.5)
-    assert INFERENCES[name](Watched(channels), image, image).sub(0.5).abs().max() <= 1 / 255
+    # half a level from rounding, and the 0.9 by which SAGE's script tints greys
+    assert INFERENCES[name](Watched(channels), image, image).sub(0.5).abs().max() <= 1.5 / 255
 
 
 def test_plain_takes_luma_and_keeps_chroma():
@@ -187,6 +190,37 @@ def test_levels_survive_being_saved(name):
     assert (fused * 255 - levels(fused)).abs().max() <= 1e-4
 
 
+def sage_by_hand(red, green, blue, warm):
+    """One pixel of SAGE's script with the mean of both images as network: 8-bit levels in, 8-bit levels out."""
+    grey = math.floor((4899 * red + 9617 * green + 1868 * blue + 8192) / 16384)
+    red_chroma = math.floor((11682 * (red - grey) + 128 * 16384 + 8192) / 16384)
+    blue_chroma = math.floor((9241 * (blue - grey) + 128 * 16384 + 8192) / 16384)
+    red_chroma, blue_chroma = (min(max(each, 0), 255) / 255 - 0.5 for each in (red_chroma, blue_chroma))
+    fused = (grey + warm) / 2 / 255
+    colors = (
+        fused + 1.403 * red_chroma,
+        fused - 0.714 * red_chroma - 0.344 * blue_chroma,
+        fused + 1.773 * blue_chroma,
+    )
+    return [255 * min(max(each, 0), 1) for each in colors]
+
+
+def test_sage_takes_colors_apart_in_8_bits():
+    visible, infrared = noise(2, 12, 15, 3), noise(3, 12, 15)
+    visible[0, :3] = (255, 0, 0), (0, 0, 255), (0, 255, 0)  # whose chroma leaves or meets the ends of 8 bits
+    fused = INFERENCES["sage"](Watched(), to_tensor(visible), to_tensor(infrared))
+    expected = [[sage_by_hand(*map(int, visible[i, j]), int(infrared[i, j])) for j in range(15)] for i in range(12)]
+    assert (fused[0].permute(1, 2, 0).double() * 255 - torch.tensor(expected)).abs().max() <= 1e-3
+
+
+def test_sage_takes_a_colored_infrared_image_as_its_grey():
+    infrared = torch.zeros(1, 3, 2, 2)
+    infrared[:, 0] = 1
+    model = Watched()
+    INFERENCES["sage"](model, infrared, infrared)
+    assert model.given[0][1].mul(255).unique().tolist() == [76]  # 0.299 of 255
+
+
 def test_a_fuser_follows_the_inference_it_is_given():
     visible, infrared = pair(20, 24)
     for name, infer in INFERENCES.items():
@@ -196,7 +230,7 @@ def test_a_fuser_follows_the_inference_it_is_given():
     )
     with pytest.raises(UserError, match="Unknown inference 'nosuch'") as caught:
         model_fuser(Watched(), CPU, "nosuch")
-    assert caught.value.expected == "plain | swinfusion | seafusion | emma"
+    assert caught.value.expected == "plain | swinfusion | seafusion | emma | sage"
 
 
 @torch.no_grad()

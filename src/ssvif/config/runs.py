@@ -19,6 +19,8 @@ NOT_TRAINING = ("run", "kind", "title", "images", "checkpoint", "inference", "se
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")  # what names a folder and stands in patterns and commands
 RESERVED = ("data",)  # a folder beside those of the runs
 BY_KIND = {"images": "images", "checkpoint": "published", "seeds": "trained"}  # columns that only one kind has
+PLACES = ("dataset", "folder", "data_root")  # what may stand in braces in `images` and `checkpoint`
+BRACED = re.compile(r"\{(\w*)\}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +32,8 @@ class Run:
         kind: "trained", "published" (a checkpoint its authors released), "baseline" or "images".
         title: how tables call it; the name when the cell is empty.
         fusion_model: the network, or the baseline; empty for images.
-        images: folder of another method's images, for images.
-        checkpoint: the released file, for published.
+        images: folder of another method's images, for images; may hold `PLACES` in braces, see `located`.
+        checkpoint: the released file, for published; likewise.
         inference: of `ssvif.models.names.INFERENCES`: how the network's output becomes an image.
         training: options that differ from the configuration's, for a trained run.
         tables: the paper's tables it belongs to.
@@ -48,6 +50,22 @@ class Run:
     training: Mapping[str, str]
     tables: tuple[str, ...] = ()
     note: str = ""
+
+    @property
+    def source(self) -> str:
+        """The folder or file that the run is made of and that nothing here makes; empty for the other kinds."""
+        return self.checkpoint or self.images
+
+    def located(self, **places: str | Path) -> Run:
+        """Return the run for one dataset, its paths written out.
+
+        Args:
+            **places: a value for each of `PLACES`: the dataset's name, its folder, and the folder that holds that.
+        """
+        images, checkpoint = (
+            BRACED.sub(lambda match: str(places[match[1]]), text) for text in (self.images, self.checkpoint)
+        )
+        return replace(self, images=images, checkpoint=checkpoint)
 
 
 def load_runs(path: Path, defaults: TrainingOptions) -> list[Run]:
@@ -127,12 +145,21 @@ def _load_row(path: Path, row: Mapping[str | None, Any], defaults: TrainingOptio
         tables=tuple(_words(cells.get("tables", ""))),
         note=cells.get("note", ""),
     )
+    _check_places(where, run)
     if kind != "trained":
         _refuse_unused(where, kind, cells)
         return [_check_given(where, run, inference=cells.get("inference", ""))]
     _check_inference(where, run)
     training = {key: value for key, value in cells.items() if value and key not in NOT_TRAINING}
     return _with_seeds(where, run, training, cells.get("seeds", ""), defaults)
+
+
+def _check_places(where: str, run: Run) -> None:
+    if unknown := sorted(set(BRACED.findall(run.source)) - set(PLACES)):
+        raise UserError(
+            f"{where}: {run.source} holds {{{unknown[0]}}}, which stands for nothing",
+            expected=" | ".join(f"{{{place}}}" for place in PLACES),
+        )
 
 
 def _refuse_unused(where: str, kind: str, cells: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""From a network's output to the image that is saved: ours, and what the scripts of three releases do.
+"""From a network's output to the image that is saved: ours, and what the scripts of four releases do.
 
 The scripts drive one-channel networks. A three-channel network given a script's name gets the script's padding,
 tiling, stretch and rounding, but both images whole and no step for color. Two scripts save grey images; color is
@@ -76,7 +76,49 @@ def emma(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> t
     return _color((fused * 255 - 0.5).ceil() / 255, visible)
 
 
-INFERENCES: dict[str, Inference] = {"plain": plain, "swinfusion": swinfusion, "seafusion": seafusion, "emma": emma}
+def sage(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
+    """Fuse as SAGE's script: whole images, luma and chroma in 8 bits with OpenCV's constants, no stretch.
+
+    Chroma is taken apart about 128/255 and put together about 0.5, so greys come out with a slight tint, as there.
+    Levels are to be rounded half up, as `ops.levels.to_image` does.
+
+    Args and returns as of `plain`; images in 8-bit levels / 255 are expected, others are rounded to them.
+    """
+    if model.channels == 3:
+        return plain(model, visible, infrared)
+    ycbcr = _opencv_ycbcr(_levels(visible)).to(visible.dtype) / 255
+    warm = _weighted(_levels(infrared), (9798, 19235, 3735), 15).to(visible.dtype) / 255
+    return _join_chroma(model(ycbcr[:, :1], warm), ycbcr)
+
+
+INFERENCES: dict[str, Inference] = {
+    "plain": plain,
+    "swinfusion": swinfusion,
+    "seafusion": seafusion,
+    "emma": emma,
+    "sage": sage,
+}
+
+
+def _levels(image: torch.Tensor) -> torch.Tensor:
+    """Return an image in [0,1] in 8-bit levels, as integers wide enough to be multiplied."""
+    return (image * 255).round().to(torch.int32)
+
+
+def _weighted(rgb: torch.Tensor, weights: tuple[int, int, int], bits: int) -> torch.Tensor:
+    """Return a weighted sum (B,1,H,W) of integers (B,3,H,W) in units of 2^-bits, rounded half up."""
+    total = (rgb * rgb.new_tensor(weights).view(3, 1, 1)).sum(dim=1, keepdim=True)
+    return (total + (1 << bits - 1)).bitwise_right_shift(bits)
+
+
+def _opencv_ycbcr(rgb: torch.Tensor) -> torch.Tensor:
+    """Return Y, Cb and Cr (B,3,H,W) in 0..255 of integers (B,3,H,W), as OpenCV computes them in 8 bits."""
+    grey = _weighted(rgb, (4899, 9617, 1868), 14)
+    red_chroma, blue_chroma = (
+        (scale * (rgb[:, i : i + 1] - grey) + (128 << 14) + (1 << 13)).bitwise_right_shift(14).clamp(0, 255)
+        for i, scale in ((0, 11682), (2, 9241))
+    )
+    return torch.cat([grey, blue_chroma, red_chroma], dim=1)
 
 
 def _grey(model: FusionModel, *images: torch.Tensor) -> list[torch.Tensor]:

@@ -12,9 +12,10 @@ FUSION_MODELS: dict[str, str] = {
     "seafusion": "ssvif.models.seafusion:SeAFusion",
     "emma": "ssvif.models.emma:EMMA",
     "swinfusion": "ssvif.models.swinfusion:SwinFusion",
+    "sage": "ssvif.models.sage:SAGE",
 }
-INFERENCES = ("plain", "swinfusion", "seafusion", "emma")
-PUBLISHED_MODELS = ("swinfusion", "seafusion", "emma")  # whose released checkpoints can be read
+INFERENCES = ("plain", "swinfusion", "seafusion", "emma", "sage")
+PUBLISHED_MODELS = ("swinfusion", "seafusion", "emma", "sage")  # whose released checkpoints can be read
 BASELINES = ("average", "maximum", "visible", "infrared")
 
 

@@ -35,13 +35,15 @@ class Released:
 
     Attributes:
         renames: (pattern, replacement) of `re.sub`, applied in order to every name that is kept.
-        image_weight: our name of a convolution's weight (·,C,·,·) that takes the image; its shape tells C.
+        image_weight: our name of a convolution's weight that takes or makes the image; its shape tells C.
+        image_axis: the axis of that weight with C entries: 1 takes the image, 0 makes it.
         dropped: pattern (`re.search`) of entries that are left out → why, in words.
         dead_parameters: C → number of parameters among the dropped, which Table IV of the paper counts.
     """
 
     renames: tuple[tuple[str, str], ...]
     image_weight: str
+    image_axis: int = 1
     dropped: Mapping[str, str] = field(default_factory=dict)
     dead_parameters: Callable[[int], int] = lambda channels: 0
 
@@ -138,6 +140,19 @@ PUBLISHED: dict[str, Released] = {
         ),
         image_weight="visible_encoder.blocks.0.embed.weight",
     ),
+    "sage": Released(
+        renames=(
+            # a step is three of their layers; the end of the name keeps what is renamed from being renamed again
+            *((rf"^(module\d|adjust_channels\d)\.{3 * i}\.(\w+)$", rf"\1.{i}.conv.\2") for i in range(3)),
+            *((rf"^(module\d|adjust_channels\d)\.{3 * i + 1}\.(\w+)$", rf"\1.{i}.norm.\2") for i in range(3)),
+            *((rf"^module{i + 1}\.", f"down.{i}.") for i in range(3)),
+            *((rf"^adjust_channels{i + 4}\.0\.", f"squeeze.{i}.") for i in range(2)),
+            *((rf"^module{i + 4}\.", f"up.{i}.") for i in range(2)),
+            (r"^final_decoder\.0\.", "reconstruct."),
+        ),
+        image_weight="reconstruct.weight",
+        image_axis=0,
+    ),
 }
 
 
@@ -159,7 +174,7 @@ def load_published(name: str, source: Path | str | Mapping[str, torch.Tensor]) -
     original = {released.rename(each): each for each in state}
     if _likeness(name, state) <= ALIKE:
         raise _another_network(name, where, state)
-    model = build_fusion_model(name, _channels(released.image_weight, kept, original, where))
+    model = build_fusion_model(name, _channels(released, kept, original, where))
     _compare(name, where, kept, model.state_dict(), original)
     model.load_state_dict(kept)
     _log_dropped(released, state, where)
@@ -230,16 +245,16 @@ def _describe(content: Any) -> str:
     return shorten(odd) if odd else "nothing"
 
 
-def _channels(image_weight: str, kept: Mapping[str, torch.Tensor], original: Mapping[str, str], where: str) -> int:
-    if image_weight not in kept:
+def _channels(released: Released, kept: Mapping[str, torch.Tensor], original: Mapping[str, str], where: str) -> int:
+    if released.image_weight not in kept:
         return 1  # a missing entry is told with all others
-    weight = kept[image_weight]
-    channels = weight.shape[1] if weight.ndim == 4 else 0
+    weight = kept[released.image_weight]
+    channels = weight.shape[released.image_axis] if weight.ndim == 4 else 0
     if channels not in (1, 3):
         raise UserError(
             f"{where} is of a network for other images",
             expected="1 or 3 channels",
-            got=f"{original[image_weight]} of shape {tuple(weight.shape)}",
+            got=f"{original[released.image_weight]} of shape {tuple(weight.shape)}",
             remedy=REMEDY,
         )
     return channels

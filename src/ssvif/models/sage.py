@@ -1,0 +1,99 @@
+"""SAGE's small network, the one its authors run at test time: a plain three-level U-Net over both images.
+
+Source: Wu, Liu, Fu et al.: Every SAM drop counts: embracing semantic priors for multi-modality image fusion and
+beyond, CVPR 2025. The large teacher that it is distilled from is not part of the release and not needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from ssvif.models.base import Features, FusionModel
+from ssvif.models.layers import conv3x3
+from ssvif.ops.shapes import check_shape
+
+WIDTH = 32
+SLOPE = 0.01
+SMALLEST_SIDE_PX = 4  # of which halving twice leaves one
+
+
+class Step(nn.Module):
+    """A convolution, a BatchNorm and a LeakyReLU.
+
+    Args:
+        conv: (B,n,H,W) → (B,32,H,W).
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.conv = conv
+        self.norm = nn.BatchNorm2d(WIDTH)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return (B,32,H,W) features of (B,n,H,W)."""
+        return functional.leaky_relu(self.norm(self.conv(features)), SLOPE)
+
+
+class Triple(nn.Sequential):
+    """Three steps of 3×3 convolutions: (B,n,H,W) → (B,32,H,W).
+
+    Args:
+        in_channels: n.
+    """
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__(*(Step(conv3x3(each, WIDTH)) for each in (in_channels, WIDTH, WIDTH)))
+
+
+class SAGE(FusionModel):
+    """SAGE's test-time network for C channels; C = 1 is the released one (luma), C = 3 is ours.
+
+    Both images enter as one of 2·C channels. The features are the last 32 maps of full size, a cut of ours that
+    leaves the decoder one convolution; the output is in (−1,1), for images about [0,1].
+
+    Args:
+        channels: C.
+    """
+
+    feature_channels = WIDTH
+
+    def __init__(self, channels: int = 3) -> None:
+        super().__init__()
+        self.channels = channels
+        self.down = nn.ModuleList(Triple(each) for each in (2 * channels, WIDTH, WIDTH))
+        self.squeeze = nn.ModuleList(Step(nn.Conv2d(2 * WIDTH, WIDTH, kernel_size=1)) for _ in range(2))
+        self.up = nn.ModuleList(Triple(WIDTH) for _ in range(2))
+        self.reconstruct = conv3x3(WIDTH, channels)
+
+    def backbone(self, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
+        """Return the (B,32,H,W) features of (B,C,H,W) images.
+
+        Raises:
+            ValueError: a side is shorter than 4 pixels.
+        """
+        height, width = visible.shape[-2:]
+        if min(height, width) < SMALLEST_SIDE_PX:
+            least = f"{SMALLEST_SIDE_PX}×{SMALLEST_SIDE_PX}"
+            raise ValueError(f"expected images of at least {least} pixels, got {height}×{width}")
+        maps = [self.down[0](torch.cat([visible, infrared], dim=1))]
+        for triple in self.down[1:]:
+            maps.append(triple(functional.max_pool2d(maps[-1], kernel_size=2)))
+        return self._rise(maps)
+
+    def _rise(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
+        features = maps[-1]
+        for squeeze, triple, skip in zip(self.squeeze, self.up, maps[-2::-1], strict=True):
+            # to the exact size: halving an odd side loses a row that a factor of two would not bring back
+            resized = functional.interpolate(features, size=skip.shape[-2:], mode="bilinear", align_corners=False)
+            features = triple(squeeze(torch.cat([resized, skip], dim=1)))
+        return features
+
+    def decoder(self, features: Features) -> torch.Tensor:
+        """Return the fused image (B,C,H,W) in (−1,1) of (B,32,H,W) features."""
+        assert isinstance(features, torch.Tensor)
+        check_shape("features", features, f"B {WIDTH} H W")
+        return torch.tanh(self.reconstruct(features))
