@@ -7,6 +7,7 @@ from ssvif.metrics.collection import METRICS
 from ssvif.ops.errors import UserError
 from ssvif.ops.files import write_csv
 from ssvif.scores import (
+    check_comparable,
     compare_scores,
     comparison_report,
     read_scores,
@@ -133,7 +134,10 @@ def test_a_comparison_says_better_or_worse_only_with_evidence(two_runs):
     assert verdicts["delta_e76"].endswith("40  worse")
     assert verdicts["mi"].endswith("40  no evidence")
     assert verdicts["vif"].endswith("40  no evidence")
-    assert not any("only in" in line for line in lines)
+    assert [line for line in lines if "only in" in line] == [
+        f"metrics only in this ({two_runs[0]}), not compared: qabf",
+        f"metrics only in other ({two_runs[1]}), not compared: nabf",
+    ]
     assert [line.split()[-1] for line in comparison_report(*two_runs, {})[2:4]] == ["higher", "higher"]
 
 
@@ -144,8 +148,11 @@ def test_only_images_of_both_are_compared_and_the_others_named(tmp_path):
     assert (found.left, found.right, found.difference.count, found.difference.mean) == (2.0, 5.0, 1, -3.0)
     assert found.evidence() == 0  # one image proves nothing
     lines = comparison_report(left, right, METRICS)
-    assert f"only in this ({left}), not compared: one" in lines
-    assert f"only in other ({right}), not compared: three" in lines
+    assert [line for line in lines if "only in" in line] == [
+        f"images only in this ({left}), not compared: one",
+        f"images only in other ({right}), not compared: three",
+        f"en: values only in other ({right}), not compared: four",
+    ]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -156,7 +163,25 @@ def test_a_comparison_with_what_is_no_number_is_undefined(tmp_path, value):
     assert math.isnan(found.p_value)
     assert math.isnan(found.difference.mean)
     assert found.evidence() == 0
-    assert comparison_report(left, right, METRICS)[2].endswith("undefined")
+    lines = comparison_report(left, right, METRICS)
+    assert lines[2].endswith("undefined")
+    assert lines[3:5] == [
+        f"psnr: undefined, for this ({left}) has no finite value of 001",
+        f"psnr: undefined, for other ({right}) has no finite value of 001",
+    ]
+
+
+def test_what_is_no_number_in_the_other_run_is_named_in_the_comparison(tmp_path):
+    left = write_scores(tmp_path / "left.csv", {"en": numbered([1.0, 2.0]), "qabf": numbered([0.5, 0.6])})
+    other = {"en": numbered([1.0, 2.0]), "qabf": numbered([0.5, math.nan]) | {"999": math.nan}}
+    right = write_scores(tmp_path / "right.csv", other)
+    found = compare_scores(left, right)
+    assert [(each.left_undefined, each.right_undefined) for each in found.values()] == [([], []), ([], ["001"])]
+    lines = comparison_report(left, right, METRICS)
+    assert [line for line in lines if "finite" in line] == [
+        f"qabf: undefined, for other ({right}) has no finite value of 001"
+    ]
+    assert f"images only in other ({right}), not compared: 999" in lines
 
 
 def test_nothing_in_common_is_told(tmp_path):
@@ -165,6 +190,38 @@ def test_nothing_in_common_is_told(tmp_path):
         right = write_scores(tmp_path / "right.csv", other)
         with pytest.raises(UserError, match=r"(?s)no score of the same image and metric.*remedy"):
             compare_scores(left, right)
+
+
+def test_two_runs_without_a_common_metric_are_told_by_their_metrics(tmp_path):
+    left = write_scores(tmp_path / "left.csv", {"en": {"one": 1.0}, "mi": {"one": 1.0}})
+    right = write_scores(tmp_path / "right.csv", {"vif": {"one": 1.0}})
+    with pytest.raises(UserError, match=r"(?s)the same metrics.*en, mi; and vif"):
+        compare_scores(left, right)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "images", "says"),
+    [
+        (["mi", "vif"], ["one"], r"(?s)none of the metrics.*at least one of mi, vif.*got: +en, ms_ssim\n.*--metrics"),
+        (["en", "mi"], ["three", "four"], r"(?s)none of the images.*three, four.*got: +one, two\n"),
+        (["ms_ssim"], ["one"], r"(?s)none of the images.*no value of these metrics"),
+    ],
+)
+def test_what_could_not_be_compared_is_told_before_it_is_measured(tmp_path, metrics, images, says):
+    scores = {"en": {"one": 1.0, "two": math.nan}, "ms_ssim": {"one": None, "two": None}}
+    path = write_scores(tmp_path / "other.csv", scores)
+    with pytest.raises(UserError, match=says) as caught:
+        check_comparable(path, metrics, images)
+    assert "other.csv" in str(caught.value)
+    check_comparable(path, ["vif", "en"], ["three", "two"])  # one of each is enough
+
+
+def test_a_path_that_is_no_utf8_can_be_shown(tmp_path):
+    try:
+        odd = write_scores(tmp_path / "run.csv", {"en": {"one": 1.0}}).rename(tmp_path / "caf\udce9.csv")
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    assert "\n".join(comparison_report(odd, odd, METRICS)).encode("utf-8")
 
 
 def test_a_run_of_the_full_test_set_is_summarized_in_seconds(tmp_path):

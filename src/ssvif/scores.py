@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssvif.ops.errors import UserError, shorten
-from ssvif.ops.files import read_csv
+from ssvif.ops.files import printable, read_csv
 from ssvif.ops.statistics import Summary, describe, mean_of, wilcoxon_p
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ NEEDED = ("pair_id", "metric", "value")
 SIGNIFICANT = 0.05
 ARROWS = {"up": "↑", "down": "↓"}
 NO_VALUE = "–"
+Scores = Mapping[str, Mapping[str, float | None]]
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,16 @@ class Comparison:
         right: mean of the second run.
         difference: of left − right, image by image.
         p_value: two-sided, of the Wilcoxon signed-rank test.
+        left_undefined: names of the images where the first run's value is no finite number.
+        right_undefined: the same of the second run.
     """
 
     left: float
     right: float
     difference: Summary
     p_value: float
+    left_undefined: list[str]
+    right_undefined: list[str]
 
     def evidence(self) -> int:
         """Return 1 if left is higher than right, −1 if lower, 0 if either may be chance.
@@ -119,6 +124,35 @@ def summarize_scores(path: Path) -> dict[str, MetricSummary]:
     return summaries
 
 
+def check_comparable(other_csv: Path, metrics: Sequence[str], images: Sequence[str]) -> None:
+    """Check before a run is measured that its scores can be compared with those of another run.
+
+    Args:
+        other_csv: the other run's scores.
+        metrics: names of the metrics to be measured.
+        images: names of the images to be measured.
+
+    Raises:
+        UserError: as `read_scores`, or the file has a value of none of these metrics or images.
+    """
+    scores = read_scores(other_csv)
+    if not set(metrics) & set(scores):
+        raise UserError(
+            f"{other_csv} holds none of the metrics to be measured: there is nothing to compare",
+            expected="at least one of " + ", ".join(metrics),
+            got=", ".join(scores),
+            remedy="name its metrics with `--metrics`, or score the other run again with these",
+        )
+    known = {pair_id for metric in metrics for pair_id, value in scores.get(metric, {}).items() if value is not None}
+    if known.isdisjoint(images):
+        raise UserError(
+            f"{other_csv} holds none of the images to be measured: there is nothing to compare",
+            expected="values of at least one of " + shorten(list(images)),
+            got=shorten(sorted(known)) if known else "no value of these metrics",
+            remedy="score both runs on the same images",
+        )
+
+
 def compare_scores(left_csv: Path, right_csv: Path) -> dict[str, Comparison]:
     """Compare two runs metric by metric on the images that both have scored.
 
@@ -137,18 +171,19 @@ def compare_scores(left_csv: Path, right_csv: Path) -> dict[str, Comparison]:
     left, right = read_scores(left_csv), read_scores(right_csv)
     comparisons = {}
     for metric in (each for each in left if each in right):
-        pairs = [
-            (value, other)
+        pairs = {
+            pair_id: (value, other)
             for pair_id, value in sorted(left[metric].items())
             if value is not None and (other := right[metric].get(pair_id)) is not None
-        ]
+        }
         if pairs:
             comparisons[metric] = _compare(pairs)
     if not comparisons:
+        metrics_differ = not left.keys() & right.keys()
         raise UserError(
             f"{left_csv} and {right_csv} have no score of the same image and metric",
-            expected="two runs on the same images",
-            got=f"{shorten(_images(left))}; and {shorten(_images(right))}",
+            expected="two runs measured by the same metrics" if metrics_differ else "two runs on the same images",
+            got="; and ".join(shorten(list(each) if metrics_differ else _images(each)) for each in (left, right)),
             remedy="score both runs with the same metrics on the same images",
         )
     return comparisons
@@ -181,12 +216,15 @@ def comparison_report(left_csv: Path, right_csv: Path, metrics: Mapping[str, Met
         UserError: as `compare_scores`.
     """
     comparisons = compare_scores(left_csv, right_csv)
-    lines = [f"this − other, image by image; other is {right_csv}", *comparison_table(comparisons, metrics)]
-    for path, other, names in zip(
-        (left_csv, right_csv), ("this", "other"), _unmatched(left_csv, right_csv), strict=True
-    ):
-        if names:
-            lines.append(f"only in {other} ({path}), not compared: {shorten(names)}")
+    this, other = f"this ({printable(left_csv)})", f"other ({printable(right_csv)})"
+    lines = [
+        f"this − other, image by image; other is {printable(right_csv)}",
+        *comparison_table(comparisons, metrics),
+        *_undefined(comparisons, this, other),
+    ]
+    left, right = read_scores(left_csv), read_scores(right_csv)
+    for where, here, there in ((this, left, right), (other, right, left)):
+        lines += _not_compared(where, here, there)
     lines.append(
         "better, worse: the interval leaves out 0 and Wilcoxon's p < 0.05; p is not corrected for the number of metrics"
     )
@@ -223,20 +261,48 @@ def _to_number(row: Mapping[str, str], path: Path) -> float | None:
         ) from error
 
 
-def _images(scores: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+def _images(scores: Scores) -> list[str]:
     return sorted({pair_id for values in scores.values() for pair_id in values})
 
 
-def _unmatched(left_csv: Path, right_csv: Path) -> tuple[list[str], list[str]]:
-    left, right = (set(_images(read_scores(path))) for path in (left_csv, right_csv))
-    return sorted(left - right), sorted(right - left)
+def _undefined(comparisons: Mapping[str, Comparison], this: str, other: str) -> list[str]:
+    return [
+        f"{name}: undefined, for {where} has no finite value of {shorten(images)}"
+        for name, each in comparisons.items()
+        for where, images in ((this, each.left_undefined), (other, each.right_undefined))
+        if images
+    ]
 
 
-def _compare(pairs: Sequence[tuple[float, float]]) -> Comparison:
-    left, right = zip(*pairs, strict=True)
+def _not_compared(where: str, here: Scores, there: Scores) -> list[str]:
+    # what one file has and the other lacks: metrics, images, and single values
+    lines = []
+    if metrics := [name for name in here if name not in there]:
+        lines.append(f"metrics only in {where}, not compared: {', '.join(metrics)}")
+    foreign = set(_images(here)).difference(_images(there))
+    if foreign:
+        lines.append(f"images only in {where}, not compared: {shorten(sorted(foreign))}")
+    for name in (each for each in here if each in there):
+        known = {pair_id for pair_id, value in here[name].items() if value is not None}
+        absent = [pair_id for pair_id in sorted(known - foreign) if there[name].get(pair_id) is None]
+        if absent:
+            lines.append(f"{name}: values only in {where}, not compared: {shorten(absent)}")
+    return lines
+
+
+def _compare(pairs: Mapping[str, tuple[float, float]]) -> Comparison:
+    left, right = zip(*pairs.values(), strict=True)
     # ∞ − ∞ is no number, and with ∞ − 1 there is no mean to speak of either
-    differences = [one - other if math.isfinite(one) and math.isfinite(other) else math.nan for one, other in pairs]
-    return Comparison(mean_of(left), mean_of(right), describe(differences), wilcoxon_p(differences))
+    differences = [
+        one - other if math.isfinite(one) and math.isfinite(other) else math.nan for one, other in pairs.values()
+    ]
+    left_undefined, right_undefined = (
+        [name for name, value in zip(pairs, values, strict=True) if not math.isfinite(value)]
+        for values in (left, right)
+    )
+    return Comparison(
+        mean_of(left), mean_of(right), describe(differences), wilcoxon_p(differences), left_undefined, right_undefined
+    )
 
 
 def _verdict(comparison: Comparison, metric: Metric | None) -> str:

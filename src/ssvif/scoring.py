@@ -69,20 +69,24 @@ def choose_metrics(names: str, convention: str) -> tuple[str, ...]:
     """Return the metrics that a command asks for.
 
     Args:
-        names: names separated by commas, "all", or "" for the paper's seven in both conventions.
-        convention: paper, standard or both: which of two metrics of the same name remains.
+        names: names separated by commas, "all" among them for every metric, or "" for the paper's seven
+            in both conventions.
+        convention: paper, standard or both: of the sets (all, and "") those remain that are of it.
+
+    Returns:
+        Each metric once, in the order given.
 
     Raises:
-        UserError: a name or the convention is unknown, or no metric remains.
+        UserError: a name or the convention is unknown, or a metric asked for by name is not of it.
     """
-    asked = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
-    known = tuple(METRICS) if asked == ("all",) else asked or STANDARD_SET
-    chosen = of_convention(known, convention)
-    if not chosen:
+    asked = [name.strip() for name in names.split(",") if name.strip()]
+    expanded = dict.fromkeys(each for name in asked for each in (METRICS if name == "all" else [name]))
+    chosen = of_convention(tuple(expanded) or STANDARD_SET, convention)
+    if foreign := [name for name in asked if name != "all" and name not in chosen]:
         raise UserError(
-            f"None of {', '.join(known)} is of the convention {convention!r}",
-            expected="a metric of it: " + " ".join(of_convention(tuple(METRICS), convention)),
-            remedy="name another metric, or take `--convention both`",
+            f"Not of the convention {convention!r}: {', '.join(foreign)}",
+            expected="metrics of it: " + " ".join(of_convention(tuple(METRICS), convention)),
+            remedy="name others, or take `--convention both`",
         )
     return chosen
 
@@ -150,6 +154,19 @@ def score_folders(
     matched = match_folders(visible, infrared, fused, measuring.only)
     cases = [_Case(name, paths[2], *(partial(read_image, path) for path in paths[:2])) for name, paths in matched]
     _write(cases, output, dataset, run, measuring)
+
+
+def fused_names(fused: Path, only: str = "*") -> list[str]:
+    """Return the names, without suffix and sorted, of the fused images that would be measured.
+
+    Args:
+        fused: folder of fused images.
+        only: a pattern of names, e.g. "00*N".
+
+    Raises:
+        UserError: the folder is missing or empty, two of its images share a name, or no name matches.
+    """
+    return _matching(sorted(images_by_stem(fused)), only, fused)
 
 
 def match_folders(

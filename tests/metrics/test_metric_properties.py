@@ -1,12 +1,14 @@
 """Identity, symmetry, invariance, degenerate and bad input."""
 
 import math
+from itertools import chain
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reference.images import as_tensor, natural_image, natural_triple
 from ssvif.metrics.collection import METRICS, evaluate
 from ssvif.ops.color import luma
 from ssvif.ops.errors import UserError
@@ -34,6 +36,34 @@ ALL = tuple(METRICS)
 ROUNDING = dict.fromkeys(METRICS, 1e-9) | {"qabf": 1e-7}  # Qabf is computed in float32
 
 
+# even and odd; with the larger ones every metric is possible
+SIDES = st.one_of(st.integers(41, 64), st.integers(161, 170))
+SEEDS = st.integers(0, 2**16)
+TEXTURES = st.floats(0.5, 12)
+
+
+@st.composite
+def natural_images(draw):
+    """Draw smooth shapes with edges and texture: (1,1,H,W) or (1,3,H,W)."""
+    side = st.integers(41, 64)
+    return as_tensor(natural_image(draw(side), draw(side), draw(SEEDS), draw(st.sampled_from([1, 3])), draw(TEXTURES)))
+
+
+@st.composite
+def batches(draw, least=1, most=1):
+    """Draw such images that belong together: visible (B,3,H,W), infrared (B,1,H,W), fused (B,1 or 3,H,W)."""
+    height, channels = draw(SIDES), draw(st.sampled_from([1, 3]))
+    width = height + draw(st.integers(0, 5))
+    seeds = draw(st.lists(SEEDS, min_size=least, max_size=most))
+    triples = [natural_triple(height, width, seed, channels, draw(TEXTURES)) for seed in seeds]
+    return [torch.cat([as_tensor(image) for image in images]) for images in zip(*triples, strict=True)]
+
+
+def possible(image):
+    """Return the metrics that an image is large enough for."""
+    return [name for name, each in METRICS.items() if each.smallest_side <= min(image.shape[2:])]
+
+
 def constant(level, side=161):
     return torch.full((1, 1, side, side), level, dtype=torch.uint8)
 
@@ -42,10 +72,15 @@ def test_qabf_of_equal_images_is_the_specified_number():
     assert pytest.approx(0.97479, abs=5e-6) == BEST_QABF
 
 
-@pytest.mark.parametrize("name", IDENTITY)
-def test_identity(name, batch):
-    gray = batch[1]
-    assert METRICS[name](gray, gray, gray).tolist() == pytest.approx([IDENTITY[name]] * 3, rel=0, abs=ROUNDING[name])
+@settings(max_examples=10, deadline=None)
+@given(batches(most=1), st.sampled_from(["visible", "infrared"]))
+def test_identity(images, which):
+    """What is its own fusion has each metric's stated best value."""
+    image = images[0 if which == "visible" else 1]
+    values = evaluate(image, image, image, possible(image))
+    for name in IDENTITY.keys() & values.keys():
+        assert values[name].item() == pytest.approx(IDENTITY[name], rel=0, abs=ROUNDING[name]), name
+    assert values["mi"].item() == pytest.approx(2 * values["en"].item(), rel=0, abs=1e-9)
 
 
 @pytest.mark.parametrize("level", [1, 77, 255])
@@ -104,12 +139,18 @@ def test_vif_of_flat_sources_counts_one_each(batch):
     assert METRICS["vif"](constant(3), constant(200), fused).item() == 2
 
 
-# VIFF takes the infrared source where both gains are equal, as where both windows are flat
-@pytest.mark.parametrize("name", [name for name in METRICS if not name.startswith("delta_e") and name != "viff"])
-def test_sources_may_be_swapped(name, batch):
-    visible, infrared, fused = batch
-    swapped = METRICS[name](infrared, visible, fused)
-    torch.testing.assert_close(swapped, METRICS[name](visible, infrared, fused), rtol=0, atol=ROUNDING[name])
+# VIFF takes the infrared source where both gains are equal, as where both windows are flat; ΔE is of the visible one
+SYMMETRIC = tuple(name for name in METRICS if not name.startswith("delta_e") and name != "viff")
+
+
+@settings(max_examples=10, deadline=None)
+@given(batches(most=1))
+def test_sources_may_be_swapped(images):
+    visible, infrared, fused = images
+    names = [name for name in possible(fused) if name in SYMMETRIC]
+    values = evaluate(visible, infrared, fused, names)
+    for name, swapped in evaluate(infrared, visible, fused, names).items():
+        torch.testing.assert_close(swapped, values[name], rtol=0, atol=ROUNDING[name])
 
 
 @pytest.mark.parametrize("name", ["ssim", "ssim255", "ms_ssim", "ms_ssim255", "delta_e76", "delta_e2000"])
@@ -119,19 +160,41 @@ def test_source_and_fused_may_be_swapped(name, batch):
     torch.testing.assert_close(there, back, rtol=0, atol=1e-11)
 
 
-def test_batch_order_and_size_do_not_matter(batch):
+@settings(max_examples=6, deadline=None)
+@given(batches(least=2, most=3), st.randoms(use_true_random=False))
+def test_order_and_size_of_a_batch_do_not_matter(images, random):
+    """Together they are equal to the last bit on the CPU, where one image is in work at a time."""
+    order = random.sample(range(len(images[2])), len(images[2]))
+    names = possible(images[2])
+    values = evaluate(*images, names)
+    permuted = evaluate(*(each[order] for each in images), names)
+    alone = evaluate(*(each[-1:] for each in images), names)
+    for name in names:
+        assert torch.equal(permuted[name], values[name][order]), name
+        assert torch.equal(alone[name], values[name][-1:]), name
+
+
+def test_one_metric_alone_takes_a_batch_in_any_order(batch):
     order = [2, 0, 1]
-    values = evaluate(*batch, ALL)
-    permuted = evaluate(*(each[order] for each in batch), ALL)
-    alone = evaluate(*(each[1:2] for each in batch), ALL)
-    for name in METRICS:
-        assert torch.equal(permuted[name], values[name][order])
-        assert torch.equal(alone[name], values[name][1:2])
-        turned = METRICS[name](*(each[order] for each in batch))
-        torch.testing.assert_close(turned, values[name][order], rtol=0, atol=ROUNDING[name])
+    for name, value in METRICS.items():
+        turned = value(*(each[order] for each in batch))
+        torch.testing.assert_close(turned, value(*batch)[order], rtol=0, atol=ROUNDING[name])
 
 
-@pytest.mark.parametrize("name", ["vif", "ssim", "ssim255", "qabf", "psnr", "cc", "fmi", "viff"])
+@settings(max_examples=15, deadline=None)
+@given(natural_images(), st.integers(0, 2**16))
+def test_the_more_noise_the_lower_the_value(source, seed):
+    noise = torch.randn(source.shape, generator=torch.Generator().manual_seed(seed))
+    names = ["ssim", "ssim255", "vif", "qabf"]
+    values = []
+    for strength in (0, 2, 8, 32):
+        noisy = (source + strength * noise).round().clamp(0, 255).to(torch.uint8)
+        values.append([each.item() for each in evaluate(source, source, noisy, names).values()])
+    for name, less, more in zip(3 * names, chain(*values[:-1]), chain(*values[1:]), strict=True):
+        assert more < less, name
+
+
+@pytest.mark.parametrize("name", ["ms_ssim", "ms_ssim255", "psnr", "cc", "fmi", "viff"])
 def test_noise_lowers_the_value(name, batch):
     gray = batch[1][:1]
     noise = torch.randn(gray.shape, generator=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""Where definitions agree: scikit-image, Sharma's pairs, the published SeAFusion results."""
+"""Where definitions agree: scikit-image, scipy, piq, pytorch-msssim, Sharma's pairs, published SeAFusion results."""
 
 from pathlib import Path
 
@@ -7,17 +7,102 @@ import pytest
 import torch
 from scipy import stats
 from skimage import color as skimage_color
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.measure import shannon_entropy
+from skimage.metrics import normalized_mutual_information, peak_signal_noise_ratio, structural_similarity
 
 from reference.color import delta_e2000_of
-from reference.images import as_tensor, natural_image
+from reference.images import as_tensor, natural_image, natural_triple
 from ssvif.metrics.collection import METRICS, evaluate
 from ssvif.metrics.color_difference import ciede2000, lab
+from ssvif.ops.color import luma
 from ssvif.ops.files import read_csv, read_image
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 MSRS = SHARED / "data" / "MSRS"
 SHARMA = SHARED / "specs" / "ciede2000_pairs.csv"
+
+
+SIZES = [(60, 47), (64, 82), (75, 75)]  # both kinds of parity
+
+
+def triple_of(height, width, fused_channels=3):
+    """Return our three images, and their lumas as (1,1,H,W) float64, in which the others compute as well."""
+    tensors = [as_tensor(each) for each in natural_triple(height, width, seed=1, fused_channels=fused_channels)]
+    return tensors, [luma(each).double() for each in tensors]
+
+
+def summed(function, lumas):
+    return sum(float(function(source, lumas[2])) for source in lumas[:2])
+
+
+@pytest.mark.parametrize("fused_channels", [1, 3])
+@pytest.mark.parametrize("size", SIZES)
+def test_entropies_of_scipy_and_scikit_image(size, fused_channels):
+    tensors, lumas = triple_of(*size, fused_channels)
+    grays = [each.flatten().numpy() for each in lumas]
+
+    def entropy(*images):
+        counts = np.histogramdd(images, bins=256, range=[(0, 256)] * len(images))[0]
+        return stats.entropy(counts.ravel(), base=2)
+
+    def information(source, fused):
+        return entropy(source) + entropy(fused) - entropy(source, fused)
+
+    values = {name: each.item() for name, each in evaluate(*tensors, ["en", "mi"]).items()}
+    assert values["en"] == pytest.approx(entropy(grays[2]), rel=0, abs=1e-9)
+    assert values["en"] == pytest.approx(shannon_entropy(grays[2]), rel=0, abs=1e-9)
+    assert values["mi"] == pytest.approx(summed(information, grays), rel=0, abs=1e-9)
+
+
+def test_mutual_information_of_scikit_image():
+    """It stretches its bins from the least to the greatest value: of 256, one a level if 0 and 255 are there."""
+    images = natural_triple(64, 82, seed=1, fused_channels=1)
+    for image in images:
+        image[0, :2] = [[0] * 3, [255] * 3] if image.ndim == 3 else [0, 255]
+    tensors = [as_tensor(each) for each in images]
+    lumas = [luma(each)[0, 0].numpy() for each in tensors]
+
+    def information(source, fused):  # (H(s) + H(f)) / H(s, f) = 1 + MI / H(s, f)
+        both = shannon_entropy(256 * source.astype(int) + fused)
+        return (normalized_mutual_information(source, fused, bins=256) - 1) * both
+
+    assert METRICS["mi"](*tensors).item() == pytest.approx(summed(information, lumas), rel=0, abs=1e-9)
+
+
+@pytest.mark.parametrize("fused_channels", [1, 3])
+@pytest.mark.parametrize("size", [*SIZES, (176, 163), (161, 177)])
+def test_vif_and_ssim_of_piq(size, fused_channels):
+    piq = pytest.importorskip("piq")
+    tensors, lumas = triple_of(*size, fused_channels)
+    values = {name: each.item() for name, each in evaluate(*tensors, ["vif", "ssim255"]).items()}
+    # it takes the judged image first; its smallest variance is 1e-8 and ours 1e-10, so windows next to flat differ
+    fidelity = summed(lambda source, fused: piq.vif_p(fused, source, data_range=255.0), lumas)
+    assert values["vif"] == pytest.approx(fidelity, rel=0, abs=1e-6)
+    similarity = summed(lambda *pair: piq.ssim(*pair, data_range=255.0, downsample=False), lumas)
+    assert values["ssim255"] == pytest.approx(similarity, rel=0, abs=1e-9)
+
+
+@pytest.mark.parametrize("fused_channels", [1, 3])
+@pytest.mark.parametrize("size", [(161, 161), (161, 177), (176, 192)])
+def test_ms_ssim_of_piq(size, fused_channels):
+    """It repeats the first row and column where we repeat the last, and both where one is odd: so turned, and both odd
+    or both even at every scale.
+    """
+    piq = pytest.importorskip("piq")
+    tensors, lumas = triple_of(*size, fused_channels)
+    turned = [each.flip(2, 3) for each in lumas]
+    expected = summed(lambda *pair: piq.multi_scale_ssim(*pair, data_range=255.0), turned)
+    assert METRICS["ms_ssim255"](*tensors).item() == pytest.approx(expected, rel=0, abs=1e-6)
+
+
+def test_both_ssim_of_pytorch_msssim():
+    """At odd sizes it fills up with zeros instead."""
+    pytorch_msssim = pytest.importorskip("pytorch_msssim")
+    tensors, lumas = triple_of(176, 192)
+    for name in ("ssim", "ms_ssim"):
+        expected = summed(lambda *pair, name=name: getattr(pytorch_msssim, name)(*pair, data_range=255.0), lumas)
+        # its window is made in float32, each weight off by up to 6e-8 of its value, and so are means of 0..255 squared
+        assert METRICS[f"{name}255"](*tensors).item() == pytest.approx(expected, rel=0, abs=1e-5)
 
 
 @pytest.mark.parametrize(("name", "dynamic_range"), [("ssim", 1), ("ssim255", 255)])

@@ -39,6 +39,19 @@ def test_by_hand():
     assert miou(confusion, background_id=0).item() == pytest.approx(1 / 3)
 
 
+def test_a_class_that_is_only_predicted_has_no_value_here_and_0_in_torchmetrics():
+    label = torch.tensor([0, 0, 0, 1, 1, 255])
+    predicted = torch.tensor([0, 0, 1, 1, 2, 2])
+    confusion = confusion_matrix(predicted, label, 3)
+    assert iou(confusion).tolist() == pytest.approx([2 / 3, 1 / 3, math.nan], nan_ok=True)
+    assert miou(confusion).item() == pytest.approx(1 / 2)
+    theirs = [
+        multiclass_jaccard_index(predicted, label, 3, average=average, ignore_index=255) for average in (None, "macro")
+    ]
+    assert theirs[0].tolist() == pytest.approx([2 / 3, 1 / 3, 0])
+    assert theirs[1].item() == pytest.approx(1 / 3)
+
+
 def test_matrices_of_images_add_up():
     predicted, label = random_maps(5, seed=1)
     parts = [confusion_matrix(predicted[each], label[each], 5) for each in range(2)]

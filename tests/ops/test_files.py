@@ -4,11 +4,12 @@ import errno
 import os
 import struct
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from ssvif.ops import files
 from ssvif.ops.errors import UserError, shorten
@@ -103,6 +104,13 @@ def test_a_failure_keeps_the_folder_that_was_there(tmp_path):
     assert names(folder) == ["old.png"]
 
 
+def test_what_cannot_be_written_is_named_and_not_its_temporary_file(tmp_path):
+    path = tmp_path / "scores.csv"
+    with pytest.raises(PermissionError) as caught, files.write_aside(path) as aside:
+        raise PermissionError(errno.EACCES, "Permission denied", str(aside))
+    assert caught.value.filename == str(path)
+
+
 def test_what_a_killed_job_left_is_cleared(tmp_path):
     with files.write_folder_aside(tmp_path / "fused", ["*"]) as aside:
         left_name = aside.name
@@ -152,6 +160,36 @@ def test_a_palette_gives_colours_to_images_and_ids_to_labels(tmp_path, transpare
     assert image[:, 0].tolist() == [[10, 20, 30], [70, 80, 90]]
     assert image.shape == (2, 3, 3)
     assert files.read_label(tmp_path / "palette.png").tolist() == [[0, 1, 2], [2, 1, 0]]
+
+
+@pytest.mark.parametrize("opacity", [0, 255])
+def test_a_tiff_with_palette_and_alpha_gives_colours(tmp_path, opacity):
+    image = Image.new("P", (3, 2))
+    image.putdata([0, 1, 2, 2, 1, 0])
+    image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
+    image = image.convert("PA")
+    image.putalpha(opacity)
+    image.save(tmp_path / "palette.tif")
+    with Image.open(tmp_path / "palette.tif") as stored:
+        assert stored.mode == "PA"
+    colours = [[10, 20, 30], [40, 50, 60], [70, 80, 90]]
+    assert files.read_image(tmp_path / "palette.tif").tolist() == [colours, colours[::-1]]
+    assert files.read_label(tmp_path / "palette.tif").tolist() == [[0, 1, 2], [2, 1, 0]]
+
+
+@pytest.mark.skipif(
+    (b"II", 1, (1,), 1, (8, 8), (1,)) not in TiffImagePlugin.OPEN_INFO, reason="Pillow before 13 cannot read such files"
+)
+def test_a_tiff_multiplied_by_its_alpha_gives_what_was_multiplied(tmp_path):
+    gray = np.array([[[100, 255], [50, 128]]], np.uint8)  # value times alpha, alpha
+    path = tmp_path / "gray.tif"
+    Image.fromarray(gray).save(path)
+    extra_samples = struct.pack("<HHI", 338, 3, 1)  # the tag, with one short number: 2 for alpha, 1 if multiplied
+    assert extra_samples + b"\2" in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(extra_samples + b"\2", extra_samples + b"\1"))
+    with Image.open(path) as stored:
+        assert stored.mode == "La"
+    assert files.read_image(path).tolist() == [[100, 99]]
 
 
 def test_one_bit_is_black_and_white_in_images_and_an_id_in_labels(tmp_path):
@@ -273,6 +311,45 @@ def test_images_by_stem_are_sorted_and_only_images(tmp_path, colour):
         files.images_by_stem(tmp_path)
 
 
+def test_folders_and_pipes_are_no_images_whatever_their_names(tmp_path, colour):
+    files.write_png(tmp_path / "8.png", colour)
+    (tmp_path / "9.png").mkdir()
+    os.mkfifo(tmp_path / "10.png")
+    (tmp_path / "link.png").symlink_to("8.png")
+    assert list(files.images_by_stem(tmp_path)) == ["8", "link"]
+    with pytest.raises(UserError, match="holds no image"):
+        files.images_by_stem(tmp_path / "9.png")
+    (tmp_path / "lost.png").symlink_to("gone.png")  # as a cleared cache leaves: to be told, not passed over
+    assert list(files.images_by_stem(tmp_path)) == ["8", "link", "lost"]
+
+
+def test_a_name_that_is_no_utf8_is_told(tmp_path, colour):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    try:
+        files.write_png(path, colour)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    with pytest.raises(UserError, match=r"The name of .*caf.udce9\.png is not UTF-8") as caught:
+        files.images_by_stem(tmp_path)
+    assert str(caught.value).encode("utf-8")
+    assert caught.value.remedy
+    path.rename(tmp_path / "café.png")
+    assert list(files.images_by_stem(tmp_path)) == ["café"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_a_text_that_is_no_unicode_is_told_and_nothing_is_lost(tmp_path, kind):
+    path = tmp_path / f"scores.{kind}"
+    path.write_text("old")
+    write = partial(files.write_csv, columns=("run",)) if kind == "csv" else files.write_json
+    content = {"run": "run\udce9"}
+    with pytest.raises(UserError, match=rf"scores\.{kind} cannot hold: .*run.udce9") as caught:
+        write(path, [content] if kind == "csv" else content)
+    assert str(caught.value).encode("utf-8")
+    assert path.read_text() == "old"
+    assert names(tmp_path) == [path.name]
+
+
 def test_a_folder_without_images_is_named(tmp_path):
     with pytest.raises(UserError, match="holds no image"):
         files.images_by_stem(tmp_path)
@@ -321,8 +398,8 @@ def test_what_is_no_file_is_not_replaced(tmp_path):
     """As root, a rename over a device node would succeed."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    for path in (fifo, tmp_path):
-        with pytest.raises(UserError, match="is not a file that could be replaced"), files.write_aside(path) as aside:
+    for path, says in ((fifo, "is not a file that could be replaced"), (tmp_path, "is a folder, not a file")):
+        with pytest.raises(UserError, match=says), files.write_aside(path) as aside:
             aside.write_text("x")
     assert fifo.is_fifo()
     assert [each.name for each in tmp_path.iterdir()] == ["fifo"]

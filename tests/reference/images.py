@@ -3,9 +3,11 @@
 import numpy as np
 import torch
 
+from ssvif.ops.files import write_png
 
-def natural_image(height, width, seed, channels=1):
-    """Return (H,W) or (H,W,3) uint8."""
+
+def natural_image(height, width, seed, channels=1, texture=3):
+    """Return (H,W) or (H,W,3) uint8; texture is the deviation of the noise in gray levels."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:height, :width] / max(height, width)
     image = np.zeros((height, width, 3))
@@ -15,7 +17,7 @@ def natural_image(height, width, seed, channels=1):
             frequency * (np.cos(angle[0]) * rows[..., None] + np.sin(angle[0]) * columns[..., None]) + angle[1]
         )
         image += waves / 2**octave
-    image = 110 + 45 * image + rng.normal(0, 3, image.shape)
+    image = 110 + 45 * image + rng.normal(0, texture, image.shape)
     for _ in range(4):
         top, left = rng.integers(0, height), rng.integers(0, width)
         image[top : top + height // 3, left : left + width // 4] = rng.uniform(0, 255, 3)
@@ -23,9 +25,11 @@ def natural_image(height, width, seed, channels=1):
     return image if channels == 3 else image[..., 0]
 
 
-def natural_triple(height, width, seed, fused_channels=3):
+def natural_triple(height, width, seed, fused_channels=3, texture=3):
     """Return visible (H,W,3), infrared (H,W) and a noisy fusion of them, all uint8."""
-    visible, infrared = natural_image(height, width, seed, 3), natural_image(height, width, seed + 1000)
+    visible, infrared = (
+        natural_image(height, width, start, channels, texture) for start, channels in ((seed, 3), (seed + 1000, 1))
+    )
     noise = np.random.default_rng(seed).normal(0, 2, visible.shape)
     mixed = 0.6 * visible + 0.4 * infrared[..., None] + noise
     fused = np.clip(np.round(mixed), 0, 255).astype(np.uint8)
@@ -36,3 +40,12 @@ def as_tensor(image):
     """Return (1,C,H,W) of an (H,W) or (H,W,3) array."""
     planes = image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
     return torch.tensor(planes.copy())[None]
+
+
+def write_triples(root, triples):
+    """Write name → (visible, infrared, fused) as PNGs; return the three folders, in this order."""
+    folders = tuple(root / each for each in ("visible", "infrared", "fused"))
+    for name, images in triples.items():
+        for folder, image in zip(folders, images, strict=True):
+            write_png(folder / f"{name}.png", image)
+    return folders

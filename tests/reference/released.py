@@ -64,7 +64,24 @@ def swinfusion_names():
         yield from (f"{block}.attn{stream}.relative_position_{each}" for each in ("bias_table", "index"))
 
 
-NAMES = {"swinfusion": swinfusion_names, "seafusion": seafusion_names, "emma": emma_names}
+def sage_names():
+    """The released names of SAGE's small network: activations take a number, norms keep statistics."""
+    statistics = (*BOTH, "running_mean", "running_var", "num_batches_tracked")
+    for block in ("module1", "module2", "module3", "adjust_channels4", "module4", "adjust_channels5", "module5"):
+        for i in range(1 if block.startswith("adjust") else 3):
+            yield from (f"{block}.{3 * i}.{each}" for each in BOTH)
+            yield from (f"{block}.{3 * i + 1}.{each}" for each in statistics)
+    yield from (f"final_decoder.0.{each}" for each in BOTH)
+
+
+NAMES = {"swinfusion": swinfusion_names, "seafusion": seafusion_names, "emma": emma_names, "sage": sage_names}
+
+
+def draw_entry(name, shape, random):
+    """An entry of a state dictionary; only the number of a norm's batches is an integer."""
+    if name.endswith("num_batches_tracked"):
+        return torch.randint(1, 9, shape, generator=random)
+    return torch.rand(shape, generator=random)
 
 
 def released_state(name, channels=1):
@@ -74,6 +91,6 @@ def released_state(name, channels=1):
     return {
         each: torch.zeros(1)
         if released.why_dropped(each)
-        else torch.rand(own[released.rename(each)].shape, generator=random)
+        else draw_entry(each, own[released.rename(each)].shape, random)
         for each in NAMES[name]()
     }

@@ -29,7 +29,9 @@ def score(
     pairs: Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`; its test pairs count.")] = None,
     visible: Annotated[Path | None, typer.Option(help="Instead of pairs: folder of visible images.")] = None,
     infrared: Annotated[Path | None, typer.Option(help="Instead of pairs: folder of infrared images.")] = None,
-    metrics: Annotated[str, typer.Option(help="Names separated by commas, or all; the paper's when left out.")] = "",
+    metrics: Annotated[
+        str, typer.Option(help="Names separated by commas, all for every one; the paper's when left out.")
+    ] = "",
     convention: Annotated[str, typer.Option(help="paper, standard or both, for metrics that have two.")] = "both",
     only: Annotated[str, typer.Option(help="Pattern of names without suffix, e.g. '00*N'.")] = "*",
     against: Annotated[Path | None, typer.Option(help="Compare with this file of scores, of the same images.")] = None,
@@ -49,7 +51,7 @@ def score(
     if output.suffix.lower() in IMAGE_SUFFIXES or (against and against.resolve() == output.resolve()):
         raise UserError(f"{output} is read and would be replaced", remedy="choose another file, such as scores.csv")
     if against:
-        scores.read_scores(against)  # before the work, not after
+        scores.check_comparable(against, names, scoring.fused_names(fused, only))  # before the work, not after
     prepare_cpu(0)
     with lease_device(device) as leased:
         measuring = scoring.Measuring(names, only, leased, workers)
@@ -57,10 +59,9 @@ def score(
             scoring.score_pairs(pairs, fused, output, dataset=dataset, run=run, measuring=measuring)
         elif visible and infrared:
             scoring.score_folders(visible, infrared, fused, output, dataset=dataset, run=run, measuring=measuring)
-    lines = scores.summary_table(scores.summarize_scores(output), METRICS)
+    typer.echo("\n".join(scores.summary_table(scores.summarize_scores(output), METRICS)))
     if against:
-        lines += ["", *scores.comparison_report(output, against, METRICS)]
-    typer.echo("\n".join(lines))
+        typer.echo("\n".join(["", *scores.comparison_report(output, against, METRICS)]))
 
 
 def segment(

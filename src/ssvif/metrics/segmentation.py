@@ -37,7 +37,9 @@ def confusion_matrix(
 def iou(confusion: torch.Tensor) -> torch.Tensor:
     """Return each class's intersection over union, (K,) float64 in 0..1, higher is better.
 
-    NaN where a class is absent from the ground truth. Source: Everingham et al. 2010.
+    NaN where a class is absent from the ground truth, also if it is predicted: its wrong pixels count
+    against the classes they belong to. torchmetrics' Jaccard index is 0 there, so that its mean is
+    lower by a class that the images do not show. Source: Everingham et al. 2010.
 
     Args:
         confusion: (K,K), rows the true class.

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ssvif.ops.errors import UserError, shorten
+from ssvif.ops.images import ORIENTATION, drop_alpha, expand, open_image, stored_form, upright
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # full disk, full quota, limit on one file's size
@@ -30,8 +31,11 @@ def write_aside(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is renamed to `path`, on failure removed.
 
     Raises:
-        UserError: `path` is a folder or a device, or no space is left (whatever `path` held before is kept).
+        UserError: `path` is a folder or a device, no space is left, or a text to be written is no valid
+            Unicode (whatever `path` held before is kept).
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, not a file", remedy="name a file, for instance one in that folder")
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is not a file that could be replaced", remedy="choose another output file")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,9 +43,18 @@ def write_aside(path: Path) -> Iterator[Path]:
     try:
         yield aside
         aside.replace(path)
+    except UnicodeEncodeError as error:
+        wrong = next((line for line in error.object.splitlines() if printable(line) != line), error.object)
+        raise UserError(
+            f"{printable(path)} cannot hold: {printable(wrong.strip())}",
+            expected="names in UTF-8",
+            remedy="rename the file or the option that this text comes from",
+        ) from error
     except OSError as error:
         if _is_full(error):
             raise no_space_left(path) from error
+        if str(error.filename) == str(aside):
+            error.filename = str(path)  # the name that the user knows
         raise
     finally:
         aside.unlink(missing_ok=True)
@@ -106,6 +119,11 @@ def no_space_left(path: Path) -> UserError:
     )
 
 
+def printable(name: Path | str) -> str:
+    r"""Return a file's name with bytes that are no UTF-8 written as \udcXX, so that every stream takes it."""
+    return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
     with path.open("rb") as stream:
@@ -115,7 +133,7 @@ def sha256_of(path: Path) -> str:
 def read_image(path: Path) -> NDArray[np.uint8]:
     """Read an 8-bit image: (H,W) uint8 if grey, (H,W,3) uint8 RGB if colour.
 
-    Palettes are expanded and alpha is dropped.
+    Palettes are expanded, alpha is dropped, and the EXIF orientation is followed.
 
     Raises:
         UserError: the file is missing, damaged, or not 8 bits per channel.
@@ -142,20 +160,11 @@ def read_label(path: Path) -> NDArray[np.uint8]:
 
 
 def _read(path: Path, *, keep_palette: bool) -> NDArray[np.uint8]:
-    try:
-        with Image.open(path) as opened:
-            stored = str(opened.tile[0][3]) if opened.tile else ""  # how pixels lie in the file, e.g. "L;4"
-            opened.load()
-            array = np.asarray(opened if keep_palette else _expand(opened))
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist", remedy="check the folder and its name") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(
-            f"{path} cannot be read as an image",
-            expected="a whole PNG, JPEG, BMP or TIFF",
-            got=str(error),
-            remedy="copy or export the file again",
-        ) from error
+    with open_image(path) as opened:
+        stored = stored_form(opened)
+        orientation = 1 if keep_palette else opened.getexif().get(ORIENTATION, 1)
+        opened.load()
+        array = np.asarray(opened if keep_palette else expand(opened))
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * np.uint8(1 if keep_palette else 255)
     if array.dtype != np.uint8 or ";16" in stored:  # Pillow cuts 16-bit colour to 8 bits without a word
@@ -167,22 +176,18 @@ def _read(path: Path, *, keep_palette: bool) -> NDArray[np.uint8]:
         )
     if keep_palette and (packed := re.search("L;([24])", stored)):  # Pillow stretches these to 0..255
         array = array // np.uint8(255 // (2 ** int(packed[1]) - 1))
-    if array.ndim == 3 and array.shape[2] in (2, 4):  # alpha is the last channel
-        array = array[..., :-1]
-    return np.ascontiguousarray(array[..., 0] if array.shape[2:] == (1,) else array)
-
-
-def _expand(image: Image.Image) -> Image.Image:
-    if image.mode == "P":
-        return image.convert("RGBA" if "transparency" in image.info else "RGB")
-    return image.convert("RGB") if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else image
+    return np.ascontiguousarray(upright(drop_alpha(array), orientation))
 
 
 def images_by_stem(folder: Path) -> dict[str, Path]:
     """Return a folder's images by file name without suffix, sorted.
 
+    Folders, pipes and devices do not count, whatever their names; a link to nowhere does, so that
+    reading it can say so.
+
     Raises:
-        UserError: the folder is missing or holds no image, or two images share a stem.
+        UserError: the folder is missing or holds no image, two images share a stem, or a name is not
+            UTF-8.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder", remedy="check the path")
@@ -190,12 +195,25 @@ def images_by_stem(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
             continue
+        if not path.is_file() and path.exists():
+            continue
+        _check_name(path)
         if path.stem in found:
             raise UserError(f"{path} and {found[path.stem].name} share a name", remedy="keep one of them")
         found[path.stem] = path
     if not found:
         raise UserError(f"{folder} holds no image", expected="files ending in " + " ".join(IMAGE_SUFFIXES))
     return found
+
+
+def _check_name(path: Path) -> None:
+    # Python keeps bytes that are no UTF-8 as lone surrogates, which no table of results can hold
+    if printable(path.name) != path.name:
+        raise UserError(
+            f"The name of {printable(path)} is not UTF-8",
+            expected="a name that tables can hold",
+            remedy="rename the file",
+        )
 
 
 def write_png(path: Path, array: NDArray[np.uint8]) -> None:

@@ -1,0 +1,70 @@
+"""A GPU gives what the CPU gives."""
+
+import pytest
+import torch
+
+from reference.images import as_tensor, natural_triple
+from ssvif.metrics.collection import METRICS, FusionMetrics, evaluate
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no GPU")
+ALL = tuple(METRICS)
+AGREEMENT = {"rel": 1e-5, "abs": 1e-5}  # the larger of both counts
+SIZES = [(161, 161), (176, 162), (163, 176), (162, 171)]  # large enough for every metric, all kinds of parity
+
+
+def batch_of(height, width, fused_channels=3):
+    """Return a batch of two triples on the CPU."""
+    triples = [natural_triple(height, width, seed, fused_channels) for seed in range(2)]
+    return [torch.cat([as_tensor(image) for image in images]) for images in zip(*triples, strict=True)]
+
+
+def on_gpu(images):
+    return [each.to("cuda") for each in images]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", ALL)
+def test_every_metric_alone(name, size):
+    images = batch_of(*size)
+    values = METRICS[name](*on_gpu(images))
+    assert (values.device.type, values.dtype, values.shape) == ("cuda", torch.float64, (2,))
+    assert values.tolist() == pytest.approx(METRICS[name](*images).tolist(), **AGREEMENT)
+
+
+@pytest.mark.parametrize("fused_channels", [1, 3])
+@pytest.mark.parametrize("size", [*SIZES, (41, 41), (60, 47)])
+def test_all_together(size, fused_channels):
+    images = batch_of(*size, fused_channels)
+    names = [name for name in ALL if METRICS[name].smallest_side <= min(size)]
+    values, expected = evaluate(*on_gpu(images), names), evaluate(*images, names)
+    assert list(values) == names
+    for name in names:
+        assert values[name].tolist() == pytest.approx(expected[name].tolist(), **AGREEMENT), name
+
+
+@pytest.mark.parametrize("level", [0, 77, 255])
+def test_what_has_no_variation(level):
+    """Qabf is no number and PSNR infinite on either device."""
+    images = [torch.full((2, 1, 161, 162), level, dtype=torch.uint8)] * 3
+    values, expected = evaluate(*on_gpu(images), ALL), evaluate(*images, ALL)
+    for name in ALL:
+        assert values[name].tolist() == pytest.approx(expected[name].tolist(), nan_ok=True, **AGREEMENT), name
+
+
+def test_one_by_one_and_as_a_batch():
+    images = on_gpu(batch_of(163, 176))
+    together = evaluate(*images, ALL)
+    for i in range(2):
+        alone = evaluate(*(each[i : i + 1] for each in images), ALL)
+        for name in ALL:
+            assert alone[name].item() == pytest.approx(together[name][i].item(), **AGREEMENT), name
+
+
+def test_gathered_values_are_on_the_cpu():
+    images = batch_of(161, 162)
+    gathered = FusionMetrics(ALL)
+    gathered.update(*on_gpu(images))
+    assert {each.device.type for each in gathered.per_image().values()} == {"cpu"}
+    expected = evaluate(*images, ALL)
+    for name, mean in gathered.compute().items():
+        assert mean == pytest.approx(expected[name].mean().item(), **AGREEMENT), name
