@@ -6,7 +6,8 @@ import pytest
 
 from report.made_results import write, write_history
 from ssvif.ops.errors import UserError
-from ssvif.report.figures import COLORS, draw_curves
+from ssvif.report.figures.curves import draw_curves
+from ssvif.report.figures.style import COLORS
 from ssvif.report.runs import read_history
 
 

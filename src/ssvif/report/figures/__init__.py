@@ -1,0 +1,1 @@
+"""Figures: the page's curves, and what a paper prints, as PNG and PDF."""

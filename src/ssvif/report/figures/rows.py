@@ -1,0 +1,141 @@
+"""Pairs beside each other: fused images with enlargements, segmentations, boxes (the paper's Figs. 3 to 5)."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssvif.data.layouts import Descriptor
+from ssvif.report.figures.album import Album, NamedBox
+from ssvif.report.figures.grid import Cell, Strip, draw_grid
+from ssvif.report.figures.insets import Window, choose_windows, disagreement
+from ssvif.report.pictures import IGNORED_COLOR, box_color
+
+OPACITY = 0.6  # of a class's color over the picture
+log = logging.getLogger("ssvif")
+
+
+def draw_fusion(album: Album, folder: Path) -> list[Path]:
+    """Draw fusion_{dataset}: the pairs' sources and every run's image, with one or two enlargements.
+
+    The place is chosen by the rule of `ssvif.report.figures.insets`.
+
+    Returns:
+        the files; none where no run has a fused image of the pairs.
+    """
+    strips = [_fusion_strip(album, row) for row in album.pairs()]
+    strips = [strip for strip in strips if any(cell.picture is not None for cell in strip.cells[2:])]
+    if not strips:
+        log.info("%s: no run has fused test images, so that figure is left out", album.name)
+        return []
+    return draw_grid(strips, folder, f"fusion_{album.name}")
+
+
+def _fusion_strip(album: Album, row: dict[str, str]) -> Strip:
+    sources = [album.visible(row), album.infrared(row)]
+    fused = [album.fused(run, row) for run in album.runs]
+    cells = [Cell("Visible", sources[0]), Cell("Infrared", sources[1])]
+    cells += [Cell(run.title, picture) for run, picture in zip(album.runs, fused, strict=True)]
+    return Strip(row["pair_id"], cells, _windows(album, row, sources, fused))
+
+
+def _windows(
+    album: Album, row: dict[str, str], sources: list[NDArray[np.uint8]], fused: list[NDArray[np.uint8] | None]
+) -> list[Window]:
+    height, width = sources[0].shape[:2]
+    shown = [picture for picture in fused if picture is not None and picture.shape[:2] == (height, width)]
+    # one run differs from nothing but its sources
+    compared = shown if len(shown) > 1 else [*shown, *sources]
+    return choose_windows(disagreement(compared), album.objects(row, height, width))
+
+
+def draw_segmentation(album: Album, folder: Path) -> list[Path]:
+    """Draw segmentation_{dataset}: the label map and every run's prediction over the picture it was made of.
+
+    Returns:
+        the files; none where no run has a segmentation.
+    """
+    if not album.segmented:
+        log.info("%s: no run has segmentations, so that figure is left out", album.name)
+        return []
+    occurring: set[int] = set()
+    strips = []
+    for row in album.pairs("label"):
+        visible = album.visible(row)
+        maps = [album.label(row), *(album.predicted(run, row) for run in album.runs)]
+        occurring |= {int(value) for each in maps if each is not None for value in np.unique(each)}
+        bases = [visible, *(album.fused(run, row) for run in album.runs)]
+        titles = ["Ground truth", *(run.title for run in album.runs)]
+        cells = [Cell("Visible", visible), Cell("Infrared", album.infrared(row))]
+        for title, base, classes in zip(titles, bases, maps, strict=True):
+            drawn = (
+                None
+                if classes is None
+                else lay_over(visible if base is None else base, classes, album.source.descriptor)
+            )
+            cells.append(Cell(title, drawn))
+        strips.append(Strip(row["pair_id"], cells))
+    return draw_grid(
+        strips, folder, f"segmentation_{album.name}", legend=_class_legend(album.source.descriptor, occurring)
+    )
+
+
+def lay_over(base: NDArray[np.uint8], classes: NDArray[np.uint8], descriptor: Descriptor) -> NDArray[np.uint8]:
+    """Return a picture with its classes' colors laid over; background shows the picture alone.
+
+    Args:
+        base: (H,W) or (H,W,3) uint8.
+        classes: (H,W) class ids.
+        descriptor: of the dataset; ids it does not know are drawn as those not judged.
+
+    Returns:
+        (H,W,3) uint8.
+    """
+    palette = np.full((256, 3), IGNORED_COLOR, np.float64)
+    opacity = np.full(256, OPACITY)
+    for known in descriptor.classes:
+        palette[known.id] = known.color
+    if descriptor.background_id is not None:
+        opacity[descriptor.background_id] = 0
+    # the colors lie on gray, or a red car would give its class another color
+    gray = base if base.ndim == 2 else base @ np.array([0.299, 0.587, 0.114])
+    colored = base if base.ndim == 3 else np.repeat(base[..., None], 3, axis=2)
+    share = opacity[classes][..., None]
+    under = np.where(share > 0, gray[..., None], colored)
+    return np.round((1 - share) * under + share * palette[classes]).astype(np.uint8)
+
+
+def _class_legend(descriptor: Descriptor, occurring: set[int]) -> dict[str, str]:
+    known = [info for info in descriptor.classes if info.id in occurring and info.id != descriptor.background_id]
+    legend = {info.name: "#{:02x}{:02x}{:02x}".format(*info.color) for info in known}
+    if occurring - {info.id for info in descriptor.classes}:
+        legend["not judged"] = "#{:02x}{:02x}{:02x}".format(*IGNORED_COLOR)
+    return legend
+
+
+def draw_detection(album: Album, folder: Path) -> list[Path]:
+    """Draw detection_{dataset}: annotated boxes on the visible image, those found on every run's.
+
+    Returns:
+        the files; none where no run found a box.
+    """
+    if not any(album.found.values()):
+        log.info("%s: no run has found a box, so that figure is left out", album.name)
+        return []
+    names = album.source.descriptor.detection_classes
+    colors = {name: box_color(names, name) for name in names}
+    strips = []
+    for row in album.pairs("boxes"):
+        visible = album.visible(row)
+        truth = album.true_boxes(row, *visible.shape[:2])
+        cells = [Cell("Visible", visible), Cell("Infrared", album.infrared(row))]
+        cells.append(Cell("Ground truth", visible if truth is not None else None, boxes=truth or [], colors=colors))
+        for run in album.runs:
+            detected = run.name in album.found
+            found: list[NamedBox] = album.found.get(run.name, {}).get(row["pair_id"], [])
+            cells.append(Cell(run.title, album.fused(run, row) if detected else None, boxes=found, colors=colors))
+        strips.append(Strip(row["pair_id"], cells))
+    return draw_grid(strips, folder, f"detection_{album.name}", legend=colors)

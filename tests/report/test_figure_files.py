@@ -1,0 +1,165 @@
+"""What `make_figures` leaves in its folder, and what it leaves out."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from report.made_results import PAIRS, picture, write, write_gradients, write_history, write_metrics
+from ssvif.cli import app as cli
+from ssvif.ops.errors import UserError
+from ssvif.report.figures.album import Album
+from ssvif.report.figures.bubble import Network
+from ssvif.report.figures.make import Choices, make_figures
+from ssvif.report.figures.rows import draw_fusion
+from ssvif.report.runs import RunLabel
+
+RUNS = {"toy": [RunLabel("average", "Average"), RunLabel("ours", "Ours, $\\alpha$ and a rather long title")]}
+KINDS = ("fusion", "segmentation", "detection", "curves", "projections", "bubble", "distributions", "extremes")
+EFFICIENCY = ("model", "channels", "height_px", "width_px", "quantity", "value")
+
+
+@pytest.fixture
+def complete(results):
+    """Results with everything that can be drawn."""
+    write_metrics(results, "average", {"vif": [0.5, 0.7, 0.6, 0.4], "delta_e76": [4.0, 5.0, 3.0, 9.0]})
+    write_metrics(results, "ours", {"vif": [0.6, 0.8, 0.7, 0.9], "delta_e76": [3.0, 3.5, "", "nan"]})
+    write_history(results / "toy/ours")
+    write_gradients(results / "toy/ours", (0.5, -0.1, 0.3, 0.2))
+    counts = (("parameters", 166657), ("macs", 1.1e10))
+    write(results / "efficiency.csv", EFFICIENCY, [("seafusion", 3, 256, 256, *count) for count in counts])
+    return results
+
+
+def draw(results, source, output, **choices):
+    defaults = {"pairs": 2, "networks": {("toy", "ours"): Network("seafusion", 3)}}
+    return make_figures(
+        results,
+        output,
+        RUNS,
+        sources={"toy": source},
+        efficiency=results / "efficiency.csv",
+        choices=Choices(**(defaults | choices)),
+    )
+
+
+@pytest.fixture
+def unrendered(monkeypatch):
+    """Figures are put together and their files named, but not drawn: that takes seconds."""
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda _, path, **__: path.touch())
+
+
+def test_every_figure_is_there_as_png_and_pdf_and_the_same_again(complete, source, tmp_path):
+    paths = draw(complete, source, tmp_path / "figures")
+    assert {path.name for path in paths} == {f"{kind}_toy.{suffix}" for kind in KINDS for suffix in ("png", "pdf")}
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {path.name for path in paths}
+    for path in paths:
+        if path.suffix == ".pdf":
+            assert path.read_bytes().startswith(b"%PDF")
+            continue
+        with Image.open(path) as opened:
+            assert opened.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+            assert opened.width <= 7.17 * 300, f"{path.name} is wider than a page's two columns"
+            assert opened.height <= 9.21 * 300
+            assert np.asarray(opened.convert("L")).std() > 5, f"{path.name} is blank"
+    for one, other in zip(paths, draw(complete, source, tmp_path / "again"), strict=True):
+        assert one.read_bytes() == other.read_bytes(), one.name
+
+
+def test_what_is_missing_is_left_out_with_a_line(results, source, tmp_path, caplog):
+    for run in ("average", "ours"):
+        (results / f"toy/{run}/fusion_metrics.csv").unlink()
+        for folder in ("fused/test", "segmentation/predictions"):
+            for path in (results / f"toy/{run}" / folder).iterdir():
+                path.unlink()
+    (results / "toy/ours/detection/boxes.csv").unlink()
+    caplog.set_level(logging.INFO, logger="ssvif")
+    assert draw(results, source, tmp_path / "figures") == []
+    assert list((tmp_path / "figures").iterdir()) == []
+    assert len(caplog.messages) == len(KINDS)
+    assert all(line.startswith("toy: ") and "left out" in line for line in caplog.messages)
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_one_runs_missing_parts_leave_empty_frames(complete, source, tmp_path):
+    (complete / "toy/average/fused/test/001.png").unlink()
+    (complete / "toy/average/segmentation/predictions/001.png").unlink()
+    (complete / "toy/average/fusion_metrics.csv").unlink()
+    assert len(draw(complete, source, tmp_path / "figures")) == 2 * len(KINDS)
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_without_pairs_the_rows_of_pictures_are_left_out(complete, source, tmp_path):
+    names = {path.stem for path in draw(complete, source, tmp_path / "figures", pairs=0)}
+    assert names == {f"{kind}_toy" for kind in KINDS[3:]}
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_a_former_figure_does_not_stay(complete, source, tmp_path):
+    draw(complete, source, tmp_path / "figures")
+    (complete / "efficiency.csv").unlink()
+    draw(complete, source, tmp_path / "figures")
+    assert not (tmp_path / "figures/bubble_toy.png").exists()
+    (tmp_path / "figures/notes.txt").touch()
+    with pytest.raises(UserError, match="other files"):
+        draw(complete, source, tmp_path / "figures")
+
+
+@pytest.mark.usefixtures("unrendered")
+@pytest.mark.parametrize(
+    ("choices", "says"),
+    [
+        ({"chosen": {"toy": ["001", "nope"]}}, "no test pair nope"),
+        ({"chosen": {"other": ["001"]}}, "Pairs of other"),
+        ({"metric": "nope"}, "has the metric 'nope'"),
+    ],
+)
+def test_what_is_chosen_must_be_there(complete, source, tmp_path, choices, says):
+    with pytest.raises(UserError, match=says):
+        draw(complete, source, tmp_path / "figures", **choices)
+    assert not (tmp_path / "figures").exists()
+
+
+def test_a_dataset_needs_its_source(complete, tmp_path):
+    with pytest.raises(UserError, match="toy are not named") as caught:
+        make_figures(complete, tmp_path / "out", RUNS, sources={}, efficiency=tmp_path, choices=Choices())
+    assert "--source" in caught.value.remedy
+
+
+def test_chosen_pairs_are_shown_in_their_order(complete, source, tmp_path):
+    """Dark pictures for one pair: its row is where it was asked for."""
+    for run in ("average", "ours"):
+        picture(complete / f"toy/{run}/fused/test/{PAIRS[3]}.png", np.zeros((24, 32, 3)))
+    halves = []
+    for chosen in ([PAIRS[3], "001"], ["001", PAIRS[3]]):
+        album = Album(results=complete / "toy", source=source, runs=RUNS["toy"], chosen=chosen)
+        with Image.open(draw_fusion(album, tmp_path)[0]) as opened:
+            lightness = np.asarray(opened.convert("L"), float)[:, opened.width // 2 :]
+        halves.append(lightness[: len(lightness) // 2].mean() < lightness[len(lightness) // 2 :].mean())
+    assert halves == [True, False]
+
+
+@pytest.mark.usefixtures("unrendered")
+def test_the_command_draws_and_prints_the_files(complete, source, tmp_path, monkeypatch):
+    monkeypatch.setattr("ssvif.cli.results._read_sources", lambda *_: {"toy": source})
+    arguments = ["figures", "--results", complete, "--output", tmp_path / "out", "--source", "toy=x", "--pairs", 1]
+    arguments += ["--run", "toy/average=Average", "--run", "toy/ours", "--network", "toy/ours=seafusion/3"]
+    done = CliRunner().invoke(cli.app, list(map(str, arguments)), catch_exceptions=False)
+    assert done.exit_code == 0
+    assert str(tmp_path / "out/bubble_toy.pdf") in done.output.splitlines()
+
+
+@pytest.mark.parametrize("text", ["toy/ours", "toy/ours=seafusion", "ours=seafusion/3", "toy/ours=seafusion/three"])
+def test_a_network_is_written_in_one_way(complete, tmp_path, text):
+    arguments = ["--results", complete, "--output", tmp_path / "out", "--source", "toy=x", "--run", "toy/ours"]
+    arguments += ["--network", text, "--datasets", tmp_path]
+    (tmp_path / "toy.yaml").write_text(
+        "{name: toy, title: Toy, folder: toy, layouts: [{visible: 'v/{name}', infrared: 'i/{name}'}]}"
+    )
+    done = CliRunner().invoke(cli.app, ["figures", *map(str, arguments)])
+    assert isinstance(done.exception, UserError)
+    assert "DATASET/RUN=MODEL/CHANNELS" in str(done.exception)
