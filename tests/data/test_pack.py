@@ -16,6 +16,7 @@ from ssvif.data.pack import pack_pairs
 from ssvif.data.pairs import PairsFile
 from ssvif.data.sink import create_hdf5
 from ssvif.data.split import read_splits, split_dataset
+from ssvif.ops.alignment import Alignment, alignment_to_json, write_alignment
 from ssvif.ops.errors import UserError
 from ssvif.ops.files import read_image, read_label, sha256_of, write_png
 
@@ -68,6 +69,41 @@ def test_two_packs_have_the_same_bytes_and_a_changed_input_another_digest(pack, 
     assert pack().read_bytes() == content
     write_png(raw / "training" / "ir" / "00.png", np.zeros((24, 32), np.uint8))
     assert PairsFile(pack()).digest != digest
+
+
+def test_an_alignment_brings_infrared_onto_visible_and_is_kept(pack, descriptor, raw, tmp_path):
+    plain = PairsFile(pack())
+    alignment = Alignment(((1.0, 0.0, 3.0), (0.0, 1.0, -2.0), (0.0, 0.0, 1.0)), "translation", (32, 24), (32, 24))
+    write_alignment(tmp_path / "alignment.json", alignment)
+    output = tmp_path / "aligned.h5"
+    pack_pairs(descriptor, raw, tmp_path / "splits.csv", output, alignment=tmp_path / "alignment.json")
+    aligned = PairsFile(output)
+    for name in aligned.names("test"):
+        np.testing.assert_array_equal(aligned.infrared("test", name)[2:, :-3], plain.infrared("test", name)[:-2, 3:])
+        np.testing.assert_array_equal(aligned.visible("test", name), plain.visible("test", name))
+    assert aligned.digest != plain.digest
+    plain.close()
+    aligned.close()
+    with h5py.File(output) as file:
+        assert file.attrs["alignment"] == alignment_to_json(alignment)
+    with h5py.File(plain.path) as file:
+        assert "alignment" not in file.attrs
+
+
+def test_an_alignment_lets_cameras_of_two_sizes_be_packed(descriptor, raw, tmp_path):
+    for path in (raw / "training/ir").iterdir():
+        write_png(path, np.full((12, 16), 80, np.uint8))
+    alignment = Alignment(((0.5, 0, 0), (0, 0.5, 0), (0, 0, 1)), "affine", (32, 24), (16, 12))
+    write_alignment(tmp_path / "a.json", alignment)
+    split_dataset(descriptor, raw, tmp_path / "splits.csv", seed=0)
+    with pytest.raises(UserError, match="does not fit the alignment") as caught:
+        pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / "pairs.h5", alignment=tmp_path / "a.json")
+    assert "testing/ir/00t.png" in str(caught.value)
+    for path in (raw / "testing/ir").iterdir():
+        write_png(path, np.full((12, 16), 80, np.uint8))
+    pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / "pairs.h5", alignment=tmp_path / "a.json")
+    assert (PairsFile(tmp_path / "pairs.h5").infrared("test", "00t") == 80).all()
+    assert PairsFile(tmp_path / "pairs.h5").size("test", "00t") == (24, 32)
 
 
 def test_pairs_of_different_sizes_are_packed(pack, raw):

@@ -1,14 +1,21 @@
-"""The verbs that make pairs: scenes, split, pack."""
+"""The verbs about pairs: scenes, check, align, split, pack."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ssvif.cli.arguments import DataRoot, Dataset, Output, Seed, parse_pair, read_descriptor
 from ssvif.ops.errors import UserError
+
+if TYPE_CHECKING:
+    from ssvif.data.layouts import Descriptor
+
+VisibleFolder = Annotated[Path | None, typer.Option("--visible", help="Folder of visible images.")]
+InfraredFolder = Annotated[Path | None, typer.Option("--infrared", help="Folder of infrared images.")]
+Aligned = Annotated[Path | None, typer.Option(help="File of `ssvif align`; infrared is brought onto visible by it.")]
 
 
 def scenes(
@@ -23,6 +30,77 @@ def scenes(
     from ssvif.data.scenes.write import write_scenes
 
     write_scenes(output, train=train, test=test, height=height, width=width, seed=seed)
+
+
+def check(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Folder with subfolders such as vi and ir.")
+    ] = None,
+    visible: VisibleFolder = None,
+    infrared: InfraredFolder = None,
+    dataset: Annotated[Path | None, typer.Option(help="Or a dataset descriptor: labels and boxes too.")] = None,
+    data_root: DataRoot = Path("data"),
+    alignment: Aligned = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Measure the shift of 100 pairs only.")] = False,
+    output: Annotated[Path | None, typer.Option(help="CSV to write: every finding and every shift.")] = None,
+    fix_list: Annotated[Path | None, typer.Option(help="CSV to write: the good pairs, for `ssvif pack`.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Look for what is wrong with pairs; exit status 1 if something is."""
+    from ssvif.inspection.check import check_pairs, write_good_pairs
+    from ssvif.inspection.findings import write_findings
+    from ssvif.inspection.pair import Rules
+    from ssvif.ops.alignment import read_alignment
+
+    descriptor, root = _checked_folders(folder, visible, infrared, dataset, data_root)
+    aligned = read_alignment(alignment) if alignment else None
+    report = check_pairs(Rules(descriptor, root, bool(dataset), aligned), quick=quick)
+    typer.echo("\n".join(report.lines()))
+    if output:
+        write_findings(output, report.findings, report.measures())
+    if fix_list:
+        counts = write_good_pairs(fix_list, report, descriptor, seed)
+        typer.echo(f"{fix_list}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _checked_folders(
+    folder: Path | None, visible: Path | None, infrared: Path | None, dataset: Path | None, data_root: Path
+) -> tuple[Descriptor, Path]:
+    """Return what describes the pairs, and the folder it speaks of, from whichever way they were named."""
+    from ssvif.inspection.folders import describe_sides, recognise_folder
+
+    ways = [bool(folder), bool(dataset), bool(visible or infrared)]
+    if sum(ways) != 1 or bool(visible) != bool(infrared):
+        raise UserError("ssvif check needs one of DIR, --dataset, and --visible with --infrared")
+    if dataset:
+        descriptor = read_descriptor(dataset)
+        return descriptor, data_root / descriptor.folder
+    if visible and infrared:
+        return describe_sides(visible, infrared)
+    descriptor, root = recognise_folder(folder or Path())
+    layout = descriptor.layouts[0]
+    typer.echo(f"visible images: {root / layout.visible}, infrared images: {root / layout.infrared}")
+    return descriptor, root
+
+
+def align(
+    visible: Annotated[Path, typer.Option(help="Folder of visible images, all of one camera and size.")],
+    infrared: Annotated[Path, typer.Option(help="Folder of infrared images of the same names.")],
+    output: Output,
+    model: Annotated[
+        str, typer.Option(help="What may differ: translation, similarity, affine or homography.")
+    ] = "affine",
+    pairs: Annotated[int, typer.Option(help="How many pairs to look at, evenly chosen.", min=1)] = 20,
+    picture: Annotated[
+        Path | None, typer.Option(help="PNG to write: visible edges over infrared, before and after.")
+    ] = None,
+) -> None:
+    """Estimate how a rigid camera pair's two images lie on each other."""
+    from ssvif.inspection.align import align_folders
+
+    typer.echo(align_folders(visible, infrared, output, model=model, most_pairs=pairs, picture=picture))
 
 
 def split(
@@ -48,12 +126,13 @@ def pack(
     splits: Annotated[Path, typer.Option(help="The splits.csv of `ssvif split`.")],
     output: Output,
     data_root: DataRoot = Path("data"),
+    alignment: Aligned = None,
 ) -> None:
     """Pack the pairs that splits.csv lists into one HDF5 file."""
     from ssvif.data.pack import pack_pairs
 
     descriptor = read_descriptor(dataset)
-    pack_pairs(descriptor, data_root / descriptor.folder, splits, output)
+    pack_pairs(descriptor, data_root / descriptor.folder, splits, output, alignment=alignment)
 
 
 def _parse_limit(text: str) -> tuple[str, int]:

@@ -40,6 +40,27 @@ def find_pairs(descriptor: Descriptor, root: Path) -> dict[str, list[FoundPair]]
     Raises:
         UserError: the folder is missing or empty, a pair lacks a side, or two files share a name.
     """
+    folders = split_folders(descriptor)
+    layout = choose_layout(descriptor, root)
+    return {split: _find_split(descriptor, root, layout, folder) for split, folder in folders.items()}
+
+
+def split_folders(descriptor: Descriptor) -> dict[str, str]:
+    """Return what `{split}` stands for, per official split; {"all": ""} where there is none."""
+    folders = {split: descriptor.official_splits[split] for split in SPLITS if split in descriptor.official_splits}
+    return folders or {"all": ""}
+
+
+def _origin(descriptor: Descriptor) -> str:
+    return f"; the dataset comes from {descriptor.source}" if descriptor.source else ""
+
+
+def choose_layout(descriptor: Descriptor, root: Path) -> Layout:
+    """Return the descriptor's first layout whose folder of visible images exists.
+
+    Raises:
+        UserError: the dataset's folder does not exist, or no layout fits it.
+    """
     if not root.is_dir():
         raise UserError(
             f"The folder of {descriptor.title} does not exist: {root}",
@@ -47,20 +68,9 @@ def find_pairs(descriptor: Descriptor, root: Path) -> dict[str, list[FoundPair]]
             remedy=f"set `data_root` to the folder that holds {descriptor.folder!r}, or mend the "
             f"descriptor's `folder`{_origin(descriptor)}",
         )
-    folders = {split: descriptor.official_splits[split] for split in SPLITS if split in descriptor.official_splits}
-    folders = folders or {"all": ""}
-    layout = _choose_layout(descriptor, root, folders)
-    return {split: _find_split(descriptor, root, layout, folder) for split, folder in folders.items()}
-
-
-def _origin(descriptor: Descriptor) -> str:
-    return f"; the dataset comes from {descriptor.source}" if descriptor.source else ""
-
-
-def _choose_layout(descriptor: Descriptor, root: Path, folders: dict[str, str]) -> Layout:
     wanted = []
     for layout in descriptor.layouts:
-        for folder in folders.values():
+        for folder in split_folders(descriptor).values():
             visible = _parent(layout.visible, folder)
             if (root / visible).is_dir():
                 return layout
@@ -91,8 +101,7 @@ def _find_split(descriptor: Descriptor, root: Path, layout: Layout, split: str) 
         log.warning("%s: labels without a pair are ignored: %s", descriptor.title, shorten(orphans))
     pairs = []
     for name in names:
-        boxes = _fill(layout.boxes, split, name)
-        boxes = boxes if boxes and (root / boxes).is_file() else ""
+        boxes = boxes_of(root, layout, split, name)
         pairs.append(FoundPair(name, visible[name], infrared[name], label.get(name, ""), boxes))
     return pairs
 
@@ -119,23 +128,36 @@ def _check_sides(
             )
 
 
-def _list_images(root: Path, pattern: str, split: str) -> dict[str, str]:
+def list_images(root: Path, pattern: str, split: str) -> list[tuple[str, str]]:
+    """List the images that fit a layout's pattern.
+
+    Args:
+        root: the dataset's folder.
+        pattern: with `{name}`, and `{split}` where there are official splits.
+        split: what `{split}` stands for.
+
+    Returns:
+        Name and file (relative to the root) of each, sorted by file; none if the folder does not exist. Two files
+        may have one name, with different suffixes.
+    """
     folder = _parent(pattern, split)
     before, after = PurePosixPath(pattern.replace("{split}", split)).name.split("{name}")
-    found: dict[str, str] = {}
     if not (root / folder).is_dir():
-        return found
-    for path in sorted((root / folder).iterdir()):
-        name = _match(path, before, after)
-        if not name:
-            continue
+        return []
+    named = [(_match(path, before, after), path) for path in sorted((root / folder).iterdir())]
+    return [(name, (folder / path.name).as_posix()) for name, path in named if name]
+
+
+def _list_images(root: Path, pattern: str, split: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, file in list_images(root, pattern, split):
         if name in found:
             raise UserError(
-                f"Two files in {root / folder} are named {name}",
-                got=f"{PurePosixPath(found[name]).name} and {path.name}",
+                f"Two files in {root / _parent(pattern, split)} are named {name}",
+                got=f"{PurePosixPath(found[name]).name} and {PurePosixPath(file).name}",
                 remedy="remove one of them",
             )
-        found[name] = (folder / path.name).as_posix()
+        found[name] = file
     return found
 
 
@@ -151,5 +173,7 @@ def _parent(pattern: str, split: str) -> PurePosixPath:
     return PurePosixPath(pattern.replace("{split}", split)).parent
 
 
-def _fill(pattern: str, split: str, name: str) -> str:
-    return pattern.replace("{split}", split).replace("{name}", name)
+def boxes_of(root: Path, layout: Layout, split: str, name: str) -> str:
+    """Return a pair's file of boxes, relative to the dataset's root, or nothing if there is none."""
+    boxes = layout.boxes.replace("{split}", split).replace("{name}", name)
+    return boxes if boxes and (root / boxes).is_file() else ""

@@ -17,12 +17,15 @@ from ssvif.data.layouts import Descriptor, descriptor_to_json
 from ssvif.data.pairs import FORMAT
 from ssvif.data.sink import create_hdf5
 from ssvif.data.split import SplitRow, read_splits
+from ssvif.ops.alignment import Alignment, alignment_to_json, check_size, read_alignment, warp
 from ssvif.ops.errors import UserError, shorten
 from ssvif.ops.files import read_image, read_label, sha256_of, write_aside
 from ssvif.ops.progress import track
 
 
-def pack_pairs(descriptor: Descriptor, root: Path, splits: Path, output: Path) -> None:
+def pack_pairs(
+    descriptor: Descriptor, root: Path, splits: Path, output: Path, *, alignment: Path | None = None
+) -> None:
     """Write pairs.h5: every pair listed in splits.csv, checked, as 8-bit arrays.
 
     A group `/{split}/{pair_id}` holds `visible` (H,W,3) uint8, `infrared` (H,W) uint8 and, where the list
@@ -38,18 +41,22 @@ def pack_pairs(descriptor: Descriptor, root: Path, splits: Path, output: Path) -
         root: the dataset's folder, `data_root / descriptor.folder`.
         splits: the list written by `ssvif split`.
         output: the file to write; it appears whole or not at all.
+        alignment: a file of `ssvif align`, by which the infrared images are brought onto the visible ones; its
+            text becomes the root's attribute `alignment` and part of the digest.
 
     Raises:
-        UserError: a listed file is missing or damaged, the sizes within a pair differ, a label or box
-            has an unknown class, or there is no space left. What `output` held before is kept.
+        UserError: a listed file is missing or damaged, the sizes within a pair differ or do not fit the
+            alignment, a label or box has an unknown class, or there is no space left. What `output` held
+            before is kept.
     """
     rows = read_splits(splits)
     _check_files(root, splits, rows)
-    total = hashlib.sha256()
+    aligned = read_alignment(alignment) if alignment else None
+    total = hashlib.sha256(alignment_to_json(aligned).encode() if aligned else b"")
     with write_aside(output) as aside, create_hdf5(aside) as (file, check):
         for row in track(rows, f"packing {descriptor.name}"):
             group = file.require_group(row.split).create_group(row.pair.pair_id)
-            for kind, source, array in _read_pair(descriptor, root, row.pair):
+            for kind, source, array in _read_pair(descriptor, root, row.pair, aligned):
                 digest = sha256_of(root / source)
                 total.update(f"{row.split}/{row.pair.pair_id}/{kind} {digest}\n".encode())
                 _store(group, kind, array)
@@ -60,6 +67,8 @@ def pack_pairs(descriptor: Descriptor, root: Path, splits: Path, output: Path) -
         file.attrs["descriptor"] = descriptor_to_json(descriptor)
         file.attrs["digest"] = total.hexdigest()
         file.attrs["splits_sha256"] = sha256_of(splits)
+        if aligned:
+            file.attrs["alignment"] = alignment_to_json(aligned)
 
 
 def _check_files(root: Path, splits: Path, rows: list[SplitRow]) -> None:
@@ -73,7 +82,9 @@ def _check_files(root: Path, splits: Path, rows: list[SplitRow]) -> None:
         )
 
 
-def _read_pair(descriptor: Descriptor, root: Path, pair: FoundPair) -> Iterator[tuple[str, str, NDArray[Any]]]:
+def _read_pair(
+    descriptor: Descriptor, root: Path, pair: FoundPair, alignment: Alignment | None
+) -> Iterator[tuple[str, str, NDArray[Any]]]:
     """Yield (kind, source file, array) for the parts of one pair, checked."""
     visible = read_image(root / pair.visible)
     if visible.ndim == 2:
@@ -82,13 +93,16 @@ def _read_pair(descriptor: Descriptor, root: Path, pair: FoundPair) -> Iterator[
     yield "visible", pair.visible, visible
 
     infrared = _to_grey(read_image(root / pair.infrared))
+    if alignment:
+        check_size(alignment, "visible", visible, str(root / pair.visible))
+        infrared = warp(infrared, alignment, name=str(root / pair.infrared))
     _check_size(root / pair.infrared, infrared, root / pair.visible, height, width)
     yield "infrared", pair.infrared, infrared
 
     if pair.label:
         label = read_label(root / pair.label)
         _check_size(root / pair.label, label, root / pair.visible, height, width)
-        _check_ids(root / pair.label, label, descriptor)
+        check_ids(root / pair.label, label, descriptor)
         yield "label", pair.label, label
     if pair.boxes:
         yield "boxes", pair.boxes, read_boxes(root / pair.boxes, descriptor.detection_classes, width, height)
@@ -106,11 +120,16 @@ def _check_size(path: Path, image: NDArray[np.uint8], visible: Path, height: int
             f"{path} does not have the size of its visible image {visible}",
             expected=f"{width}×{height} px",
             got=f"{image.shape[1]}×{image.shape[0]} px",
-            remedy="use a registered pair of one size, or remove the pair",
+            remedy="use a registered pair of one size, align the two cameras (`ssvif align`), or remove the pair",
         )
 
 
-def _check_ids(path: Path, label: NDArray[np.uint8], descriptor: Descriptor) -> None:
+def check_ids(path: Path, label: NDArray[np.uint8], descriptor: Descriptor) -> None:
+    """Check that a label map holds the descriptor's class ids only.
+
+    Raises:
+        UserError: it holds others; they are named.
+    """
     known = {info.id for info in descriptor.classes} | {descriptor.ignore_index}
     unknown = [str(value) for value in np.flatnonzero(np.bincount(label.ravel())) if value not in known]
     if unknown:

@@ -60,6 +60,30 @@ def split_dataset(
             )
     found = find_pairs(descriptor, root)
     _compare_counts(descriptor, found)
+    return write_splits(descriptor, found, output, seed=seed, limit=limit)
+
+
+def write_splits(
+    descriptor: Descriptor,
+    found: dict[str, list[FoundPair]],
+    output: Path,
+    *,
+    seed: int,
+    limit: Mapping[str, int] | None = None,
+) -> dict[str, int]:
+    """Deal pairs as `split_dataset` does, and write splits.csv.
+
+    Args:
+        descriptor: the dataset's descriptor.
+        found: pairs per official split, or under "all".
+        output: the CSV to write.
+        seed: of the shuffling.
+        limit: most pairs per split.
+
+    Returns:
+        The number of pairs in each split that has some.
+    """
+    limit = limit or {}
     splits = _assign(descriptor, found, seed)
     splits = {split: _cut(pairs, limit.get(split), seed) for split, pairs in splits.items()}
     rows = [

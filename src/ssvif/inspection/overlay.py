@@ -1,0 +1,62 @@
+"""A picture that shows an alignment: the visible image's edges over the infrared one, before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssvif.inspection.structure import Grey, resample, shrink
+from ssvif.ops.alignment import Alignment, Matrix, resizing
+from ssvif.ops.choose import choose_evenly
+from ssvif.ops.files import write_png
+
+MOST_PAIRS = 3
+EDGE_SHARE = 0.07  # of the pixels, the strongest, are drawn as edges
+EDGE_COLOR = (255, 64, 48)
+BEYOND = (32, 48, 80)  # where the infrared camera sees nothing
+GAP_PX = 8
+LONGEST_PX = 640
+
+
+def write_overlay(path: Path, visible: Sequence[Grey], infrared: Sequence[Grey], alignment: Alignment) -> None:
+    """Write a PNG: a row for each of up to three pairs, plainly resized on the left, aligned on the right.
+
+    Args:
+        path: the PNG.
+        visible: (H,W) images of the alignment's visible size, or smaller ones of the same view.
+        infrared: likewise, as many.
+        alignment: of the two cameras.
+    """
+    rows = []
+    for place in choose_evenly(range(len(visible)), MOST_PAIRS):
+        edges = _edges_of(shrink(visible[place], LONGEST_PX))
+        plain = resizing(alignment.visible_size, alignment.infrared_size)
+        both = [_draw(edges, infrared[place], alignment, matrix) for matrix in (plain, alignment.array)]
+        gap = np.full((len(edges), GAP_PX, 3), 255, np.uint8)
+        rows += [np.concatenate([both[0], gap, both[1]], axis=1)]
+    between = np.full((GAP_PX, rows[0].shape[1], 3), 255, np.uint8)
+    write_png(path, np.concatenate([part for row in rows for part in (row, between)][:-1]))
+
+
+def _edges_of(image: Grey) -> NDArray[np.bool_]:
+    from scipy.ndimage import gaussian_gradient_magnitude
+
+    strength = gaussian_gradient_magnitude(image, 1.0)
+    edges: NDArray[np.bool_] = strength > max(float(np.quantile(strength, 1 - EDGE_SHARE)), 1e-6)
+    return edges
+
+
+def _draw(edges: NDArray[np.bool_], infrared: Grey, alignment: Alignment, matrix: Matrix) -> NDArray[np.uint8]:
+    size = (edges.shape[1], edges.shape[0])
+    own = (infrared.shape[1], infrared.shape[0])
+    look = resizing(alignment.infrared_size, own) @ matrix @ resizing(size, alignment.visible_size)
+    warped, inside = resample(infrared, look, (size[1], size[0]))
+    low, high = np.quantile(infrared, [0.01, 0.99])
+    grey = ((warped - low) / max(high - low, 1e-6) * 255).clip(0, 255).astype(np.uint8)
+    drawn = np.repeat(grey[..., None], 3, axis=2)
+    drawn[inside == 0] = BEYOND
+    drawn[edges] = EDGE_COLOR
+    return drawn
