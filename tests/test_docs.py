@@ -7,18 +7,22 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.main import get_command
 
 from ssvif.cli import app as cli
 from ssvif.config.runs import load_runs
-from ssvif.ops.files import images_by_stem, read_image
+from ssvif.data.scenes.render import render_scene
+from ssvif.ops.alignment import map_points, read_alignment
+from ssvif.ops.files import images_by_stem, read_image, write_png
 from ssvif.training.options import TrainingOptions
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = get_command(cli.app).commands
 OWN_MODEL = ROOT / "docs/own_model.md"
+OWN_CAMERAS = ROOT / "docs/own_cameras.md"
 QUICK = ["segmenter=b0", "classes=3", "epochs=1", "stages=one", "batch_size=2", "crop_px=32"]
 
 
@@ -61,7 +65,7 @@ def test_commands_on_the_pages_exist(line):
 
 
 def test_the_pages_name_commands_in_both_ways():
-    assert sum(each.startswith("ssvif fuse --") for each in commands_in(OWN_MODEL)) == 1
+    assert sum(each.startswith("ssvif fuse VIS IR --") for each in commands_in(OWN_MODEL)) == 1
     assert "ssvif --help" in commands_in(ROOT / "README.md")
     assert len(LINES) >= 10
 
@@ -139,3 +143,35 @@ def test_the_own_row_is_a_run(tmp_path):
     (run,) = load_runs(path, TrainingOptions())
     assert (run.name, run.kind) == ("my_fusion", "trained")
     assert run.training["fusion_model"] == "my_package.my_module:MyFusion"
+
+
+@pytest.fixture
+def cameras(tmp_path, monkeypatch):
+    """Two cameras of different resolution beside each other, and a descriptor of their pairs."""
+    for number in range(3):
+        scene = render_scene(number, 192, 256, "day")
+        write_png(tmp_path / f"cameras/visible/{number}.png", scene.visible)
+        write_png(tmp_path / f"cameras/infrared/{number}.png", np.roll(scene.infrared, (4, 6), axis=(0, 1))[::2, ::2])
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\ntitle: Mine\nfolder: cameras\nlayouts:\n"
+        "  - {visible: 'visible/{name}', infrared: 'infrared/{name}'}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_own_cameras_are_checked_aligned_and_packed(cameras, monkeypatch, capsys):
+    lines = [line for text in blocks(OWN_CAMERAS, "sh") for line in text.splitlines()]
+    assert len(lines) == 6
+    statuses = {}
+    for line in lines:
+        if "good.csv" in line and "pack" in line:  # the two sizes were errors, so the list is made by `split`
+            assert type_in(monkeypatch, "ssvif split --dataset mine.yaml --data-root . --output good.csv") == 0
+        statuses[line] = type_in(monkeypatch, line)
+        shown = capsys.readouterr()
+        # pairs of two sizes cannot be packed as they are, which --dataset asks for
+        assert statuses[line] == int("--fix-list" in line), shown.err
+    assert {each.name for each in cameras.iterdir()} >= {"findings.csv", "alignment.json", "alignment.png", "pairs.h5"}
+    matrix = read_alignment(cameras / "alignment.json").array
+    middle = map_points(matrix, np.array([[127.5, 95.5]]))[0]
+    assert middle == pytest.approx(((127.5 + 6) / 2, (95.5 + 4) / 2), abs=0.7)

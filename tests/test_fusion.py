@@ -44,20 +44,6 @@ def fuse_one(fuser, visible, infrared):
     return to_image(fuser(to_tensor(visible), to_tensor(infrared)))
 
 
-@pytest.fixture
-def folders(tmp_path):
-    """A folder each of three visible and infrared images of different sizes."""
-    for index, (height, width) in enumerate(((9, 14), (21, 8), (1, 1))):
-        write_png(tmp_path / "vi" / f"{index}.png", noise(index, height, width))
-        write_png(tmp_path / "ir" / f"{index}.png", noise(index + 10, height, width, 0))
-    return tmp_path
-
-
-def fuse(folder, fuser, name="fused"):
-    fusion.fuse_folders(folder / "vi", folder / "ir", folder / name, fuser)
-    return folder / name
-
-
 def test_every_pair_of_every_split_gets_an_image_of_its_size(pairs, tmp_path):
     fusion.fuse_pairs(pairs, tmp_path / "fused", fusion.baseline_fuser("average"))
     source = PairsFile(pairs)
@@ -133,81 +119,41 @@ def test_baselines_are_what_they_are_called():
         fusion.baseline_fuser("median")
 
 
-def test_folders_are_matched_by_stem(folders):
-    (folders / "ir" / "1.png").rename(folders / "ir" / "1.PNG")
-    fused = fuse(folders, fusion.baseline_fuser("visible"))
-    assert sorted(each.name for each in fused.iterdir()) == ["0.png", "1.png", "2.png"]
-    for path in fused.iterdir():
-        assert np.array_equal(read_image(path), read_image(folders / "vi" / path.name))
+@pytest.mark.parametrize("broken", [None, "write"])
+def test_what_fails_leaves_what_was_there(pairs, tmp_path, monkeypatch, broken):
+    """A network that cannot pad the pairs, or a write that fails in its thread."""
 
-
-def test_a_colour_infrared_image_is_its_luma(folders):
-    """As when packing, so that both ways give the same fused image."""
-    colour = noise(5, 9, 14)
-    write_png(folders / "ir" / "0.png", colour)
-    fused = read_image(fuse(folders, fusion.baseline_fuser("infrared")) / "0.png")
-    luma = (colour.astype(int) @ np.array([299, 587, 114]) + 500) // 1000
-    assert np.array_equal(fused, np.repeat(luma[..., None], 3, axis=2))
-
-
-def test_a_gray_visible_image_is_fused_too(folders):
-    write_png(folders / "vi" / "0.png", noise(5, 9, 14, 0))
-    assert read_image(fuse(folders, fusion.baseline_fuser("average")) / "0.png").shape == (9, 14, 3)
-
-
-def test_images_without_a_partner_are_named(folders):
-    write_png(folders / "ir" / "7.png", noise(5, 9, 14, 0))
-    (folders / "ir" / "1.png").unlink()
-    with pytest.raises(UserError, match="2 images have no partner: 1, 7"):
-        fuse(folders, fusion.baseline_fuser("average"))
-
-
-def test_a_pair_of_two_sizes_is_named_and_nothing_is_lost(folders):
-    before = fuse(folders, fusion.baseline_fuser("average"))
-    write_png(folders / "ir" / "1.png", noise(5, 20, 8, 0))
-    with pytest.raises(UserError, match=r"ir/1\.png has another size") as caught:
-        fuse(folders, fusion.baseline_fuser("visible"))
-    assert (caught.value.expected, caught.value.got) == ("8×21 pixels", "8×20")
-    assert sorted(each.name for each in before.iterdir()) == ["0.png", "1.png", "2.png"]
-    assert sorted(each.name for each in folders.iterdir()) == ["fused", "ir", "vi"]
-
-
-def test_a_pair_that_a_network_cannot_pad_is_named(folders):
-    with pytest.raises(UserError, match="The pair 1 cannot be fused by this network") as caught:
-        fuse(folders, fusion.model_fuser(build_fusion_model("emma"), CPU))
-    assert caught.value.got == "expected images of at least 9×9 pixels, got 21×8"
-    assert sorted(each.name for each in folders.iterdir()) == ["ir", "vi"]
-
-
-def test_a_damaged_image_is_named(folders):
-    path = folders / "ir" / "1.png"
-    path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(UserError, match=r"ir/1\.png cannot be read"):
-        fuse(folders, fusion.baseline_fuser("average"))
-    assert sorted(each.name for each in folders.iterdir()) == ["ir", "vi"]
-
-
-def test_a_failed_write_is_not_lost_in_its_thread(folders, monkeypatch):
     def fail(path, image):
         raise UserError(f"No space left while writing {path}")
 
-    monkeypatch.setattr(fusion, "write_png", fail)
-    with pytest.raises(UserError, match="No space left"):
-        fuse(folders, fusion.baseline_fuser("average"))
-    assert not (folders / "fused").exists()
+    def refuse(visible, infrared):
+        raise ValueError("expected images of at least 999×999 pixels")
+
+    fusion.fuse_pairs(pairs, tmp_path / "fused", fusion.baseline_fuser("average"))
+    before = {path.name: path.read_bytes() for path in (tmp_path / "fused").rglob("*.png")}
+    if broken:
+        monkeypatch.setattr(fusion, "write_png", fail)
+    with pytest.raises(UserError, match="No space left" if broken else r"The pair \w+ cannot be fused") as caught:
+        fusion.fuse_pairs(pairs, tmp_path / "fused", fusion.baseline_fuser("visible") if broken else refuse)
+    assert broken or caught.value.got == "expected images of at least 999×999 pixels"
+    assert {path.name: path.read_bytes() for path in (tmp_path / "fused").rglob("*.png")} == before
+    assert [each.name for each in tmp_path.iterdir()] == ["fused"]
 
 
-def test_equal_input_gives_equal_bytes(folders):
-    model = build_fusion_model("seafusion")
-    first, second = (fuse(folders, fusion.model_fuser(model, CPU), name) for name in ("first", "second"))
-    for path in first.iterdir():
-        assert path.read_bytes() == (second / path.name).read_bytes()
+def test_equal_input_gives_equal_bytes(pairs, tmp_path):
+    fuser = fusion.model_fuser(build_fusion_model("seafusion"), CPU)
+    for name in ("first", "second"):
+        fusion.fuse_pairs(pairs, tmp_path / name, fuser)
+    found = sorted((tmp_path / "first").rglob("*.png"))
+    assert len(found) == 10
+    for path in found:
+        assert path.read_bytes() == (tmp_path / "second" / path.relative_to(tmp_path / "first")).read_bytes()
 
 
-def test_new_images_take_the_old_ones_place(folders):
-    fuse(folders, fusion.baseline_fuser("average"))
-    write_png(folders / "fused" / "old.png", noise(0, 2, 2))
-    assert not (fuse(folders, fusion.baseline_fuser("visible")) / "old.png").exists()
+def test_new_images_take_the_old_ones_place(pairs, tmp_path):
+    write_png(tmp_path / "fused/test/old.png", noise(0, 2, 2))
+    fusion.fuse_pairs(pairs, tmp_path / "fused", fusion.baseline_fuser("visible"))
+    assert not (tmp_path / "fused/test/old.png").exists()
 
 
 def test_a_network_is_used_as_it_will_be_used():
@@ -236,25 +182,74 @@ def test_another_methods_test_images_are_taken_as_they_are(pairs, tmp_path):
 
 
 def test_another_methods_images_may_come_by_split(pairs, tmp_path):
-    write_images(pairs, tmp_path / "theirs", "train", "test")
+    write_images(pairs, tmp_path / "theirs", "train", "validation", "test")
     fusion.collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
-    assert len(list((tmp_path / "fused").rglob("*.png"))) == 8
+    assert len(list((tmp_path / "fused").rglob("*.png"))) == 10
 
 
-def test_a_missing_image_of_another_method_is_named(pairs, tmp_path):
-    write_images(pairs, tmp_path / "theirs", "test")
-    (tmp_path / "theirs" / "test1.png").unlink()
-    with pytest.raises(UserError, match="theirs lacks 1 fused images: test1"):
-        fusion.collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
+def test_our_validation_is_found_in_the_datasets_own_train_split(pairs, tmp_path):
+    write_images(pairs, tmp_path / "theirs", "train", "validation", "test")
+    for path in (tmp_path / "theirs/validation").iterdir():
+        path.rename(tmp_path / "theirs/train" / path.name)
+    (tmp_path / "theirs/validation").rmdir()
+    fusion.collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
+    made = {each.parent.name for each in (tmp_path / "fused").rglob("*.png")}
+    assert (made, len(list((tmp_path / "fused").rglob("*.png")))) == ({"train", "validation", "test"}, 10)
+
+
+def test_one_folder_may_hold_every_pair(pairs, tmp_path):
+    write_images(pairs, tmp_path / "splits", "train", "validation", "test")
+    (tmp_path / "theirs/all").mkdir(parents=True)
+    for path in (tmp_path / "splits").rglob("*.png"):
+        path.rename(tmp_path / "theirs/all" / path.name)
+    fusion.collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
+    assert len(list((tmp_path / "fused").rglob("*.png"))) == 10
+
+
+def test_everything_wrong_with_another_methods_images_is_told_at_once(pairs, tmp_path):
+    theirs = tmp_path / "theirs"
+    write_images(pairs, theirs, "train", "validation", "test")
+    before = sorted(path.name for path in (theirs / "train").iterdir())
+    (theirs / "test/test1.png").unlink()
+    for name in before[:2]:
+        write_png(theirs / "train" / name, noise(0, 30, 33))
+    (theirs / "train" / before[2]).write_bytes(b"no image")
+    write_png(theirs / "train/of_no_pair.png", noise(0, 30, 33))
+    with pytest.raises(UserError) as caught:
+        fusion.collect_images(pairs, theirs, tmp_path / "fused")
+    error = caught.value
+    assert error.what == f"{theirs} cannot be judged: 1 missing, 1 unreadable, 2 of another size"
+    assert error.expected == "an 8-bit image for each of 10 pairs, named like it and of its size"
+    assert error.got.startswith(f"missing: test/test1.png; unreadable: train/{before[2]} (")
+    assert f"of another size: train/{before[0]} (33×30 instead of" in error.got
+    assert "config/experiments/README.md" in error.remedy
     assert not (tmp_path / "fused").exists()
 
 
-def test_another_methods_image_of_another_size_is_named(pairs, tmp_path):
+def test_many_missing_images_are_counted_and_a_few_named(pairs, tmp_path):
+    write_png(tmp_path / "theirs/train/other.png", noise(0, 30, 33))
     write_images(pairs, tmp_path / "theirs", "test")
-    write_png(tmp_path / "theirs" / "test1.png", noise(0, 40, 40))
-    with pytest.raises(UserError, match=r"theirs/test1\.png has another size") as caught:
+    (tmp_path / "theirs/test").mkdir()
+    for path in (tmp_path / "theirs").glob("*.png"):
+        path.rename(tmp_path / "theirs/test" / path.name)
+    with pytest.raises(UserError, match=r"8 missing(?s:.*)and 5 more"):
         fusion.collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
-    assert (caught.value.expected, caught.value.got) == ("52×40 pixels", "40×40")
+
+
+def test_train_without_test_is_refused(pairs, tmp_path):
+    write_png(tmp_path / "theirs/train/other.png", noise(0, 30, 33))
+    with pytest.raises(UserError, match="theirs has no folder for the test images"):
+        fusion.collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
+
+
+def test_gray_images_stay_gray_and_are_told(pairs, tmp_path, caplog):
+    write_images(pairs, tmp_path / "theirs", "test")
+    size = PairsFile(pairs).size("test", "test1")
+    write_png(tmp_path / "theirs/test1.png", noise(0, *size, 0))
+    with caplog.at_level("INFO", logger="ssvif"):
+        fusion.collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
+    assert "1 of 2 images are gray" in caplog.text
+    assert np.array_equal(read_image(tmp_path / "fused/test/test1.png"), noise(0, *size, 0))
 
 
 def test_a_missing_folder_of_images_is_named(pairs, tmp_path):

@@ -4,21 +4,18 @@ import shutil
 import struct
 import time
 import zlib
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from typer.testing import CliRunner
 
-from reference.images import as_tensor, natural_triple
-from ssvif.cli import app as cli
-from ssvif.metrics.collection import METRICS, PAPER_SEVEN, STANDARD_SET, evaluate
+from reference.images import as_tensor, natural_triple, write_triples
+from ssvif.metrics.collection import METRICS, STANDARD_SET, evaluate
 from ssvif.ops.errors import UserError
 from ssvif.ops.files import write_png
-from ssvif.scoring import Measuring, choose_metrics, match_folders, score_folders, score_pairs
+from ssvif.scoring import Measuring, match_folders, score_folders, score_pairs
 
 SIZES = {"b_small": (70, 64), "a_large": (161, 170)}
 
@@ -30,10 +27,7 @@ def triples():
 
 @pytest.fixture
 def folders(tmp_path, triples):
-    for name, images in triples.items():
-        for folder, image in zip(("visible", "infrared", "fused"), images, strict=True):
-            write_png(tmp_path / folder / f"{name}.png", image)
-    return tuple(tmp_path / folder for folder in ("visible", "infrared", "fused"))
+    return write_triples(tmp_path, triples)
 
 
 @pytest.fixture
@@ -296,78 +290,6 @@ def test_ten_thousand_files_are_matched_in_seconds(tmp_path):
     with pytest.raises(UserError, match="infrared lacks 1 images: 01234"):
         match_folders(*folders)
     assert len(match_folders(*folders, only="*5")) == 1000
-
-
-@pytest.mark.parametrize(
-    ("names", "convention", "expected"),
-    [
-        ("", "both", STANDARD_SET),
-        ("", "paper", PAPER_SEVEN),
-        ("", "standard", ("en", "mi", "vif", "qabf", "ssim255", "ms_ssim255", "delta_e2000")),
-        ("all", "both", tuple(METRICS)),
-        (" mi, en,mi,", "both", ("mi", "en")),
-        ("ssim,ssim255,en", "paper", ("ssim", "en")),
-    ],
-)
-def test_metrics_are_chosen_by_name_and_convention(names, convention, expected):
-    assert choose_metrics(names, convention) == expected
-
-
-@pytest.mark.parametrize(
-    ("names", "convention", "says"),
-    [
-        ("en,nosuch", "both", "(?s)Unknown metric.*nosuch"),
-        ("all,en", "both", "(?s)Unknown metric.*all"),
-        ("en", "vifb", "(?s)Unknown convention.*vifb"),
-        ("ssim", "standard", "(?s)None of ssim is of the convention 'standard'.*ssim255"),
-    ],
-)
-def test_metrics_that_cannot_be_chosen_are_told(names, convention, says):
-    with pytest.raises(UserError, match=says):
-        choose_metrics(names, convention)
-
-
-def test_the_documentation_lists_every_metric_as_it_is():
-    text = (Path(__file__).parents[1] / "docs/metrics.md").read_text(encoding="utf-8")
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
-    listed = {row[0].strip("`"): (row[2], row[4], row[5], row[6]) for row in rows}
-    assert listed == {
-        name: (each.unit, each.better, each.convention, str(each.smallest_side)) for name, each in METRICS.items()
-    }
-
-
-@pytest.fixture
-def command(folders, tmp_path):
-    def call(*arguments):
-        named = [f"--{folder.name}={folder}" for folder in folders]
-        return CliRunner().invoke(cli.app, ["score", *named, f"--output={tmp_path / 'out.csv'}", *arguments])
-
-    return call
-
-
-def test_the_command_shows_a_summary_and_writes_the_file(command, tmp_path):
-    done = command("--convention=standard", "--only=a_*", "--device=cpu", "--workers=2")
-    assert done.exit_code == 0
-    names = [line.split()[0] for line in done.stdout.splitlines()]
-    assert names == ["metric", "en", "mi", "vif", "qabf", "ssim255", "ms_ssim255", "delta_e2000"]
-    assert [row["metric"] for row in read_rows(tmp_path / "out.csv")] == names[1:]
-
-
-def test_the_command_compares_with_another_file(command, folders, tmp_path):
-    assert command("--metrics=mi,en,delta_e76").exit_code == 0
-    (tmp_path / "out.csv").rename(tmp_path / "first.csv")
-    for folder in folders[:2]:
-        shutil.copy(folder / "a_large.png", folders[2] / "a_large.png")
-    done = command("--metrics=en,mi", f"--against={tmp_path / 'first.csv'}")
-    shown = done.stdout.partition("this − other")[2].splitlines()
-    assert [line.split()[0] for line in shown[1:4]] == ["metric", "en", "mi"]
-    assert all(line.endswith("2  no evidence") for line in shown[2:4])
-
-
-def test_the_command_reads_the_other_file_before_it_measures(command, tmp_path):
-    done = command(f"--against={tmp_path / 'gone.csv'}")
-    assert isinstance(done.exception, UserError)
-    assert not (tmp_path / "out.csv").exists()
 
 
 def test_values_repeat_exactly(triples):

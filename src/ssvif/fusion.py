@@ -16,7 +16,6 @@ from ssvif.data.method_folders import folder_of
 from ssvif.data.pairs import PairsFile
 from ssvif.models.base import FusionModel
 from ssvif.models.inference import INFERENCES
-from ssvif.ops.color import luma
 from ssvif.ops.errors import UserError, shorten
 from ssvif.ops.files import images_by_stem, read_image, write_folder_aside, write_png
 from ssvif.ops.levels import to_image, to_tensor
@@ -75,34 +74,6 @@ def fuse_pairs(pairs: Path, output: Path, fuser: Fuser) -> None:
         for split, name in names
     )
     _fuse_all(jobs, len(names), output, fuser)
-
-
-def fuse_folders(visible: Path, infrared: Path, output: Path, fuser: Fuser) -> None:
-    """Fuse two folders of images with equal stems into `output/{stem}.png`.
-
-    A colour infrared image counts as its luma, as when packing.
-
-    Raises:
-        UserError: a folder is missing or empty, a pair has one side only or two sizes.
-    """
-    left, right = images_by_stem(visible), images_by_stem(infrared)
-    if odd := sorted(left.keys() ^ right.keys()):
-        raise UserError(
-            f"{len(odd)} images have no partner: {shorten(odd)}",
-            expected=f"the same names in {visible} and {infrared}",
-            remedy="add the missing images or move the others away",
-        )
-    jobs = ((Path(f"{stem}.png"), *_read_pair(left[stem], right[stem])) for stem in sorted(left))
-    _fuse_all(jobs, len(left), output, fuser)
-
-
-def _read_pair(visible: Path, infrared: Path) -> tuple[Image, Image]:
-    left, right = read_image(visible), read_image(infrared)
-    if left.shape[:2] != right.shape[:2]:
-        raise _size_error(infrared, right, left.shape[:2])
-    if right.ndim == 3:
-        right = luma(torch.tensor(right).permute(2, 0, 1)[None])[0, 0].numpy()
-    return left, right
 
 
 def collect_images(pairs: Path, images: Path, output: Path) -> None:
@@ -193,13 +164,3 @@ def _fuse_one(fuser: Fuser, relative: Path, visible: Image, infrared: Image) -> 
         return fuser(to_tensor(visible), to_tensor(infrared))
     except ValueError as error:  # e.g. smaller than what the network can pad
         raise UserError(f"The pair {relative.stem} cannot be fused by this network", got=str(error)) from error
-
-
-def _size_error(path: Path, image: Image, expected: tuple[int, ...]) -> UserError:
-    height, width = image.shape[:2]
-    return UserError(
-        f"{path} has another size than its partner",
-        expected=f"{expected[1]}×{expected[0]} pixels",
-        got=f"{width}×{height}",
-        remedy="register or resize the images first; ssvif never resizes silently",
-    )

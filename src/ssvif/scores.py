@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,8 @@ NEEDED = ("pair_id", "metric", "value")
 SIGNIFICANT = 0.05
 ARROWS = {"up": "↑", "down": "↓"}
 NO_VALUE = "–"
+SUMMARY_TEXTS = (0, 1)  # name and title; the other columns are numbers
+COMPARISON_TEXTS = (0, 1, 8)  # and the verdict
 Scores = Mapping[str, Mapping[str, float | None]]
 
 
@@ -200,8 +202,8 @@ def summary_table(summaries: Mapping[str, MetricSummary], metrics: Mapping[str, 
     for name, found in summaries.items():
         each = found.summary
         cells = [_shown(each.mean), _shown(each.median), _shown(each.deviation)] if each else [NO_VALUE] * 3
-        rows.append([name, _title(name, metrics), *cells, _shown_interval(each), str(each.count if each else 0)])
-    return [*_aligned(rows), *_remarks(summaries)]
+        rows.append([name, title_of(name, metrics), *cells, _shown_interval(each), str(each.count if each else 0)])
+    return [*aligned(rows, SUMMARY_TEXTS), *_remarks(summaries)]
 
 
 def comparison_report(left_csv: Path, right_csv: Path, metrics: Mapping[str, Metric]) -> list[str]:
@@ -240,14 +242,26 @@ def comparison_table(comparisons: Mapping[str, Comparison], metrics: Mapping[str
     """
     rows = [["metric", "", "this", "other", "difference", "95 % interval", "p", "n", ""]]
     for name, each in comparisons.items():
-        difference = each.difference
-        numbers = [_shown(each.left), _shown(each.right), _shown(difference.mean, "+.4f")]
-        interval = _shown_interval(difference, "+.4f")
-        rows.append(
-            [name, _title(name, metrics), *numbers, interval, f"{each.p_value:.2g}", str(difference.count),
-             _verdict(each, metrics.get(name))]
-        )  # fmt: skip
-    return _aligned(rows)
+        means = (_shown(each.left), _shown(each.right))
+        rows.append([name, title_of(name, metrics), *means, *difference_cells(each, metrics.get(name))])
+    return aligned(rows, COMPARISON_TEXTS)
+
+
+def difference_cells(comparison: Comparison, metric: Metric | None) -> tuple[str, str, str, str, str]:
+    """Return what is shown of a paired difference: its mean, interval, p, number of images, and the verdict.
+
+    Args:
+        comparison: of two runs.
+        metric: what is known of the metric; without it the verdict is higher or lower.
+    """
+    difference = comparison.difference
+    return (
+        _shown(difference.mean, "+.4f"),
+        _shown_interval(difference, "+.4f"),
+        f"{comparison.p_value:.2g}",
+        str(difference.count),
+        _verdict(comparison, metric),
+    )
 
 
 def _to_number(row: Mapping[str, str], path: Path) -> float | None:
@@ -328,7 +342,8 @@ def _remarks(summaries: Mapping[str, MetricSummary]) -> list[str]:
     return lines
 
 
-def _title(name: str, metrics: Mapping[str, Metric]) -> str:
+def title_of(name: str, metrics: Mapping[str, Metric]) -> str:
+    """Return a metric's title with its better direction and unit; "" for one that is not known."""
     if name not in metrics:
         return ""
     metric = metrics[name]
@@ -346,10 +361,15 @@ def _shown_interval(summary: Summary | None, form: str = ".4f") -> str:
     return f"{summary.low:{form}} … {summary.high:{form}}"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]], texts: Collection[int]) -> list[str]:
+    """Return a table as lines: columns of one width, texts to the left and numbers to the right.
+
+    Args:
+        rows: cells, as many in each row.
+        texts: places of the columns that hold texts.
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    left = (0, 1, 8)  # name, title and verdict; the rest are numbers
     return [
-        "  ".join(f"{cell:{'<' if i in left else '>'}{widths[i]}}" for i, cell in enumerate(row)).rstrip()
+        "  ".join(f"{cell:{'<' if i in texts else '>'}{widths[i]}}" for i, cell in enumerate(row)).rstrip()
         for row in rows
     ]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -9,7 +10,7 @@ import yaml
 
 from ssvif.config.options import override, parse_options, read_yaml, to_json
 from ssvif.config.runs import KINDS, load_runs
-from ssvif.config.settings import check_tables, deep_merge, load_descriptor, load_settings
+from ssvif.config.settings import check_tables, deep_merge, load_descriptor, load_settings, locate, missing_files
 from ssvif.downstream.options import DetectionOptions, SegmentationOptions
 from ssvif.models.names import BASELINES, FUSION_MODELS
 from ssvif.ops.errors import UserError
@@ -384,6 +385,8 @@ def test_a_released_checkpoint_is_used_as_its_authors_do(tmp_path):
     [
         ("run|kind|fusion_model|checkpoint", "a|published|emma|", "needs the column `checkpoint`"),
         ("run|kind|fusion_model|checkpoint", "a|published|nonet|x.pth", "no released checkpoint of 'nonet'"),
+        ("run|kind|images", "a|images|x/{datset}/y", "x/{datset}/y holds {datset}, which stands for nothing"),
+        ("run|kind|fusion_model|checkpoint", "a|published|emma|{}.pth", "holds {}, which stands for nothing"),
         ("run|kind|checkpoint", "a|trained|x.pth", "`checkpoint` is for runs of kind 'published'"),
         ("run|kind|fusion_model|seeds", "a|baseline|average|1 2", "`seeds` is for runs of kind 'trained'"),
         ("run|inference", "a|nosuch", "unknown inference 'nosuch'"),
@@ -403,12 +406,53 @@ def test_a_wrong_row_is_named(tmp_path, columns, row, message):
 
 
 def test_tables_of_runs_and_of_the_configuration_must_agree(tmp_path):
-    settings = load_settings(LEAST | {"tables": {"3": {"datasets": ["scenes"]}}})
+    settings = load_settings(LEAST | {"tables": {"3": ["scenes"]}})
     runs = load_runs(write_table(tmp_path, "run|tables", "a|3", "b|4"), TrainingOptions())
-    with pytest.raises(UserError, match="run 'b': no table '4'"):
-        check_tables(settings, runs)
-    with pytest.raises(UserError, match=r"No run of .* stands in table 3"):
-        check_tables(settings, runs[2:])
-    check_tables(load_settings(LEAST), runs)
+    with pytest.raises(UserError, match="run 'b': there is no table '4'"):
+        check_tables(settings, runs, ["3"])
+    with pytest.raises(UserError, match=r"`tables` in the configuration: there is no table '3'"):
+        check_tables(settings, runs[1:], ["4"])
+    check_tables(settings, runs, ["3", "4", "5"])
     with pytest.raises(UserError, match="msrs is not among the datasets"):
-        load_settings(LEAST | {"tables": {"3": {"datasets": ["msrs"]}}})
+        load_settings(LEAST | {"tables": {"3": ["msrs"]}})
+
+
+def test_one_row_serves_several_datasets(tmp_path):
+    path = write_table(
+        tmp_path,
+        "run|kind|fusion_model|images|checkpoint",
+        "a|images||{data_root}/{folder}/published/A|",
+        "b|published|sage||{data_root}/{dataset}.pt",
+        "c|images||images of c|",
+    )
+    settings = load_settings(LEAST | {"data_root": str(tmp_path)})
+    runs = load_runs(path, TrainingOptions())
+    descriptors = {name: load_descriptor(ROOT / f"config/datasets/{name}.yaml") for name in ("msrs", "fmb")}
+    located = {(run.name, name): locate(run, settings, each) for run in runs for name, each in descriptors.items()}
+    assert located["a", "msrs"].images == f"{tmp_path}/MSRS/published/A"
+    assert located["b", "fmb"].checkpoint == located["b", "fmb"].source == f"{tmp_path}/fmb.pt"
+    assert located["c", "fmb"] == runs[2]
+    (tmp_path / "MSRS/published/A").mkdir(parents=True)
+    (tmp_path / "fmb.pt").touch()
+    assert missing_files(settings, runs, descriptors) == {
+        ("fmb", "a"): f"{tmp_path}/FMB/published/A",
+        ("msrs", "b"): f"{tmp_path}/msrs.pt",
+        ("msrs", "c"): "images of c",
+        ("fmb", "c"): "images of c",
+    }
+
+
+def test_nothing_is_missing_of_runs_that_are_made_here():
+    settings = load_settings(LEAST)
+    runs = load_runs(ROOT / "config/experiments/demo.tsv", TrainingOptions())
+    descriptors = {"scenes": load_descriptor(ROOT / "config/datasets/scenes.yaml")}
+    assert missing_files(settings, runs, descriptors) == {}
+
+
+def test_every_method_that_the_paper_compares_with_has_a_row():
+    settings = load_settings(read_yaml(ROOT / "config/paper.yaml"))
+    runs = load_runs(ROOT / settings.experiments, settings.training)
+    for table, name in (("1", "segmentation"), ("2", "fusion_metrics"), ("5", "detection")):
+        with (ROOT / f"config/published/{name}.csv").open(encoding="utf-8") as stream:
+            methods = {row["method"] for row in csv.DictReader(stream)} - {"SSVIF"}
+        assert methods == {run.title for run in runs if table in run.tables and run.source}

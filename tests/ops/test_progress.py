@@ -71,3 +71,27 @@ def test_a_terminal_gets_a_bar(monkeypatch, capsys):
 )
 def test_durations(seconds, text):
     assert format_seconds(seconds) == text
+
+
+def test_a_log_tells_how_many_a_second(clock, caplog):
+    with caplog.at_level(logging.INFO, "ssvif"):
+        for _ in track(range(4), "fusing", every_s=1, unit="frames"):
+            clock[0] += 0.5
+    assert [each.message for each in caplog.records] == [
+        "fusing 2/4, 2.0 frames/s, about 1 s left",
+        "fusing 4/4, 2.0 frames/s, about 0 s left",
+    ]
+
+
+def test_a_bar_tells_it_too(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def slowly():
+        for i in range(40):
+            time.sleep(0.02)
+            yield i
+
+    assert list(track(slowly(), "fusing", 40, unit="frames")) == list(range(40))
+    assert "frames/s" in capsys.readouterr().err

@@ -8,9 +8,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ssvif.data.layouts import ClassInfo, Descriptor, Layout
+from ssvif.report.pictures import Source
+
 PAIRS = ("001", "002", "003", "004 #4")
 HISTORY = ("epoch", "stage", "train_loss", "train_fusion", "validation_fusion", "train_consistency", "alpha")
 DIAGNOSTICS = ("live_classes", "class_entropy", "agreement", "collapsed")
+BOXES = ("pair_id", "class", "confidence", "x_min_px", "y_min_px", "x_max_px", "y_max_px")
 IOU = ("dataset", "run", "metric", "class", "value", "initial_weights")
 
 
@@ -70,3 +74,46 @@ def write_pseudo_labels(folder: Path) -> None:
         [("visible", 0.2), ("infrared", 0.625), ("row", 0), ("border", 1)],
     )
     picture(folder / "pseudo_labels/001 #1.png", np.zeros((8, 48, 3)))
+
+
+def make_results(folder: Path) -> Path:
+    """Write results/ with the scores of the runs `average` and `ours`."""
+    write_metrics(folder, "average", {"en": [6.0, 7.0], "delta_e76": [4.0, 5.0], "ms_ssim": ["", ""]})
+    write_metrics(folder, "ours", {"en": [7.0, 7.5], "delta_e76": [3.0, 3.5], "ms_ssim": ["", ""]})
+    write_iou(folder, "average", 0.5)
+    write_iou(folder, "ours", 0.7)
+    return folder
+
+
+def make_source(root: Path, results: Path, height: int = 24, width: int = 32) -> Source:
+    """Write a dataset of four pairs with labels and boxes, and what both runs made of them."""
+    generator = np.random.default_rng(0)
+    rows = []
+    for pair in PAIRS:
+        visible = generator.integers(0, 256, (height, width, 3))
+        label = generator.integers(0, 3, (height, width))
+        picture(root / f"vi/{pair}.png", visible)
+        picture(root / f"ir/{pair}.png", visible[..., 0])
+        picture(root / f"label/{pair}.png", label)
+        (root / f"{pair}.txt").write_text("0 0.5 0.5 0.25 0.5\n", encoding="utf-8")
+        rows.append(("test", pair, f"vi/{pair}.png", f"ir/{pair}.png", f"label/{pair}.png", f"{pair}.txt"))
+        for run in ("average", "ours"):
+            picture(results / f"toy/{run}/fused/test/{pair}.png", visible // 2)
+            picture(results / f"toy/{run}/segmentation/predictions/{pair}.png", label)
+    rows.append(("train", "000", "vi/none.png", "ir/none.png", "", ""))
+    write(root / "splits.csv", ("split", "pair_id", "visible", "infrared", "label", "boxes"), rows)
+    write(results / "toy/ours/detection/boxes.csv", BOXES, [("001", "person", 0.876, 8, 6, 16, 18)])
+    descriptor = Descriptor(
+        "toy",
+        "Toy & Co",
+        "toy",
+        (Layout("vi/{name}", "ir/{name}"),),
+        classes=(
+            ClassInfo(0, "sky", (10, 20, 30)),
+            ClassInfo(1, "person", (200, 0, 0)),
+            ClassInfo(2, "bike", (0, 200, 0)),
+        ),
+        background_id=0,
+        detection_classes=("person",),
+    )
+    return Source(descriptor=descriptor, splits=root / "splits.csv", root=root)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,11 +11,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from report.made_results import IOU, PAIRS, picture, write, write_gradients, write_history, write_pseudo_labels
+from report.made_results import (
+    BOXES,
+    IOU,
+    PAIRS,
+    picture,
+    write,
+    write_gradients,
+    write_history,
+    write_pseudo_labels,
+)
 from ssvif.ops.choose import choose_evenly
 from ssvif.ops.errors import UserError
-from ssvif.report.page import make_page
+from ssvif.ops.files import write_json
+from ssvif.report.layout import Cell, Heading, Row, Sheet, Table
+from ssvif.report.page.site import make_page
 from ssvif.report.runs import RunLabel
+from ssvif.report.sheets import write_sheet
 from ssvif.report.tables import make_tables
 
 RUNS = {"toy": [RunLabel("average"), RunLabel("ours", "Ours <b>")]}
@@ -57,39 +70,89 @@ def build(results, source, tmp_path):
     return run
 
 
+def read(page, name):
+    return Reader((page.parent / name).read_text(encoding="utf-8"))
+
+
+def data_of(page, kind):
+    """Return what a script of the page's data assigns."""
+    text = (page.parent / f"data/{kind}_toy.js").read_text(encoding="utf-8")
+    head, _, value = text.partition(' = {"')
+    assert head.endswith(f'(SSVIF.{kind} ??= {{}})["toy"]')
+    return json.loads('{"' + value.rstrip(";\n"))
+
+
+def texts(reader):
+    return " ".join(" ".join(reader.text).split())
+
+
+PAGES = ("index.html", "gallery_toy.html", "runs/toy/average.html", "runs/toy/ours.html")
+
+
 def test_every_link_resolves_and_nothing_comes_from_outside(build, results):
     write_history(results / "toy/ours")
     write_gradients(results / "toy/ours")
     write_pseudo_labels(results / "toy/ours")
-    reader, page = build()
-    assert len(reader.links) > 20
-    for link in reader.links:
-        if link.startswith("#"):
-            assert link[1:] in reader.ids
-        else:
-            assert (page.parent / unquote(link)).is_file(), link
-    assert not re.search(r"https?://|//cdn|@import|url\(", page.read_text())
-    linked = {unquote(link) for link in reader.links}
+    _, page = build()
+    linked = set()
+    for name in PAGES:
+        reader, path = read(page, name), page.parent / name
+        assert len(reader.links) > 8
+        for link in reader.links:
+            target, _, part = link.partition("#")
+            if target.startswith("data:"):
+                continue
+            if target:
+                file = (path.parent / unquote(target)).resolve()
+                assert file.is_file(), link
+                linked.add(file.relative_to(page.parent.resolve()).as_posix())
+            elif part != "main":
+                assert part in reader.ids, link
+        assert not re.search(r"https?://|//cdn|@import|url\(", path.read_text())
+    for path in (page.parent / "assets").iterdir():
+        assert not re.search(r"fetch\(|import\(|XMLHttp|@import|url\(", path.read_text()), path.name
     present = {path.relative_to(page.parent).as_posix() for path in page.parent.rglob("*") if path.is_file()}
-    assert present - {"index.html"} <= linked
+    assert {path for path in present - linked if not path.startswith(("pictures/", "thumbnails/"))} == set()
+
+
+def test_every_picture_that_a_script_may_ask_for_is_there_and_no_other(build):
+    _, page = build()
+    shown = data_of(page, "pictures")
+    wanted = set()
+    for pair in shown["pairs"]:
+        for place, source in enumerate(shown["sources"]):
+            if place not in pair["absent"]:
+                wanted.add(f"pictures/toy/{pair['id']}/{source['key']}{pair['suffix']}")
+                wanted.add(f"thumbnails/toy/{pair['id']}/{source['key']}.jpg")
+            if place in pair["segmented"]:
+                wanted.add(f"pictures/toy/{pair['id']}/{source['key'].replace('run_', 'classes_')}.png")
+        wanted |= {f"pictures/toy/{pair['id']}/truth.png"} if pair["truth"] else set()
+    folders = [page.parent / "pictures", page.parent / "thumbnails"]
+    paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert {path.relative_to(page.parent).as_posix() for path in paths} == wanted
 
 
 def test_gradients_and_pseudo_labels_are_told(build, results):
     write_gradients(results / "toy/ours")
     write_pseudo_labels(results / "toy/ours")
-    text = " ".join(" ".join(build()[0].text).split())
-    assert "+0.3 (-0.197 to +0.797)" in text
-    assert "2 classes occur in these validation pairs, the largest on 75% of the pixels" in text
-    assert "visible brightness 20%, heat 62%, height in the image 0%, distance to the border 100%" in text
+    write_history(results / "toy/ours")
+    reader, page = build()
+    run = texts(read(page, "runs/toy/ours.html"))
+    for text in (texts(reader), run):
+        assert "+0.3 (-0.197 to +0.797)" in text
+    assert "2 classes occur in these validation pairs, the largest on 75% of the pixels" in run
+    assert "visible brightness 20%, heat 62%, height in the image 0%, distance to the border 100%" in run
+    assert "classes occur" not in texts(read(page, "runs/toy/average.html"))
 
 
-def test_ids_are_unique_and_pictures_are_described_and_lazy(build):
-    reader, _ = build()
-    assert len(reader.ids) == len(set(reader.ids))
-    assert all("alt" in image for image in reader.images)
-    described = [image for image in reader.images if image.get("class") not in ("overlay", "curves")]
-    assert described
-    assert all(image["alt"] and image["loading"] == "lazy" for image in described)
+def test_ids_are_unique_and_pictures_are_described(build, results):
+    write_history(results / "toy/ours")
+    _, page = build()
+    for name in PAGES:
+        reader = read(page, name)
+        assert len(reader.ids) == len(set(reader.ids))
+        assert all(image["alt"] for image in reader.images)
+    assert len(read(page, "index.html").images) > 1
 
 
 def test_tables_curves_and_settings_are_on_the_page(build, results):
@@ -103,28 +166,93 @@ def test_tables_curves_and_settings_are_on_the_page(build, results):
     text = " ".join(reader.text)
     for words in ("A title", "Toy & Co", "Ours <b>", "MS-SSIM (L=1)", "training.crop_px", "assumed", "make demo"):
         assert words in text
-    assert "<strong>7.250</strong>" in page.read_text()
-    assert (page.parent / "figures/curves_toy.svg").is_file()
+    assert '<span class="measured best">7.250</span>' in page.read_text()
+    assert (page.parent / "curves/toy/all_1.svg").is_file()
+    assert (page.parent / "curves/toy/run_ours.svg").is_file()
+    assert not (page.parent / "curves/toy/run_average.svg").exists()
     assert "No detection scores" in text
     assert "warning" not in reader.classes
 
 
-def test_each_pair_shows_sources_runs_classes_and_boxes(build):
-    reader, page = build()
-    assert reader.classes.count("pair") == len(PAIRS)
-    assert reader.classes.count("column") == len(PAIRS) * 4
-    assert reader.classes.count("overlay") == len(PAIRS) * 4
-    text = page.read_text()
-    assert "left:25.0%;top:25.0%;width:25.0%;height:50.0%" in text
-    assert "person 0.88" in text
-    assert reader.classes.count("box") == len(PAIRS) * 2 + 1, "labelled on both sources, one found box"
-    assert "no predicted boxes" in text, "the average never went through the detector"
+def test_a_run_tells_its_settings_environment_and_what_is_assumed(build, results):
+    record = {
+        "settings": {"crop_px": 64, "segmenter": "b0", "weights": ""},
+        "versions": {"torch": "2.15.0", "numpy": "2.4"},
+        "peak_memory_mb": 976,
+        "wall_time_s": 179.3,
+        "collapsed": False,
+    }
+    write_json(results / "toy/ours/record.json", record)
+    write_json(results / "toy/ours/segmentation/record.json", {"settings": {"crop_px": 3}})
+    _, page = build(assumed={"crop_px": "128 (the printed number is lost)"})
+    text = texts(read(page, "runs/toy/ours.html"))
+    assert "crop_px assumed 64 128 (the printed number is lost)" in text
+    assert "crop_px 3" in text, "a setting of another stage that only shares the name is not assumed"
+    for words in (
+        "numpy 2.4 · torch 2.15.0",
+        "peak memory 976 MB",
+        "wall time 2 min 59 s",
+        "collapsed no",
+        "weights –",
+    ):
+        assert words in text
+    assert "EN ↑ 7.250 7.250 (Ours <b>)" in text
+    assert "This run has no record" in texts(read(page, "runs/toy/average.html"))
+
+
+def test_a_damaged_record_is_named(build, results):
+    (results / "toy/ours/record.json").write_text("[1, 2", encoding="utf-8")
+    with pytest.raises(UserError, match=r"ours/record\.json cannot be read as a record"):
+        build()
+
+
+def test_the_papers_tables_and_figures_come_along(build, tmp_path):
+    cell = Cell("1.50", 1, 1.5, "±0.10", "1.40", 1, "+0.10")
+    table = Table(
+        "1_toy", "Toy", "", "toy", (Heading("VIF", "VIF", "↑", metric="vif"),), (Row("A <1>", (cell,), ("ours",)),)
+    )
+    write_sheet(tmp_path / "tables", Sheet("table_1", "I", "Quality", "A caption.", (table,), ("A note.",)))
+    picture(tmp_path / "figures/fusion_toy.png", np.zeros((20, 2000, 3)))
+    picture(tmp_path / "figures/fusion_toyland.png", np.zeros((20, 30, 3)))
+    reader, page = build(figures=tmp_path / "figures")
+    assert "Table I. Quality" in texts(reader)
+    assert "A <1> 1.50 ±0.10 1.40 (+0.10)" in texts(reader)
+    assert (page.parent / "tables/table_1.tex").is_file()
+    with Image.open(page.parent / "figures/fusion_toy.jpg") as preview:
+        assert preview.size == (1600, 16)
+    assert not (page.parent / "figures/fusion_toyland.png").exists(), "of another dataset"
+
+
+def test_each_pair_has_sources_runs_classes_and_boxes(build):
+    _, page = build()
+    shown = data_of(page, "pictures")
+    assert [pair["id"] for pair in shown["pairs"]] == list(PAIRS)
+    assert [source["title"] for source in shown["sources"]] == ["Visible", "Infrared", "average", "Ours <b>"]
+    for pair in shown["pairs"]:
+        assert pair["segmented"] == [2, 3]
+        assert pair["truth"] is True
+        assert pair["trueBoxes"] == [[0, None, 37.5, 25.0, 25.0, 50.0]]
+    assert [pair["boxes"] for pair in shown["pairs"]] == [{"3": [[0, 0.88, 25.0, 25.0, 25.0, 50.0]]}, {}, {}, {}]
     with Image.open(page.parent / "pictures/toy/001/classes_ours.png") as overlay:
         assert overlay.mode == "P"
         pixels = np.asarray(overlay.convert("RGBA"))
         indices = np.asarray(overlay)
     assert (pixels[indices == 0, 3] == 0).all()
     assert (pixels[indices == 1] == (200, 0, 0, 255)).all()
+
+
+def test_each_image_has_its_scores(build):
+    _, page = build()
+    scores = data_of(page, "scores")
+    assert scores["pairs"] == list(PAIRS)
+    assert [metric["name"] for metric in scores["metrics"]] == ["en", "delta_e76"], "one without a value has no diagram"
+    assert scores["values"]["en"] == [[6.0, 7.0, None, None], [7.0, 7.5, None, None]]
+
+
+def test_a_box_of_a_class_that_the_dataset_does_not_know_keeps_its_name(build, results):
+    write(results / "toy/ours/detection/boxes.csv", BOXES, [("002", "kite", 0.5, 0, 0, 16, 12)])
+    _, page = build()
+    assert data_of(page, "pictures")["pairs"][1]["boxes"] == {"3": [["kite", 0.5, 0.0, 0.0, 50.0, 50.0]]}
 
 
 def test_pictures_keep_their_pixels(build, results):
@@ -134,12 +262,15 @@ def test_pictures_keep_their_pixels(build, results):
     assert (np.asarray(Image.open(shown)) == np.asarray(Image.open(fused))).all()
 
 
-def test_large_pictures_become_jpeg(build, results):
+def test_large_pictures_become_jpeg_with_small_thumbnails(build, results, source):
     large = np.tile(np.arange(512, dtype=np.uint8) // 2, (384, 1))
+    picture(source.root / "vi/001.png", large)
     picture(results / "toy/ours/fused/test/001.png", large)
     _, page = build()
     with Image.open(page.parent / "pictures/toy/001/run_ours.jpg") as shown:
         assert np.abs(np.asarray(shown).astype(int) - large).max() < 8
+    with Image.open(page.parent / "thumbnails/toy/001/run_ours.jpg") as thumbnail:
+        assert thumbnail.size == (208, 156)
 
 
 def test_a_dataset_without_labels_says_so(build, results, source):
@@ -148,39 +279,49 @@ def test_a_dataset_without_labels_says_so(build, results, source):
         for path in (results / f"toy/{run}/segmentation/predictions").iterdir():
             path.unlink()
     (results / "toy/ours/detection/boxes.csv").unlink()
-    reader, _ = build()
+    reader, page = build()
     text = " ".join(reader.text)
     for sentence in ("No segmentation scores", "No detection scores", "No curves"):
         assert sentence in text
-    assert not {"overlay", "box", "curves", "segmentation", "detection"} & set(reader.classes)
+    assert "curves" not in reader.classes
+    shown = data_of(page, "pictures")
+    assert shown["classes"] == shown["boxes"] == []
+    assert not any(pair["truth"] or pair["segmented"] or "trueBoxes" in pair for pair in shown["pairs"])
 
 
 def test_a_missing_fused_image_is_told(build, results):
     (results / "toy/ours/fused/test/002.png").unlink()
-    reader, _ = build()
-    assert " ".join(reader.text).count("no fused image") == 1
+    _, page = build()
+    assert [pair["absent"] for pair in data_of(page, "pictures")["pairs"]] == [[], [3], [], []]
+    assert data_of(page, "scores")["unpictured"] == [[], ["002"]]
 
 
 def test_a_collapse_is_loud(build, results):
     write_history(results / "toy/ours", collapsed=True)
-    reader, _ = build()
-    assert "warning" in reader.classes
-    assert "Ours <b>: the pseudo label collapsed into one class (2 epochs, 6 to 7)" in " ".join(reader.text)
+    reader, page = build()
+    sentence = "Ours <b>: the pseudo label collapsed into one class (2 epochs, 6 to 7)"
+    for found in (reader, read(page, "runs/toy/ours.html")):
+        assert "warning" in found.classes
+        assert sentence in " ".join(found.text)
+    assert "warning" not in read(page, "runs/toy/average.html").classes
 
 
 def test_only_most_pairs_are_shown(build):
     reader, page = build(most_pairs=2)
-    assert reader.classes.count("pair") == 2
+    assert len(data_of(page, "pictures")["pairs"]) == 2
+    assert data_of(page, "scores")["unpictured"] == [["002", "003"]] * 2
     assert sorted(path.name for path in (page.parent / "pictures/toy").iterdir()) == ["001", "004 #4"]
-    assert "2 of 4 test pairs" in " ".join(reader.text)
+    assert "2 of 4 test pairs" in texts(reader)
+    assert "all 4 test pairs" in texts(build()[0])
 
 
 def test_equal_inputs_give_equal_bytes(build, results):
     write_history(results / "toy/ours")
     _, first = build("first")
     _, second = build("second")
-    for path in (path for path in first.parent.rglob("*") if path.is_file()):
-        assert path.read_bytes() == (second.parent / path.relative_to(first.parent)).read_bytes()
+    paths = [path.relative_to(first.parent) for path in first.parent.rglob("*") if path.is_file()]
+    assert len(paths) > 40
+    assert all((first.parent / path).read_bytes() == (second.parent / path).read_bytes() for path in paths)
 
 
 def test_the_page_replaces_an_older_one_but_no_other_folder(build, tmp_path):
@@ -210,8 +351,7 @@ def test_a_dataset_without_its_source_is_named(results, tmp_path):
 
 
 def test_bad_boxes_are_named(build, results):
-    columns = ("pair_id", "class", "confidence", "x_min_px", "y_min_px", "x_max_px", "y_max_px")
-    write(results / "toy/ours/detection/boxes.csv", columns, [("001", "person", "", 8, 6, 16, 18)])
+    write(results / "toy/ours/detection/boxes.csv", BOXES, [("001", "person", "", 8, 6, 16, 18)])
     with pytest.raises(UserError, match=r"boxes\.csv holds a value that is not a number"):
         build()
 
@@ -224,6 +364,6 @@ def test_pairs_are_chosen_evenly(count, most, chosen):
 
 
 def test_the_report_imports_neither_torch_nor_models():
-    code = "import sys, ssvif.report.page; print(sorted({'torch', 'h5py', 'pandas', 'scipy'} & set(sys.modules)))"
+    code = "import sys, ssvif.report.page.site; print(sorted({'torch', 'h5py', 'pandas', 'scipy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

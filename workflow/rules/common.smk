@@ -1,4 +1,5 @@
 # The configuration, checked before anything runs, and what the rules ask of it.
+import hashlib
 import os
 import shlex
 import sys
@@ -9,20 +10,26 @@ from snakemake.exceptions import WorkflowError
 from ssvif.config.options import override, to_json
 from ssvif.config.runs import load_runs
 from ssvif.config.settings import (
-    check_files,
     check_tables,
     load_descriptor,
     load_settings,
+    locate,
+    missing_files,
 )
+from ssvif.config.tables import load_sheet_specs
 from ssvif.data.layouts import descriptor_to_json
+from ssvif.data.method_folders import folder_of
 from ssvif.models.names import network_fingerprint
 from ssvif.ops.errors import UserError
 from ssvif.ops.fingerprint import files_fingerprint, fingerprint
+from ssvif.report.specs import EFFICIENCY, RUN_FILES
 
 # `ssvif` is found beside this Python, whether or not an environment is active
 os.environ["PATH"] = os.pathsep.join(
     [str(Path(sys.executable).parent), os.environ["PATH"]]
 )
+
+PUBLISHED = Path("config/published")
 
 try:
     SETTINGS = load_settings(
@@ -35,14 +42,17 @@ try:
         name: load_descriptor(Path("config/datasets") / f"{name}.yaml")
         for name in SETTINGS.datasets
     }
-    check_tables(SETTINGS, RUNS.values())
-    check_files(SETTINGS, RUNS.values())
+    SPECS = load_sheet_specs(PUBLISHED / "tables.yaml")
+    check_tables(SETTINGS, RUNS.values(), SPECS.tables)
+    MISSING = missing_files(SETTINGS, RUNS.values(), DESCRIPTORS)
 except UserError as error:
     raise WorkflowError(str(error))
 
 RESULTS = SETTINGS.results
 LOGS, BENCHMARKS, STATES = RESULTS / "logs", RESULTS / "benchmarks", RESULTS / ".state"
 TABLES, REPORT = RESULTS / "tables", RESULTS / "report"
+FIGURES = RESULTS / "figures"
+HOW_TO_GET = "config/experiments/README.md says where to get it"
 HAS_GPU = SETTINGS.device != "cpu" and (
     SETTINGS.device == "cuda" or Path("/dev/nvidiactl").exists()
 )
@@ -102,8 +112,19 @@ def fuse_code(wildcards):
     return network_fingerprint("", "ssvif.fusion")
 
 
+def located(dataset, run):
+    """The run with its paths as they are for one dataset."""
+    return locate(run, SETTINGS, DESCRIPTORS[dataset])
+
+
+def is_there(dataset, run):
+    """Whether the images or the checkpoint that a run is made of lie where it says; others need none."""
+    return (dataset, run.name) not in MISSING
+
+
 def fuse_inputs(wildcards):
-    folder, run = RESULTS / wildcards.dataset, RUNS[wildcards.run]
+    dataset = wildcards.dataset
+    folder, run = RESULTS / dataset, located(dataset, RUNS[wildcards.run])
     given = {
         "trained": {"model": folder / run.name / "model.safetensors"},
         "published": {"checkpoint": run.checkpoint},
@@ -114,7 +135,7 @@ def fuse_inputs(wildcards):
 
 
 def fuse_method(wildcards):
-    run = RUNS[wildcards.run]
+    run = located(wildcards.dataset, RUNS[wildcards.run])
     model = RESULTS / wildcards.dataset / run.name / "model.safetensors"
     arguments = {
         "trained": ["--model", model, "--inference", run.inference],
@@ -128,12 +149,10 @@ def fuse_method(wildcards):
     return shlex.join(map(str, arguments[run.kind]))
 
 
-def trains_downstream(run):
+def trains_downstream(dataset, run):
     """Another method's images can train a segmenter only if there are some of the training pairs."""
-    return run.kind != "images" or Path(run.images, "train").is_dir()
-
-
-FILES = {"segmentation": "segmentation/iou.csv", "detection": "detection/ap.csv"}
+    images = Path(located(dataset, run).images)
+    return run.kind != "images" or folder_of(images, "train") is not None
 
 
 def possible_scores(dataset):
@@ -160,36 +179,47 @@ def possible_scores(dataset):
     return [stage for stage in wanted if annotated[stage]], left_out
 
 
+def table_datasets(table):
+    """The datasets that one of the paper's tables shows in this configuration."""
+    return SETTINGS.tables.get(table) or SPECS.datasets_of(table, SETTINGS.datasets)
+
+
+def stands_in(table, run):
+    return table in SPECS.tables_of(run.name, run.tables)
+
+
 def wanted_of(run):
-    """(dataset, downstream scores) of a run: what its tables show; everything if it stands in none."""
+    """(dataset, scores) of a run: fusion metrics and what its tables show; everything if its row names none."""
+    if not run.tables:
+        return dict.fromkeys(DESCRIPTORS, set(RUN_FILES))
     found = {}
-    for table in map(SETTINGS.tables.get, run.tables):
-        for dataset in table.datasets if table else ():
-            found.setdefault(dataset, set()).update(table.scores)
-    return (
-        found if run.tables and SETTINGS.tables else dict.fromkeys(DESCRIPTORS, FILES)
-    )
+    for table in SPECS.tables_of(run.name, run.tables):
+        for dataset in table_datasets(table):
+            scores = found.setdefault(dataset, {"fusion_metrics"})
+            scores.update(SPECS.tables[table].sources)
+    return found
 
 
-def score_files(dataset, run, stages):
-    stages = [
-        stage
-        for stage in possible_scores(dataset)[0]
-        if stage in stages and trains_downstream(run)
+def score_files(dataset, run, scores):
+    """Those of a run's scores that the dataset and the run allow."""
+    trains = possible_scores(dataset)[0] if trains_downstream(dataset, run) else []
+    return [
+        RESULTS / dataset / run.name / file
+        for score, file in RUN_FILES.items()
+        if score in scores and (score == "fusion_metrics" or score in trains)
     ]
-    folder = RESULTS / dataset / run.name
-    return [folder / "fusion_metrics.csv", *(folder / FILES[stage] for stage in stages)]
 
 
 def table_scores(table):
     """What one of the paper's tables needs."""
-    settings = SETTINGS.tables[table]
-    return [
+    sources = SPECS.tables[table].sources
+    costs = [RESULTS / "efficiency.csv"] if EFFICIENCY in sources else []
+    return costs + [
         file
-        for dataset in settings.datasets
+        for dataset in table_datasets(table)
         for run in RUNS.values()
-        if table in run.tables
-        for file in score_files(dataset, run, settings.scores)
+        if stands_in(table, run) and is_there(dataset, run)
+        for file in score_files(dataset, run, sources)
     ]
 
 
@@ -197,22 +227,47 @@ def label_runs(table=None):
     """`--run` arguments of all runs, or of those in a table."""
     return [
         f"--run={dataset}/{run.name}={run.title}"
-        for dataset in (SETTINGS.tables[table].datasets if table else RUNS_OF)
-        for run in RUNS_OF[dataset]
-        if not table or table in run.tables
+        for dataset in (table_datasets(table) if table else RUNS_OF)
+        for run in RUNS_OF.get(dataset, ())
+        if not table or stands_in(table, run)
     ]
 
 
+def label_datasets(datasets):
+    return [f"--title={name}={DESCRIPTORS[name].title}" for name in datasets]
+
+
+# the paper's nine, and others that a run names
+TABLE_NAMES = [
+    name
+    for name, spec in SPECS.tables.items()
+    if spec.number or any(name in run.tables for run in RUNS.values())
+]
+PAPER_NUMBERS = hashlib.sha256(
+    b"".join(path.read_bytes() for path in sorted(PUBLISHED.iterdir()))
+).hexdigest()[:16]
 RUNS_OF = {
     dataset: runs
     for dataset in DESCRIPTORS
-    if (runs := [run for run in RUNS.values() if dataset in wanted_of(run)])
+    if (
+        runs := [
+            run
+            for run in RUNS.values()
+            if dataset in wanted_of(run) and is_there(dataset, run)
+        ]
+    )
 }
 ALL_SCORES = [
     file
     for dataset, runs in RUNS_OF.items()
     for run in runs
     for file in score_files(dataset, run, wanted_of(run)[dataset])
+]
+SCORE_TABLES = [
+    f"{score}_{dataset}"
+    for dataset, runs in RUNS_OF.items()
+    for score, file in RUN_FILES.items()
+    if any(RESULTS / dataset / run.name / file in ALL_SCORES for run in runs)
 ]
 TRAINED = [
     RESULTS / dataset / run.name
@@ -238,9 +293,50 @@ PRODUCTS = [
     ),
     *(folder / "model.safetensors" for folder in TRAINED),
 ]
+
+
+def counted_network(run):
+    """A run's network and channels as `ssvif complexity` counts them; none for an average or for images."""
+    if run.kind == "trained":
+        options = training_options(run.name)
+        return f"{options.fusion_model}/{options.channels}"
+    return f"{run.fusion_model}/1" if run.kind == "published" else None  # as released
+
+
+def figure_arguments():
+    """Which pairs the figures show, and what networks the runs are, for their costs."""
+    pairs = SETTINGS.report.figure_pairs
+    shown = (
+        [f"--pairs={pairs}"]
+        if isinstance(pairs, int)
+        else [f"--pair={each}" for each in pairs]
+    )
+    return shown + [
+        f"--network={name}/{run.name}={network}"
+        for name, runs in RUNS_OF.items()
+        for run in runs
+        if (network := counted_network(run))
+    ]
+
+
+# with what Table IV shows: three networks, with one channel and with three
+NETWORKS = [
+    *("swinfusion", "emma", "seafusion"),
+    *sorted(set(filter(None, map(counted_network, RUNS.values())))),
+]
 LEFT_OUT = [line for name in RUNS_OF for line in possible_scores(name)[1]]
 LEFT_OUT += [
-    f"{run.images} has no folder 'train': {run.name} is not segmented or detected on."
-    for run in RUNS.values()
-    if not trains_downstream(run)
+    f"{located(dataset, run).images} holds no images of the training pairs: {run.title} is not"
+    f" segmented or detected on {DESCRIPTORS[dataset].title}."
+    for dataset, runs in RUNS_OF.items()
+    for run in runs
+    if not trains_downstream(dataset, run)
 ]
+LEFT_OUT += [
+    f"{run.title} is left out on {', '.join(DESCRIPTORS[name].title for name in lacking)}: no"
+    f" {', '.join(dict.fromkeys(MISSING[name, run.name] for name in lacking))}; {HOW_TO_GET}."
+    for run in RUNS.values()
+    if (lacking := [name for name in wanted_of(run) if not is_there(name, run)])
+]
+if not RUNS_OF:
+    raise WorkflowError("No run is left.", *LEFT_OUT)

@@ -1,42 +1,67 @@
-# Tables of all runs and the page that shows them.
-
-TITLE_ARGUMENTS = [
-    f"--title={name}={descriptor.title}" for name, descriptor in DESCRIPTORS.items()
-]
+# Tables of all runs, the figures, and the page that shows them.
 
 
-rule tables:
+rule efficiency:
+    output:
+        RESULTS / "efficiency.csv",
+    log:
+        LOGS / "efficiency.log",
+    benchmark:
+        BENCHMARKS / "efficiency.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        networks=NETWORKS,
+        code=fingerprint("ssvif.complexity"),
+        own=[
+            network_fingerprint(each.rpartition("/")[0])
+            for each in NETWORKS
+            if ":" in each
+        ],
+    message:
+        "Counting what the networks cost"
+    shell:
+        "ssvif complexity {params.networks:q} --keep-going --device cpu --output {output:q} > {log:q} 2>&1"
+
+
+rule score_tables:
     input:
         scores=ALL_SCORES,
         gradients=GRADIENTS,
     output:
         report(
-            directory(TABLES),
-            patterns=["{name}.csv"],
+            [TABLES / f"{name}.csv" for name in SCORE_TABLES],
             caption="../report/table.rst",
-            category="Tables",
+            category="Scores",
         ),
+        [
+            TABLES / f"{name}{suffix}"
+            for name in SCORE_TABLES
+            for suffix in (".md", ".tex")
+        ],
     log:
-        LOGS / "tables.log",
+        LOGS / "score_tables.log",
     benchmark:
-        BENCHMARKS / "tables.tsv"
+        BENCHMARKS / "score_tables.tsv"
     resources:
         mem_mb=1000,
         runtime=10,
     params:
         # by functions: a brace in a title is not a wildcard
         runs=lambda wildcards: label_runs(),
-        titles=lambda wildcards: TITLE_ARGUMENTS,
+        titles=lambda wildcards: label_datasets(RUNS_OF),
         results=RESULTS,
+        folder=TABLES,
         code=fingerprint("ssvif.report.tables"),
     message:
-        "Making tables"
+        "Making tables of all scores"
     shell:
-        "ssvif tables --results {params.results:q} --published config/published --output {output:q}"
+        "ssvif tables --results {params.results:q} --output {params.folder:q}"
         " {params.titles:q} {params.runs:q} > {log:q} 2>&1"
 
 
-for table in SETTINGS.tables:
+for table in TABLE_NAMES:
 
     rule:
         name:
@@ -44,7 +69,15 @@ for table in SETTINGS.tables:
         input:
             table_scores(table),
         output:
-            directory(RESULTS / f"table_{table}"),
+            report(
+                TABLES / f"table_{table}.html",
+                caption="../report/paper_table.rst",
+                category="Tables of the paper",
+            ),
+            [
+                TABLES / f"table_{table}{suffix}"
+                for suffix in (".csv", ".md", ".tex", ".json")
+            ],
         log:
             LOGS / f"table_{table}.log",
         benchmark:
@@ -53,20 +86,66 @@ for table in SETTINGS.tables:
             mem_mb=1000,
             runtime=10,
         params:
+            table=table,
             runs=lambda wildcards, table=table: label_runs(table),
-            titles=lambda wildcards: TITLE_ARGUMENTS,
+            titles=lambda wildcards, table=table: label_datasets(table_datasets(table)),
             results=RESULTS,
-            published=(
-                "--published config/published"
-                if SETTINGS.tables[table].published
-                else ""
-            ),
-            code=fingerprint("ssvif.report.tables"),
+            folder=TABLES,
+            published=PUBLISHED,
+            numbers=PAPER_NUMBERS,
+            code=fingerprint("ssvif.report.paper_tables"),
         message:
-            f"Making the runs of table {table} a table"
+            f"Making table {table} of the paper"
         shell:
-            "ssvif tables --results {params.results:q} {params.published} --output {output:q}"
-            " {params.titles:q} {params.runs:q} > {log:q} 2>&1"
+            "ssvif tables --table {params.table} --published {params.published:q} --results {params.results:q}"
+            " --output {params.folder:q} {params.titles:q} {params.runs:q} > {log:q} 2>&1"
+
+
+rule tables:
+    input:
+        rules.score_tables.output,
+        [TABLES / f"table_{table}.json" for table in TABLE_NAMES],
+    localrule: True
+
+
+rule figures:
+    input:
+        scores=ALL_SCORES,
+        histories=HISTORIES,
+        gradients=GRADIENTS,
+        fused=[
+            RESULTS / name / run.name / "fused"
+            for name, runs in RUNS_OF.items()
+            for run in runs
+        ],
+        splits=expand(RESULTS / "{dataset}/data/splits.csv", dataset=RUNS_OF),
+        efficiency=rules.efficiency.output,
+    output:
+        report(
+            directory(FIGURES),
+            patterns=["{name}.png"],
+            caption="../report/figure.rst",
+            category="Figures",
+        ),
+    log:
+        LOGS / "figures.log",
+    benchmark:
+        BENCHMARKS / "figures.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        runs=lambda wildcards: label_runs(),
+        sources=[f"--source={name}={source_folder(name)}" for name in RUNS_OF],
+        results=RESULTS,
+        metric=SETTINGS.report.figure_metric,
+        chosen=lambda wildcards: figure_arguments(),
+        code=fingerprint("ssvif.report.figures.make"),
+    message:
+        "Drawing figures"
+    shell:
+        "ssvif figures --results {params.results:q} --output {output:q} --metric {params.metric:q}"
+        " {params.chosen:q} {params.sources:q} {params.runs:q} > {log:q} 2>&1"
 
 
 rule report:
@@ -75,7 +154,9 @@ rule report:
         histories=HISTORIES,
         pseudo_labels=PSEUDO_LABELS,
         splits=expand(RESULTS / "{dataset}/data/splits.csv", dataset=RUNS_OF),
-        tables=rules.tables.output,
+        tables=rules.tables.input,
+        figures=rules.figures.output,
+        fused=rules.figures.input.fused,
     output:
         report(
             directory(REPORT),
@@ -91,6 +172,7 @@ rule report:
         mem_mb=2000,
         runtime=30,
     params:
+        tables=TABLES,
         runs=lambda wildcards: label_runs(),
         sources=[f"--source={name}={source_folder(name)}" for name in RUNS_OF],
         results=RESULTS,
@@ -98,11 +180,11 @@ rule report:
         pairs=SETTINGS.report.pairs,
         command=lambda wildcards: COMMAND,
         settings=to_json(SETTINGS.training),
-        code=fingerprint("ssvif.report.page"),
+        code=fingerprint("ssvif.report.page.site"),
         templates=files_fingerprint("ssvif/report/templates"),
     message:
         "Making the page"
     shell:
-        "ssvif report --results {params.results:q} --tables {input.tables:q} --output {output:q}"
-        " --title {params.title:q} --pairs {params.pairs} --settings {params.settings:q}"
+        "ssvif report --results {params.results:q} --tables {params.tables:q} --output {output:q}"
+        " --figures {input.figures:q} --title {params.title:q} --pairs {params.pairs} --settings {params.settings:q}"
         " --command {params.command:q} {params.sources:q} {params.runs:q} > {log:q} 2>&1"

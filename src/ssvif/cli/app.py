@@ -7,20 +7,26 @@ import sys
 
 import typer
 
-from ssvif.cli import data, networks, results, scores
+from ssvif.cli import data, frames, networks, results, scores
 from ssvif.ops.errors import UserError
 
 VERBS = (
     data.scenes,
+    data.check,
+    data.align,
     data.split,
     data.pack,
     networks.train,
-    networks.fuse,
+    frames.fuse,
+    frames.app,
+    networks.export,
     networks.complexity,
     scores.score,
     scores.segment,
     scores.detect,
     results.tables,
+    results.compare,
+    results.figures,
     results.report,
 )
 

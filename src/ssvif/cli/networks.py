@@ -1,4 +1,4 @@
-"""The verbs of fusion networks: train, fuse, complexity."""
+"""The verbs of fusion networks: train, export, complexity."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
-from ssvif.cli.arguments import Assignments, Device, Output, Pairs, SettingsText, Threads, Workers, check_sources
+from ssvif.cli.arguments import Assignments, Device, Output, SettingsText, Threads, Workers, check_sources
 from ssvif.ops.errors import UserError
 
 
 def train(
-    pairs: Pairs,
     output: Output,
+    pairs: Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`.")] = None,
+    visible: Annotated[Path | None, typer.Option(help="Instead of pairs: folder of visible images.")] = None,
+    infrared: Annotated[Path | None, typer.Option(help="Instead of pairs: folder of infrared images.")] = None,
+    alignment: Annotated[Path | None, typer.Option(help="File of `ssvif align`, for these folders.")] = None,
     state: Annotated[Path | None, typer.Option(help="File for the state between epochs.")] = None,
     settings: SettingsText = "",
     assignments: Assignments = None,
@@ -21,11 +24,25 @@ def train(
     workers: Workers = 0,
     threads: Threads = 0,
 ) -> None:
-    """Train a fusion network on unlabelled pairs; resumes where a killed training stopped."""
-    from ssvif.config.options import parse_options
-    from ssvif.training.options import TrainingOptions
+    """Train a fusion network on unlabelled pairs; resumes where a killed training stopped.
 
-    options = parse_options(TrainingOptions(), settings, assignments or [])
+    With --visible and --infrared, settings suit a few hundred pairs; with --pairs they are the paper's.
+    """
+    from ssvif.config.options import override, parse_options
+    from ssvif.training.options import OWN_PAIRS, TrainingOptions
+
+    check_sources("train", pairs, visible, infrared)
+    if alignment and pairs:
+        raise UserError("ssvif train --alignment is for --visible and --infrared", remedy="give it to `ssvif pack`")
+    defaults = TrainingOptions() if pairs else override(TrainingOptions(), OWN_PAIRS)
+    options = parse_options(defaults, settings, assignments or [])
+    if visible and infrared:
+        from ssvif.data.own_pairs import pack_folders
+
+        pairs = output / "pairs.h5"
+        counts = pack_folders(visible, infrared, output, seed=options.seed, alignment=alignment)
+        typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
+    assert pairs
     from ssvif.ops.device import lease_device, prepare_cpu
     from ssvif.training.loop import train as run
 
@@ -34,58 +51,40 @@ def train(
         run(pairs, output, state or output / "state.pt", options=options, device=leased, workers=workers)
 
 
-def fuse(
-    output: Output,
-    pairs: Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`.")] = None,
-    visible: Annotated[Path | None, typer.Option(help="Instead of pairs: folder of visible images.")] = None,
-    infrared: Annotated[Path | None, typer.Option(help="Instead of pairs: folder of infrared images.")] = None,
-    model: Annotated[Path | None, typer.Option(help="Fuse with this network: model.safetensors.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="Or with a released checkpoint of --network.")] = None,
-    network: Annotated[str, typer.Option(help="Whose checkpoint: swinfusion, seafusion, emma.")] = "",
-    inference: Annotated[
-        str, typer.Option(help="Pad, stretch and round as this network's authors: plain, swinfusion, seafusion, emma.")
-    ] = "",
-    baseline: Annotated[str, typer.Option(help="Or fuse by: average, maximum, visible, infrared.")] = "",
-    images: Annotated[Path | None, typer.Option(help="Or take another method's images from here.")] = None,
-    device: Device = "auto",
-    threads: Threads = 0,
+def export(
+    model: Annotated[
+        Path | None, typer.Argument(metavar="[MODEL]", help="A network's file; ssvif's own when left out.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write.")] = Path("model.onnx"),
+    form: Annotated[str, typer.Option("--format", help="onnx or torch; by OUTPUT's suffix when left out.")] = "",
+    network: Annotated[str, typer.Option(help="MODEL is a released checkpoint of this network.")] = "",
 ) -> None:
-    """Write fused images as PNG, each of its pair's size."""
-    from ssvif import fusion
+    """Write a network as ONNX or as a program of torch.export, for any size, and compare it with the network."""
+    from ssvif.export import SUFFIXES, describe, export_model
     from ssvif.models.published import load_published
-    from ssvif.models.registry import load_fusion_model
-    from ssvif.ops.device import lease_device, prepare_cpu
+    from ssvif.models.registry import load_fusion_model, read_header
+    from ssvif.models.shipped import shipped_model
 
-    if sum(map(bool, (model, checkpoint, baseline, images))) != 1:
-        raise UserError("ssvif fuse needs one of --model, --checkpoint, --baseline and --images")
-    if bool(checkpoint) != bool(network):
-        raise UserError("ssvif fuse takes --checkpoint and --network together")
-    if images and not pairs:
-        raise UserError("ssvif fuse --images needs --pairs, which says what images there should be")
-    check_sources("fuse", pairs, visible, infrared)
-    for source in filter(None, (visible, infrared, images)):
-        if output.resolve() == source.resolve():  # the output replaces what its folder held
-            raise UserError(f"{output} is read and would be replaced", remedy="choose another output folder")
-    if pairs and images:
-        fusion.collect_images(pairs, images, output)
-        return
-    prepare_cpu(threads)
-    with lease_device("cpu" if baseline else device) as leased:
-        if baseline:
-            fuser = fusion.baseline_fuser(baseline)
-        else:
-            loaded = load_fusion_model(model) if model else load_published(network, checkpoint or Path())
-            fuser = fusion.model_fuser(loaded, leased, inference or network or "plain")
-        if pairs:
-            fusion.fuse_pairs(pairs, output, fuser)
-        elif visible and infrared:
-            fusion.fuse_folders(visible, infrared, output, fuser)
+    path = model or shipped_model()
+    if network:
+        loaded, header = load_published(network, path), {"fusion_model": network}
+    else:
+        loaded, header = load_fusion_model(path), read_header(path)
+    form = form or next((each for each, suffix in SUFFIXES.items() if suffix == output.suffix), "onnx")
+    name = header.pop("fusion_model")
+    worst = export_model(loaded, output, facts=describe(loaded, name, header), form=form)
+    size_mb = output.stat().st_size / 1e6
+    typer.echo(
+        f"{output}: {name}, {loaded.channels} channels, {size_mb:.1f} MB; differs from PyTorch by {worst:.1e} at most"
+    )
 
 
 def complexity(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL]...", help="Names or package.module:Class; ours when left out."),
+        typer.Argument(
+            metavar="[MODEL]...", help="Names or package.module:Class, MODEL/3 for three channels; ours when left out."
+        ),
     ] = None,
     height: Annotated[int, typer.Option(help="Height in pixels.", min=1)] = 256,
     width: Annotated[int, typer.Option(help="Width in pixels.", min=1)] = 256,
@@ -93,17 +92,32 @@ def complexity(
     device: Device = "auto",
     published: Annotated[Path | None, typer.Option(help="The paper's Table IV; the project's if there is one.")] = None,
     output: Annotated[Path | None, typer.Option(help="CSV to write as well.")] = None,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="Leave out what cannot be counted.")] = False,
 ) -> None:
     """Count parameters, multiply-accumulates and peak memory of fusion networks, beside the paper's Table IV."""
     from ssvif.complexity import measure, read_published, to_text, write_complexity
     from ssvif.models.names import FUSION_MODELS
     from ssvif.ops.device import lease_device
 
-    names = dict.fromkeys(models or FUSION_MODELS)
+    wanted = dict.fromkeys(
+        pair for text in models or FUSION_MODELS for pair in _with_channels(text, channels or [1, 3])
+    )
+    rows = []
     with lease_device(device) as leased:
-        rows = [measure(name, each, height, width, leased) for name in names for each in channels or (1, 3)]
+        for name, each in wanted:
+            try:
+                rows.append(measure(name, each, height, width, leased))
+            except UserError as error:
+                if not keep_going:
+                    raise
+                typer.echo(f"left out: {error}", err=True)
     default = Path("config/published/efficiency.csv")  # absent where somebody counts a network outside the project
     paper = published or (default if default.is_file() else None)
     typer.echo(to_text(rows, read_published(paper) if paper else {}))
     if output:
         write_complexity(output, rows)
+
+
+def _with_channels(text: str, channels: list[int]) -> list[tuple[str, int]]:
+    name, _, count = text.rpartition("/")
+    return [(name, int(count))] if count.isdecimal() and name else [(text, each) for each in channels]

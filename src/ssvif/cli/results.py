@@ -1,4 +1,4 @@
-"""The verbs that show results: tables, report."""
+"""The verbs that show results: tables, compare, figures, report."""
 
 from __future__ import annotations
 
@@ -8,24 +8,88 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ssvif.cli.arguments import Output, Results, Runs, SettingsText, parse_pair, read_descriptor
+from ssvif.ops.errors import UserError
 
 if TYPE_CHECKING:
+    from ssvif.report.figures.bubble import Network
+    from ssvif.report.pictures import Source
     from ssvif.training.options import TrainingOptions
+
+Sources = Annotated[list[str], typer.Option("--source", help="DATASET=FOLDER of its own pictures; repeatable.")]
+Datasets = Annotated[Path, typer.Option(help="Folder of the dataset descriptors.")]
 
 
 def tables(
     results: Results,
     output: Output,
-    runs: Runs,
+    runs: Annotated[
+        list[str] | None, typer.Option("--run", help="DATASET/RUN or DATASET/RUN=Title; may be repeated.")
+    ] = None,
     titles: Annotated[list[str] | None, typer.Option("--title", help="DATASET=Title; may be repeated.")] = None,
-    published: Annotated[Path | None, typer.Option(help="Folder of the paper's numbers.")] = None,
+    published: Annotated[
+        Path | None, typer.Option(help="Folder of the paper's numbers: make the paper's tables, too.")
+    ] = None,
+    table: Annotated[
+        list[str] | None, typer.Option(help="Make this table of the paper, 1 to 9, and nothing else; repeatable.")
+    ] = None,
 ) -> None:
-    """Gather the scores of many runs into tables: CSV, Markdown, LaTeX."""
+    """Gather the scores of many runs into tables: CSV, Markdown, LaTeX; beside the paper's numbers, HTML too."""
     from ssvif.report.runs import parse_runs
     from ssvif.report.tables import make_tables
 
-    named = dict(parse_pair(each, "DATASET=Title") for each in titles or [])
-    for path in make_tables(results, output, parse_runs(runs), published=published, titles=named):
+    shown, named = parse_runs(runs or []), dict(parse_pair(each, "DATASET=Title") for each in titles or [])
+    if not (shown or table):
+        raise UserError("ssvif tables needs at least one --run")
+    written = make_tables(results, output, shown, titles=named) if not table else []
+    if published or table:
+        from ssvif.config.tables import load_sheet_specs
+        from ssvif.report.paper_tables import make_sheets
+
+        folder = published or Path("config/published")
+        specs = load_sheet_specs(folder / "tables.yaml")
+        written += make_sheets(results, output, shown, specs=specs, published=folder, tables=table or [], titles=named)
+    for path in written:
+        typer.echo(path)
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of runs, results/DATASET/RUN.")],
+) -> None:
+    """Compare runs of one dataset with the first of them: means, paired differences, intervals, p; mIoU and mAP."""
+    from ssvif.comparison import compare_runs
+    from ssvif.metrics.collection import METRICS
+
+    typer.echo("\n".join(compare_runs(runs, METRICS)))
+
+
+def figures(
+    results: Results,
+    output: Output,
+    runs: Runs,
+    sources: Sources,
+    datasets: Datasets = Path("config/datasets"),
+    pairs: Annotated[int, typer.Option(help="Test pairs a figure shows, evenly chosen.", min=0)] = 3,
+    pair: Annotated[list[str] | None, typer.Option(help="DATASET/PAIR to show instead; repeatable.")] = None,
+    metric: Annotated[str, typer.Option(help="By which images are a method's worst and best.")] = "vif",
+    efficiency: Annotated[Path | None, typer.Option(help="CSV of `ssvif complexity`; RESULTS/efficiency.csv.")] = None,
+    network: Annotated[
+        list[str] | None, typer.Option(help="DATASET/RUN=MODEL/CHANNELS: what the efficiency is of; repeatable.")
+    ] = None,
+) -> None:
+    """Draw the figures of a paper, PNG and PDF: pictures side by side, curves, distributions, costs."""
+    from ssvif.report.figures.make import Choices, make_figures
+    from ssvif.report.runs import parse_runs
+
+    chosen = {dataset: [run.name for run in named] for dataset, named in parse_runs(pair or []).items()}
+    written = make_figures(
+        results,
+        output,
+        parse_runs(runs),
+        sources=_read_sources(sources, results, datasets),
+        efficiency=efficiency or results / "efficiency.csv",
+        choices=Choices(pairs=pairs, chosen=chosen, metric=metric, networks=dict(map(_read_network, network or []))),
+    )
+    for path in written:
         typer.echo(path)
 
 
@@ -34,41 +98,60 @@ def report(
     tables: Annotated[Path, typer.Option(help="The folder of `ssvif tables`.")],
     output: Output,
     runs: Runs,
-    sources: Annotated[list[str], typer.Option("--source", help="DATASET=FOLDER of its own pictures; repeatable.")],
-    datasets: Annotated[Path, typer.Option(help="Folder of the dataset descriptors.")] = Path("config/datasets"),
+    sources: Sources,
+    datasets: Datasets = Path("config/datasets"),
     title: Annotated[str, typer.Option(help="Headline of the page.")] = "SSVIF",
-    pairs: Annotated[int, typer.Option(help="Test pairs to show of each dataset.", min=0)] = 12,
+    pairs: Annotated[int, typer.Option(help="Test pairs in each gallery, evenly chosen; 0 for all.", min=0)] = 0,
+    figures: Annotated[Path | None, typer.Option(help="The folder of `ssvif figures`.")] = None,
     settings: SettingsText = "",
     command: Annotated[list[str] | None, typer.Option(help="A command that makes it all again; repeatable.")] = None,
 ) -> None:
-    """Make the page: tables, curves and pictures of every run."""
+    """Make the report: overview, tables, a gallery of every test pair, and a page for every run."""
     from ssvif.config.options import parse_options
-    from ssvif.report.page import make_page
-    from ssvif.report.pictures import Source
+    from ssvif.report.page.site import make_page
     from ssvif.report.runs import parse_runs
     from ssvif.training.options import ASSUMED, ASSUMED_CONSTANTS, TrainingOptions
 
     options = parse_options(TrainingOptions(), settings)
-    folders = dict(parse_pair(each, "DATASET=FOLDER") for each in sources)
     page = make_page(
         results,
         tables,
         output,
         parse_runs(runs),
-        sources={
-            name: Source(
-                descriptor=read_descriptor(datasets / f"{name}.yaml"),
-                splits=results / name / "data/splits.csv",
-                root=Path(folder),
-            )
-            for name, folder in folders.items()
-        },
+        sources=_read_sources(sources, results, datasets),
         title=title,
         assumed={name: _assumption(options, name, reason) for name, reason in ASSUMED.items()} | ASSUMED_CONSTANTS,
         reproduce=command or [],
         most_pairs=pairs,
+        figures=figures,
     )
     typer.echo(page)
+
+
+def _read_sources(texts: list[str], results: Path, datasets: Path) -> dict[str, Source]:
+    from ssvif.report.pictures import Source
+
+    folders = dict(parse_pair(each, "DATASET=FOLDER") for each in texts)
+    return {
+        name: Source(
+            descriptor=read_descriptor(datasets / f"{name}.yaml"),
+            splits=results / name / "data/splits.csv",
+            root=Path(folder),
+        )
+        for name, folder in folders.items()
+    }
+
+
+def _read_network(text: str) -> tuple[tuple[str, str], Network]:
+    from ssvif.report.figures.bubble import Network
+
+    form = "DATASET/RUN=MODEL/CHANNELS"
+    place, counted = parse_pair(text, form)
+    dataset, _, run = place.partition("/")
+    model, _, channels = counted.rpartition("/")
+    if not (dataset and run and model and channels.isdecimal()):
+        raise UserError(f"{text!r} is not {form}")
+    return (dataset, run), Network(model, int(channels))
 
 
 def _assumption(options: TrainingOptions, name: str, reason: str) -> str:

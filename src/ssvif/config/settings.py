@@ -25,7 +25,7 @@ from ssvif.models.names import class_path
 from ssvif.ops.errors import UserError
 from ssvif.training.options import TrainingOptions
 
-RESERVED = ("tables", "report", "logs", "benchmarks")  # folders beside those of the datasets
+RESERVED = ("tables", "figures", "report", "logs", "benchmarks")  # folders beside those of the datasets
 Dataset = Annotated[str, AfterValidator(lambda name: _check_dataset(name))]
 
 
@@ -49,23 +49,17 @@ class SplitSettings(BaseModel):
 
 
 class ReportSettings(BaseModel):
-    """The page: its title and how many test pairs it shows."""
+    """The page: its title and how many test pairs it shows; the figures: their pairs, and what is worst and best.
 
-    model_config = STRICT
-    title: str = "SSVIF"
-    pairs: int = Field(12, ge=0)
-
-
-class TableSettings(BaseModel):
-    """A table of the paper, a target of its own: its runs' datasets, and their scores beside the fusion metrics.
-
-    `published` sets other methods' printed numbers below: those of the paper's comparisons, not its ablations.
+    `pairs` are evenly chosen; 0, or nothing after the colon, shows all.
+    `figure_pairs` is how many, evenly chosen, or the list of those to show, each as dataset/pair.
     """
 
     model_config = STRICT
-    datasets: list[Dataset] = Field(min_length=1)
-    scores: list[Literal["segmentation", "detection"]] = []
-    published: bool = False
+    title: str = "SSVIF"
+    pairs: Annotated[int, Field(ge=0), BeforeValidator(lambda value: 0 if value is None else value)] = 0
+    figure_pairs: Annotated[int, Field(ge=0)] | list[Annotated[str, Field(pattern=r"^[^/]+/[^/]+$")]] = 3
+    figure_metric: str = "vif"
 
 
 def _none_if_false(value: Any) -> Any:
@@ -84,14 +78,14 @@ def _check_dataset(name: str) -> str:
 class Settings(BaseModel):
     """Everything a configuration file may say; see config/config.yaml for a commented one.
 
-    `segmentation: false` and `detection: false` leave these scores out. `tables` maps a number, as the
-    experiments table's column `tables` has it, to what that table needs.
+    `segmentation: false` and `detection: false` leave these scores out. `tables` maps a number of
+    the paper's tables to the datasets it shows, where these are not to be the paper's own.
     """
 
     model_config = STRICT
     datasets: list[Dataset] = Field(min_length=1)
     experiments: Path
-    tables: dict[str, TableSettings] = {}
+    tables: dict[str, Annotated[list[Dataset], Field(min_length=1)]] = {}
     data_root: Path = Path("data")
     results: Path = Path("results")
     device: str = Field("auto", pattern="^(auto|cpu|cuda)$")
@@ -107,8 +101,8 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _tables_show_known_datasets(self) -> Settings:
-        for name, table in self.tables.items():
-            if unknown := sorted(set(table.datasets) - set(self.datasets)):
+        for name, shown in self.tables.items():
+            if unknown := sorted(set(shown) - set(self.datasets)):
                 raise ValueError(f"tables.{name}: {', '.join(unknown)} is not among the datasets")
         return self
 
@@ -196,37 +190,51 @@ def _keys_of(model: type[BaseModel]) -> list[str]:
 _SETTINGS_KEYS = _keys_of(Settings)
 
 
-def check_tables(settings: Settings, runs: Iterable[Run]) -> None:
-    """Check that the tables which runs name are those which the configuration has, if it has any.
+def check_tables(settings: Settings, runs: Iterable[Run], known: Iterable[str]) -> None:
+    """Check that the tables which runs and the configuration name exist.
+
+    Args:
+        settings: the configuration.
+        runs: of its experiments table.
+        known: the tables there are.
 
     Raises:
-        UserError: a run names another, or a table has no run.
+        UserError: a run or the configuration names another.
     """
-    if not settings.tables:
-        return
-    named = {table: run.name for run in runs for table in run.tables}
-    if unknown := sorted(set(named) - set(settings.tables)):
+    tables = list(known)
+    named = {table: f"{settings.experiments}, run {run.name!r}" for run in runs for table in run.tables}
+    named |= dict.fromkeys(settings.tables, "`tables` in the configuration")
+    if unknown := sorted(set(named) - set(tables)):
         raise UserError(
-            f"{settings.experiments}, run {named[unknown[0]]!r}: no table {unknown[0]!r} in the configuration",
-            expected=" | ".join(settings.tables),
-        )
-    if empty := sorted(set(settings.tables) - set(named)):
-        raise UserError(
-            f"No run of {settings.experiments} stands in table {empty[0]}",
-            remedy="name the table in the column `tables` of its runs, or take it out of `tables`",
+            f"{named[unknown[0]]}: there is no table {unknown[0]!r}",
+            expected=" | ".join(tables),
+            remedy="config/published/tables.yaml holds the tables",
         )
 
 
-def check_files(settings: Settings, runs: Iterable[Run]) -> None:
-    """Check that the released checkpoints and folders of images which runs name are there.
+def locate(run: Run, settings: Settings, descriptor: Descriptor) -> Run:
+    """Return a run for one dataset, with the paths of its images or checkpoint written out."""
+    return run.located(dataset=descriptor.name, folder=descriptor.folder, data_root=settings.data_root)
 
-    Raises:
-        UserError: one is missing, naming the table, the run and the path.
+
+def missing_files(
+    settings: Settings, runs: Iterable[Run], descriptors: Mapping[str, Descriptor]
+) -> dict[tuple[str, str], str]:
+    """Return the released checkpoints and folders of images that runs name and that are not there.
+
+    Nobody has all of them, so this is no error: such a run is left out where it lacks them, and that is told.
+
+    Args:
+        settings: the configuration.
+        runs: of its experiments table.
+        descriptors: by the datasets' names.
+
+    Returns:
+        (dataset, run) to the path that does not exist.
     """
-    for run in runs:
-        path = run.checkpoint or run.images
-        if path and not Path(path).exists():
-            raise UserError(
-                f"{settings.experiments}, run {run.name!r}: {path} does not exist",
-                remedy="put it there, correct the path, or begin the line with # to leave the run out",
-            )
+    sources = {
+        (name, run.name): locate(run, settings, descriptor).source
+        for run in runs
+        for name, descriptor in descriptors.items()
+    }
+    return {key: source for key, source in sources.items() if source and not Path(source).exists()}

@@ -68,13 +68,12 @@ def centred_lumas(images: Triple) -> tuple[torch.Tensor, torch.Tensor]:
     Variances do not change, but their rounding errors shrink, and a constant image gets exactly 0.
 
     Returns:
-        (3,B,H,W) int16, and (3,B,1,1) float64 of whole numbers.
+        (B,3,H,W) and (B,3,1,1) float64, all of them whole numbers.
     """
-    values = images.share(lumas)
+    values = images.share(lumas).transpose(0, 1).contiguous()
     means = values.sum(dim=(2, 3), keepdim=True, dtype=torch.int64).to(torch.float64) / values[0, 0].numel()
     offsets = means.round_()
-    # 16-bit integers hold every difference of 8-bit values and are four times smaller than floats
-    return values.to(torch.int16).sub_(offsets.to(torch.int16)), offsets
+    return values - offsets, offsets
 
 
 @dataclass(frozen=True)

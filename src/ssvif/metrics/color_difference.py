@@ -20,7 +20,7 @@ WHITE = (0.95047, 1.0, 1.08883)
 LINEAR_LIMIT = (6 / 29) ** 3
 LINEAR_SLOPE = (29 / 6) ** 2 / 3
 CHROMA_SEVENTH = 25.0**7
-STRIP_PIXELS = 24576
+STRIP_PIXELS = 2**16
 
 
 def lab(image: torch.Tensor) -> torch.Tensor:

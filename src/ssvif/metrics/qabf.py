@@ -22,7 +22,8 @@ def qabf(images: Triple) -> torch.Tensor:
     A = 1 − |α_s − α_f|/(π/2), Q = sigmoid of G times sigmoid of A;
     Qabf = Σ(Q_V g_V + Q_I g_I)/Σ(g_V + g_I), zeros outside the image. Range 0..0.97479 (reached
     when all three are equal), higher is better, NaN when both sources are black. Source: Xydeas &
-    Petrović 2000.
+    Petrović 2000. Gradients are exact; strengths, directions and sigmoids are float32 and their sums
+    float64, which errs by less than 1e-6 (1e-8 at 640×480): in float64 it would cost twice as much.
     """
     strengths, directions = _edges(images.share(lumas))
     kept = torch.zeros_like(strengths[0, :, 0, 0], dtype=torch.float64)
@@ -32,8 +33,7 @@ def qabf(images: Triple) -> torch.Tensor:
 
 
 def _edges(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    # 16-bit integers hold every Sobel response of an 8-bit image; in float32 the rest errs by 1e-7 of
-    # a pixel's share, and by as much less as there are pixels
+    # 16-bit integers hold every Sobel response of an 8-bit image
     across, down = (each.to(torch.float32) for each in sobel(values.to(torch.int16)))
     directions = (down / across).masked_fill_(across == 0, math.inf).atan_()
     return across.square_().addcmul_(down, down).sqrt_(), directions

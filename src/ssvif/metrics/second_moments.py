@@ -31,8 +31,8 @@ class Moments(NamedTuple):
 def second_moments(images: Triple) -> Moments:
     """Return the sums that all metrics of this module are made of."""
     values, offsets = images.share(centred_lumas)
-    flat = values.flatten(2).transpose(0, 1).to(torch.float64)
-    return Moments(flat.sum(dim=2), flat @ flat.transpose(1, 2), offsets[..., 0, 0].t(), flat.shape[2])
+    flat = values.flatten(2)
+    return Moments(flat.sum(dim=2), flat @ flat.transpose(1, 2), offsets[..., 0, 0], flat.shape[2])
 
 
 def _covariance(moments: Moments, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:

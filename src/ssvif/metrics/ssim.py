@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import torch
 from torch.nn import functional
 
@@ -14,111 +11,80 @@ from ssvif.ops.filters import gaussian_window
 
 WINDOW_SIZE, WINDOW_SIGMA = 11, 1.5
 K1, K2 = 0.01, 0.03
+# L; one costs next to nothing when there is the other
+DYNAMIC_RANGES = (1, 255)
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+CONTRAST, SIMILARITY = range(2)
 
 
-class Structure(NamedTuple):
-    """Moments of some windows of both sources against the fused image at one scale.
+def first_scale(images: Triple) -> torch.Tensor:
+    """Return the means over all windows of contrast and of SSIM, its product with luminance.
 
-    Attributes:
-        means: (3,B,N,K,S) of visible, infrared, fused.
-        covariances: (2,B,N,K,S) of each source with the fused image.
-        variances: (2,B,N,K,S), of each source plus that of the fused image.
+    Returns:
+        (B,2,2,2) float64: dynamic range, source, contrast or SSIM.
     """
-
-    means: torch.Tensor
-    covariances: torch.Tensor
-    variances: torch.Tensor
+    return _means(*images.share(centred_lumas))
 
 
-def _structures(values: torch.Tensor, offsets: torch.Tensor) -> list[Structure]:
-    window = gaussian_window(WINDOW_SIZE, WINDOW_SIGMA, torch.float64, values.device)
-    structures = []
-    for moments in window_moments(values, window, _products_and_powers):
-        means, products, powers = moments[:3], moments[3:5], moments[5:]
-        covariances = torch.addcmul(products, means[:2], means[2], value=-1)
-        variances = torch.addcmul(powers, means[:2], means[:2], value=-1).sub_(means[2].square())
-        structures.append(Structure(means + offsets[..., None], covariances, variances))
-    return structures
-
-
-def _products_and_powers(values: torch.Tensor) -> torch.Tensor:
-    maps = values.new_empty((7, *values.shape[1:]), dtype=torch.float64)
-    maps[:3] = values
-    sources, fused = maps[:2], maps[2]
-    torch.mul(sources, fused, out=maps[3:5])
-    torch.addcmul(fused.square(), sources, sources, out=maps[5:])
-    return maps
-
-
-def first_scale(images: Triple) -> list[Structure]:
-    """Return the window moments of the images as they are."""
-    return _structures(*images.share(centred_lumas))
-
-
-def coarser_scales(images: Triple) -> list[list[Structure]]:
-    """Return the window moments at scales 2 to 5, each of 2×2 block means of the scale before."""
+def coarser_scales(images: Triple) -> torch.Tensor:
+    """Return the same at scales 2 to 5, each of 2×2 block means of the scale before, (4,B,2,2,2)."""
     values, offsets = images.share(centred_lumas)
-    scales = []
+    means = []
     for _ in SCALE_WEIGHTS[1:]:
         height, width = values.shape[2:]
-        if height % 2 or width % 2:
-            values = functional.pad(values, (0, width % 2, 0, height % 2), mode="replicate")
-        pairs = values[:, :, ::2] + values[:, :, 1::2]
-        values = (pairs[..., ::2] + pairs[..., 1::2]) / 4
-        scales.append(_structures(values, offsets))
-    return scales
+        values = functional.pad(values, (0, width % 2, 0, height % 2), mode="replicate")
+        values = functional.avg_pool2d(values, 2)
+        means.append(_means(values, offsets))
+    return torch.stack(means)
 
 
-def contrast_map(structure: Structure, dynamic_range: float) -> torch.Tensor:
-    """Return (2c + C₂)/(v_s + v_f + C₂) for both sources, (2,B,N,K,S)."""
-    stabiliser = (K2 * dynamic_range) ** 2
-    return (2 * structure.covariances).add_(stabiliser).div_(structure.variances + stabiliser)
+def _means(values: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+    return (means_by_loops if values.device.type == "cpu" else means_by_maps)(values, offsets)
 
 
-def luminance_map(structure: Structure, dynamic_range: float) -> torch.Tensor:
-    """Return (2μ_sμ_f + C₁)/(μ_s² + μ_f² + C₁) for both sources, (2,B,N,K,S)."""
-    stabiliser = (K1 * dynamic_range) ** 2
-    sources, fused = structure.means[:2], structure.means[2]
-    squares = sources.square().add_(fused.square()).add_(stabiliser)
-    return (sources * fused).mul_(2).add_(stabiliser).div_(squares)
+def means_by_loops(values: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+    """Return the means of contrast and SSIM over all windows, on a CPU.
+
+    Args:
+        values: (B,3,H,W) float64, two sources and the fused image less their offsets.
+        offsets: (B,3,1,1) float64.
+
+    Returns:
+        (B,2,2,2) float64: dynamic range, source, contrast or SSIM.
+    """
+    from ssvif.metrics.compiled import ssim_sums
+
+    window = gaussian_window(WINDOW_SIZE, WINDOW_SIGMA, torch.float64)
+    height, width = (side - WINDOW_SIZE + 1 for side in values.shape[2:])
+    stabilisers = window.new_tensor([[(K1 * each) ** 2, (K2 * each) ** 2] for each in DYNAMIC_RANGES])
+    sums = values.new_zeros((len(values), len(DYNAMIC_RANGES), 4, width))
+    ssim_sums(values.numpy(), offsets.flatten(1).numpy(), window.numpy(), stabilisers.numpy(), sums.numpy())
+    return sums.sum(dim=3).view(-1, len(DYNAMIC_RANGES), 2, 2) / (height * width)
 
 
-def _means(structures: list[Structure], dynamic_range: float) -> tuple[torch.Tensor, torch.Tensor]:
-    # of contrast and of SSIM, its product with luminance, over all windows, (2,B) each
-    contrasts, similarities = [], []
-    for structure in structures:
-        contrast = contrast_map(structure, dynamic_range)
-        contrasts.append(contrast.sum(dim=(2, 3, 4)))
-        similarities.append(contrast.mul_(luminance_map(structure, dynamic_range)).sum(dim=(2, 3, 4)))
-    windows = sum(each.variances[0, 0].numel() for each in structures)
-    return torch.stack(contrasts).sum(dim=0) / windows, torch.stack(similarities).sum(dim=0) / windows
+def means_by_maps(values: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+    """Return the same as `means_by_loops` on any device, out of maps of the whole images."""
+    from ssvif.metrics.compiled import contrast, luminance
 
-
-def _mean_contrast(structures: list[Structure], dynamic_range: float) -> torch.Tensor:
-    # over all windows, (2,B)
-    sums = [contrast_map(each, dynamic_range).sum(dim=(2, 3, 4)) for each in structures]
-    return torch.stack(sums).sum(dim=0) / sum(each.variances[0, 0].numel() for each in structures)
-
-
-# single objects, so that both metrics of a dynamic range share their first scale
-_FIRST_MEANS: dict[int, Callable[[Triple], tuple[torch.Tensor, torch.Tensor]]] = {
-    1: lambda images: _means(images.share(first_scale), 1),
-    255: lambda images: _means(images.share(first_scale), 255),
-}
+    moments = window_moments(values, gaussian_window(WINDOW_SIZE, WINDOW_SIGMA, torch.float64, values.device))
+    means, variances = moments.means + offsets, moments.variances[:, :2] + moments.variances[:, 2:]
+    found = []
+    for dynamic_range in DYNAMIC_RANGES:
+        contrasts = contrast(moments.covariances, variances, (K2 * dynamic_range) ** 2)
+        similarities = contrasts * luminance(means[:, :2], means[:, 2:], (K1 * dynamic_range) ** 2)
+        found.append(torch.stack([each.mean(dim=(2, 3)) for each in (contrasts, similarities)], dim=2))
+    return torch.stack(found, dim=1)
 
 
 def _ssim(images: Triple, dynamic_range: int) -> torch.Tensor:
-    return images.share(_FIRST_MEANS[dynamic_range])[1].sum(dim=0)
+    return images.share(first_scale)[:, DYNAMIC_RANGES.index(dynamic_range), :, SIMILARITY].sum(dim=1)
 
 
 def _ms_ssim(images: Triple, dynamic_range: int) -> torch.Tensor:
-    *finer, coarsest = images.share(coarser_scales)
-    terms = [images.share(_FIRST_MEANS[dynamic_range])[0]]
-    terms.extend(_mean_contrast(each, dynamic_range) for each in finer)
-    terms.append(_means(coarsest, dynamic_range)[1])
-    powers = [term.clamp(min=0) ** weight for term, weight in zip(terms, SCALE_WEIGHTS, strict=True)]
-    return torch.stack(powers).prod(dim=0).sum(dim=0)
+    scales = torch.cat([images.share(first_scale)[None], images.share(coarser_scales)])
+    scales = scales[:, :, DYNAMIC_RANGES.index(dynamic_range)].clamp(min=0)
+    terms = torch.cat([scales[:-1, ..., CONTRAST], scales[-1:, ..., SIMILARITY]])
+    return (terms ** terms.new_tensor(SCALE_WEIGHTS)[:, None, None]).prod(dim=0).sum(dim=1)
 
 
 @metric("SSIM", better="up", smallest_side=WINDOW_SIZE, convention="paper")

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 
 import torch
-from torch.nn import functional
 
 from ssvif.metrics.base import Triple, centred_lumas, metric
 from ssvif.metrics.moments import filter_images, window_moments
 from ssvif.ops.filters import gaussian_window
 
 WINDOW_SIZES = (17, 9, 5, 3)
-NOISE_VARIANCE = 2.0
-EPSILON = 1e-10
-FUSION_NOISE_VARIANCE = 0.005 * 255**2
 FUSION_WEIGHTS = (1.0, 0.0, 0.15, 1.0)
 LEAST_INFORMATION = 1e-7
-# 16 factors of at most 1 + 255²/8 stay far below the largest float64
-LOG_GROUP = 16
 
 
 @metric("VIF", better="up", smallest_side=41)
@@ -30,20 +24,9 @@ def vif(images: Triple) -> torch.Tensor:
     flat at all scales counts 1. Range ≥ 0, 2 when all three images are equal, more is possible;
     higher is better. Source: Sheikh & Bovik 2006, pixel domain. Not VIFF of Han et al. 2013.
     """
-    kept = torch.zeros((2, len(images.fused)), dtype=torch.float64, device=images.fused.device)
-    offered, one = torch.zeros_like(kept), torch.ones_like(kept[0, 0])
-    for _, variances, covariances in _scales(images):
-        sources, fused = variances[:2], variances[2]
-        # the gain is 0 where source and fused image run against each other; where one of them is
-        # flat it does not matter, the product of squared gain and source variance being next to 0
-        covariances.clamp_(min=0)
-        gains = covariances / (sources + EPSILON)
-        # the noise is at least EPSILON, that of the eye comes on top of it
-        noises = torch.addcmul(fused + NOISE_VARIANCE, gains, covariances, value=-1)
-        noises.clamp_(min=EPSILON + NOISE_VARIANCE)
-        kept += _sum_of_logs(torch.addcdiv(one, gains.square_().mul_(sources), noises))
-        offered += _sum_of_logs(torch.add(one, sources, alpha=1 / NOISE_VARIANCE))
-    return torch.where(offered > 0, kept / offered, 1.0).sum(dim=0)
+    logarithms, _ = images.share(information)
+    kept, offered = logarithms[:, :, :4].sum(dim=1).view(-1, 2, 2).unbind(dim=2)
+    return torch.where(offered > 0, kept / offered, 1.0).sum(dim=1)
 
 
 @metric("VIFF", better="up", smallest_side=41)
@@ -57,56 +40,53 @@ def viff(images: Triple) -> torch.Tensor:
     possible; higher is better. Source: Han et al. 2013, with the numbers of the authors' program.
     That takes 8-bit L* of colour images; here all is luma.
     """
-    kept = torch.zeros((len(WINDOW_SIZES), len(images.fused)), dtype=torch.float64, device=images.fused.device)
-    offered = torch.zeros_like(kept)
-    for scale, variances, covariances in _scales(images):
-        if FUSION_WEIGHTS[scale]:
-            gain, noise, source = _weaker_channel(variances, covariances)
-            ratio = gain.square_().mul_(source).div_(noise.add_(FUSION_NOISE_VARIANCE))
-            kept[scale] += ratio.add_(1).log10_().add_(LEAST_INFORMATION).sum(dim=(1, 2, 3))
-            potential = source.div_(FUSION_NOISE_VARIANCE).add_(1).log10_()
-            offered[scale] += potential.add_(LEAST_INFORMATION).sum(dim=(1, 2, 3))
-    ratios = torch.where(offered > 0, kept / offered, 0.0)
-    return (ratios.new_tensor(FUSION_WEIGHTS) @ ratios) / sum(FUSION_WEIGHTS)
+    logarithms, windows = images.share(information)
+    each = logarithms[:, :, 4:] / math.log(10) + LEAST_INFORMATION * windows[:, None]
+    kept, offered = each.unbind(dim=2)
+    weights = kept.new_tensor(FUSION_WEIGHTS)
+    return (kept / offered) @ weights / weights.sum()
 
 
-def _scales(images: Triple) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
-    # scale by scale and part by part: variances of the three images (3,B,N,K,S), 0 below EPSILON, and
-    # covariances of sources and fused image (2,B,N,K,S)
-    values = images.share(centred_lumas)[0]
+def information(images: Triple) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the logarithms of `compiled.fidelity_factors`, summed over the windows of each scale, and their number.
+
+    Returns:
+        (B,4,6) and (4,), float64.
+    """
+    values, _ = images.share(centred_lumas)
+    log_sums = log_sums_by_loops if values.device.type == "cpu" else log_sums_by_maps
+    sums, windows = [], []
     for scale, size in enumerate(WINDOW_SIZES):
         window = gaussian_window(size, size / 5, torch.float64, values.device)
         if scale:
             values = filter_images(values, window, step=2)
-        for moments in window_moments(values, window, _squares_and_products):
-            means = moments[:3]
-            variances = torch.addcmul(moments[3:6], means, means, value=-1)
-            functional.threshold(variances, EPSILON, 0.0, inplace=True)
-            yield scale, variances, torch.addcmul(moments[6:], means[:2], means[2], value=-1)
+        sums.append(log_sums(values, window))
+        windows.append((values.shape[2] - size + 1) * (values.shape[3] - size + 1))
+    return torch.stack(sums, dim=1), values.new_tensor(windows)
 
 
-def _squares_and_products(values: torch.Tensor) -> torch.Tensor:
-    maps = values.new_empty((8, *values.shape[1:]), dtype=torch.float64)
-    maps[:3] = values
-    torch.mul(maps[:3], maps[:3], out=maps[3:6])
-    torch.mul(maps[:2], maps[2], out=maps[6:])
-    return maps
+def log_sums_by_loops(values: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
+    """Return the logarithms of `compiled.fidelity_factors` summed over all windows, on a CPU.
+
+    Args:
+        values: (B,3,H,W) float64.
+        window: (D,) float64.
+
+    Returns:
+        (B,6) float64.
+    """
+    from ssvif.metrics.compiled import LOG_GROUP, fidelity_products
+
+    height, width = (side - len(window) + 1 for side in values.shape[2:])
+    products = values.new_ones((len(values), math.ceil(height / LOG_GROUP), 6, width))
+    fidelity_products(values.numpy(), window.numpy(), products.numpy())
+    return products.log_().sum(dim=(1, 3))
 
 
-def _weaker_channel(
-    variances: torch.Tensor, covariances: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    # gain, noise and source variance of the source with the smaller gain, (B,N,K,S) each
-    sources, fused = variances[:2], variances[2]
-    covariances = covariances.clamp_(min=0).masked_fill_((fused == 0) | (sources == 0), 0.0)
-    gains = covariances / (sources + EPSILON)
-    noises = torch.addcmul(fused, gains, covariances, value=-1).clamp_(min=EPSILON)
-    visible = gains[0] < gains[1]
-    gain, noise, source = (torch.where(visible, each[0], each[1]) for each in (gains, noises, sources))
-    return gain, noise, source
+def log_sums_by_maps(values: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
+    """Return the same as `log_sums_by_loops` on any device, out of maps of the whole images."""
+    from ssvif.metrics.compiled import fidelity_factors
 
-
-def _sum_of_logs(x: torch.Tensor) -> torch.Tensor:
-    # (2,B,N,K,S) to (2,B): the logarithm of products of 16 costs a fifth of 16 logarithms
-    parts = [each.prod(dim=2).log_().sum(dim=(2, 3)) for each in torch.split(x, LOG_GROUP, dim=2)]
-    return torch.stack(parts).sum(dim=0)
+    moments = window_moments(values, window)
+    factors = fidelity_factors(*moments.variances.unbind(dim=1), *moments.covariances.unbind(dim=1))
+    return torch.stack([each.log().sum(dim=(1, 2)) for each in factors], dim=1)

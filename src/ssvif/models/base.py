@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ssvif.ops.shapes import check_same_shape, check_shape
+from ssvif.ops.shapes import check_same_shape, check_shape, crop
 
 Features = torch.Tensor | Sequence[torch.Tensor]
 
@@ -46,4 +46,4 @@ class FusionModel(nn.Module, ABC):
         check_shape("visible", visible, f"B {self.channels} H W")
         check_same_shape(visible=visible, infrared=infrared)
         height, width = visible.shape[-2:]
-        return self.decoder(self.backbone(visible, infrared))[..., :height, :width]
+        return crop(self.decoder(self.backbone(visible, infrared)), height, width)

@@ -95,19 +95,37 @@ def load_fusion_model(path: Path) -> FusionModel:
     Raises:
         UserError: the file is missing, damaged, or not one of ours.
     """
-    if not path.is_file():
-        raise UserError(f"{path} does not exist", remedy="train the run first, or correct the path")
+    header = read_header(path)
     try:
         with safe_open(path, framework="pt") as stream:
-            header = json.loads((stream.metadata() or {})["ssvif"])
             state = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118 (not a dictionary)
         model = build_fusion_model(header["fusion_model"], header["channels"])
         model.load_state_dict(state)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise UserError(
-            f"{path} is not a model written by ssvif",
-            expected="safetensors with an `ssvif` entry in its metadata",
-            got=str(error),
-            remedy="train the run again",
-        ) from error
+        raise _not_ours(path, error) from error
     return model.eval()
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Return what a file of `save_fusion_model` says about its network: name, channels and further facts.
+
+    Raises:
+        UserError: the file is missing, damaged, or not one of ours.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist", remedy="train the run first, or correct the path")
+    try:
+        with safe_open(path, framework="pt") as stream:
+            header: dict[str, Any] = json.loads((stream.metadata() or {})["ssvif"])
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise _not_ours(path, error) from error
+    return header
+
+
+def _not_ours(path: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{path} is not a model written by ssvif",
+        expected="safetensors with an `ssvif` entry in its metadata",
+        got=str(error),
+        remedy="train the run again",
+    )

@@ -170,7 +170,8 @@ class WindowAttention(nn.Module):
         query, key, value = (torch.unflatten(each, -1, (HEADS, -1)).transpose(3, 4) for each in joint)
         bias = self.bias_table[self.positions].permute(2, 0, 1)
         # a bias that learns keeps PyTorch from its fast kernels, and its slow one reads the scores more often than ours
-        attend = explicit_attention if bias.requires_grad else fused_attention
+        explicit = bias.requires_grad or torch.compiler.is_compiling()  # the other has a branch for a single window
+        attend = explicit_attention if explicit else fused_attention
         found = attend(query, key, value, bias, self.seams)
         projected: torch.Tensor = self.proj(found.transpose(3, 4).flatten(4))
         return projected

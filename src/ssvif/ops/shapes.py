@@ -56,4 +56,16 @@ def pad_to_multiple(image: torch.Tensor, multiple: int, smallest: int) -> torch.
     if min(height, width) < smallest:
         raise ValueError(f"expected images of at least {smallest}×{smallest} pixels, got {height}×{width}")
     below, right = -height % multiple, -width % multiple
-    return torch.nn.functional.pad(image, (0, right, 0, below), mode="reflect") if below or right else image
+    # a network on its way to a file holds for every size: there nothing may hang on this one's
+    if torch.compiler.is_compiling() or below or right:
+        return torch.nn.functional.pad(image, (0, right, 0, below), mode="reflect")
+    return image
+
+
+def crop(image: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Return the upper left part (…,height,width) of images (…,H,W): a view, or a copy within a network's export."""
+    if not torch.compiler.is_compiling():
+        return image[..., :height, :width]
+    # whether a view lies in one piece would hang on the size
+    rows, columns = (torch.arange(side, device=image.device) for side in (height, width))
+    return image.index_select(-2, rows).index_select(-1, columns)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
 from ssvif.ops.files import write_csv
+from ssvif.ops.statistics import student_interval
 from ssvif.report.runs import RunLabel, read_rows, to_number
 
 QUANTITIES = {
@@ -43,13 +43,7 @@ class Mean:
 
 def mean_of(label: str, quantity: str, values: Sequence[float]) -> Mean:
     """Return the mean of at least one value with its interval."""
-    center, count = fmean(values), len(values)
-    half = 0.0
-    if count > 1:
-        from scipy.stats import t  # a second to import, and most tables need none of it
-
-        half = float(t.ppf(0.975, count - 1)) * stdev(values) / math.sqrt(count)
-    return Mean(label, quantity, center, center - half, center + half, count)
+    return Mean(label, quantity, fmean(values), *student_interval(values), len(values))
 
 
 def summarize_gradients(folder: Path, labels: Sequence[RunLabel]) -> list[Mean]:

@@ -1,14 +1,15 @@
-"""From long rows to a table as people read it, and that table as Markdown or LaTeX."""
+"""What a table is, ready to print: headings, rows, cells; and how a metric's values are shown and ranked."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 DASH = "–"
-WITH_LABELS = " †"  # follows the name of a published method that was trained with labels
+MINUS = "−"
+WITH_LABELS = " †"  # follows the name of a method that was trained with labels
 
 
 @dataclass(frozen=True)
@@ -20,14 +21,19 @@ class Measure:
         latex: the same in LaTeX.
         arrow: "↑" when higher is better, "↓" when lower is, "" when there is no better.
         decimals: digits after the point.
-        percent: whether the stored fraction is shown in percent.
+        unit: of the shown values; "%" where the stored values are fractions.
     """
 
     heading: str
     latex: str
     arrow: str = "↑"
     decimals: int = 3
-    percent: bool = False
+    unit: str = ""
+
+    @property
+    def scale(self) -> int:
+        """What a stored value is multiplied by to be shown."""
+        return 100 if self.unit == "%" else 1
 
 
 MEASURES = {
@@ -41,198 +47,227 @@ MEASURES = {
     "ms_ssim255": Measure("MS-SSIM (L=255)", "MS-SSIM ($L{=}255$)"),
     "delta_e76": Measure("ΔE76", r"$\Delta E_{76}$", "↓", 2),
     "delta_e2000": Measure("ΔE2000", r"$\Delta E_{2000}$", "↓", 2),
-    "miou": Measure("mIoU", "mIoU", decimals=2, percent=True),
-    "miou_without_background": Measure("mIoU w/o background", "mIoU w/o bg.", decimals=2, percent=True),
-    "iou": Measure("IoU", "IoU", decimals=2, percent=True),
-    "map50": Measure("mAP@0.5", "mAP@0.5", decimals=2, percent=True),
-    "ap50": Measure("AP@0.5", "AP@0.5", decimals=2, percent=True),
-}
-ARROWS = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "": ""}
-ESCAPES = {
-    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "†": r"$^\dagger$",
-    "Δ": r"$\Delta$",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "–": "--",
-    "×": r"$\times$",
+    "miou": Measure("mIoU", "mIoU", decimals=2, unit="%"),
+    "miou_without_background": Measure("mIoU w/o background", "mIoU w/o bg.", decimals=2, unit="%"),
+    "iou": Measure("IoU", "IoU", decimals=2, unit="%"),
+    "map50": Measure("mAP@0.5", "mAP@0.5", decimals=2, unit="%"),
+    "ap50": Measure("AP@0.5", "AP@0.5", decimals=2, unit="%"),
+    "parameters_mparam": Measure("parameters", "parameters", "↓", 2, "M"),
+    "macs_gmac": Measure("MACs", "MACs", "↓", 2, "G"),
+    "peak_memory_mb": Measure("memory", "memory", "↓", 1, "MB"),
 }
 
 
 @dataclass(frozen=True)
 class Heading:
-    """A column's head: the metric's or the class's name, its LaTeX form, and the better direction."""
+    """A column's head.
+
+    Attributes:
+        text: the metric's or the class's name.
+        latex: its LaTeX form; "" where that is the text, escaped.
+        arrow: the better direction, "↑", "↓" or "".
+        unit: of the column's values, or "".
+        metric: the metric's short name.
+        class_name: of a column that is about one class, or "".
+    """
 
     text: str
     latex: str
     arrow: str
+    unit: str = ""
+    metric: str = ""
+    class_name: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The head as plain text, with unit and direction."""
+        return f"{self.text}{f' ({self.unit})' if self.unit else ''} {self.arrow}".strip()
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A printed value and its rank in the column: 1 best, 2 second, 0 neither."""
+    """One value of a row, and beside it the paper's.
 
-    text: str
+    Attributes:
+        text: what was measured, as printed; `DASH` for nothing, "NaN".
+        rank: of it, among those that were measured: 1 best, 2 second, 0 neither.
+        value: the same with full digits, in the column's unit; None for nothing.
+        interval: half the width of the 95 % interval, "±0.08", the longer side where it is skewed; or "".
+        published: the number the paper prints, or "".
+        published_rank: of it, among the paper's.
+        difference: measured less published, with the digits that both have, "−0.05"; or "".
+        low: lower end of the interval, in the column's unit.
+        high: its upper end.
+        over: what the interval is over: "images", "seeds" or "".
+        images: number of test images behind the value; 0 where a file of scores does not say.
+        seeds: number of trainings behind the value.
+        note: what is to be said about this value.
+    """
+
+    text: str = DASH
     rank: int = 0
+    value: float | None = None
+    interval: str = ""
+    published: str = ""
+    published_rank: int = 0
+    difference: str = ""
+    low: float | None = None
+    high: float | None = None
+    over: str = ""
+    images: int = 0
+    seeds: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A run's or a published method's cells, in the order of the headings."""
+    """A method's cells, in the order of the headings.
+
+    Attributes:
+        label: the method's or the setting's name.
+        cells: one a heading.
+        runs: the runs that were measured, several for several seeds; () where none was run here.
+        group: headline over the rows that share it, or "".
+        note: what is to be said about this row.
+    """
 
     label: str
     cells: tuple[Cell, ...]
+    runs: tuple[str, ...] = ()
+    group: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table ready to print.
+    """The results on one dataset, ready to print.
 
     Attributes:
-        name: its files' name without suffix.
+        name: unique among the tables.
+        title: a few words.
         caption: one or two sentences.
+        dataset: its short name; "" where there is none.
         headings: of the columns after the first one.
-        rows: our runs.
-        published: the paper's methods; ranks are given among our runs only.
-        notes: sentences to print below the table.
+        rows: in order; those of one group stand together.
+        notes: sentences to print below.
+        label: head of the first column.
     """
 
     name: str
+    title: str
     caption: str
+    dataset: str
     headings: tuple[Heading, ...]
     rows: tuple[Row, ...]
-    published: tuple[Row, ...]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    label: str = "run"
+
+    @property
+    def compares(self) -> bool:
+        """Whether any cell has a number of the paper."""
+        return any(cell.published for row in self.rows for cell in row.cells)
 
 
-def lay_out(name: str, caption: str, rows: Sequence[Mapping[str, str]], notes: Iterable[str] = ()) -> Table:
-    """Arrange long rows as a table: a line per run or published method, a column per metric and class.
+@dataclass(frozen=True)
+class Sheet:
+    """What is printed under one caption: a table, or one for each of several datasets.
 
-    Args:
-        name: the files' name without suffix.
-        caption: of the table.
-        rows: with `source` ("run" or "paper"), `run`, `label`, `metric`, `class`, `mean` (text, may be
-            empty).
-        notes: printed below the table.
+    Attributes:
+        name: its files' name without suffix.
+        number: of the paper's table, "III"; "" for one of ours.
+        title: a few words.
+        caption: one or two sentences.
+        tables: one a dataset.
+        notes: sentences about all of them.
     """
-    own = [row for row in rows if row["source"] == "run"]
-    keys = sorted(dict.fromkeys((row["metric"], row["class"]) for row in own), key=_position)
-    cells = {(row["source"], row["run"], row["metric"], row["class"]): row["mean"] for row in rows}
-    labels = {(row["source"], row["run"]): row["label"] for row in rows}
-    lines: dict[str, list[Row]] = {"run": [], "paper": []}
-    ranks = {key: _ranks([row for row in own if (row["metric"], row["class"]) == key]) for key in keys}
-    for (source, run), label in labels.items():
-        texts = [(key, show(cells.get((source, run, *key), ""), key[0], source)) for key in keys]
-        ranked = source == "run"
-        line = tuple(Cell(text, ranks[key].get(text, 0) if ranked else 0) for key, text in texts)
-        lines[source].append(Row(label, line))
-    headings = tuple(_heading(*key) for key in keys)
-    return Table(name, caption, headings, tuple(lines["run"]), tuple(lines["paper"]), tuple(notes))
+
+    name: str
+    number: str
+    title: str
+    caption: str
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """Number and caption in one line."""
+        return f"Table {self.number}. {self.caption}" if self.number else self.caption
 
 
 def measure_of(metric: str) -> Measure:
     """Return how a metric is shown; an unknown one keeps its name and has no better direction."""
-    return MEASURES.get(metric) or Measure(metric, escape(metric), arrow="")
+    return MEASURES.get(metric) or Measure(metric, metric.replace("_", r"\_"), arrow="")
 
 
-def show(text: str, metric: str, source: str = "run") -> str:
-    """Return a stored value as it is printed.
+def heading_of(metric: str, class_name: str = "", *, arrow: bool = True) -> Heading:
+    """Return the head of a column.
 
-    Our values are rounded to the metric's decimals; the paper's keep the digits they were printed with.
+    Args:
+        metric: its short name.
+        class_name: of a column about one class; it is the head then, and the unit stands in the caption.
+        arrow: whether to show a class's better direction.
     """
-    if not text:
-        return DASH
-    measure = measure_of(metric)
-    if source == "paper":
-        return str(Decimal(text).scaleb(2)) if measure.percent else text
-    value = float(text) * (100 if measure.percent else 1)
-    return "NaN" if math.isnan(value) else f"{value:.{measure.decimals}f}"
-
-
-def _position(key: tuple[str, str]) -> int:
-    order = list(MEASURES)
-    return order.index(key[0]) if key[0] in order else len(order)
-
-
-def _heading(metric: str, class_name: str) -> Heading:
     measure = measure_of(metric)
     if class_name:
-        return Heading(class_name, escape(class_name), "")
-    return Heading(measure.heading, measure.latex, measure.arrow)
+        shown = measure.arrow if arrow else ""
+        return Heading(class_name, "", shown, metric=metric, class_name=class_name)
+    return Heading(measure.heading, measure.latex, measure.arrow, measure.unit, metric)
 
 
-def _ranks(rows: Sequence[Mapping[str, str]]) -> dict[str, int]:
-    """Rank by what is printed, so that two runs that look equal are marked alike.
+def position(metric: str) -> int:
+    """Return a metric's place among the columns; unknown ones come last."""
+    order = list(MEASURES)
+    return order.index(metric) if metric in order else len(order)
 
-    With two runs only the better one is marked: a second of two is the worse one.
+
+def show(value: float | None, metric: str, decimals: int | None = None) -> str:
+    """Return a value in its shown unit as text; `DASH` for None.
+
+    Args:
+        value: already in the metric's shown unit.
+        metric: its short name.
+        decimals: at most so many digits after the point; the metric's own for None.
     """
-    texts = [show(row["mean"], row["metric"]) for row in rows]
-    numbers = [text for text in texts if text not in (DASH, "NaN")]
-    arrow = measure_of(rows[0]["metric"]).arrow
-    ordered = sorted(set(numbers), key=float, reverse=arrow == "↑")
+    if value is None:
+        return DASH
+    digits = measure_of(metric).decimals
+    return "NaN" if math.isnan(value) else f"{value:.{digits if decimals is None else min(digits, decimals)}f}"
+
+
+def show_published(text: str, metric: str) -> str:
+    """Return a stored number of the paper as the paper prints it, in percent where the metric is; "" stays."""
+    scaled = measure_of(metric).scale != 1
+    return str(Decimal(text).scaleb(2)) if text and scaled else text
+
+
+def show_difference(text: str, value: float | None, published: str) -> str:
+    """Return measured less published, with a sign and only the digits that both are printed with.
+
+    Args:
+        text: the measured value as printed.
+        value: with full digits; None or NaN gives "".
+        published: the number as printed, or "".
+    """
+    if value is None or not math.isfinite(value) or not published:
+        return ""
+    digits = min(len(each.partition(".")[2]) for each in (text, published))
+    difference = f"{value - float(published):+.{digits}f}"
+    return difference.lstrip("+-") if float(difference) == 0 else difference.replace("-", MINUS)
+
+
+def rank(texts: Sequence[str], arrow: str) -> list[int]:
+    """Return each text's rank: 1 best, 2 second, 0 neither.
+
+    It is what is printed that is ranked, so that two that look equal are marked alike. Of two numbers only the
+    better one is marked: a second of two is the worse one.
+
+    Args:
+        texts: printed values; `DASH`, "NaN" and "" do not count.
+        arrow: "↑" if higher is better, "↓" if lower is; "" ranks nothing.
+    """
+    numbers = [text for text in texts if text not in (DASH, "NaN", "")]
+    ordered = sorted(set(map(float, numbers)), reverse=arrow == "↑")
     if not arrow or len(ordered) < 2:
-        return {}
-    return {text: rank for rank, text in enumerate(ordered[: 2 if len(numbers) > 2 else 1], start=1)}
-
-
-def escape(text: str) -> str:
-    """Return plain text for LaTeX."""
-    return "".join(ESCAPES.get(sign, sign) for sign in text)
-
-
-def to_markdown(table: Table) -> str:
-    """Return the table in Markdown: best bold, second underlined, notes below."""
-
-    def line(cells: Iterable[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-    marks = ("{}", "**{}**", "<u>{}</u>")
-    heads = [f"{heading.text} {heading.arrow}".strip() for heading in table.headings]
-    lines = [line(["run", *heads]), "|:--|" + "--:|" * len(heads)]
-    for row in table.rows:
-        lines.append(line([row.label, *(marks[cell.rank].format(cell.text) for cell in row.cells)]))
-    if table.published:
-        lines.append(line(["*paper*", *("" for _ in heads)]))
-    lines += [line([f"*{row.label}*", *(cell.text for cell in row.cells)]) for row in table.published]
-    notes = [f"* {note}" for note in table.notes]
-    return "\n".join([f"**{table.caption}**", "", *lines, *([""] if notes else []), *notes]) + "\n"
-
-
-def to_latex(table: Table) -> str:
-    """Return the table in LaTeX for booktabs and graphicx: best bold, second underlined, notes below."""
-    marks = ("{}", "\\textbf{{{}}}", "\\underline{{{}}}")
-
-    def line(label: str, cells: Sequence[Cell]) -> str:
-        printed = [marks[cell.rank].format(cell.text.replace(DASH, "--")) for cell in cells]
-        return "    " + " & ".join([escape(label), *printed]) + r" \\"
-
-    heads = " & ".join(["run", *(f"{head.latex} {ARROWS[head.arrow]}".strip() for head in table.headings)])
-    lines = [line(row.label, row.cells) for row in table.rows]
-    if table.published:
-        width = len(table.headings) + 1
-        lines += ["    \\midrule", f"    \\multicolumn{{{width}}}{{l}}{{\\emph{{paper}}}} \\\\"]
-    lines += [line(row.label, row.cells) for row in table.published]
-    notes = [f"  \\par\\smallskip\\footnotesize {escape(note)}" for note in table.notes]
-    return "\n".join(
-        [
-            "% \\usepackage{booktabs,graphicx}",
-            "\\begin{table}",
-            "  \\centering",
-            f"  \\caption{{{escape(table.caption)}}}",
-            f"  \\label{{tab:{table.name}}}",
-            "  \\resizebox{\\linewidth}{!}{%",
-            f"  \\begin{{tabular}}{{l{'r' * len(table.headings)}}}",
-            "    \\toprule",
-            f"    {heads} \\\\",
-            "    \\midrule",
-            *lines,
-            "    \\bottomrule",
-            "  \\end{tabular}}",
-            *notes,
-            "\\end{table}",
-            "",
-        ]
-    )
+        return [0] * len(texts)
+    places = {value: place for place, value in enumerate(ordered[: 2 if len(numbers) > 2 else 1], start=1)}
+    return [places.get(float(text), 0) if text in numbers else 0 for text in texts]

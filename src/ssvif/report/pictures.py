@@ -1,12 +1,13 @@
-"""The pictures of the page: sources, fused images, segmentations and boxes of some test pairs."""
+"""The pictures of the page: sources, fused images, class maps and boxes of the test pairs, and their thumbnails."""
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +16,20 @@ from PIL import Image
 from ssvif.data.boxes import read_boxes
 from ssvif.data.layouts import Descriptor
 from ssvif.ops.choose import choose_evenly
-from ssvif.ops.files import read_image, read_label, write_aside
+from ssvif.ops.files import read_image, read_label
+from ssvif.ops.progress import track
 from ssvif.report.runs import RunLabel, read_rows, to_number
 
 SMALL_PX = 256  # narrower pictures are stored without loss and enlarged with hard pixels
+THUMBNAIL_PX = 208  # width; narrower pictures keep theirs
+MOST_THREADS = 8
 IGNORED_COLOR = (128, 128, 128)
 # bright colors that stand out from a grey picture, one per detection class in turn
 BOX_COLORS = ("#ffd60a", "#00e5ff", "#ff5fa2", "#8cff66", "#ff9f40", "#b79cff", "#ffffff", "#ff6b6b")
 SPLIT_COLUMNS = ("split", "pair_id", "visible", "infrared", "label", "boxes")
 BOX_COLUMNS = ("pair_id", "class", "confidence", "x_min_px", "y_min_px", "x_max_px", "y_max_px")
+PICTURES, THUMBNAILS, TRUTH = "pictures", "thumbnails", "truth"
+SOURCE_TITLES = {"visible": "Visible", "infrared": "Infrared"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +49,19 @@ class Source:
 
 @dataclass(frozen=True)
 class Box:
-    """A box to draw: position and size in percent of the picture."""
+    """A box to draw: position and size in percent of the picture.
 
-    text: str
-    color: str
+    Attributes:
+        name: of the class.
+        confidence: 0 to 1; None where the box is no guess.
+        left: of its corner.
+        top: of its corner.
+        width: of the box.
+        height: of the box.
+    """
+
+    name: str
+    confidence: float | None
     left: float
     top: float
     width: float
@@ -54,163 +69,142 @@ class Box:
 
 
 @dataclass(frozen=True)
-class FoundBox:
-    """A row of detection/boxes.csv, in pixels."""
-
-    name: str
-    confidence: float
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-
-@dataclass(frozen=True)
-class View:
-    """One picture of the page, or a word about its absence.
+class PairPictures:
+    """What there is of a test pair, in the order of `Gallery.keys`.
 
     Attributes:
-        kind: "image", "segmentation" or "detection".
-        caption: printed below the picture.
-        base: relative address of the picture; empty where it is missing.
-        overlay: relative address of the class map laid over it; empty for none.
-        boxes: drawn over it.
+        pair_id: its name.
+        width_px: of each of its pictures.
+        height_px: of each of its pictures.
+        suffix: of the full pictures' files.
+        absent: places of the pictures that are missing.
+        segmented: places of the runs with a class map.
+        truth: whether there is a labelled class map.
+        boxes: place of a run to the boxes found in its picture.
+        true_boxes: the labelled boxes; None where the pair has none.
     """
-
-    kind: str
-    caption: str
-    base: str = ""
-    overlay: str = ""
-    boxes: Sequence[Box] = ()
-
-
-@dataclass(frozen=True)
-class Column:
-    """Everything of one picture: itself, its segmentation, its boxes."""
-
-    title: str
-    views: list[View]
-
-
-@dataclass(frozen=True)
-class PairView:
-    """A test pair: its size in pixels and a column for each source and each run."""
 
     pair_id: str
     width_px: int
     height_px: int
-    columns: list[Column]
-
-    @property
-    def small(self) -> bool:
-        """Whether its pixels should stay visible when it is enlarged."""
-        return self.width_px < SMALL_PX
+    suffix: str
+    absent: list[int]
+    segmented: list[int]
+    truth: bool
+    boxes: dict[int, list[Box]]
+    true_boxes: list[Box] | None
 
 
 @dataclass
 class Gallery:
     """Copies the pictures of one dataset into the page's folder.
 
+    A picture lies at pictures/{dataset}/{pair}/{key}.jpg, or .png where it is small, its thumbnail at
+    thumbnails/{dataset}/{pair}/{key}.jpg, the class map of a run at pictures/{dataset}/{pair}/classes_{run}.png
+    and the labelled one at truth.png beside it.
+
     Attributes:
         results: results/{dataset}.
         source: of the sources and the ground truth.
         runs: the runs, in the order of their columns.
-        folder: the page's folder; pictures go to pictures/{dataset}/ below it.
+        folder: the page's folder.
     """
 
     results: Path
     source: Source
     runs: Sequence[RunLabel]
     folder: Path
-    boxes: dict[str, dict[str, list[FoundBox]] | None] = field(init=False)
+    found: dict[str, dict[str, list[Box]] | None] = field(init=False)
     segmented: bool = field(init=False)
+    rows: list[dict[str, str]] = field(init=False)
 
     def __post_init__(self) -> None:
         """Find out what the runs have."""
-        self.boxes = {run.name: _read_found_boxes(self._run(run) / "detection/boxes.csv") for run in self.runs}
         self.segmented = any(any((self._run(run) / "segmentation/predictions").glob("*.png")) for run in self.runs)
+        self.found = {run.name: _read_found_boxes(self._run(run) / "detection/boxes.csv") for run in self.runs}
+        self.rows = [row for row in read_rows(self.source.splits, SPLIT_COLUMNS) if row["split"] == "test"]
 
     @property
     def detected(self) -> bool:
         """Whether any run has found a box."""
-        return any(self.boxes.values())
+        return any(self.found.values())
 
-    def pairs(self, most: int) -> tuple[list[PairView], int]:
-        """Write the pictures of up to `most` test pairs, evenly chosen, and return them and the pairs' number.
+    @property
+    def keys(self) -> list[str]:
+        """The names of a pair's pictures: its two sources and every run."""
+        return [*SOURCE_TITLES, *(f"run_{run.name}" for run in self.runs)]
+
+    @property
+    def titles(self) -> list[str]:
+        """What the pictures of `keys` are called."""
+        return [*SOURCE_TITLES.values(), *(run.title for run in self.runs)]
+
+    def pairs(self, most: int) -> list[PairPictures]:
+        """Write the pictures of up to `most` test pairs, evenly chosen, of all for 0, and tell what there is.
 
         Raises:
             UserError: splits.csv or a picture it names is missing or damaged.
         """
-        rows = [row for row in read_rows(self.source.splits, SPLIT_COLUMNS) if row["split"] == "test"]
-        return [self._pair(row) for row in choose_evenly(rows, most)], len(rows)
+        chosen = choose_evenly(self.rows, most) if most else self.rows
+        # Pillow lets go of Python's lock while it reads, scales and writes
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS)) as threads:
+            return list(track(threads.map(self._pair, chosen), f"{self.results.name}: pictures", total=len(chosen)))
 
     def _run(self, run: RunLabel) -> Path:
         return self.results / run.name
 
-    def _pair(self, row: dict[str, str]) -> PairView:
+    def _pair(self, row: dict[str, str]) -> PairPictures:
+        name = row["pair_id"]
         visible = read_image(self.source.root / row["visible"])
         height, width = visible.shape[:2]
-        infrared = read_image(self.source.root / row["infrared"])
-        truth = self._truth(row, width, height)
-        columns = [
-            self._column("Visible", self._save(row, "visible", visible), "labelled", truth),
-            self._column("Infrared", self._save(row, "infrared", infrared), "labelled", truth),
-        ]
-        for run in self.runs:
-            path = self._run(run) / "fused/test" / f"{row['pair_id']}.png"
-            base = self._save(row, f"run_{run.name}", read_image(path)) if path.is_file() else ""
-            found = self._prediction(run, row, width, height)
-            columns.append(self._column(run.title, base, "predicted", found))
-        return PairView(row["pair_id"], width, height, columns)
+        suffix = ".png" if width < SMALL_PX else ".jpg"
+        for kind in (PICTURES, THUMBNAILS):
+            (self.folder / kind / self.results.name / name).mkdir(parents=True, exist_ok=True)
+        self._save(name, "visible", suffix, visible)
+        self._save(name, "infrared", suffix, read_image(self.source.root / row["infrared"]))
+        fused = [self._run(run) / "fused/test" / f"{name}.png" for run in self.runs]
+        places = list(enumerate(zip(self.runs, fused, strict=True), start=len(SOURCE_TITLES)))
+        present = {place: run for place, (run, path) in places if path.is_file()}
+        for place, (run, path) in places:
+            if place in present:
+                self._save(name, f"run_{run.name}", suffix, read_image(path))
+        return PairPictures(
+            pair_id=name,
+            width_px=width,
+            height_px=height,
+            suffix=suffix,
+            absent=[place for place, _ in places if place not in present],
+            segmented=[place for place, run in present.items() if self._save_prediction(run, name)],
+            truth=self._save_truth(row),
+            boxes={place: found for place, run in present.items() if (found := self._found(run, name, width, height))},
+            true_boxes=self._true_boxes(row, width, height),
+        )
 
-    def _column(self, title: str, base: str, origin: str, drawn: tuple[str, list[Box] | None]) -> Column:
-        overlay, boxes = drawn
-        views = [View("image", "" if base else "no fused image", base)]
-        if self.segmented:
-            absent = View("segmentation", f"no {origin} segmentation")
-            caption = f"segmentation, {origin}"
-            views.append(View("segmentation", caption, base, overlay) if base and overlay else absent)
-        if self.detected:
-            absent = View("detection", f"no {origin} boxes")
-            count = f"{len(boxes)} box" + ("" if len(boxes) == 1 else "es") if boxes is not None else ""
-            present = base and boxes is not None
-            views.append(View("detection", f"{count}, {origin}", base, "", boxes or ()) if present else absent)
-        return Column(title, views)
-
-    def _truth(self, row: dict[str, str], width: int, height: int) -> tuple[str, list[Box] | None]:
-        overlay, boxes = "", None
-        descriptor = self.source.descriptor
-        if row["label"] and self.segmented:
-            overlay = self._save_classes(row, "truth", read_label(self.source.root / row["label"]))
-        if row["boxes"] and self.detected:
-            path = self.source.root / row["boxes"]
-            found = read_boxes(path, descriptor.detection_classes, width, height)
-            boxes = [_true_box(descriptor.detection_classes, box) for box in found.tolist()]
-        return overlay, boxes
-
-    def _prediction(self, run: RunLabel, row: dict[str, str], width: int, height: int) -> tuple[str, list[Box] | None]:
-        path = self._run(run) / "segmentation/predictions" / f"{row['pair_id']}.png"
-        overlay = self._save_classes(row, f"classes_{run.name}", read_label(path)) if path.is_file() else ""
-        boxes = self.boxes[run.name]
-        if boxes is None:
-            return overlay, None
-        return overlay, [
-            _found_box(self.source.descriptor.detection_classes, found, width, height)
-            for found in boxes.get(row["pair_id"], [])
-        ]
-
-    def _save(self, row: dict[str, str], name: str, picture: NDArray[np.uint8]) -> str:
+    def _save(self, pair: str, key: str, suffix: str, picture: NDArray[np.uint8]) -> None:
         image = Image.fromarray(picture)
-        small = picture.shape[1] < SMALL_PX
-        path = self._path(row, name, ".png" if small else ".jpg")
-        with write_aside(path) as aside:
-            if small:
-                image.save(aside, format="PNG")
-            else:
-                image.save(aside, format="JPEG", quality=90, subsampling=0)
-        return self._address(path)
+        path = self.folder / PICTURES / self.results.name / pair / f"{key}{suffix}"
+        if suffix == ".png":
+            image.save(path, format="PNG")
+        else:
+            image.save(path, format="JPEG", quality=90, subsampling=0)
+        image.thumbnail((THUMBNAIL_PX, image.height), Image.Resampling.LANCZOS, reducing_gap=1.5)
+        thumbnail = self.folder / THUMBNAILS / self.results.name / pair / f"{key}.jpg"
+        image.save(thumbnail, format="JPEG", quality=82)
 
-    def _save_classes(self, row: dict[str, str], name: str, classes: NDArray[np.uint8]) -> str:
+    def _save_truth(self, row: dict[str, str]) -> bool:
+        labelled = bool(row["label"]) and self.segmented
+        if labelled:
+            self._save_classes(row["pair_id"], TRUTH, read_label(self.source.root / row["label"]))
+        return labelled
+
+    def _save_prediction(self, run: RunLabel, pair: str) -> bool:
+        path = self._run(run) / "segmentation/predictions" / f"{pair}.png"
+        predicted = path.is_file()
+        if predicted:
+            self._save_classes(pair, f"classes_{run.name}", read_label(path))
+        return predicted
+
+    def _save_classes(self, pair: str, name: str, classes: NDArray[np.uint8]) -> None:
         """Write class ids as a palette image; background and unknown ids are transparent."""
         descriptor = self.source.descriptor
         palette, opacity = np.zeros((256, 3), np.uint8), np.zeros(256, np.uint8)
@@ -220,16 +214,19 @@ class Gallery:
         palette[descriptor.ignore_index], opacity[descriptor.ignore_index] = IGNORED_COLOR, 255
         image = Image.fromarray(classes)
         image.putpalette(palette.tobytes())
-        path = self._path(row, name, ".png")
-        with write_aside(path) as aside:
-            image.save(aside, format="PNG", transparency=opacity.tobytes(), optimize=False)
-        return self._address(path)
+        path = self.folder / PICTURES / self.results.name / pair / f"{name}.png"
+        image.save(path, format="PNG", transparency=opacity.tobytes(), optimize=False)
 
-    def _path(self, row: dict[str, str], name: str, suffix: str) -> Path:
-        return self.folder / "pictures" / self.results.name / row["pair_id"] / f"{name}{suffix}"
+    def _found(self, run: RunLabel, pair: str, width: int, height: int) -> list[Box]:
+        found = self.found[run.name] or {}
+        return [_in_percent(box, width, height) for box in found.get(pair, [])]
 
-    def _address(self, path: Path) -> str:
-        return quote(path.relative_to(self.folder).as_posix())
+    def _true_boxes(self, row: dict[str, str], width: int, height: int) -> list[Box] | None:
+        if not (row["boxes"] and self.detected):
+            return None
+        names = self.source.descriptor.detection_classes
+        rows = read_boxes(self.source.root / row["boxes"], names, width, height).tolist()
+        return [_true_box(names, each) for each in rows]
 
 
 def box_color(classes: Sequence[str], name: str) -> str:
@@ -239,30 +236,25 @@ def box_color(classes: Sequence[str], name: str) -> str:
 
 def _true_box(classes: Sequence[str], row: Sequence[float]) -> Box:
     index, x_center, y_center, width, height = row
-    name = classes[int(index)]
     corner = (x_center - width / 2, y_center - height / 2)
-    return Box(name, box_color(classes, name), *_percent(*corner, width, height))
+    return Box(classes[int(index)], None, *_percent(*corner, width, height))
 
 
-def _found_box(classes: Sequence[str], found: FoundBox, width_px: int, height_px: int) -> Box:
-    place = _percent(
-        found.left / width_px,
-        found.top / height_px,
-        (found.right - found.left) / width_px,
-        (found.bottom - found.top) / height_px,
-    )
-    return Box(f"{found.name} {found.confidence:.2f}", box_color(classes, found.name), *place)
+def _in_percent(box: Box, width_px: int, height_px: int) -> Box:
+    place = (box.left / width_px, box.top / height_px, box.width / width_px, box.height / height_px)
+    return Box(box.name, box.confidence, *_percent(*place))
 
 
 def _percent(left: float, top: float, width: float, height: float) -> tuple[float, float, float, float]:
     return round(100 * left, 2), round(100 * top, 2), round(100 * width, 2), round(100 * height, 2)
 
 
-def _read_found_boxes(path: Path) -> dict[str, list[FoundBox]] | None:
+def _read_found_boxes(path: Path) -> dict[str, list[Box]] | None:
+    """Return the boxes by pair, in pixels still; None where the run never went through the detector."""
     if not path.is_file():
         return None
-    found: dict[str, list[FoundBox]] = defaultdict(list)
+    found: dict[str, list[Box]] = defaultdict(list)
     for row in read_rows(path, BOX_COLUMNS):
-        confidence, *corners = (to_number(row[column], path) for column in BOX_COLUMNS[2:])
-        found[row["pair_id"]].append(FoundBox(row["class"], confidence, *corners))
+        confidence, left, top, right, bottom = (to_number(row[column], path) for column in BOX_COLUMNS[2:])
+        found[row["pair_id"]].append(Box(row["class"], confidence, left, top, right - left, bottom - top))
     return dict(found)

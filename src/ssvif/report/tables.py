@@ -1,4 +1,7 @@
-"""The one place where results are aggregated: long CSV of every run to CSV, Markdown and LaTeX tables."""
+"""The one place where results are aggregated: long CSV of every run to tables, a dataset and a kind at a time.
+
+The paper's own tables are made in `ssvif.report.paper_tables`.
+"""
 
 from __future__ import annotations
 
@@ -7,31 +10,30 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ssvif.ops.errors import shorten
 from ssvif.ops.files import write_aside, write_csv
+from ssvif.ops.statistics import mean_of
 from ssvif.report.gradients import write_gradient_table
-from ssvif.report.layout import MEASURES, WITH_LABELS, Table, lay_out, measure_of, to_latex, to_markdown
-from ssvif.report.runs import RunLabel, read_rows, to_number, to_number_or_none
+from ssvif.report.layout import (
+    MEASURES,
+    Cell,
+    Row,
+    Sheet,
+    Table,
+    heading_of,
+    measure_of,
+    position,
+    rank,
+    show,
+)
+from ssvif.report.markup import to_latex, to_markdown
+from ssvif.report.measured import FUSION, Sample, read_samples
+from ssvif.report.runs import RunLabel, read_rows, to_number_or_none
+from ssvif.report.specs import RUN_FILES
 
 log = logging.getLogger("ssvif")
 
-KINDS = ("fusion_metrics", "segmentation", "detection")
-COLUMNS = (
-    "dataset",
-    "run",
-    "metric",
-    "class",
-    "mean",
-    "images",
-    "source",
-    "label",
-    "initial_weights",
-    "note",
-)
-SOURCES = {"segmentation": "segmentation/iou.csv", "detection": "detection/ap.csv"}
-PUBLISHED_COLUMNS = ("dataset", "method", "labels", "metric", "class", "value")
-TOO_SMALL = "not defined at this image size"
-ABSENT = "absent from the test labels"
+KINDS = tuple(RUN_FILES)
+COLUMNS = ("dataset", "run", "metric", "class", "mean", "images", "label", "initial_weights", "note")
 LongRow = dict[str, str | float | int | None]
 
 
@@ -40,7 +42,6 @@ def make_tables(
     output: Path,
     runs: Mapping[str, Sequence[RunLabel]],
     *,
-    published: Path | None = None,
     titles: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Aggregate the results of runs and write a table per dataset and kind.
@@ -54,7 +55,6 @@ def make_tables(
         results: the folder that holds {dataset}/{run}/.
         output: folder of the tables; other files in it are left alone.
         runs: dataset to its runs, in the order of the tables' rows.
-        published: folder of {kind}.csv with the paper's numbers; None leaves the paper out.
         titles: dataset to the name in captions; the dataset's own name where it is not given.
 
     Returns:
@@ -73,10 +73,10 @@ def make_tables(
                 for path in paths:
                     path.unlink(missing_ok=True)
                 continue
-            rows += _published(published, kind, dataset)
             write_csv(paths[0], rows, COLUMNS)
             table = read_table(paths[0], (titles or {}).get(dataset, dataset))
-            for path, text in zip(paths[1:], (to_markdown(table), to_latex(table)), strict=True):
+            sheet = Sheet(table.name, "", table.title, table.caption, (table,))
+            for path, text in zip(paths[1:], (to_markdown(sheet), to_latex(sheet)), strict=True):
                 with write_aside(path) as aside:
                     aside.write_text(text, encoding="utf-8")
             written.append(paths[0])
@@ -97,81 +97,65 @@ def read_table(path: Path, title: str) -> Table:
     """
     rows = read_rows(path, COLUMNS)
     for row in rows:
-        to_number_or_none(row["mean"], path)
         to_number_or_none(row["images"], path)
     kind = next(kind for kind in KINDS if path.name.startswith(kind))
-    own = [row for row in rows if row["source"] == "run"]
-    return lay_out(path.stem, CAPTIONS[kind](title, own), rows, _notes(kind, rows))
+    keys = sorted(dict.fromkeys((row["metric"], row["class"]) for row in rows), key=lambda key: position(key[0]))
+    by_run: dict[str, dict[tuple[str, str], dict[str, str]]] = {}
+    for row in rows:
+        by_run.setdefault(row["run"], {})[row["metric"], row["class"]] = row
+    columns = [_column(key, [cells.get(key, {}) for cells in by_run.values()], path) for key in keys]
+    labels = {row["run"]: row["label"] for row in rows}
+    lines = zip(by_run, zip(*columns, strict=True), strict=True)
+    return Table(
+        name=path.stem,
+        title=f"{TITLES[kind]} on {title}",
+        caption=CAPTIONS[kind](title, rows),
+        dataset=path.stem.removeprefix(f"{kind}_"),
+        headings=tuple(heading_of(*key, arrow=False) for key in keys),
+        rows=tuple(Row(labels[run], cells, (run,)) for run, cells in lines),
+        notes=tuple(_notes(kind, rows)),
+    )
+
+
+def _column(key: tuple[str, str], rows: Sequence[Mapping[str, str]], path: Path) -> list[Cell]:
+    scale = measure_of(key[0]).scale
+    stored = [to_number_or_none(row.get("mean", ""), path) for row in rows]
+    values = [value * scale if value is not None else None for value in stored]
+    texts = [show(value, key[0]) for value in values]
+    places = zip(texts, rank(texts, measure_of(key[0]).arrow), values, rows, strict=True)
+    return [
+        Cell(text, place, value, images=int(row.get("images") or 0), seeds=1, note=row.get("note", ""))
+        for text, place, value, row in places
+    ]
 
 
 def _collect(kind: str, folder: Path, dataset: str, labels: Sequence[RunLabel]) -> list[LongRow]:
-    collect = _fusion_means if kind == "fusion_metrics" else _scores
     rows: list[LongRow] = []
     for run in labels:
-        path = folder / run.name / SOURCES.get(kind, "fusion_metrics.csv")
-        base: LongRow = {"dataset": dataset, "run": run.name, "label": run.title, "source": "run"}
-        found = collect(path)
+        path = folder / run.name / RUN_FILES[kind]
+        # the fusion metrics every run must have, the others are as the dataset's labels allow
+        found = read_samples(path, kind) if kind == FUSION or path.is_file() else {}
         if not found:
             log.info("%s/%s: no %s results", dataset, run.name, kind)
-        rows += [{**base, **row} for row in found]
+        known = [metric for metric in MEASURES if (metric, "") in found] if kind == FUSION else []
+        ordered = {key: found[key] for key in [*((metric, "") for metric in known), *found]}
+        base: LongRow = {"dataset": dataset, "run": run.name, "label": run.title}
+        rows += [{**base, "metric": key[0], "class": key[1], **_mean(each)} for key, each in ordered.items()]
+        for (metric, _), each in ordered.items():
+            if any(map(math.isnan, each.known.values())):
+                log.warning("%s: %s is %s, and so is its mean", path, metric, each.note)
     return rows
 
 
-def _fusion_means(path: Path) -> list[LongRow]:
-    values: dict[str, dict[str, float | None]] = {metric: {} for metric in MEASURES}
-    for row in read_rows(path, ("pair_id", "metric", "value")):
-        values.setdefault(row["metric"], {})[row["pair_id"]] = to_number_or_none(row["value"], path)
-    return [{"metric": metric, **_mean(found, metric, path)} for metric, found in values.items() if found]
-
-
-def _mean(values: Mapping[str, float | None], metric: str, path: Path) -> LongRow:
+def _mean(sample: Sample) -> LongRow:
     """Average over images; one NaN makes the mean NaN and is named, an empty value is skipped."""
-    known = {pair_id: value for pair_id, value in values.items() if value is not None}
-    undefined = sorted(pair_id for pair_id, value in known.items() if math.isnan(value))
-    if undefined:
-        log.warning("%s: %s is NaN for %s, and so is its mean", path, metric, shorten(undefined))
-        return {"mean": math.nan, "images": len(known), "note": f"NaN for {shorten(undefined)}"}
-    if not known:
-        return {"mean": None, "images": 0, "note": TOO_SMALL}
-    partial = f"mean over {len(known)} of {len(values)} images, {TOO_SMALL} for the others"
+    known = list(sample.known.values())
     return {
-        "mean": math.fsum(known.values()) / len(known),
-        "images": len(known),
-        "note": partial if len(known) < len(values) else None,
+        "mean": mean_of(known) if known else None,
+        "images": len(known) if "" not in sample.values else None,
+        "initial_weights": sample.initial_weights or None,
+        "note": sample.note or None,
     }
-
-
-def _scores(path: Path) -> list[LongRow]:
-    if not path.is_file():
-        return []
-    rows: list[LongRow] = []
-    for row in read_rows(path, ("metric", "class", "value", "initial_weights")):
-        value = to_number_or_none(row["value"], path)
-        rows.append(
-            {
-                "metric": row["metric"],
-                "class": row["class"],
-                "mean": value,
-                "initial_weights": row["initial_weights"],
-                "note": ABSENT if value is None else None,
-            }
-        )
-    return rows
-
-
-def _published(folder: Path | None, kind: str, dataset: str) -> list[LongRow]:
-    path = folder / f"{kind}.csv" if folder else None
-    if path is None or not path.is_file():
-        return []
-    rows: list[LongRow] = []
-    for row in read_rows(path, PUBLISHED_COLUMNS):
-        if row["dataset"] == dataset:
-            to_number(row["value"], path)  # read for its error: the digits stay as they were printed
-            mark = WITH_LABELS if row["labels"] == "with" else ""
-            base: LongRow = {"dataset": dataset, "run": row["method"], "label": row["method"] + mark}
-            rest: LongRow = {"metric": row["metric"], "class": row["class"], "mean": row["value"]}
-            rows.append({**base, **rest, "source": "paper"})
-    return rows
 
 
 def _fusion_caption(title: str, own: Sequence[Mapping[str, str]]) -> str:
@@ -188,6 +172,7 @@ def _detection_caption(title: str, own: Sequence[Mapping[str, str]]) -> str:
     return f"Detection on {title}: AP@0.5 in percent of a YOLO detector trained {_training(own)}."
 
 
+TITLES = {"fusion_metrics": "Fusion quality", "segmentation": "Segmentation", "detection": "Detection"}
 CAPTIONS: dict[str, Callable[[str, Sequence[Mapping[str, str]]], str]] = {
     "fusion_metrics": _fusion_caption,
     "segmentation": _segmentation_caption,
@@ -202,8 +187,7 @@ def _training(own: Sequence[Mapping[str, str]]) -> str:
 
 
 def _notes(kind: str, rows: Sequence[Mapping[str, str]]) -> list[str]:
-    own = [row for row in rows if row["source"] == "run"]
-    return [*_remarks(own), *_differences(kind, own), *_paper_notes(kind, rows)]
+    return [*_remarks(rows), *_differences(kind, rows)]
 
 
 def _remarks(own: Sequence[Mapping[str, str]]) -> Iterable[str]:
@@ -228,15 +212,3 @@ def _differences(kind: str, own: Sequence[Mapping[str, str]]) -> Iterable[str]:
     if len(set(found.values())) > 1:
         listed = "; ".join(f"{label}: {fact}" for label, fact in found.items())
         yield f"The runs differ in {facts.replace('_', ' ')}: {listed}."
-
-
-def _paper_notes(kind: str, rows: Sequence[Mapping[str, str]]) -> Iterable[str]:
-    paper = [row["label"] for row in rows if row["source"] == "paper"]
-    if paper:
-        labels = "" if kind == "fusion_metrics" else " with human labels"
-        yield (
-            "Rows marked “paper” are the numbers printed in the SSVIF paper. They compare with ours only on "
-            f"the full official test set{labels}."
-        )
-    if any(label.endswith(WITH_LABELS) for label in paper):
-        yield "† trained with segmentation or detection labels, according to the paper."

@@ -1,0 +1,1 @@
+"""Fusion by drag and drop, in a browser on this computer."""

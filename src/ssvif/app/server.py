@@ -1,0 +1,97 @@
+"""The app's server: on this computer alone, without telemetry, its files gone when it ends."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ssvif.ops.errors import UserError
+
+log = logging.getLogger("ssvif")
+
+HOST = "127.0.0.1"
+QUIET = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "GRADIO_RUN_HISTORY": "False",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+
+
+def serve(model: Path | None, *, port: int = 0, browser: bool = True, device: str = "auto") -> None:
+    """Run the app until it is interrupted.
+
+    Args:
+        model: a network to offer first.
+        port: of this computer; 0 takes the first free one from 7860 on.
+        browser: whether to open one.
+        device: as of `ssvif.api.load_model`.
+
+    Raises:
+        UserError: gradio is not installed, the network cannot be loaded, or the port is in use.
+    """
+    with running(model, port=port, device=device, browser=browser) as address:
+        log.info("open %s in a browser; Ctrl+C ends the app", address)
+        _wait()
+
+
+def _wait() -> None:
+    """Return when the user interrupts."""
+    import threading
+
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        log.info("the app has ended")
+
+
+@contextmanager
+def running(model: Path | None, *, port: int = 0, device: str = "auto", browser: bool = False) -> Iterator[str]:
+    """Run the app in threads of this process and yield its address.
+
+    Args and errors as of `serve`.
+    """
+    if importlib.util.find_spec("gradio") is None:
+        raise UserError("The app needs gradio", remedy="pip install 'ssvif[app]'")
+    with tempfile.TemporaryDirectory(prefix="ssvif-app-") as name:
+        folder = Path(name)
+        _prepare(folder)
+        from ssvif.api import load_model
+        from ssvif.app.page import build_page
+
+        if model:
+            load_model(model, device=device)
+        page = build_page(model, device, folder)
+        try:
+            _, address, _ = page.launch(
+                server_name=HOST,
+                server_port=port or None,
+                inbrowser=browser,
+                share=False,
+                quiet=True,
+                prevent_thread_lock=True,
+                allowed_paths=[str(folder)],
+                footer_links=[],
+                ssr_mode=False,
+                mcp_server=False,
+                enable_monitoring=False,
+                pwa=False,
+            )
+        except OSError as error:
+            raise UserError(f"Port {port} cannot be used", got=str(error), remedy="pass --port 0") from error
+        try:
+            yield address
+        finally:
+            page.close(verbose=False)
+
+
+def _prepare(folder: Path) -> None:
+    """Set what gradio reads when it is imported: no telemetry, no proxy for this computer, files in `folder`."""
+    os.environ.update(QUIET, GRADIO_TEMP_DIR=str(folder))
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), HOST, "localhost"]))

@@ -1,0 +1,80 @@
+"""What the app computes: one pair of files fused and measured."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ssvif.frames.engine import fuse_batch, to_levels
+from ssvif.frames.fuser import Fuser
+from ssvif.frames.pairs import Rules, make_pair
+from ssvif.metrics.collection import METRICS, STANDARD_SET, evaluate
+from ssvif.ops.images import read_raw
+
+Image = NDArray[np.uint8]
+MOST_MEASURED_PX = 4_000_000  # metrics of larger images take longer than anybody waits
+Row = tuple[str, float, str]
+
+
+@dataclass(frozen=True)
+class Fused:
+    """A pair and its fusion.
+
+    Attributes:
+        visible: (H,W,3), as it was fused.
+        infrared: (H,W), the same.
+        fused: (H,W,3).
+        rows: metric, value, direction of improvement.
+        remarks: what was done to the pair, and how long it took, in sentences.
+    """
+
+    visible: Image
+    infrared: Image
+    fused: Image
+    rows: list[Row]
+    remarks: tuple[str, ...]
+
+
+def fuse_files(visible: Path, infrared: Path, fuser: Fuser) -> Fused:
+    """Fuse two files as `ssvif fuse` does with its default options, and measure the result.
+
+    Raises:
+        UserError: a file cannot be read, or the pair cannot be fused.
+    """
+    pair = make_pair(visible.stem, read_raw(visible), read_raw(infrared), Rules())
+    start = time.perf_counter()
+    (fused,) = fuse_batch(fuser, [pair])
+    elapsed_s = time.perf_counter() - start
+    height, width = pair.size
+    bright, warm = map(to_levels, pair.crop(slice(height), slice(width)))
+    done = f"{width}×{height} pixels in {elapsed_s:.2f} s"
+    rows = measure(bright, warm, fused)
+    notes = [sentence for _, sentence in pair.notes]
+    if not rows:
+        notes.append(f"Images of more than {MOST_MEASURED_PX / 1e6:g} megapixels are not measured here")
+    return Fused(bright, warm, fused, rows, (done, *notes))
+
+
+def measure(visible: Image, infrared: Image, fused: Image) -> list[Row]:
+    """Return the metrics that are defined for images of this size; none for very large ones.
+
+    Args:
+        visible: (H,W,3).
+        infrared: (H,W).
+        fused: (H,W,3).
+    """
+    height, width = infrared.shape
+    if height * width > MOST_MEASURED_PX:
+        return []
+    bright, warm, result = (
+        torch.from_numpy(np.atleast_3d(each)).permute(2, 0, 1)[None] for each in (visible, infrared, fused)
+    )
+    names = [name for name in STANDARD_SET if METRICS[name].smallest_side <= min(height, width)]
+    values = evaluate(bright, warm, result, names)
+    directions = {"up": "higher", "down": "lower"}
+    return [(METRICS[name].title, round(values[name].item(), 4), directions[METRICS[name].better]) for name in names]

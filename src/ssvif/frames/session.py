@@ -1,0 +1,121 @@
+"""One call of `ssvif fuse`: sources in, a file, a folder or a video out, and a list of what was not fused."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from ssvif.frames.engine import COLORS, check_color
+from ssvif.frames.fuser import Fuser
+from ssvif.frames.match import kind_of_both
+from ssvif.frames.pairs import RESIZES, Rules
+from ssvif.frames.pipeline import FrameOptions, Job, Outcome, fuse_jobs
+from ssvif.frames.sinks import Wanted, open_sink, refuse_inputs, target_of
+from ssvif.frames.sources import Source, open_source, resolve_sequence
+from ssvif.ops.errors import UserError
+
+log = logging.getLogger("ssvif")
+
+LISTED = 20
+MOST_DENOMINATOR = 1001  # of NTSC's rates
+
+
+def fuse_sources(
+    visible: str, infrared: str, output: Path, fuser: Fuser, options: FrameOptions, identity: Mapping[str, Any]
+) -> None:
+    """Fuse two images, folders, patterns or videos.
+
+    Args:
+        visible: a path, or a pattern with wildcards.
+        infrared: the same.
+        output: an image's or a video's name by its suffix, otherwise a folder of PNG.
+        fuser: computes.
+        options: how.
+        identity: what else the result depends on, such as the network's digest; an output folder remembers it, so
+            that a half-done one is completed only with the same settings.
+
+    Raises:
+        UserError: nothing can be fused; or, when all else is done, some pairs were not, each with its reason.
+    """
+    check_call(visible, infrared, output, options)
+    check_color(fuser, options.color)
+    source = open_source(visible, infrared)
+    rules = resolve_sequence(options.rules, source)
+    made_with = {**identity, **_as_text(rules), "tile": options.tile, "color": options.color}
+    rate = Fraction(options.fps).limit_denominator(MOST_DENOMINATOR)
+    start = time.monotonic()
+    with open_sink(output, source, made_with, overwrite=options.overwrite, rate=rate) as (sink, wanted):
+        left = _Left(source, wanted)
+        outcome = fuse_jobs(left, left.total, fuser, rules, options, sink)
+        if not (outcome.fused or left.skipped):  # a video without frames would be left behind
+            raise _nothing(outcome)
+    _conclude(outcome, source, output, time.monotonic() - start, left.skipped)
+
+
+def check_call(visible: str, infrared: str, output: Path, options: FrameOptions) -> None:
+    """Check what can be checked at once, before a network is loaded.
+
+    Args and errors as of `fuse_sources`.
+    """
+    for name, value, known in (("--resize", options.rules.resize, RESIZES), ("--color", options.color, COLORS)):
+        if value not in known:
+            raise UserError(f"Unknown {name} {value!r}", expected=" | ".join(filter(None, known)))
+    kind_of_both(visible, infrared)
+    refuse_inputs(output, visible, infrared)
+    target_of(output)
+
+
+class _Left:
+    """The jobs that are still to be done.
+
+    Attributes:
+        total: how many, or None if nobody knows.
+        skipped: how many were passed over so far.
+    """
+
+    def __init__(self, source: Source, wanted: Wanted) -> None:
+        self._source, self._wanted = source, wanted
+        self.skipped = 0
+        self.total = source.total if source.names is None else sum(map(wanted, source.names))
+
+    def __iter__(self) -> Iterator[Job]:
+        for job in self._source.jobs():
+            if self._wanted(job.name):
+                yield job
+            else:
+                self.skipped += 1
+
+
+def _as_text(rules: Rules) -> dict[str, str]:
+    return {name: value if isinstance(value, str) else repr(value) for name, value in vars(rules).items()}
+
+
+def _nothing(outcome: Outcome) -> UserError:
+    if len(outcome.failures) == 1:
+        return outcome.failures[0]
+    reasons = "".join(f"\n  - {_reason(each)}" for each in outcome.failures[:LISTED])
+    return UserError(f"Nothing could be fused:{reasons or ' there are no frames'}")
+
+
+def _reason(error: UserError) -> str:
+    return f"{error.what} ({error.got})" if error.got else error.what
+
+
+def _conclude(outcome: Outcome, source: Source, output: Path, elapsed_s: float, skipped: int) -> None:
+    """Say what was done.
+
+    Raises:
+        UserError: some pairs were not fused.
+    """
+    there = f"; {skipped} were there already" if skipped else ""
+    rate = outcome.fused / max(elapsed_s, 1e-9)
+    log.info("fused %d pairs into %s in %.1f s (%.1f frames/s)%s", outcome.fused, output, elapsed_s, rate, there)
+    reasons = [*map(_reason, outcome.failures), *(f"{each} has no partner" for each in source.alone)]
+    if reasons:
+        listed = "".join(f"\n  - {each}" for each in reasons[:LISTED])
+        more = f"\n  - and {len(reasons) - LISTED} more" if len(reasons) > LISTED else ""
+        raise UserError(f"All is in {output} but these {len(reasons)}:{listed}{more}")

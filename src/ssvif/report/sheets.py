@@ -1,0 +1,97 @@
+"""The files of a sheet: written as CSV, Markdown, LaTeX, HTML and JSON, read again from the last."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ssvif.ops.errors import UserError
+from ssvif.ops.files import write_aside, write_csv
+from ssvif.report.layout import Cell, Heading, Row, Sheet, Table, measure_of
+from ssvif.report.markup import to_latex, to_markdown
+from ssvif.report.markup_html import page_of
+
+SUFFIXES = (".csv", ".md", ".tex", ".html", ".json")
+COLUMNS = (
+    "table", "dataset", "group", "row", "runs", "metric", "class", "unit", "measured", "low", "high", "interval_over",
+    "images", "seeds", "published", "difference", "note",
+)  # fmt: skip
+
+
+def write_sheet(output: Path, sheet: Sheet) -> Path:
+    """Write a sheet into a folder; equal sheets give equal bytes.
+
+    Returns:
+        the CSV: a row a value, in the shown units with full digits.
+    """
+    path = output / f"{sheet.name}.csv"
+    write_csv(path, _long_rows(sheet), COLUMNS)
+    texts = (
+        to_markdown(sheet),
+        to_latex(sheet),
+        page_of(sheet),
+        json.dumps(asdict(sheet), indent=1, ensure_ascii=False) + "\n",
+    )
+    for suffix, text in zip(SUFFIXES[1:], texts, strict=True):
+        with write_aside(path.with_suffix(suffix)) as aside:
+            aside.write_text(text, encoding="utf-8")
+    return path
+
+
+def _long_rows(sheet: Sheet) -> Iterator[dict[str, Any]]:
+    for table in sheet.tables:
+        for row in table.rows:
+            for heading, cell in zip(table.headings, row.cells, strict=True):
+                measured, paper = cell.value, float(cell.published) if cell.published else None
+                both = measured is not None and paper is not None
+                yield {
+                    "table": sheet.number or sheet.name.removeprefix("table_"),
+                    "dataset": table.dataset,
+                    "group": row.group,
+                    "row": row.label,
+                    "runs": " ".join(row.runs),
+                    "metric": heading.metric,
+                    "class": heading.class_name,
+                    "unit": measure_of(heading.metric).unit,
+                    "measured": measured,
+                    "low": cell.low,
+                    "high": cell.high,
+                    "interval_over": cell.over,
+                    "images": cell.images or None,
+                    "seeds": cell.seeds or None,
+                    "published": cell.published,
+                    "difference": measured - paper if both and measured is not None and paper is not None else None,
+                    "note": cell.note or ("" if row.runs else "not run here"),
+                }
+
+
+def read_sheets(folder: Path) -> list[Sheet]:
+    """Read the tables that `write_sheet` wrote into a folder, in the paper's order; [] if there are none.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    return [_read_sheet(path) for path in sorted(folder.glob("table_*.json"))]
+
+
+def _read_sheet(path: Path) -> Sheet:
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        tables = []
+        for table in values["tables"]:
+            headings = tuple(Heading(**each) for each in table["headings"])
+            rows = [
+                Row(**{**row, "runs": tuple(row["runs"]), "cells": tuple(Cell(**cell) for cell in row["cells"])})
+                for row in table["rows"]
+            ]
+            tables.append(Table(**{**table, "headings": headings, "rows": tuple(rows), "notes": tuple(table["notes"])}))
+        return Sheet(**{**values, "tables": tuple(tables), "notes": tuple(values["notes"])})
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} cannot be read as a table",
+            got=f"{type(error).__name__}: {error}",
+            remedy="delete the file and run `ssvif tables` again",
+        ) from error

@@ -1,0 +1,141 @@
+// The list of pairs. A row is filled when it comes near the window, so that thousands of pictures cost nothing.
+"use strict";
+
+(() => {
+  const { state, set, onChange } = SSVIF;
+  const pictures = SSVIF.pictures[SSVIF.dataset];
+  const list = document.getElementById("pairs");
+  const count = document.getElementById("count");
+  const near = new Set(); // the rows that the window is close to: only these follow a change at once
+  let current = null; // the one thumbnail in the order of the Tab key
+
+  function addressOf(pair, place) {
+    return `#${encodeURIComponent(pair.id)}/${encodeURIComponent(pictures.sources[place].key)}`;
+  }
+
+  function makeThumb(pair, place) {
+    const thumb = document.createElement("a");
+    thumb.className = "thumb";
+    thumb.href = addressOf(pair, place);
+    thumb.tabIndex = -1;
+    thumb.dataset.place = place;
+    const label = document.createElement("span");
+    label.append(pictures.sources[place].title, " ", document.createElement("b"));
+    thumb.append(SSVIF.makePicture(pair, place, false), label);
+    return thumb;
+  }
+
+  const rows = pictures.pairs.map((pair) => {
+    const row = document.createElement("li");
+    row.className = "pair";
+    row.innerHTML = '<h2></h2><div class="thumbs"></div>';
+    row.pair = pair;
+    const size = document.createElement("small");
+    size.textContent = `${pair.width} × ${pair.height}`;
+    row.firstChild.append(pair.id, " ", size);
+    return row;
+  });
+
+  // make a row agree with the state: its pictures, their scores, what lies over them
+  function refresh(row) {
+    const { pair } = row;
+    const box = row.lastChild;
+    const shown = SSVIF.shownSources();
+    const key = shown.join();
+    if (box.dataset.shown !== key) {
+      const kept = new Map([...box.children].map((thumb) => [Number(thumb.dataset.place), thumb]));
+      box.replaceChildren(...shown.map((place) => kept.get(place) ?? makeThumb(pair, place)));
+      box.dataset.shown = key;
+    }
+    for (const thumb of box.children) {
+      const place = Number(thumb.dataset.place);
+      thumb.querySelector("b").textContent = SSVIF.scoreText(pair, place);
+      if (!pair.absent.includes(place)) SSVIF.drawOver(thumb.firstChild, pair, place);
+    }
+  }
+
+  const watcher = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting, boundingClientRect } of entries) {
+        near[isIntersecting ? "add" : "delete"](target);
+        if (!isIntersecting) continue;
+        refresh(target);
+        // what is kept for the rows that were never seen
+        if (boundingClientRect.height > 60) list.style.setProperty("--row", `${Math.round(target.offsetHeight)}px`);
+      }
+      setCurrent(current?.isConnected ? current : list.querySelector(".thumb"));
+    },
+    { rootMargin: "400px 0px" },
+  );
+
+  function setCurrent(thumb) {
+    if (current) current.tabIndex = -1;
+    current = thumb;
+    if (current) current.tabIndex = 0;
+  }
+
+  function arrange() {
+    state.list = SSVIF.listPairs();
+    list.replaceChildren(...state.list.map((place) => rows[place]));
+    const all = pictures.pairs.length;
+    count.textContent = state.list.length === all ? `${all} pairs` : `${state.list.length} of ${all} pairs`;
+    if (!current?.isConnected) setCurrent(list.querySelector(".thumb"));
+  }
+
+  // arrows: along a row, and to the same method of the row above or below
+  function neighbour(thumb, key) {
+    const row = thumb.closest(".pair");
+    if (key === "ArrowLeft") return thumb.previousElementSibling;
+    if (key === "ArrowRight") return thumb.nextElementSibling;
+    const other = key === "ArrowUp" ? row.previousElementSibling : row.nextElementSibling;
+    if (!other) return null;
+    refresh(other);
+    return other.querySelector(`[data-place="${thumb.dataset.place}"]`);
+  }
+
+  list.addEventListener("keydown", (event) => {
+    const thumb = event.target.closest(".thumb");
+    if (!thumb || event.altKey || event.ctrlKey || event.metaKey || !event.key.startsWith("Arrow")) return;
+    event.preventDefault();
+    const next = neighbour(thumb, event.key);
+    if (next) focusThumb(next);
+  });
+  list.addEventListener("focusin", (event) => {
+    if (event.target.matches(".thumb")) setCurrent(event.target);
+  });
+  list.addEventListener("click", (event) => {
+    const thumb = event.target.closest(".thumb");
+    if (!thumb || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const pair = pictures.pairs.indexOf(thumb.closest(".pair").pair);
+    set({ open: pair, chosen: Number(thumb.dataset.place) });
+  });
+
+  function focusThumb(thumb) {
+    setCurrent(thumb);
+    thumb.focus({ preventScroll: true });
+    thumb.scrollIntoView({ block: "nearest" });
+  }
+
+  // back from the viewer: to the pair that it showed last
+  function focusPair(place) {
+    const row = rows[place];
+    if (!row.isConnected) return;
+    refresh(row);
+    const thumb = row.querySelector(`[data-place="${state.chosen}"]`) ?? row.querySelector(".thumb");
+    if (thumb) focusThumb(thumb);
+  }
+
+  onChange((changed) => {
+    if (["filter", "order", "bestFirst"].some((key) => changed.has(key))) arrange();
+    else if (changed.has("metric") && state.order !== "name") arrange();
+    if (["shown", "metric", "segmentation", "boxes", "truth"].some((key) => changed.has(key))) near.forEach(refresh);
+    if (changed.has("shown")) setCurrent(current?.isConnected ? current : list.querySelector(".thumb"));
+  });
+  addEventListener("beforeprint", () => rows.filter((row) => row.isConnected).slice(0, 60).forEach(refresh));
+  rows.forEach((row) => watcher.observe(row));
+  arrange();
+  rows.slice(0, 4).forEach(refresh);
+  setCurrent(list.querySelector(".thumb"));
+  SSVIF.focusPair = focusPair;
+})();
