@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from ssvif.data.layouts import ClassInfo, Descriptor, Layout
 from ssvif.report.page.site import make_page
@@ -206,11 +206,16 @@ def _measure_opening(browser: Browser, address: str, name: str, repeats: int) ->
 def _measure_looking(browser: Browser, address: str) -> None:
     page, _ = _open(browser, address)
     page.evaluate("longTasks.length = 0")
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    before = _own_work_s(session)
     frames = page.evaluate(SCROLL, 120)
+    own_ms = 1000 * (_own_work_s(session) - before) / len(frames)
     late = sum(frame > 50 for frame in frames)
     quantiles = statistics.quantiles(frames, n=20)
     print(f"{'scrolling':24} {statistics.median(frames):9.1f} ms a frame, 95 % within {quantiles[-1]:.1f}, ", end="")
     print(f"{late} of {len(frames)} above 50; {len(page.evaluate('longTasks'))} tasks above 50 ms")
+    print(f"{'':24} {own_ms:9.1f} ms a frame of scripts, style and layout, the rest is decoding and painting")
     page.evaluate("scrollTo(0, 0)")
     steps: dict[str, dict[str, Any]] = {
         "order by a score": {"order": 2},
@@ -228,6 +233,11 @@ def _measure_looking(browser: Browser, address: str) -> None:
     }
     for name, changes in steps.items():
         print(f"{name:24} {page.evaluate(ANSWER, changes):9.0f} ms")
+
+
+def _own_work_s(session: CDPSession) -> float:
+    found = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+    return sum(found[f"{name}Duration"] for name in ("Script", "RecalcStyle", "Layout"))
 
 
 if __name__ == "__main__":

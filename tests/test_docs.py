@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from typer.main import get_command
 
 from ssvif.cli import app as cli
 from ssvif.config.runs import load_runs
 from ssvif.data.scenes.render import render_scene
+from ssvif.frames.video import video_writer
+from ssvif.models import shipped
+from ssvif.models.registry import build_fusion_model, save_fusion_model
 from ssvif.ops.alignment import map_points, read_alignment
 from ssvif.ops.files import images_by_stem, read_image, write_png
 from ssvif.training.options import TrainingOptions
@@ -23,6 +28,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = get_command(cli.app).commands
 OWN_MODEL = ROOT / "docs/own_model.md"
 OWN_CAMERAS = ROOT / "docs/own_cameras.md"
+OWN_DATA = ROOT / "docs/own_data.md"
 QUICK = ["segmenter=b0", "classes=3", "epochs=1", "stages=one", "batch_size=2", "crop_px=32"]
 
 
@@ -175,3 +181,42 @@ def test_own_cameras_are_checked_aligned_and_packed(cameras, monkeypatch, capsys
     matrix = read_alignment(cameras / "alignment.json").array
     middle = map_points(matrix, np.array([[127.5, 95.5]]))[0]
     assert middle == pytest.approx(((127.5 + 6) / 2, (95.5 + 4) / 2), abs=0.7)
+
+
+@pytest.fixture
+def own_data(tmp_path, monkeypatch):
+    """Two folders, one folder of both cameras, temperatures and two videos, beside a network in the package."""
+    pytest.importorskip("av")
+    scenes = [render_scene(number, 48, 64, "day") for number in range(2)]
+    for number, scene in enumerate(scenes):
+        for path, image in (
+            (f"VIS/{number}.png", scene.visible),
+            (f"IR/{number}.png", scene.infrared),
+            (f"cam/{number}_vis.png", scene.visible),
+            (f"cam/{number}_ir.png", scene.infrared),
+        ):
+            write_png(tmp_path / path, image)
+        (tmp_path / "THERMAL").mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / f"THERMAL/{number}.tif", scene.infrared / np.float32(8) + 280)
+    write_png(tmp_path / "visible.png", scenes[0].visible)
+    write_png(tmp_path / "infrared.png", scenes[0].infrared)
+    for name in ("visible", "infrared"):
+        with video_writer(tmp_path / f"{name}.mp4", Fraction(25)) as writer:
+            for scene in scenes:
+                image = getattr(scene, name)
+                writer.write(image if image.ndim == 3 else image[..., None].repeat(3, axis=2))
+    save_fusion_model(build_fusion_model("seafusion"), tmp_path / "w/net.safetensors", name="seafusion", facts={})
+    monkeypatch.setattr(shipped, "WEIGHTS", tmp_path / "w")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_own_data_is_fused(own_data, monkeypatch):
+    lines = [line for text in blocks(OWN_DATA, "sh") for line in text.splitlines()]
+    assert len(lines) == 7
+    for line in lines:
+        assert type_in(monkeypatch, f"{line} --device cpu") == 0, line
+    made = {each.name for each in own_data.iterdir()}
+    assert {"fused.png", "fused.mp4", "steady.mkv", "FUSED", "FUSED2", "FUSED3", "FUSED4"} <= made
+    for folder in ("FUSED", "FUSED2", "FUSED3", "FUSED4"):
+        assert sorted(images_by_stem(own_data / folder)) == ["0", "1"]

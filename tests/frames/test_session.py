@@ -295,7 +295,6 @@ def test_a_network_fuses_and_a_released_one_as_its_authors_do(folders, capsys, m
 
 def test_the_network_of_the_package_is_taken_when_none_is_named(folders, capsys, monkeypatch):
     monkeypatch.setattr(shipped, "WEIGHTS", folders / "weights")
-    monkeypatch.setattr(shipped.shipped_model, "__defaults__", (folders / "weights",))
     status, _, errors = run(capsys, monkeypatch, "vi/a.png", "ir/a.png", "-o", "f.png", "--device", "cpu")
     assert status == 1
     assert "This installation of ssvif holds no network of its own" in errors

@@ -13,7 +13,7 @@ def test_every_configuration_gives_a_graph(project, name):
     (project / "config/config.yaml").write_text((ROOT / "config/config.yaml").read_text())
     done = run_snakemake(project, "-n", "--configfile", f"config/{name}")
     counted = jobs(done)
-    assert counted["report"] == counted["tables"] == 1
+    assert counted["report"] == counted["score_tables"] == counted["table_1"] == 1
     assert counted["score"] == counted["fuse"] >= 3
     if name == "roadscene.yaml":
         assert "segment" not in counted

@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from ssvif.ops.errors import UserError
 log = logging.getLogger("ssvif")
 
 HOST = "127.0.0.1"
+POLL_S = 0.5
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_RUN_HISTORY": "False",
@@ -42,10 +44,9 @@ def serve(model: Path | None, *, port: int = 0, browser: bool = True, device: st
 
 def _wait() -> None:
     """Return when the user interrupts."""
-    import threading
-
     try:
-        threading.Event().wait()
+        while True:
+            time.sleep(POLL_S)  # not for ever: another thread may get the signal, and this one must see it
     except KeyboardInterrupt:
         log.info("the app has ended")
 

@@ -9,20 +9,19 @@ from ssvif.ops.errors import UserError
 WEIGHTS = Path(__file__).parent / "weights"
 
 
-def shipped_model(folder: Path = WEIGHTS) -> Path:
+def shipped_model() -> Path:
     """Return the file of the network that `ssvif fuse` takes when told of no other.
 
-    Args:
-        folder: where it lies, the only .safetensors file there.
+    It is the only .safetensors file in `WEIGHTS`.
 
     Raises:
         UserError: there is none.
     """
-    found = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
+    found = sorted(WEIGHTS.glob("*.safetensors"))
     if len(found) != 1:
         raise UserError(
             "This installation of ssvif holds no network of its own",
-            expected=f"one .safetensors file in {folder}",
+            expected=f"one .safetensors file in {WEIGHTS}",
             got=", ".join(path.name for path in found) or "none",
             remedy="pass --model FILE, --checkpoint FILE --network NAME, or --baseline average",
         )

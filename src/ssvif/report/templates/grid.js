@@ -54,16 +54,21 @@
     }
   }
 
+  // the room kept for rows that were never seen is that of the first one; measured once, as it concerns them all
+  function measure() {
+    const first = [...near].find((row) => row.lastChild.children.length);
+    if (first) list.style.setProperty("--row", `${first.offsetHeight}px`);
+  }
+
   const watcher = new IntersectionObserver(
     (entries) => {
-      for (const { target, isIntersecting, boundingClientRect } of entries) {
+      const before = near.size;
+      for (const { target, isIntersecting } of entries) {
         near[isIntersecting ? "add" : "delete"](target);
-        if (!isIntersecting) continue;
-        refresh(target);
-        // what is kept for the rows that were never seen
-        if (boundingClientRect.height > 60) list.style.setProperty("--row", `${Math.round(target.offsetHeight)}px`);
+        if (isIntersecting) refresh(target);
       }
-      setCurrent(current?.isConnected ? current : list.querySelector(".thumb"));
+      if (!before) measure();
+      if (!current?.isConnected) setCurrent(list.querySelector(".thumb"));
     },
     { rootMargin: "400px 0px" },
   );
@@ -130,7 +135,9 @@
     if (["filter", "order", "bestFirst"].some((key) => changed.has(key))) arrange();
     else if (changed.has("metric") && state.order !== "name") arrange();
     if (["shown", "metric", "segmentation", "boxes", "truth"].some((key) => changed.has(key))) near.forEach(refresh);
-    if (changed.has("shown")) setCurrent(current?.isConnected ? current : list.querySelector(".thumb"));
+    if (!changed.has("shown")) return;
+    if (!current?.isConnected) setCurrent(list.querySelector(".thumb"));
+    measure();
   });
   addEventListener("beforeprint", () => rows.filter((row) => row.isConnected).slice(0, 60).forEach(refresh));
   rows.forEach((row) => watcher.observe(row));

@@ -1,0 +1,56 @@
+"""What the app computes, and what it offers, without a browser."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from conftest import draw_pair
+from ssvif.app import work
+from ssvif.app.server import running
+from ssvif.app.work import fuse_files, measure
+from ssvif.frames.fuser import BaselineFuser
+from ssvif.metrics.collection import METRICS, STANDARD_SET
+from ssvif.ops.errors import UserError
+from ssvif.ops.files import write_png
+
+
+@pytest.fixture
+def files(tmp_path):
+    visible, infrared, _ = draw_pair(0, 192, 200)
+    write_png(tmp_path / "vi.png", visible)
+    write_png(tmp_path / "ir.png", infrared)
+    return tmp_path / "vi.png", tmp_path / "ir.png", visible, infrared
+
+
+def test_a_pair_is_fused_and_measured(files):
+    *paths, visible, infrared = files
+    made = fuse_files(*paths, BaselineFuser("average"))
+    np.testing.assert_array_equal(made.visible, visible)
+    np.testing.assert_array_equal(made.infrared, infrared)
+    expected = np.floor((visible.astype(np.float64) + infrared[..., None]) / 2 + 0.5)
+    np.testing.assert_array_equal(made.fused, expected)
+    assert [row[0] for row in made.rows] == [METRICS[name].title for name in STANDARD_SET]
+    assert {row[0]: row[2] for row in made.rows}["ΔE76"] == "lower"
+    assert all(np.isfinite(row[1]) for row in made.rows)
+    assert made.remarks[0].startswith("200×192 pixels in ")
+
+
+def test_small_images_are_measured_as_far_as_metrics_are_defined(files):
+    *_, visible, infrared = files
+    titles = [row[0] for row in measure(visible[:20, :20], infrared[:20, :20], visible[:20, :20])]
+    assert "EN" in titles
+    assert "MS-SSIM" not in titles
+
+
+def test_very_large_images_are_not_measured_and_that_is_said(files, monkeypatch):
+    monkeypatch.setattr(work, "MOST_MEASURED_PX", 1000)
+    made = fuse_files(files[0], files[1], BaselineFuser("average"))
+    assert made.rows == []
+    assert "not measured" in made.remarks[-1]
+
+
+def test_without_gradio_the_extra_is_named(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(UserError, match=r"ssvif\[app\]"), running(None):
+        pytest.fail("it ran")
