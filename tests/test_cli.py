@@ -22,6 +22,8 @@ VERBS = (
     "pack",
     "train",
     "fuse",
+    "app",
+    "export",
     "complexity",
     "score",
     "segment",
@@ -64,7 +66,9 @@ def test_a_verbs_help_explains_every_option(verb):
     assert len(parameters) >= len(inspect.signature(COMMANDS[verb].callback).parameters)
     for parameter in parameters:
         is_option = parameter.param_type_name == "option"
-        assert is_option or verb in ("complexity", "check", "fuse", "compare"), f"{parameter.name} is no option"
+        assert is_option or verb in ("complexity", "check", "fuse", "export", "compare"), (
+            f"{parameter.name} is no option"
+        )
         assert parameter.help, f"{parameter.name} has no help"
         assert (parameter.opts[0] if is_option else parameter.metavar) in shown.output
 

@@ -29,6 +29,8 @@ COMMANDS = get_command(cli.app).commands
 OWN_MODEL = ROOT / "docs/own_model.md"
 OWN_CAMERAS = ROOT / "docs/own_cameras.md"
 OWN_DATA = ROOT / "docs/own_data.md"
+PYTHON_API = ROOT / "docs/python_api.md"
+EXPORT = ROOT / "docs/export.md"
 QUICK = ["segmenter=b0", "classes=3", "epochs=1", "stages=one", "batch_size=2", "crop_px=32"]
 
 
@@ -220,3 +222,33 @@ def test_own_data_is_fused(own_data, monkeypatch):
     assert {"fused.png", "fused.mp4", "steady.mkv", "FUSED", "FUSED2", "FUSED3", "FUSED4"} <= made
     for folder in ("FUSED", "FUSED2", "FUSED3", "FUSED4"):
         assert sorted(images_by_stem(own_data / folder)) == ["0", "1"]
+
+
+def run_blocks(page):
+    """Run a page's Python as one program, and return its names."""
+    names = {}
+    for text in blocks(page, "python"):
+        exec(compile(text, page.name, "exec"), names)
+    return names
+
+
+def test_the_python_on_the_page_runs(own_data, monkeypatch):
+    (own_data / "w/net.safetensors").rename(own_data / "w/ours.safetensors")
+    (own_data / "model.safetensors").symlink_to(own_data / "w/ours.safetensors")
+    names = run_blocks(PYTHON_API)
+    assert names["first"].size == (64, 48)
+    assert names["second"].size == (99, 75)
+    np.testing.assert_array_equal(read_image(own_data / "fused.png"), names["fused"])
+
+
+def test_the_export_on_the_page_is_made_and_used(own_data, monkeypatch, capsys):
+    pytest.importorskip("onnxscript", reason="the extra ssvif[onnx] is not installed")
+    (own_data / "model.safetensors").symlink_to(own_data / "w/net.safetensors")
+    lines = [line for text in blocks(EXPORT, "sh") for line in text.splitlines()]
+    assert [line.split()[1] for line in lines] == ["export", "fuse", "export"]
+    for line in lines:
+        assert type_in(monkeypatch, line) == 0, line
+    run_blocks(EXPORT)
+    assert "seafusion 3 rgb" in capsys.readouterr().out
+    assert sorted(images_by_stem(own_data / "FUSED")) == ["0", "1"]
+    assert (own_data / "model.pt2").is_file()

@@ -38,6 +38,7 @@ def run(capsys, monkeypatch, *arguments):
     shown = capsys.readouterr()
     return caught.value.code, shown.out, shown.err
 
+
 POINTWISE = Reach(0)
 
 

@@ -20,7 +20,7 @@ from ssvif.models.shipped import shipped_model
 from ssvif.ops.errors import UserError
 
 SIDES = ("visible", "infrared")
-HEADERS = ["metric", "value", "better"]
+HEADERS = ["metric", "value"]
 NETWORK_SUFFIXES = [".safetensors", ".onnx"]
 LOADED = 4  # networks held in memory
 Choices = list[tuple[str, str]]
@@ -66,7 +66,9 @@ def build_page(model: Path | None, device: str, folder: Path) -> gradio.Blocks:
                 beside = gradio.Radio(list(SIDES), value="visible", label="Compare with", elem_id="beside")
                 remarks = gradio.Markdown(elem_id="remarks")
             with gradio.Column(scale=1, min_width=320):
-                rows = gradio.Dataframe(headers=HEADERS, label="Metrics", interactive=False, elem_id="metrics")
+                rows = gradio.Dataframe(
+                    headers=HEADERS, label="↑ higher is better, ↓ lower", interactive=False, elem_id="metrics"
+                )
                 saved = gradio.DownloadButton("Download the fused image", interactive=False, elem_id="saved")
         start.click(_fusing(device, folder), [visible, infrared, network, beside], [last, slider, remarks, rows, saved])
         beside.change(compare, [last, beside], slider)

@@ -18,7 +18,7 @@ from ssvif.ops.images import read_raw
 
 Image = NDArray[np.uint8]
 MOST_MEASURED_PX = 4_000_000  # metrics of larger images take longer than anybody waits
-Row = tuple[str, float, str]
+Row = tuple[str, float]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Fused:
         visible: (H,W,3), as it was fused.
         infrared: (H,W), the same.
         fused: (H,W,3).
-        rows: metric, value, direction of improvement.
+        rows: metric with an arrow to where better values are, value.
         remarks: what was done to the pair, and how long it took, in sentences.
     """
 
@@ -76,5 +76,5 @@ def measure(visible: Image, infrared: Image, fused: Image) -> list[Row]:
     )
     names = [name for name in STANDARD_SET if METRICS[name].smallest_side <= min(height, width)]
     values = evaluate(bright, warm, result, names)
-    directions = {"up": "higher", "down": "lower"}
-    return [(METRICS[name].title, round(values[name].item(), 4), directions[METRICS[name].better]) for name in names]
+    arrows = {"up": "↑", "down": "↓"}
+    return [(f"{METRICS[name].title} {arrows[METRICS[name].better]}", round(values[name].item(), 4)) for name in names]
