@@ -348,6 +348,7 @@ assert peak_kb < 4 * 2**20, peak_kb
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # two minutes on two idle cores
 @pytest.mark.parametrize("inference", ["plain", "seafusion"])
 def test_a_large_pair_takes_less_than_four_gib(tmp_path, inference):
     save(tmp_path / "v.png", smooth(0, 4000, 6000), compress_level=1)

@@ -124,7 +124,8 @@ def ink(screenshot):
 
 
 def names(page):
-    return [text.split()[0] for text in page.locator(".pair h2").all_inner_texts()]
+    # not the inner text, which is empty as long as the browser has not laid a pair out
+    return [text.split()[0] for text in page.locator(".pair h2").all_text_contents()]
 
 
 def over(page, selector=".classes, .box-outline"):
