@@ -256,8 +256,8 @@ def public_nodes(node, within_function=False):
             yield child
             yield from public_nodes(child)
         elif isinstance(child, FUNCTIONS) and not child.name.startswith("_"):
-            if "overload" not in map(ast.unparse, child.decorator_list):  # the function itself is documented
-                yield child
+            # of overloads, the function itself is documented
+            yield from [child] if "overload" not in map(ast.unparse, child.decorator_list) else []
 
 
 def test_everything_public_is_documented():
