@@ -58,7 +58,7 @@ def test_pairs_score_what_the_metrics_give(pairs, folders, triples, tmp_path, ca
     empty = {(row["pair_id"], row["metric"]) for row in rows if not row["value"]}
     assert empty == {("b_small", "ms_ssim"), ("b_small", "ms_ssim255")}
     messages = [message for message in caplog.messages if "left empty" in message]
-    assert messages == [f"{name} is left empty for 1 images: it needs sides of at least 161 px" for name in
+    assert messages == [f"{name} is left empty for 1 image: it needs sides of at least 161 px" for name in
                         ("ms_ssim", "ms_ssim255")]  # fmt: skip
     first = output.read_bytes()
     score_pairs(pairs, folders[2], output, dataset="made", run="first", measuring=Measuring())
@@ -161,7 +161,7 @@ def test_bad_fused_images_are_named_and_nothing_is_lost(pairs, folders, tmp_path
 
 def test_missing_source_is_named(folders, tmp_path):
     (folders[1] / "b_small.png").unlink()
-    with pytest.raises(UserError, match=r"(?s)infrared lacks 1 images: b_small.*remedy"):
+    with pytest.raises(UserError, match=r"(?s)infrared lacks 1 image: b_small.*remedy"):
         score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring())
 
 
@@ -234,7 +234,7 @@ def test_pairs_without_a_fused_image_are_told(folders, tmp_path, caplog):
     (folders[2] / "b_small.png").unlink()
     with caplog.at_level(logging.INFO, "ssvif"):
         assert [name for name, _ in match_folders(*folders)] == ["a_large"]
-    assert [message.endswith("for 1 pairs, which are passed over: b_small") for message in caplog.messages] == [True]
+    assert [message.endswith("for 1 pair, passed over: b_small") for message in caplog.messages] == [True]
 
 
 def test_a_source_of_another_size_is_named(folders, tmp_path):
@@ -287,7 +287,7 @@ def test_ten_thousand_files_are_matched_in_seconds(tmp_path):
     assert [name for name, _ in matched] == [f"{i:05d}" for i in range(10_000)]
     assert matched[7][1] == (folders[0] / "00007.jpg", folders[1] / "00007.bmp", folders[2] / "00007.png")
     (folders[1] / "01234.bmp").unlink()
-    with pytest.raises(UserError, match="infrared lacks 1 images: 01234"):
+    with pytest.raises(UserError, match="infrared lacks 1 image: 01234"):
         match_folders(*folders)
     assert len(match_folders(*folders, only="*5")) == 1000
 

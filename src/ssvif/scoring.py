@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ssvif.data.pairs import PairsFile
 from ssvif.metrics.collection import METRICS, STANDARD_SET, check_names, evaluate, of_convention
-from ssvif.ops.errors import UserError, shorten
+from ssvif.ops.errors import UserError, counted, shorten
 from ssvif.ops.files import images_by_stem, read_image, write_csv
 from ssvif.ops.progress import track
 
@@ -192,12 +192,13 @@ def match_folders(
     for folder, images in zip((visible, infrared), found, strict=False):
         if missing := [name for name in names if name not in images]:
             raise UserError(
-                f"{folder} lacks {len(missing)} images: {shorten(missing)}",
+                f"{folder} lacks {counted(len(missing), 'image')}: {shorten(missing)}",
                 expected=f"one for each fused image in {fused}, of the same name (the suffix may differ)",
                 remedy="add them, or move the fused images without sources away",
             )
     if idle := [name for name in found[0] if name in found[1] and name not in found[2] and fnmatchcase(name, only)]:
-        log.info("%s holds no fused image for %d pairs, which are passed over: %s", fused, len(idle), shorten(idle))
+        alone = counted(len(idle), "pair")
+        log.info("%s holds no fused image for %s, passed over: %s", fused, alone, shorten(idle))
     return [(name, (found[0][name], found[1][name], found[2][name])) for name in names]
 
 
@@ -229,7 +230,7 @@ def _write(cases: Sequence[_Case], output: Path, dataset: str, run: str, measuri
     write_csv(output, rows(), COLUMNS)
     for metric, count in too_small.items():
         side = METRICS[metric].smallest_side
-        log.info("%s is left empty for %d images: it needs sides of at least %d px", metric, count, side)
+        log.info("%s is left empty for %s: it needs sides of at least %d px", metric, counted(count, "image"), side)
     for (metric, value, reason), names in undefined.items():
         log.warning("%s is %s for %s: %s", metric, value, shorten(names), reason)
 

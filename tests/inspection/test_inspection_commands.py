@@ -35,7 +35,7 @@ def test_good_pairs_end_with_zero_and_bad_ones_with_one(say, folder):
     (folder / "ir/2.png").write_bytes(b"nothing")
     status, output, errors = say("check", folder, "--quick")
     assert (status, errors) == (1, "")
-    assert "1 errors, 1 warnings, 5 good pairs" in output
+    assert "1 error, 1 warning, 5 good pairs" in output
 
 
 def test_a_check_writes_what_it_is_asked_for_even_if_something_is_wrong(say, folder, tmp_path):

@@ -39,7 +39,8 @@ def made_sheet():
 
     def row(label, group, value, paper, runs):
         text = "–" if value is None else f"{value:.1f}"
-        cells = [Cell(text, 0, value, published=paper), *(Cell(f"{each}", 0, each) for each in (1.0, 2.0))]
+        others = (Cell(f"{each}", 0, each) if runs else Cell("–", 0, None) for each in (1.0, 2.0))
+        cells = [Cell(text, 0, value, published=paper), *others]
         return Row(label, tuple(cells), runs, group)
 
     rows = (
@@ -48,6 +49,7 @@ def made_sheet():
         row("Gamma", "", 7.0, "1.0", ("ours",)),
         row("Delta", "ours", 4.0, "", ("ours",)),
         row("Epsilon", "ours", 10.0, "", ("average",)),
+        row("Zeta", "nothing", None, "", ()),
     )
     headings = (Heading("VIF", "", "↑"), Heading("first", "", ""), Heading("second", "", ""))
     return Sheet("table_1", "I", "Quality", "How good.", (Table("1_toy", "Toy", "", "toy", headings, rows),))
@@ -184,8 +186,16 @@ def test_rows_and_columns_can_be_chosen(show):
     page.locator(".table-tools .filter").fill("OURS")
     assert column(table, 1) == ["Gamma", "ours", "Delta", "Epsilon"], "by the run's name, and by the group's"
     page.locator(".table-tools .filter").fill("")
-    page.get_by_label("only rows that were run").check()
-    assert column(table, 1) == ["Alpha", "Gamma", "ours", "Delta", "Epsilon"]
+    shown = ["Alpha", "Gamma", "ours", "Delta", "Epsilon"]
+    kinds = {
+        "run": shown,
+        "all": ["Alpha", "Beta", *shown[1:], "nothing", "Zeta"],
+        "numbers": ["Alpha", "Beta", *shown[1:]],
+    }
+    assert column(table, 1) == kinds["numbers"], "as it opens"
+    for kind, expected in kinds.items():
+        page.locator(".table-tools .rows").select_option(kind)
+        assert column(table, 1) == expected
     page.locator("#table-1_toy .columns summary").click()
     page.locator("#table-1_toy .columns").get_by_label("first").uncheck()
     assert table.locator("thead th:visible").count() == 3

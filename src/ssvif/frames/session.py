@@ -16,7 +16,7 @@ from ssvif.frames.pairs import RESIZES, Rules
 from ssvif.frames.pipeline import FrameOptions, Job, Outcome, fuse_jobs
 from ssvif.frames.sinks import Wanted, open_sink, refuse_inputs, target_of
 from ssvif.frames.sources import Source, open_source, resolve_sequence
-from ssvif.ops.errors import UserError
+from ssvif.ops.errors import UserError, counted
 
 log = logging.getLogger("ssvif")
 
@@ -112,8 +112,8 @@ def _conclude(outcome: Outcome, source: Source, output: Path, elapsed_s: float, 
         UserError: some pairs were not fused.
     """
     there = f"; {skipped} were there already" if skipped else ""
-    rate = outcome.fused / max(elapsed_s, 1e-9)
-    log.info("fused %d pairs into %s in %.1f s (%.1f frames/s)%s", outcome.fused, output, elapsed_s, rate, there)
+    rate, done = outcome.fused / max(elapsed_s, 1e-9), counted(outcome.fused, "pair")
+    log.info("fused %s into %s in %.1f s (%.1f frames/s)%s", done, output, elapsed_s, rate, there)
     reasons = [*map(_reason, outcome.failures), *(f"{each} has no partner" for each in source.alone)]
     if reasons:
         listed = "".join(f"\n  - {each}" for each in reasons[:LISTED])

@@ -19,7 +19,7 @@ from ssvif.inspection.findings import ERROR, Finding, Measure, show_findings
 from ssvif.inspection.pair import Rules, Seen, inspect_pair
 from ssvif.inspection.shifts import SetShift, combine_shifts, out_of_line
 from ssvif.ops.choose import choose_evenly
-from ssvif.ops.errors import UserError
+from ssvif.ops.errors import UserError, counted
 from ssvif.ops.files import IMAGE_SUFFIXES
 from ssvif.ops.progress import track
 
@@ -76,7 +76,7 @@ class Report:
     def lines(self) -> list[str]:
         """Return the report for people: what was read, what is wrong, how the sides lie on each other."""
         good = sum(map(len, self.good().values()))
-        lines = [f"{len(self.pairs)} pairs"]
+        lines = [counted(len(self.pairs), "pair")]
         for side in ("visible", "infrared"):
             images = [each.sides[side] for each in self.pairs if side in each.sides]
             kinds = Counter(image.kind for image in images).most_common()
@@ -93,8 +93,9 @@ class Report:
             lines.append(f"  {side + ':':<10}{listed}{said}")
         lines += show_findings(self.findings)
         lines.append(str(self.together) if self.together else "how the two sides lie on each other is not clear")
-        errors = Counter(each.level for each in self.findings)
-        lines.append(f"{errors[ERROR]} errors, {len(self.findings) - errors[ERROR]} warnings, {good} good pairs")
+        errors = Counter(each.level for each in self.findings)[ERROR]
+        warnings = len(self.findings) - errors
+        lines.append(", ".join((counted(errors, "error"), counted(warnings, "warning"), counted(good, "good pair"))))
         return lines
 
 

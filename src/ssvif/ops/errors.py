@@ -26,3 +26,8 @@ def shorten(names: list[str], most: int = 5) -> str:
     """Join names for an error message, cutting a long list: 'a, b, c and 7 more'."""
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 pair", "2 pairs"; for nouns that only take an s."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

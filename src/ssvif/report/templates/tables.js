@@ -94,21 +94,34 @@
     table.closest(".scroll").before(details);
   }
 
+  const hasNumber = (element) => element.querySelector("[data-value], [data-published]") !== null;
+
+  // how many rows are left
   function filter() {
     const wanted = tools.querySelector(".filter").value.trim().toLowerCase();
-    const onlyRun = tools.querySelector(".only-run").checked;
+    const kind = tools.querySelector(".rows").value;
+    const passes = {
+      all: () => true,
+      run: (row) => !row.classList.contains("missing"),
+      // a table without any number still shows what it asks for
+      numbers: (row, table) => hasNumber(row) || !row.classList.contains("missing") || !hasNumber(table),
+    }[kind];
     let shown = 0;
     for (const table of tables) {
       for (const { head, rows } of groupsOf(table)) {
         for (const row of rows) {
           const name = `${row.cells[0].textContent} ${row.cells[0].title} ${head?.textContent ?? ""}`.toLowerCase();
-          row.hidden = !name.includes(wanted) || (onlyRun && row.classList.contains("missing"));
+          row.hidden = !name.includes(wanted) || !passes(row, table);
           shown += row.hidden ? 0 : 1;
         }
         if (head) head.hidden = rows.every((row) => row.hidden);
       }
     }
-    status.textContent = `${shown} rows are shown.`;
+    return shown;
+  }
+
+  function filterAndSay() {
+    status.textContent = `${filter()} rows are shown.`;
   }
 
   function setView() {
@@ -122,10 +135,11 @@
   tools.hidden = false;
   // without a number of the paper there is nothing to choose
   tools.querySelector(".view").closest("label").hidden = !section.querySelector("td .published");
-  tools.querySelector(".only-run").closest("label").hidden = !section.querySelector("tr.missing");
-  tools.querySelector(".filter").addEventListener("input", filter);
-  tools.querySelector(".only-run").addEventListener("change", filter);
+  tools.querySelector(".rows").closest("label").hidden = !section.querySelector("tr.missing");
+  tools.querySelector(".filter").addEventListener("input", filterAndSay);
+  tools.querySelector(".rows").addEventListener("change", filterAndSay);
   tools.querySelector(".view").addEventListener("change", setView);
+  filter();
   addEventListener("beforeprint", () => {
     for (const details of section.querySelectorAll("details.sheet")) details.open = true;
   });
