@@ -31,7 +31,7 @@ from ssvif.report.figures.values import heading, mean, read_score, read_values
 from ssvif.report.layout import measure_of
 from ssvif.report.runs import RunLabel, read_rows, to_number
 
-WIDE_IN, HIGH_IN, LEFT_IN, TOP_IN, BOTTOM_IN = 2.9, 2.35, 0.5, 0.12, 0.42
+WIDE_IN, HIGH_IN, LEFT_IN, TOP_IN, BOTTOM_IN = 2.8, 2.35, 0.6, 0.12, 0.42
 KEY_MPARAM = (0.1, 1.0)  # of the bubbles that explain the area, in millions of parameters
 AREA_PT2 = 260.0  # of a bubble of a million parameters, unless the largest of all would go beyond
 LARGEST_PT2 = 600.0

@@ -71,7 +71,7 @@ PANELS = (
     Panel("Total loss", "train_loss", "validation_loss"),
     Panel("α, weight of consistency", "alpha", log=True),
     Panel("Weights (dashed: of fusion)", "weight_consistency", "weight_fusion", start_at_zero=True),
-    Panel("Projection of consistency on fusion", "projection_consistency"),
+    Panel("Projection on fusion's gradient", "projection_consistency"),
     Panel("Cosine of the two gradients", "cosine"),
     Panel("Live classes", "live_classes", start_at_zero=True),
     Panel("Entropy of class usage (nats)", "class_entropy", start_at_zero=True),
