@@ -75,7 +75,14 @@ def test_what_is_wrong_is_told(call, results, tmp_path):
     assert "There is no table 'X'" in told
     assert "extra" in told
     told = call("tables", *where, "--published", tmp_path / "none", *RUNS)[2]
-    assert "tables.yaml does not exist" in told
+    assert "none does not hold the paper's numbers" in told
+    assert "--published" in told
+
+
+def test_a_misspelt_run_is_told(call, results, tmp_path, caplog):
+    where = ("tables", "--results", results, "--output", tmp_path / "t", "--published", PUBLISHED, "--table", "2")
+    assert call(*where, "--run", "msrs/saeg")[0] == 0, "the rest of the table is made"
+    assert f"{results}/msrs/saeg does not exist" in caplog.text
 
 
 def test_runs_are_compared_on_the_screen(call, results):

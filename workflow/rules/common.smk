@@ -1,5 +1,6 @@
 # The configuration, checked before anything runs, and what the rules ask of it.
 import hashlib
+import json
 import os
 import shlex
 import sys
@@ -18,7 +19,7 @@ from ssvif.config.settings import (
 )
 from ssvif.config.tables import load_sheet_specs
 from ssvif.data.layouts import descriptor_to_json
-from ssvif.data.method_folders import folder_of
+from ssvif.data.method_images import folder_of
 from ssvif.models.names import network_fingerprint
 from ssvif.ops.errors import UserError
 from ssvif.ops.fingerprint import files_fingerprint, fingerprint
@@ -57,16 +58,18 @@ HAS_GPU = SETTINGS.device != "cpu" and (
     SETTINGS.device == "cuda" or Path("/dev/nvidiactl").exists()
 )
 GPU = int(HAS_GPU)
-# what makes these results again, for the page
+# what makes these results again, for the page; --config takes YAML, which JSON is
 GIVEN = [
-    f"{key}={value}" for key, value in sorted(workflow.config_settings.config.items())
+    f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+    for key, value in sorted(workflow.config_settings.config.items())
 ]
-COMMAND = " ".join(
+COMMAND = shlex.join(
     [
-        "snakemake --cores all",
+        *("snakemake", "--cores", "all"),
         *(
-            f"--configfile {os.path.relpath(path)}"
+            word
             for path in workflow.overwrite_configfiles
+            for word in ("--configfile", os.path.relpath(path))
         ),
         *(["--config", *GIVEN] if GIVEN else []),
     ]
@@ -109,6 +112,8 @@ def fuse_code(wildcards):
     if run.kind == "published":
         model = run.fusion_model
         return network_fingerprint(model, "ssvif.fusion", "ssvif.models.published")
+    if run.kind == "images":
+        return fingerprint("ssvif.data.method_images")
     return network_fingerprint("", "ssvif.fusion")
 
 

@@ -130,6 +130,7 @@ def _fuse_packed(
     sources: list[str] | None,
 ) -> None:
     from ssvif import fusion
+    from ssvif.data.method_images import collect_images
     from ssvif.frames.pipeline import FrameOptions
     from ssvif.models.published import load_published
     from ssvif.models.registry import load_fusion_model
@@ -149,7 +150,7 @@ def _fuse_packed(
             raise UserError("ssvif fuse takes one of --model, --checkpoint, --baseline and --images")
         if output.resolve() == images.resolve():  # the output replaces what its folder held
             raise UserError(f"{output} is read and would be replaced", remedy="choose another output folder")
-        fusion.collect_images(pairs, images, output)
+        collect_images(pairs, images, output)
         return
     prepare_cpu(choice.threads)
     with lease_device("cpu" if choice.baseline else choice.device) as leased:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ssvif.report.pictures import Source
     from ssvif.training.options import TrainingOptions
 
+log = logging.getLogger("ssvif")
 Sources = Annotated[list[str], typer.Option("--source", help="DATASET=FOLDER of its own pictures; repeatable.")]
 Datasets = Annotated[Path, typer.Option(help="Folder of the dataset descriptors.")]
 
@@ -45,11 +47,25 @@ def tables(
         from ssvif.config.tables import load_sheet_specs
         from ssvif.report.paper_tables import make_sheets
 
-        folder = published or Path("config/published")
+        folder = _published_folder(published)
+        for dataset, labels in shown.items():
+            for lost in (path for run in labels if not (path := results / dataset / run.name).is_dir()):
+                log.warning("%s does not exist: its line stays empty", lost)
         specs = load_sheet_specs(folder / "tables.yaml")
         written += make_sheets(results, output, shown, specs=specs, published=folder, tables=table or [], titles=named)
     for path in written:
         typer.echo(path)
+
+
+def _published_folder(given: Path | None) -> Path:
+    folder = given or Path("config/published")
+    if not (folder / "tables.yaml").is_file():
+        raise UserError(
+            f"{folder} does not hold the paper's numbers",
+            expected="tables.yaml, which says what the tables hold, and CSV files of numbers",
+            remedy="run this in the project's folder, or name its config/published by --published",
+        )
+    return folder
 
 
 def compare(
