@@ -14,10 +14,11 @@ from matplotlib.transforms import Bbox
 from report.made_results import PAIRS, write, write_metrics
 from ssvif.ops.errors import UserError
 from ssvif.report.figures import bubble, distributions, extremes, grid, projections, rows
-from ssvif.report.figures.album import Album, NamedBox
+from ssvif.report.figures.album import Album
 from ssvif.report.figures.bubble import Bubble, Cost, Network
 from ssvif.report.figures.style import PRINT, add_axes, blank_figure
 from ssvif.report.figures.values import heading, metrics_in, read_score, read_values, show_value
+from ssvif.report.overlays import IGNORED_COLOR, NamedBox
 from ssvif.report.runs import RunLabel
 
 EFFICIENCY = ("model", "channels", "height_px", "width_px", "quantity", "value")
@@ -36,7 +37,7 @@ def test_an_album_knows_sources_runs_and_boxes(album):
     assert album.fused(RunLabel("nobody"), row) is None
     assert album.predicted(RunLabel("nobody"), row) is None
     assert album.true_boxes(row, 24, 32) == [NamedBox("person", 12, 6, 20, 18)]
-    assert album.found == {"ours": {"001": [NamedBox("person", 8, 6, 16, 18)]}}
+    assert album.found == {"ours": {"001": [NamedBox("person", 8, 6, 16, 18, 0.876)]}}
     assert album.objects(row, 24, 32) == [(16, 12)]
 
 
@@ -62,14 +63,9 @@ def test_classes_lie_over_gray_and_background_shows_the_picture(source):
     gray = round(0.299 * 200 + 0.587 * 100)
     drawn = rows.lay_over(base, np.array([[0, 1, 2, 255]], np.uint8), source.descriptor)[0]
     assert drawn[0].tolist() == [200, 100, 0]
-    for place, color in ((1, (200, 0, 0)), (2, (0, 200, 0)), (3, (128, 128, 128))):
+    for place, color in ((1, (200, 0, 0)), (2, (0, 200, 0)), (3, IGNORED_COLOR)):
         np.testing.assert_allclose(drawn[place], 0.4 * gray + 0.6 * np.array(color), atol=1)
     assert rows.lay_over(base[..., 0], np.zeros((1, 4), np.uint8), source.descriptor).shape == (1, 4, 3)
-
-
-def test_the_legend_names_what_occurs(source):
-    assert rows._class_legend(source.descriptor, {0, 2}) == {"bike": "#00c800"}
-    assert list(rows._class_legend(source.descriptor, {1, 255})) == ["person", "not judged"]
 
 
 def test_names_of_boxes_hide_no_box_and_no_name():

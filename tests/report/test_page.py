@@ -25,6 +25,7 @@ from ssvif.ops.choose import choose_evenly
 from ssvif.ops.errors import UserError
 from ssvif.ops.files import write_json
 from ssvif.report.layout import Cell, Heading, Row, Sheet, Table
+from ssvif.report.overlays import IGNORED_COLOR
 from ssvif.report.page.site import make_page
 from ssvif.report.runs import RunLabel
 from ssvif.report.sheets import write_sheet
@@ -232,13 +233,26 @@ def test_each_pair_has_sources_runs_classes_and_boxes(build):
         assert pair["segmented"] == [2, 3]
         assert pair["truth"] is True
         assert pair["trueBoxes"] == [[0, None, 37.5, 25.0, 25.0, 50.0]]
-    assert [pair["boxes"] for pair in shown["pairs"]] == [{"3": [[0, 0.88, 25.0, 25.0, 25.0, 50.0]]}, {}, {}, {}]
+    assert [pair["boxes"] for pair in shown["pairs"]] == [{"3": [[0, 0.88, 25.0, 25.0, 25.0, 50.0]]}, *[{"3": []}] * 3]
     with Image.open(page.parent / "pictures/toy/001/classes_ours.png") as overlay:
         assert overlay.mode == "P"
         pixels = np.asarray(overlay.convert("RGBA"))
         indices = np.asarray(overlay)
     assert (pixels[indices == 0, 3] == 0).all()
     assert (pixels[indices == 1] == (200, 0, 0, 255)).all()
+
+
+def test_what_is_not_judged_is_in_the_legend_where_a_map_holds_it(build, source):
+    _, page = build()
+    assert [each["name"] for each in data_of(page, "pictures")["classes"]] == ["person", "bike"]
+    picture(source.root / "label/001.png", np.array([[0, 1, 255, 77]] * 2))
+    _, page = build()
+    shown = data_of(page, "pictures")["classes"]
+    assert shown[-1] == {"name": "not judged", "color": "#00ff00"}
+    with Image.open(page.parent / "pictures/toy/001/truth.png") as overlay:
+        pixels = np.asarray(overlay.convert("RGBA"))[0].tolist()
+    assert pixels[0][3] == 0
+    assert pixels[1:] == [[200, 0, 0, 255], [*IGNORED_COLOR, 255], [*IGNORED_COLOR, 255]], "as in the figures"
 
 
 def test_each_image_has_its_scores(build):

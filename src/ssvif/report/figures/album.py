@@ -10,26 +10,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ssvif.data.boxes import read_boxes
 from ssvif.ops.choose import choose_evenly
 from ssvif.ops.errors import UserError, shorten
 from ssvif.ops.files import read_image, read_label
-from ssvif.report.pictures import BOX_COLUMNS, SPLIT_COLUMNS, Source
-from ssvif.report.runs import RunLabel, read_rows, to_number
+from ssvif.report.overlays import NamedBox
+from ssvif.report.pictures import Source, any_segmented, fused_of, prediction_of, read_detections
+from ssvif.report.runs import RunLabel
 
 SMALL_SHARE = 0.05  # of a label map that a class covers at most to count as one of objects, not of ground or sky
 SPECK_SHARE = 0.0005  # of a label map below which an object is too small to be pointed at
-
-
-@dataclass(frozen=True)
-class NamedBox:
-    """A box in pixels, and what is in it."""
-
-    name: str
-    left: float
-    top: float
-    right: float
-    bottom: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +51,7 @@ class Album:
         Raises:
             UserError: splits.csv is missing or damaged, or lacks a chosen pair.
         """
-        rows = [row for row in read_rows(self.source.splits, SPLIT_COLUMNS) if row["split"] == "test"]
+        rows = self.source.test_rows()
         if unknown := sorted(set(self.chosen) - {row["pair_id"] for row in rows}):
             raise UserError(
                 f"{self.source.splits} has no test pair {shorten(unknown)}",
@@ -93,7 +82,7 @@ class Album:
 
     def fused(self, run: RunLabel, row: dict[str, str]) -> NDArray[np.uint8] | None:
         """Return a run's picture of the pair, (H,W) or (H,W,3); None where there is none."""
-        path = self.results / run.name / "fused/test" / f"{row['pair_id']}.png"
+        path = fused_of(self.results, run, row["pair_id"])
         return read_image(path) if path.is_file() else None
 
     def label(self, row: dict[str, str]) -> NDArray[np.uint8] | None:
@@ -102,35 +91,22 @@ class Album:
 
     def predicted(self, run: RunLabel, row: dict[str, str]) -> NDArray[np.uint8] | None:
         """Return a run's segmentation of the pair, (H,W) class ids; None where there is none."""
-        path = self.results / run.name / "segmentation/predictions" / f"{row['pair_id']}.png"
+        path = prediction_of(self.results, run, row["pair_id"])
         return read_label(path) if path.is_file() else None
 
     def true_boxes(self, row: dict[str, str], height: int, width: int) -> list[NamedBox] | None:
         """Return the pair's annotated boxes; None where it has no box file."""
-        if not row["boxes"]:
-            return None
-        names = self.source.descriptor.detection_classes
-        rows = read_boxes(self.source.root / row["boxes"], names, width, height)
-        lows, highs = rows[:, 1:3] - rows[:, 3:] / 2, rows[:, 1:3] + rows[:, 3:] / 2
-        scaled = np.concatenate([lows, highs], axis=1) * (width, height, width, height)
-        return [
-            NamedBox(names[int(index)], *corners) for index, corners in zip(rows[:, 0], scaled.tolist(), strict=True)
-        ]
+        return self.source.true_boxes(row, height, width)
 
     @cached_property
     def found(self) -> dict[str, dict[str, list[NamedBox]]]:
         """The boxes found, by run and pair, surest first; a run that went through no detector is not in it."""
-        return {
-            run.name: found
-            for run in self.runs
-            if (found := _read_found(self.results / run.name / "detection/boxes.csv")) is not None
-        }
+        return read_detections(self.results, self.runs)
 
     @cached_property
     def segmented(self) -> bool:
         """Whether a run has a segmentation."""
-        folders = [self.results / run.name / "segmentation/predictions" for run in self.runs]
-        return any(any(folder.glob("*.png")) for folder in folders)
+        return any_segmented(self.results, self.runs)
 
     def objects(self, row: dict[str, str], height: int, width: int) -> list[tuple[float, float]]:
         """Return the centres (x, y) of the pair's labelled objects, in pixels.
@@ -156,14 +132,3 @@ class Album:
                 if len(ys) >= SPECK_SHARE * label.size:
                     centers.append((float(xs.mean()), float(ys.mean())))
         return centers
-
-
-def _read_found(path: Path) -> dict[str, list[NamedBox]] | None:
-    if not path.is_file():
-        return None
-    found: dict[str, list[NamedBox]] = {}
-    rows = read_rows(path, BOX_COLUMNS)
-    for row in sorted(rows, key=lambda row: -to_number(row["confidence"], path)):
-        corners = [to_number(row[column], path) for column in BOX_COLUMNS[3:]]
-        found.setdefault(row["pair_id"], []).append(NamedBox(row["class"], *corners))
-    return found

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from ssvif.report.figures.album import NamedBox
 from ssvif.report.figures.insets import ENLARGED, Window, corner_places
 from ssvif.report.figures.style import (
     FAINT,
@@ -34,6 +33,7 @@ from ssvif.report.figures.style import (
     text_width_in,
     write_text,
 )
+from ssvif.report.overlays import NamedBox
 
 MOST_COLUMNS = 7  # more pictures of a strip go on in the next line
 GAP_IN = 0.04  # between pictures

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssvif.data.layouts import Descriptor
-from ssvif.report.figures.album import Album, NamedBox
+from ssvif.report.figures.album import Album
 from ssvif.report.figures.grid import Cell, Strip, draw_grid
 from ssvif.report.figures.insets import Window, choose_windows, disagreement
-from ssvif.report.pictures import IGNORED_COLOR, box_color
+from ssvif.report.overlays import NamedBox, box_legend, class_legend, class_palette
 
 OPACITY = 0.6  # of a class's color over the picture
 log = logging.getLogger("ssvif")
@@ -78,9 +78,8 @@ def draw_segmentation(album: Album, folder: Path) -> list[Path]:
             )
             cells.append(Cell(title, drawn))
         strips.append(Strip(row["pair_id"], cells))
-    return draw_grid(
-        strips, folder, f"segmentation_{album.name}", legend=_class_legend(album.source.descriptor, occurring)
-    )
+    legend = class_legend(album.source.descriptor, occurring)
+    return draw_grid(strips, folder, f"segmentation_{album.name}", legend=legend)
 
 
 def lay_over(base: NDArray[np.uint8], classes: NDArray[np.uint8], descriptor: Descriptor) -> NDArray[np.uint8]:
@@ -94,26 +93,13 @@ def lay_over(base: NDArray[np.uint8], classes: NDArray[np.uint8], descriptor: De
     Returns:
         (H,W,3) uint8.
     """
-    palette = np.full((256, 3), IGNORED_COLOR, np.float64)
-    opacity = np.full(256, OPACITY)
-    for known in descriptor.classes:
-        palette[known.id] = known.color
-    if descriptor.background_id is not None:
-        opacity[descriptor.background_id] = 0
+    palette, shown = class_palette(descriptor)
     # the colors lie on gray, or a red car would give its class another color
     gray = base if base.ndim == 2 else base @ np.array([0.299, 0.587, 0.114])
     colored = base if base.ndim == 3 else np.repeat(base[..., None], 3, axis=2)
-    share = opacity[classes][..., None]
+    share = OPACITY * shown[classes][..., None]
     under = np.where(share > 0, gray[..., None], colored)
     return np.round((1 - share) * under + share * palette[classes]).astype(np.uint8)
-
-
-def _class_legend(descriptor: Descriptor, occurring: set[int]) -> dict[str, str]:
-    known = [info for info in descriptor.classes if info.id in occurring and info.id != descriptor.background_id]
-    legend = {info.name: "#{:02x}{:02x}{:02x}".format(*info.color) for info in known}
-    if occurring - {info.id for info in descriptor.classes}:
-        legend["not judged"] = "#{:02x}{:02x}{:02x}".format(*IGNORED_COLOR)
-    return legend
 
 
 def draw_detection(album: Album, folder: Path) -> list[Path]:
@@ -125,8 +111,7 @@ def draw_detection(album: Album, folder: Path) -> list[Path]:
     if not any(album.found.values()):
         log.info("%s: no run has found a box, so that figure is left out", album.name)
         return []
-    names = album.source.descriptor.detection_classes
-    colors = {name: box_color(names, name) for name in names}
+    colors = box_legend(album.source.descriptor)
     strips = []
     for row in album.pairs("boxes"):
         visible = album.visible(row)

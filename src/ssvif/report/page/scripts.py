@@ -13,7 +13,8 @@ from ssvif.ops.files import write_aside
 from ssvif.report.figures.style import color_of
 from ssvif.report.layout import measure_of, position
 from ssvif.report.measured import FUSION, read_samples
-from ssvif.report.pictures import IGNORED_COLOR, SOURCE_TITLES, Box, Gallery, PairPictures, box_color
+from ssvif.report.overlays import NamedBox, box_color, box_legend, class_legend
+from ssvif.report.pictures import SOURCE_TITLES, Gallery, PairPictures
 from ssvif.report.specs import RUN_FILES
 
 DIGITS = 6  # of a stored score: more than any table prints, and the file stays small
@@ -92,40 +93,25 @@ def describe_pictures(gallery: Gallery, pairs: Sequence[PairPictures]) -> dict[s
     where the detector knows one that the dataset does not.
     """
     descriptor = gallery.source.descriptor
+    # every known class keeps its place in the legend; what is not judged is named where some map holds it
+    occurring = frozenset(info.id for info in descriptor.classes).union(*(pair.classes for pair in pairs))
     return {
         "title": descriptor.title,
         "sources": [{"key": key, "title": title} for key, title in zip(gallery.keys, gallery.titles, strict=True)],
-        "classes": class_legend(descriptor) if gallery.segmented else [],
-        "boxes": box_legend(descriptor) if gallery.detected else [],
+        "classes": _listed(class_legend(descriptor, occurring)) if gallery.segmented else [],
+        "boxes": _listed(box_legend(descriptor)) if gallery.detected else [],
         "otherBox": box_color((), ""),
         "pairs": [_describe_pair(descriptor, pair) for pair in pairs],
     }
 
 
-def class_legend(descriptor: Descriptor) -> list[dict[str, str]]:
-    """Return name and color of each class that is drawn: all but the background, and what is not judged."""
-    known = [info for info in descriptor.classes if info.id != descriptor.background_id]
-    colors = [(info.name, info.color) for info in known] + [("not judged", IGNORED_COLOR)]
-    return [{"name": name, "color": "#{:02x}{:02x}{:02x}".format(*color)} for name, color in colors]
-
-
-def box_legend(descriptor: Descriptor) -> list[dict[str, str]]:
-    """Return name and color of each detection class."""
-    names = descriptor.detection_classes
-    return [{"name": name, "color": box_color(names, name)} for name in names]
+def _listed(legend: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "color": color} for name, color in legend.items()]
 
 
 def _describe_pair(descriptor: Descriptor, pair: PairPictures) -> dict[str, Any]:
-    names = list(descriptor.detection_classes)
-
-    def described(boxes: Sequence[Box]) -> list[list[Any]]:
-        return [
-            [
-                names.index(box.name) if box.name in names else box.name,
-                *(box.confidence and round(box.confidence, 2), box.left, box.top, box.width, box.height),
-            ]
-            for box in boxes
-        ]
+    def described(boxes: Sequence[NamedBox]) -> list[list[Any]]:
+        return [_describe_box(descriptor.detection_classes, pair, box) for box in boxes]
 
     value: dict[str, Any] = {
         "id": pair.pair_id,
@@ -138,3 +124,12 @@ def _describe_pair(descriptor: Descriptor, pair: PairPictures) -> dict[str, Any]
         "boxes": {str(place): described(boxes) for place, boxes in pair.boxes.items()},
     }
     return value | ({"trueBoxes": described(pair.true_boxes)} if pair.true_boxes is not None else {})
+
+
+def _describe_box(names: Sequence[str], pair: PairPictures, box: NamedBox) -> list[Any]:
+    """Return a box as `describe_pictures` says, its place and size in percent of the picture."""
+    left, width = (100 * each / pair.width_px for each in (box.left, box.right - box.left))
+    top, height = (100 * each / pair.height_px for each in (box.top, box.bottom - box.top))
+    name = names.index(box.name) if box.name in names else box.name
+    sure = box.confidence if box.confidence is None else round(box.confidence, 2)
+    return [name, sure, *(round(each, 2) for each in (left, top, width, height))]
