@@ -48,6 +48,13 @@ def test_everything_is_there(finished):
     assert not list((finished / "results/.state/scenes").iterdir())
 
 
+def test_snakemakes_own_report_holds_tables_and_figures(finished, tmp_path):
+    run_snakemake(finished, "--report", tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for each in ("Tables of the paper", "table_9.html", "fusion_metrics_scenes.csv", "fusion_scenes.png"):
+        assert each in text
+
+
 def test_a_second_run_has_nothing_to_do(finished):
     assert jobs(run_snakemake(finished, "-n")) == {}
 

@@ -73,7 +73,7 @@ for table in TABLE_NAMES:
                 TABLES / f"table_{table}.html",
                 caption="../report/paper_table.rst",
                 category="Tables of the paper",
-                labels={"table": table},
+                labels={"table": table, "of": SPECS.tables[table].title},
             ),
             [
                 TABLES / f"table_{table}{suffix}"
