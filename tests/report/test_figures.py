@@ -6,9 +6,9 @@ import pytest
 
 from report.made_results import write, write_history
 from ssvif.ops.errors import UserError
-from ssvif.report.figures.curves import draw_curves
+from ssvif.report.figures.curves import Training, draw_curves, print_curves, read_trainings, tell_apart
 from ssvif.report.figures.style import COLORS
-from ssvif.report.runs import read_history
+from ssvif.report.runs import RunLabel, read_history
 
 
 def texts(path):
@@ -49,9 +49,9 @@ def test_a_damaged_history_is_named(tmp_path):
 def test_panels_show_what_the_histories_have(tmp_path):
     write_history(tmp_path / "a")
     write_history(tmp_path / "b", joint=False)
-    histories = {run: read_history(tmp_path / run / "history.csv") for run in ("a", "b")}
-    draw_curves(histories, tmp_path / "both.svg")
-    draw_curves({"b": histories["b"]}, tmp_path / "fusion.svg")
+    both = read_trainings(tmp_path, [RunLabel("a"), RunLabel("b")])
+    draw_curves(both, tmp_path / "both.svg")
+    draw_curves(both[1:], tmp_path / "fusion.svg")
     shown = texts(tmp_path / "both.svg")
     assert {"a", "b", "Consistency loss", "Live classes", "α, weight of consistency"} <= set(shown)
     assert "Weights (dashed: of fusion)" not in shown, "these histories have no weights"
@@ -61,34 +61,46 @@ def test_panels_show_what_the_histories_have(tmp_path):
 def test_runs_keep_their_color_and_a_collapse_is_marked(tmp_path):
     for run, collapsed in (("a", False), ("b", True)):
         write_history(tmp_path / run, collapsed=collapsed)
-    histories = {run: read_history(tmp_path / run / "history.csv") for run in ("a", "b")}
-    draw_curves(histories, tmp_path / "both.svg")
-    draw_curves({"a": histories["a"]}, tmp_path / "one.svg")
+    trainings = read_trainings(tmp_path, [RunLabel("untrained"), RunLabel("a"), RunLabel("b")])
+    assert [(each.title, each.place) for each in trainings] == [("a", 1), ("b", 2)]
+    draw_curves(trainings, tmp_path / "both.svg")
+    draw_curves(trainings[:1], tmp_path / "one.svg")
     both, one = ((tmp_path / name).read_text() for name in ("both.svg", "one.svg"))
-    assert COLORS[0] in one
-    assert COLORS[1] not in one
-    assert COLORS[1] in both
+    assert [color in one for color in COLORS[:3]] == [False, True, False]
+    assert [color in both for color in COLORS[:3]] == [False, True, True]
     assert "#c1121f" in both
     assert "#c1121f" not in one
+
+
+def test_a_figure_holds_no_color_twice(tmp_path, monkeypatch):
+    write_history(tmp_path)
+    history = read_history(tmp_path / "history.csv")
+    places = [2, 3, len(COLORS), len(COLORS) + 3, 2 * len(COLORS) + 1]
+    groups = tell_apart([Training(str(place), history, place) for place in places])
+    assert [[each.place for each in group] for group in groups] == [places[:3], places[3:]]
+    assert tell_apart([]) == []
+    monkeypatch.setattr("ssvif.report.figures.curves.save_figure", lambda _, folder, name: [folder / name])
+    written = print_curves([each for group in groups for each in group], tmp_path, "cam_2")
+    assert [path.name for path in written] == ["curves_cam_2", "curves2_cam_2"]
 
 
 def test_equal_histories_give_equal_bytes_without_a_date(tmp_path):
     write_history(tmp_path)
     history = read_history(tmp_path / "history.csv")
     for name in ("first.svg", "second.svg"):
-        draw_curves({"run": history}, tmp_path / name)
+        draw_curves([Training("run", history, 0)], tmp_path / name)
     assert (tmp_path / "first.svg").read_bytes() == (tmp_path / "second.svg").read_bytes()
     assert "<dc:date>" not in (tmp_path / "first.svg").read_text()
 
 
 def test_one_epoch_and_a_history_without_losses_can_be_drawn(tmp_path):
     write(tmp_path / "history.csv", ("epoch", "stage", "train_fusion"), [(0, "fusion", 1.5)])
-    draw_curves({"run": read_history(tmp_path / "history.csv")}, tmp_path / "one.svg")
+    draw_curves(read_trainings(tmp_path.parent, [RunLabel(tmp_path.name)]), tmp_path / "one.svg")
     write(tmp_path / "history.csv", ("epoch", "stage"), [(0, "fusion")])
-    draw_curves({"run": read_history(tmp_path / "history.csv")}, tmp_path / "none.svg")
+    draw_curves(read_trainings(tmp_path.parent, [RunLabel(tmp_path.name)]), tmp_path / "none.svg")
     assert texts(tmp_path / "one.svg").count("Fusion loss") == texts(tmp_path / "none.svg").count("Fusion loss") == 1
 
 
 def test_nothing_to_draw_is_a_programming_error(tmp_path):
-    with pytest.raises(ValueError, match="no history"):
-        draw_curves({}, tmp_path / "none.svg")
+    with pytest.raises(ValueError, match="no training"):
+        draw_curves([], tmp_path / "none.svg")

@@ -24,8 +24,10 @@ from report.made_results import (
 from ssvif.ops.choose import choose_evenly
 from ssvif.ops.errors import UserError
 from ssvif.ops.files import write_json
+from ssvif.report.figures.style import COLORS
 from ssvif.report.layout import Cell, Heading, Row, Sheet, Table
 from ssvif.report.overlays import IGNORED_COLOR
+from ssvif.report.page import site
 from ssvif.report.page.site import make_page
 from ssvif.report.runs import RunLabel
 from ssvif.report.sheets import write_sheet
@@ -161,7 +163,6 @@ def test_tables_curves_and_settings_are_on_the_page(build, results):
     reader, page = build(
         title="A title",
         assumed={"training.crop_px": "128"},
-        facts={"seed": "7"},
         reproduce=["make demo"],
     )
     text = " ".join(reader.text)
@@ -222,6 +223,39 @@ def test_the_papers_tables_and_figures_come_along(build, tmp_path):
     with Image.open(page.parent / "figures/fusion_toy.jpg") as preview:
         assert preview.size == (1600, 16)
     assert not (page.parent / "figures/fusion_toyland.png").exists(), "of another dataset"
+
+
+def test_a_figure_stands_under_its_own_dataset_alone(tmp_path):
+    names = (
+        "fusion_cam",
+        "fusion_cam_2",
+        "curves_cam",
+        "curves2_cam",
+        "curves_cam_2",
+        "curves10_cam_2",
+        "fusion_cam_b",
+    )
+    for name in names:
+        picture(tmp_path / f"figures/{name}.png", np.zeros((20, 30, 3)))
+    (tmp_path / "figures/copies").mkdir()
+    found = site._copy_figures(tmp_path / "figures", tmp_path, {"cam": 0, "cam_2": 0})
+    assert [(each.dataset, each.name) for each in found] == [
+        ("cam", "fusion_cam"),
+        *(("cam", name) for name in ("curves2_cam", "curves_cam")),
+        ("cam_2", "fusion_cam_2"),
+        *(("cam_2", name) for name in ("curves10_cam_2", "curves_cam_2")),
+    ]
+
+
+def test_a_run_has_one_color_everywhere(build, results):
+    write_history(results / "toy/ours")
+    _, page = build()
+    run = data_of(page, "scores")["runs"][1]
+    assert run == {"name": "ours", "title": "Ours <b>", "color": COLORS[1]}
+    for name in ("all_1", "run_ours"):
+        curves = (page.parent / f"curves/toy/{name}.svg").read_text(encoding="utf-8")
+        assert f"stroke: {COLORS[1]}" in curves
+        assert f"stroke: {COLORS[0]}" not in curves, "of the first run, which was not trained"
 
 
 def test_each_pair_has_sources_runs_classes_and_boxes(build):

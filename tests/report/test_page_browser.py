@@ -71,7 +71,7 @@ def report(tmp_path_factory):
     write_sheet(root / "tables", made_sheet())
     picture(root / "figures/fusion_toy.png", np.full((20, 40, 3), 90))
     (root / "figures/fusion_toy.pdf").write_bytes(b"%PDF-1.4\n")
-    settings = {"assumed": {"crop_px": "128 (lost)"}, "facts": {"seed": "0"}, "reproduce": ["make demo"]}
+    settings = {"assumed": {"crop_px": "128 (lost)"}, "reproduce": ["make demo"]}
     figures = root / "figures"
     make_page(results, root / "tables", root / "page", runs, sources={"toy": source}, figures=figures, **settings)
     return root / "page"

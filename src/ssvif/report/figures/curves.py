@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -18,7 +18,6 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from ssvif.ops.files import write_aside
 from ssvif.report.figures.style import (
     ALARM,
-    COLORS,
     GRID,
     INK,
     STYLE,
@@ -27,7 +26,7 @@ from ssvif.report.figures.style import (
     fit_text,
     save_figure,
 )
-from ssvif.report.runs import History
+from ssvif.report.runs import History, RunLabel, read_history
 
 PANEL_IN = 3.1  # width of a panel on the page, for which all sizes below are made
 SCALED: Any = {  # what shrinks with the panels in print; matplotlib's defaults, in points, but for the first three
@@ -55,6 +54,15 @@ LINES = "solid: training · dashed: validation · dotted: start of the second st
 
 
 @dataclass(frozen=True)
+class Training:
+    """A run that was trained: its title, its history, and its place among all runs, which gives it its color."""
+
+    title: str
+    history: History
+    place: int
+
+
+@dataclass(frozen=True)
 class Panel:
     """One small diagram: its title, the column drawn solid, the one drawn dashed, and the axis."""
 
@@ -79,7 +87,28 @@ PANELS = (
 )
 
 
-def draw_curves(histories: Mapping[str, History], path: Path) -> None:
+def read_trainings(results: Path, runs: Sequence[RunLabel]) -> list[Training]:
+    """Return those of the runs below results/{dataset} that were trained here.
+
+    Raises:
+        UserError: a history.csv cannot be read as one of ours.
+    """
+    found = [(run.title, read_history(results / run.name / "history.csv"), place) for place, run in enumerate(runs)]
+    return [Training(title, history, place) for title, history, place in found if history]
+
+
+def tell_apart(trainings: Sequence[Training]) -> list[list[Training]]:
+    """Return the trainings in groups, one a figure, within which no two have the same color."""
+    groups: list[list[Training]] = []
+    for training in trainings:
+        taken = {color_of(each.place) for each in groups[-1]} if groups else set()
+        if not groups or color_of(training.place) in taken:
+            groups.append([])
+        groups[-1].append(training)
+    return groups
+
+
+def draw_curves(trainings: Sequence[Training], path: Path) -> None:
     """Draw losses, weights and class diagnostics of one or more trainings, for comparison, for a page.
 
     Solid is training and dashed validation; a dotted vertical line is the switch to the second stage;
@@ -87,61 +116,60 @@ def draw_curves(histories: Mapping[str, History], path: Path) -> None:
     bytes.
 
     Args:
-        histories: a run's title to its history, in the order of the colors; up to `len(COLORS)` look
-            different from each other.
+        trainings: to compare; a group of `tell_apart`.
         path: the SVG to write.
 
     Raises:
-        ValueError: no history at all.
+        ValueError: no training at all.
     """
     with rc_context(STYLE):
-        _write(_draw(histories, columns=4, scale=1.0), path)
+        _write(_draw(trainings, columns=4, scale=1.0), path)
 
 
-def print_curves(histories: Mapping[str, History], folder: Path, name: str) -> list[Path]:
-    """Draw the same curves two columns of a paper wide, as many runs in a figure as there are colors.
+def print_curves(trainings: Sequence[Training], folder: Path, dataset: str) -> list[Path]:
+    """Draw the same curves two columns of a paper wide: curves_{dataset}, and curves2_{dataset} if one is not enough.
 
     Args:
-        histories: a run's title to its history; see `draw_curves`.
+        trainings: to compare, as many as there are.
         folder: where to write.
-        name: the files' name without suffix; from the second figure on a number follows.
+        dataset: its short name.
 
     Returns:
         the files, PNG and PDF.
     """
-    columns, titles, paths = 3, list(histories), []
+    columns, paths = 3, []
     scale = TWO_COLUMNS_IN / (columns * PANEL_IN)
-    for number, start in enumerate(range(0, len(titles), len(COLORS)), start=1):
-        chosen = {title: histories[title] for title in titles[start : start + len(COLORS)]}
+    for number, group in enumerate(tell_apart(trainings), start=1):
         with rc_context(STYLE | {key: value * scale for key, value in SCALED.items()}):
-            figure = _draw(chosen, columns, scale)
+            figure = _draw(group, columns, scale)
             figure.set_facecolor("white")
-            paths += save_figure(figure, folder, name if number == 1 else f"{name}_{number}")
+            # a number after the dataset would be taken for a part of its name: there may be a cam and a cam_2
+            paths += save_figure(figure, folder, f"curves{'' if number == 1 else number}_{dataset}")
     return paths
 
 
-def _draw(histories: Mapping[str, History], columns: int, scale: float) -> Figure:
-    if not histories:
-        raise ValueError("there is no history to draw")
-    panels = [panel for panel in PANELS if any(_has(history, panel) for history in histories.values())]
+def _draw(trainings: Sequence[Training], columns: int, scale: float) -> Figure:
+    if not trainings:
+        raise ValueError("there is no training to draw")
+    panels = [panel for panel in PANELS if any(_has(training.history, panel) for training in trainings)]
     panels = panels or list(PANELS[:1])
-    last = max(epoch for history in histories.values() for epoch in history.columns["epoch"])
+    last = max(epoch for training in trainings for epoch in training.history.columns["epoch"])
     columns = min(columns, len(panels))
     lines = math.ceil(len(panels) / columns)
-    figure = _empty_figure(columns, lines, list(histories), scale)
+    figure = _empty_figure(columns, lines, trainings, scale)
     for number, panel in enumerate(panels, start=1):
         axes = figure.add_subplot(lines, columns, number)
-        _draw_panel(axes, panel, histories, scale)
+        _draw_panel(axes, panel, trainings, scale)
         axes.set_xlim(-0.02 * last - 0.5, last + 0.5)
     return figure
 
 
-def _empty_figure(columns: int, lines: int, titles: Sequence[str], scale: float) -> Figure:
+def _empty_figure(columns: int, lines: int, trainings: Sequence[Training], scale: float) -> Figure:
     """Return a figure with room for the panels and the legend of runs above them (sizes in inches).
 
     The room is reckoned here: matplotlib's own layout engine takes longer than all the drawing.
     """
-    legend_lines = math.ceil(len(titles) / columns)
+    legend_lines = math.ceil(len(trainings) / columns)
     width, height = PANEL_IN * columns, 2.25 * lines + 0.28 * legend_lines + 0.37
     figure = Figure(figsize=(width * scale, height * scale), facecolor="none")
     figure.subplots_adjust(
@@ -152,8 +180,8 @@ def _empty_figure(columns: int, lines: int, titles: Sequence[str], scale: float)
         wspace=0.28,
         hspace=0.58,
     )
-    keys = [Line2D([], [], color=color_of(place), linewidth=3 * scale) for place in range(len(titles))]
-    fitted = [fit_text(title, (PANEL_IN - 0.6) * scale, 10 * scale, lines=1) for title in titles]
+    keys = [Line2D([], [], color=color_of(training.place), linewidth=3 * scale) for training in trainings]
+    fitted = [fit_text(training.title, (PANEL_IN - 0.6) * scale, 10 * scale, lines=1) for training in trainings]
     figure.legend(
         keys,
         [title for title, _ in fitted],
@@ -171,9 +199,9 @@ def _has(history: History, panel: Panel) -> bool:
     return bool(history.series(panel.solid)[0])
 
 
-def _draw_panel(axes: Axes, panel: Panel, histories: Mapping[str, History], scale: float) -> None:
-    for place, history in enumerate(histories.values()):
-        color = color_of(place)
+def _draw_panel(axes: Axes, panel: Panel, trainings: Sequence[Training], scale: float) -> None:
+    for training in trainings:
+        history, color = training.history, color_of(training.place)
         epochs, values = history.series(panel.solid)
         # a curve of one epoch is a point, which only a marker shows
         axes.plot(epochs, values, color=color, marker="o" if len(epochs) == 1 else "", markersize=4 * scale)

@@ -11,13 +11,13 @@ from ssvif.ops.errors import UserError, shorten
 from ssvif.ops.files import write_folder_aside
 from ssvif.report.figures.album import Album
 from ssvif.report.figures.bubble import Network, draw_bubbles
-from ssvif.report.figures.curves import print_curves
+from ssvif.report.figures.curves import print_curves, read_trainings
 from ssvif.report.figures.distributions import draw_distributions
 from ssvif.report.figures.extremes import draw_extremes
 from ssvif.report.figures.projections import draw_projections
 from ssvif.report.figures.rows import draw_detection, draw_fusion, draw_segmentation
 from ssvif.report.pictures import Source
-from ssvif.report.runs import RunLabel, read_history
+from ssvif.report.runs import RunLabel
 
 OWN_NAMES = ("*.png", "*.pdf")
 log = logging.getLogger("ssvif")
@@ -100,9 +100,7 @@ def _draw_all(album: Album, folder: Path, efficiency: Path, choices: Choices) ->
 
 
 def _curves(album: Album, folder: Path) -> list[Path]:
-    trained = {run.title: read_history(album.results / run.name / "history.csv") for run in album.runs}
-    histories = {title: history for title, history in trained.items() if history}
-    if not histories:
+    trainings = read_trainings(album.results, album.runs)
+    if not trainings:
         log.info("%s: no run was trained here, so the curves are left out", album.name)
-        return []
-    return print_curves(histories, folder, f"curves_{album.name}")
+    return print_curves(trainings, folder, album.name)

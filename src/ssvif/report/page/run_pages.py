@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from ssvif.ops.errors import UserError
 from ssvif.ops.progress import format_seconds
-from ssvif.report.figures.curves import draw_curves
+from ssvif.report.figures.curves import Training, draw_curves
 from ssvif.report.gradients import Mean
 from ssvif.report.layout import Cell, Row, Table
 from ssvif.report.pseudo_labels import PseudoLabels, collect_pseudo_labels
@@ -85,7 +85,7 @@ def describe_run(
     folder: Path,
     results: Path,
     run: RunLabel,
-    history: History | None,
+    training: Training | None,
     tables: Sequence[Table],
     gradients: Sequence[Mean],
     assumed: Mapping[str, str],
@@ -96,7 +96,7 @@ def describe_run(
         folder: the report's.
         results: results/{dataset}.
         run: which.
-        history: of its training; None where it was not trained here.
+        training: its own; None where it was not trained here.
         tables: of the dataset.
         gradients: of every run.
         assumed: settings that the paper does not state, with what is to be said about them.
@@ -110,8 +110,8 @@ def describe_run(
         title=run.title,
         address=quote(f"runs/{results.name}/{run.name}.html"),
         scores=[(table.title, scores) for table in tables if (scores := _scores(table, run.name))],
-        warnings=[warning] if history and (warning := warn_of_collapse(run.title, history)) else [],
-        curves=_curves(folder, results.name, run, history) if history else "",
+        warnings=[warning] if training and (warning := warn_of_collapse(run.title, training.history)) else [],
+        curves=_curves(folder, results.name, run, training) if training else "",
         gradients=[each for each in gradients if each.label == run.title],
         pseudo_labels=pseudo_labels[0] if pseudo_labels else None,
         records=[
@@ -148,9 +148,9 @@ def warn_of_collapse(title: str, history: History) -> str:
     )
 
 
-def _curves(folder: Path, dataset: str, run: RunLabel, history: History) -> str:
+def _curves(folder: Path, dataset: str, run: RunLabel, training: Training) -> str:
     address = f"curves/{dataset}/run_{run.name}.svg"
-    draw_curves({run.title: history}, folder / address)
+    draw_curves([training], folder / address)
     return quote(address)
 
 

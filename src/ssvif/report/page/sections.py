@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from ssvif.report.figures.curves import draw_curves
-from ssvif.report.figures.style import COLORS
+from ssvif.report.figures.curves import Training, draw_curves, read_trainings, tell_apart
 from ssvif.report.gradients import Mean, read_gradient_table
 from ssvif.report.layout import Table
 from ssvif.report.page.run_pages import RunPage, describe_run
 from ssvif.report.page.scripts import describe_pictures, describe_scores, write_script
 from ssvif.report.pictures import THUMBNAILS, Gallery, PairPictures, Source
-from ssvif.report.runs import History, RunLabel, read_history
+from ssvif.report.runs import RunLabel
 from ssvif.report.tables import KINDS, read_table
 
 HIGHLIGHTS = {"mIoU": " %", "mAP@0.5": " %", "VIF": "", "Qabf": ""}  # with their units
@@ -116,20 +115,21 @@ def describe_dataset(site: Site, name: str, source: Source, labels: Sequence[Run
     pairs = gallery.pairs(site.most_pairs)
     write_script(site.folder / f"data/scores_{name}.js", "scores", name, describe_scores(gallery, pairs))
     write_script(site.folder / f"data/pictures_{name}.js", "pictures", name, describe_pictures(gallery, pairs))
-    histories = {run.name: read_history(results / run.name / "history.csv") for run in labels}
-    trained = {run.title: history for run in labels if (history := histories[run.name])}
+    trainings = read_trainings(results, labels)
+    by_place = {training.place: training for training in trainings}
     gradients = _copy_gradients(site.tables / f"gradients_{name}.csv", site.folder)
     runs = [
-        describe_run(site.folder, results, run, histories[run.name], shown, gradients, site.assumed) for run in labels
+        describe_run(site.folder, results, run, by_place.get(place), shown, gradients, site.assumed)
+        for place, run in enumerate(labels)
     ]
     return DatasetSection(
         name=name,
         title=title,
         runs=runs,
         tables=shown,
-        missing=_missing(shown, trained),
+        missing=_missing(shown, trainings),
         highlights=_highlights(shown),
-        curves=_curves(trained, site.folder, name),
+        curves=_curves(trainings, site.folder, name),
         gradients=gradients,
         gallery=quote(f"gallery_{name}.html"),
         teasers=_teasers(name, pairs, gallery.keys),
@@ -162,7 +162,7 @@ def _copy_gradients(path: Path, folder: Path) -> list[Mean]:
     return means
 
 
-def _missing(tables: Sequence[Table], histories: Mapping[str, History]) -> list[str]:
+def _missing(tables: Sequence[Table], trainings: Sequence[Training]) -> list[str]:
     kinds = [table.name for table in tables]
     sentences = {
         "No segmentation scores: the dataset has no labels, or no run was segmented.": any(
@@ -171,7 +171,7 @@ def _missing(tables: Sequence[Table], histories: Mapping[str, History]) -> list[
         "No detection scores: the dataset has no boxes, or no run went through the detector.": any(
             name.startswith("detection") for name in kinds
         ),
-        "No curves: none of these runs was trained here.": bool(histories),
+        "No curves: none of these runs was trained here.": bool(trainings),
     }
     return [sentence for sentence, present in sentences.items() if not present]
 
@@ -188,14 +188,11 @@ def _highlights(tables: Iterable[Table]) -> list[Highlight]:
     return [found[measure] for measure in HIGHLIGHTS if measure in found]
 
 
-def _curves(histories: Mapping[str, History], folder: Path, dataset: str) -> list[str]:
-    """Draw as many runs in a figure as there are colors."""
+def _curves(trainings: Sequence[Training], folder: Path, dataset: str) -> list[str]:
     addresses = []
-    titles = list(histories)
-    for number, start in enumerate(range(0, len(titles), len(COLORS)), start=1):
-        chosen = {title: histories[title] for title in titles[start : start + len(COLORS)]}
+    for number, group in enumerate(tell_apart(trainings), start=1):
         address = f"curves/{dataset}/all_{number}.svg"
-        draw_curves(chosen, folder / address)
+        draw_curves(group, folder / address)
         addresses.append(quote(address))
     return addresses
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,7 +59,6 @@ def make_page(
     sources: Mapping[str, Source],
     title: str = "SSVIF results",
     assumed: Mapping[str, str] | None = None,
-    facts: Mapping[str, str] | None = None,
     reproduce: Sequence[str] = (),
     most_pairs: int = 0,
     figures: Path | None = None,
@@ -73,7 +73,6 @@ def make_page(
         sources: dataset to its classes and its own pictures.
         title: the headline.
         assumed: settings that the paper does not state, with the values used.
-        facts: further facts about the configuration.
         reproduce: commands that make these results again.
         most_pairs: test pairs in each gallery, evenly chosen; 0 for all.
         figures: the folder that `make_figures` wrote; it may be missing.
@@ -100,7 +99,6 @@ def make_page(
             "sheets": _copy_sheets(tables, folder),
             "figures": _copy_figures(figures, folder, runs) if figures else [],
             "assumed": site.assumed,
-            "facts": facts or {},
             "reproduce": reproduce,
         }
         _write_pages(folder, sections, shared, overview)
@@ -158,10 +156,9 @@ def _copy_figures(figures: Path, folder: Path, datasets: Mapping[str, Any]) -> l
     found = []
     for dataset in datasets:
         for kind, title in FIGURE_TITLES.items():
-            for path in sorted(figures.glob(f"{kind}_{dataset}*.png")):
-                if path.stem.removeprefix(f"{kind}_{dataset}").strip("_0123456789"):
-                    continue  # of another dataset whose name begins alike
-                found.append(_copy_figure(path, folder, title, dataset))
+            own = re.compile(rf"{kind}\d*_{re.escape(dataset)}\.png")  # no other dataset's whose name begins alike
+            paths = [path for path in sorted(figures.glob(f"{kind}*.png")) if own.fullmatch(path.name)]
+            found += [_copy_figure(path, folder, title, dataset) for path in paths]
     return found
 
 
