@@ -237,13 +237,11 @@ def test_a_figure_stands_under_its_own_dataset_alone(tmp_path):
     )
     for name in names:
         picture(tmp_path / f"figures/{name}.png", np.zeros((20, 30, 3)))
-    (tmp_path / "figures/copies").mkdir()
-    found = site._copy_figures(tmp_path / "figures", tmp_path, {"cam": 0, "cam_2": 0})
+    (tmp_path / "page/figures").mkdir(parents=True)
+    found = site._copy_figures(tmp_path / "figures", tmp_path / "page", {"cam": 0, "cam_2": 0})
     assert [(each.dataset, each.name) for each in found] == [
-        ("cam", "fusion_cam"),
-        *(("cam", name) for name in ("curves2_cam", "curves_cam")),
-        ("cam_2", "fusion_cam_2"),
-        *(("cam_2", name) for name in ("curves10_cam_2", "curves_cam_2")),
+        *(("cam", name) for name in ("fusion_cam", "curves_cam", "curves2_cam")),
+        *(("cam_2", name) for name in ("fusion_cam_2", "curves_cam_2", "curves10_cam_2")),
     ]
 
 
