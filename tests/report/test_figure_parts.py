@@ -18,6 +18,7 @@ from ssvif.report.figures.album import Album
 from ssvif.report.figures.bubble import Bubble, Cost, Network
 from ssvif.report.figures.style import PRINT, add_axes, blank_figure
 from ssvif.report.figures.values import heading, metrics_in, read_score, read_values, show_value
+from ssvif.report.measured import read_efficiency
 from ssvif.report.overlays import IGNORED_COLOR, NamedBox
 from ssvif.report.runs import RunLabel
 
@@ -100,8 +101,8 @@ def test_values_are_read_without_those_that_are_none(results):
     assert metrics_in(values) == ["en", "vif", "own"]
     assert (heading("vif"), heading("delta_e76"), heading("own")) == ("VIF ↑", "ΔE76 ↓", "own")
     assert (show_value("vif", 0.12345), show_value("miou", 0.5)) == ("0.123", "50.00")
-    assert read_score(results / "toy/ours/segmentation/iou.csv", "miou") == pytest.approx(0.8)
-    assert read_score(results / "toy/nobody/segmentation/iou.csv", "miou") is None
+    assert read_score(results / "toy/ours", "segmentation", "miou") == pytest.approx(0.8)
+    assert read_score(results / "toy/nobody", "segmentation", "miou") is None
 
 
 def test_the_best_mean_follows_the_direction():
@@ -149,18 +150,21 @@ def test_smoothing_keeps_lines_and_stays_within_the_values():
     assert projections.smooth(np.array([2.0]), np.array([5.0]))[1].tolist() == [5.0]
 
 
-def test_costs_are_those_of_the_first_size(tmp_path):
+def test_costs_are_those_of_table_iv(tmp_path):
     lines = [
-        ("net", 3, 256, 256, "parameters", 2e6),
-        ("net", 3, 256, 256, "macs", 3e9),
         ("net", 3, 480, 640, "macs", 9e9),
+        ("net", 3, 256, 256, "parameters", 1e6),
+        ("net", 3, 256, 256, "released_parameters", 2e6),
+        ("net", 3, 256, 256, "macs", 3e9),
         ("half", 3, 256, 256, "parameters", 1),
     ]
     write(tmp_path / "efficiency.csv", EFFICIENCY, lines)
-    assert bubble.read_costs(tmp_path / "efficiency.csv") == ({Network("net", 3): Cost(2.0, 3.0)}, "256×256")
+    assert bubble.read_costs(tmp_path / "efficiency.csv") == {Network("net", 3): Cost(2.0, 3.0)}
+    shown = read_efficiency(tmp_path / "efficiency.csv")["net 3"]
+    assert [shown[name, ""].values[""] for name in ("parameters_mparam", "macs_gmac")] == [2.0, 3.0]
     write(tmp_path / "efficiency.csv", EFFICIENCY, [])
-    assert bubble.read_costs(tmp_path / "efficiency.csv") == ({}, "")
-    write(tmp_path / "efficiency.csv", EFFICIENCY, [("net", "three", 1, 1, "macs", 1)])
+    assert bubble.read_costs(tmp_path / "efficiency.csv") == {}
+    write(tmp_path / "efficiency.csv", EFFICIENCY, [("net", 3, 256, 256, "macs", "many")])
     with pytest.raises(UserError, match="not a number"):
         bubble.read_costs(tmp_path / "efficiency.csv")
 
@@ -169,7 +173,7 @@ def test_areas_follow_the_parameters_and_large_networks_shrink_all(album, result
     small, large = (Bubble("", Cost(mparam, 1.0), 0.0, 0) for mparam in (1.0, 4.0))
     assert large.radius_in == pytest.approx(2 * small.radius_in)
     counts = (("parameters", 2e8), ("macs", 1e12))
-    write(tmp_path / "efficiency.csv", EFFICIENCY, [("huge", 3, 9, 9, *count) for count in counts])
+    write(tmp_path / "efficiency.csv", EFFICIENCY, [("huge", 3, 256, 256, *count) for count in counts])
     write_metrics(results, "ours", {"vif": [0.5, 0.6]})
     drawn = []
     monkeypatch.setattr(bubble, "_draw", lambda panels, *_: drawn.append(panels))

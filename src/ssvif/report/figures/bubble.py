@@ -12,6 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from ssvif.ops.statistics import mean_of
 from ssvif.report.figures.album import Album
 from ssvif.report.figures.style import (
     FAINT,
@@ -27,9 +28,10 @@ from ssvif.report.figures.style import (
     text_width_in,
     write_text,
 )
-from ssvif.report.figures.values import heading, mean, read_score, read_values
+from ssvif.report.figures.values import heading, read_score, read_values
 from ssvif.report.layout import measure_of
-from ssvif.report.runs import RunLabel, read_rows, to_number
+from ssvif.report.measured import read_efficiency
+from ssvif.report.runs import RunLabel
 
 WIDE_IN, HIGH_IN, LEFT_IN, TOP_IN, BOTTOM_IN = 2.8, 2.35, 0.6, 0.12, 0.42
 KEY_MPARAM = (0.1, 1.0)  # of the bubbles that explain the area, in millions of parameters
@@ -37,7 +39,7 @@ AREA_PT2 = 260.0  # of a bubble of a million parameters, unless the largest of a
 LARGEST_PT2 = 600.0
 NAME_IN = 1.05  # a name is broken beyond
 ANGLES = (0, 180, 90, 270, 30, 330, 150, 210, 60, 300, 120, 240)  # round a bubble, the usual ones first
-COLUMNS = ("model", "channels", "height_px", "width_px", "quantity", "value")
+SIZE_PX = 256  # height and width of the pair that is counted, as in the paper's Table IV
 log = logging.getLogger("ssvif")
 
 
@@ -86,27 +88,19 @@ class Bubble:
         return math.sqrt(self.area_pt2 / math.pi) / 72
 
 
-def read_costs(path: Path) -> tuple[dict[Network, Cost], str]:
-    """Read a file of `ssvif complexity`: each network's costs at the first size it has, and that size as text.
+def read_costs(path: Path) -> dict[Network, Cost]:
+    """Read a file of `ssvif complexity`: each network's costs as Table IV shows them, for a pair of `SIZE_PX`.
 
     Raises:
-        UserError: the file is missing or cannot be read as one of ours.
+        UserError: the file cannot be read as one of ours.
     """
-    rows = read_rows(path, COLUMNS)
-    if not rows:
-        return {}, ""
-    size = (rows[0]["height_px"], rows[0]["width_px"])
-    found: dict[Network, dict[str, float]] = {}
-    for row in rows:
-        if (row["height_px"], row["width_px"]) == size:
-            network = Network(row["model"], int(to_number(row["channels"], path)))
-            found.setdefault(network, {})[row["quantity"]] = to_number(row["value"], path)
-    costs = {
-        network: Cost(counted["parameters"] / 1e6, counted["macs"] / 1e9)
-        for network, counted in found.items()
-        if counted.get("parameters", 0) > 0 and counted.get("macs", 0) > 0
-    }
-    return costs, "×".join(size)
+    found = {}
+    for name, samples in read_efficiency(path, SIZE_PX).items():
+        model, _, channels = name.rpartition(" ")
+        mparam, gmac = (samples[key, ""].values[""] for key in ("parameters_mparam", "macs_gmac"))
+        if mparam and gmac and channels.isdecimal():
+            found[Network(model, int(channels))] = Cost(mparam, gmac)
+    return found
 
 
 def draw_bubbles(album: Album, folder: Path, networks: Mapping[str, Network], efficiency: Path) -> list[Path]:
@@ -124,7 +118,7 @@ def draw_bubbles(album: Album, folder: Path, networks: Mapping[str, Network], ef
     if not efficiency.is_file():
         log.info("%s: there is no %s, so the bubble diagram is left out", album.name, efficiency)
         return []
-    costs, size = read_costs(efficiency)
+    costs = read_costs(efficiency)
     counted = [run for run in album.runs if networks.get(run.name) in costs]
     largest = max((costs[networks[run.name]].mparam for run in counted), default=1.0)
     shrink = min(1.0, LARGEST_PT2 / (AREA_PT2 * largest))
@@ -138,17 +132,21 @@ def draw_bubbles(album: Album, folder: Path, networks: Mapping[str, Network], ef
     }
     panels = {metric: bubbles for metric, bubbles in panels.items() if bubbles}
     if not panels:
-        log.info("%s: no run with a counted network has a score, so the bubble diagram is left out", album.name)
+        log.info(
+            "%s: no run with a network counted at %d px has a score, so the bubble diagram is left out",
+            album.name,
+            SIZE_PX,
+        )
         return []
     with rc_context(PRINT):
-        return _draw(panels, size, _left_out(album.runs, counted), folder, f"bubble_{album.name}")
+        return _draw(panels, _left_out(album.runs, counted), folder, f"bubble_{album.name}")
 
 
 def _scores(album: Album) -> dict[str, dict[str, float]]:
     """Return metric to run to score."""
     values = read_values(album.results, album.runs)
-    means = {run: mean(by_metric["vif"].values()) for run, by_metric in values.items() if by_metric.get("vif")}
-    ious = {run.name: read_score(album.results / run.name / "segmentation/iou.csv", "miou") for run in album.runs}
+    means = {run: mean_of(list(found["vif"].values())) for run, found in values.items() if found.get("vif")}
+    ious = {run.name: read_score(album.results / run.name, "segmentation", "miou") for run in album.runs}
     scale = measure_of("miou").scale
     return {"miou": {run: scale * score for run, score in ious.items() if score is not None}, "vif": means}
 
@@ -158,7 +156,7 @@ def _left_out(runs: Sequence[RunLabel], counted: Sequence[RunLabel]) -> str:
     return f"without a counted network: {', '.join(titles)}" if titles else ""
 
 
-def _draw(panels: Mapping[str, Sequence[Bubble]], size: str, left_out: str, folder: Path, name: str) -> list[Path]:
+def _draw(panels: Mapping[str, Sequence[Bubble]], left_out: str, folder: Path, name: str) -> list[Path]:
     width_in = min(len(panels) * (LEFT_IN + WIDE_IN + 0.18), TWO_COLUMNS_IN)
     note, note_pt = fit_text(left_out, width_in - 0.1, SIZE_PT - 0.5)
     note_in = 0.12 * (note.count("\n") + 1) if note else 0.0
@@ -166,7 +164,7 @@ def _draw(panels: Mapping[str, Sequence[Bubble]], size: str, left_out: str, fold
     for number, (metric, bubbles) in enumerate(panels.items()):
         axes = add_axes(figure, LEFT_IN + number * (LEFT_IN + WIDE_IN + 0.18), TOP_IN, WIDE_IN, HIGH_IN)
         _draw_panel(axes, metric, bubbles)
-        axes.set_xlabel(f"multiply-accumulates for a pair of {size} (10⁹)")
+        axes.set_xlabel(f"multiply-accumulates for a pair of {SIZE_PX}×{SIZE_PX} (10⁹)")
     if note:
         write_text(figure, 0.08, TOP_IN + HIGH_IN + BOTTOM_IN - 0.02, note, fontsize=note_pt, color=FAINT)
     return save_figure(figure, folder, name)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ssvif.report.layout import MEASURES, measure_of
-from ssvif.report.runs import RunLabel, read_rows, to_number_or_none
+from ssvif.report.measured import FUSION, read_samples
+from ssvif.report.runs import RunLabel
+from ssvif.report.specs import RUN_FILES
 
 # run → metric → pair → value
 Values = dict[str, dict[str, dict[str, float]]]
@@ -23,16 +25,16 @@ def read_values(results: Path, runs: Sequence[RunLabel]) -> Values:
     Raises:
         UserError: a file cannot be read as one of ours.
     """
-    return {run.name: _read(results / run.name / "fusion_metrics.csv") for run in runs}
+    return {run.name: _read(results / run.name / RUN_FILES[FUSION]) for run in runs}
 
 
 def _read(path: Path) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = {}
-    for row in read_rows(path, ("pair_id", "metric", "value")) if path.is_file() else []:
-        value = to_number_or_none(row["value"], path)
-        if value is not None and math.isfinite(value):
-            found.setdefault(row["metric"], {})[row["pair_id"]] = value
-    return found
+    samples = read_samples(path, FUSION) if path.is_file() else {}
+    finite = {
+        metric: {pair: value for pair, value in sample.known.items() if math.isfinite(value)}
+        for (metric, _), sample in samples.items()
+    }
+    return {metric: values for metric, values in finite.items() if values}
 
 
 def metrics_in(values: Values) -> list[str]:
@@ -53,18 +55,17 @@ def show_value(metric: str, value: float) -> str:
     return f"{value * measure.scale:.{measure.decimals}f}"
 
 
-def read_score(path: Path, metric: str) -> float | None:
-    """Return the mean row of a score over all classes, e.g. `miou` of segmentation/iou.csv; None where there is none.
+def read_score(run: Path, source: str, metric: str) -> float | None:
+    """Return a run's score over all classes, e.g. `miou` of "segmentation"; None where there is none.
+
+    Args:
+        run: results/{dataset}/{run}.
+        source: a key of `RUN_FILES`.
+        metric: its short name.
 
     Raises:
         UserError: the file cannot be read as one of ours.
     """
-    rows = read_rows(path, ("metric", "class", "value")) if path.is_file() else []
-    found = [to_number_or_none(row["value"], path) for row in rows if row["metric"] == metric and not row["class"]]
-    return found[0] if found else None
-
-
-def mean(values: Iterable[float]) -> float:
-    """Return the mean of at least one value."""
-    listed = list(values)
-    return math.fsum(listed) / len(listed)
+    path = run / RUN_FILES[source]
+    sample = read_samples(path, source).get((metric, "")) if path.is_file() else None
+    return sample.values[""] if sample else None

@@ -158,9 +158,7 @@ def _copy_figures(figures: Path, folder: Path, datasets: Mapping[str, Any]) -> l
         for kind, title in FIGURE_TITLES.items():
             own = re.compile(rf"{kind}\d*_{re.escape(dataset)}\.png")  # no other dataset's whose name begins alike
             paths = [path for path in figures.glob(f"{kind}*.png") if own.fullmatch(path.name)]
-            paths.sort(
-                key=lambda path: (len(path.name), path.name)
-            )  # the first one has no number, the tenth two digits
+            paths.sort(key=lambda path: (len(path.name), path.name))  # without a number, 2 to 9, 10 and so on
             found += [_copy_figure(path, folder, title, dataset) for path in paths]
     return found
 
