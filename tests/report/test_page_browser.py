@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from io import BytesIO
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -71,6 +72,7 @@ def report(tmp_path_factory):
     write_sheet(root / "tables", made_sheet())
     picture(root / "figures/fusion_toy.png", np.full((20, 40, 3), 90))
     (root / "figures/fusion_toy.pdf").write_bytes(b"%PDF-1.4\n")
+    picture(root / "figures/curves_toy.png", np.full((400, 40, 3), 90))
     settings = {"assumed": {"crop_px": "128 (lost)"}, "reproduce": ["make demo"]}
     figures = root / "figures"
     make_page(results, root / "tables", root / "page", runs, sources={"toy": source}, figures=figures, **settings)
@@ -202,6 +204,25 @@ def test_rows_and_columns_can_be_chosen(show):
     assert table.locator("tbody tr").first.locator("td:visible").count() == 2
 
 
+def test_a_single_row_is_one(show):
+    page = show("index.html")
+    page.locator(".table-tools .filter").fill("gamma")
+    assert page.locator("#tables .announce").inner_text() == "1 row is shown."
+    page.locator(".table-tools .filter").fill("psi")
+    assert page.locator("#tables .announce").inner_text() == "1 row is shown."
+    page.locator(".table-tools .filter").fill("ours")
+    assert page.locator("#tables .announce").inner_text().endswith(" rows are shown.")
+
+
+def test_a_group_leaves_no_gap_where_nothing_is_above_it(show):
+    page = show("index.html")
+    head = paper_table(page).locator("tr.group th", has_text="ours")
+    room = "each => parseFloat(getComputedStyle(each).paddingTop)"
+    between = head.evaluate(room)
+    page.locator(".table-tools .filter").fill("psi")
+    assert head.evaluate(room) < between
+
+
 def test_a_dot_leads_to_its_image(show):
     page = show("index.html")
     assert page.locator(".plot circle").count() == 8
@@ -229,7 +250,7 @@ def test_the_worst_images_are_listed_with_links(show):
 def test_the_gallery_filters_and_sorts_by_a_methods_score(show):
     page = show("gallery_toy.html")
     assert names(page) == [name.split()[0] for name in PAIRS]
-    page.locator("#order").select_option(label="score of Ours <b>")
+    page.locator("#order").select_option(label="Ours <b>")
     assert names(page) == ["002", "004", "003", "001"]
     page.locator("#direction").click()
     assert names(page) == ["001", "003", "004", "002"]
@@ -258,6 +279,28 @@ def test_only_chosen_methods_are_shown(show):
     assert page.locator(".tile").count() == 1
     page.keyboard.press("Escape")
     assert page.locator("#viewer[open]").count() == 1, "it was the menu that closed"
+
+
+def test_an_empty_gallery_says_why(show):
+    page = show("gallery_toy.html")
+    said = page.locator("#nothing")
+    assert not said.is_visible()
+    page.locator("#filter").fill("zzz")
+    assert said.inner_text() == "No pair has “zzz” in its name."
+    page.locator("#filter").fill("")
+    page.locator("#tools .picker summary").click()
+    page.locator("#tools .picker").get_by_role("button", name="None").click()
+    assert said.inner_text().startswith("No method is chosen.")
+    assert not page.locator("#pairs").is_visible()
+    page.locator("#tools .picker").get_by_role("button", name="All").click()
+    assert not said.is_visible()
+    assert page.locator("#pairs .thumb").first.is_visible()
+
+
+def test_the_controls_stand_in_one_line_of_a_common_window(show):
+    page = show("gallery_toy.html", 1440)
+    page.locator("#order").select_option(label="Ours <b>")
+    assert page.locator("#tools").bounding_box()["height"] < 60
 
 
 def test_a_missing_image_is_told_in_words(show):
@@ -389,6 +432,27 @@ def test_overlays_are_toggled_by_keys(show):
     assert over(page) == 0
 
 
+def test_names_say_what_is_labelled_and_what_was_not_found(show):
+    page = show("gallery_toy.html")
+    open_pair(page)
+    captions = page.locator(".tile figcaption span")
+    assert captions.all_inner_texts() == ["Visible", "Infrared", "average", "Ours <b>"]
+    page.keyboard.press("s")
+    labelled = ["Visible · labelled", "Infrared · labelled"]
+    assert captions.all_inner_texts() == [*labelled, "average", "Ours <b>"]
+    page.keyboard.press("b")
+    assert captions.all_inner_texts() == [*labelled, "average · no detector ran", "Ours <b>"]
+    page.keyboard.press("ArrowRight")
+    assert captions.all_inner_texts()[-1] == "Ours <b> · no boxes found"
+    page.keyboard.press("g")
+    assert captions.all_inner_texts() == [*labelled, "average · labelled", "Ours <b> · labelled"]
+    page.keyboard.press("g")
+    page.keyboard.press("c")
+    assert page.locator(".compare .name").all_inner_texts() == [labelled[0], "Ours <b> · no boxes found"]
+    page.keyboard.press("Escape")
+    assert page.locator(".pair").nth(1).locator(".note").all_inner_texts()[0] == " · labelled"
+
+
 def test_the_theme_is_toggled_and_kept_and_the_curves_follow(show):
     page = show("index.html", color_scheme="light")
     ground = "getComputedStyle(document.body).backgroundColor"
@@ -426,11 +490,64 @@ def test_nothing_sticks_out_on_a_phone(show, name):
         assert page.locator(".tile").first.bounding_box()["width"] > 100
 
 
+def test_a_phone_shows_names_and_the_best_run(show):
+    page = show("runs/toy/ours.html", 390, 844)
+    best = page.locator("#scores thead th", has_text="best run").first.bounding_box()
+    assert best["x"] + best["width"] <= 390
+    page = show("index.html", 390, 844)
+    assert page.locator("#table-1_toy tbody th").first.bounding_box()["width"] > 120
+    page = show("gallery_toy.html#001", 390, 844)
+    caption = page.locator(".tile figcaption").last
+    assert page.locator("#stage.narrow").count() == 1
+    page.locator(".tile figcaption span").last.evaluate(
+        "each => { each.textContent = 'SeAFusion, trained with SSVIF' }"
+    )
+    assert caption.bounding_box()["height"] > 36
+    assert caption.evaluate("each => each.scrollHeight <= each.clientHeight + 1"), "both lines are seen"
+
+
+@pytest.mark.parametrize("media", ["screen", "print"])
+def test_figures_are_seen_whole(show, media):
+    page = show("index.html")
+    page.emulate_media(media=media)
+    figures = page.locator(".figures img")
+    assert figures.count() == 2
+    for each in figures.all():
+        each.scroll_into_view_if_needed()
+        picture, link = each.bounding_box(), each.locator("xpath=..").bounding_box()
+        assert picture["height"] <= min(link["height"] + 1, 1000), "nothing of it is cut off"
+        assert each.evaluate("each => getComputedStyle(each).objectFit") == "contain"
+
+
+def test_printed_heads_stand_beside_each_other(show):
+    page = show("index.html")
+    page.emulate_media(media="print")
+    for row in page.locator("table.scores thead tr").all():
+        boxes = [button.bounding_box() for button in row.locator("button").all()]
+        for one, other in pairwise(boxes):
+            assert one["x"] + one["width"] <= other["x"], "one head runs into the next"
+    position = "each => getComputedStyle(each).position"
+    assert paper_table(page).locator("tbody th").first.evaluate(position) == "static"
+
+
+def test_a_printed_gallery_says_how_much_of_it_there_is(show):
+    page = show("gallery_toy.html")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("#printed").inner_text() == "4 pairs"
+    page.evaluate("SSVIF.mostPrinted = 2; dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("#printed").inner_text().startswith("The first 2 of these 4 pairs are printed")
+    assert [each.is_visible() for each in page.locator(".pair").all()] == [True, True, False, False]
+    page.emulate_media(media="screen")
+    assert not page.locator("#printed").is_visible()
+
+
 def test_print_leaves_the_controls_out(show):
     page = show("index.html", color_scheme="dark")
     page.emulate_media(media="print")
     assert not page.locator(".bar").is_visible()
     assert not page.locator(".table-tools").is_visible()
+    assert not page.get_by_label("Metric").is_visible()
     assert paper_table(page).is_visible()
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
     assert min(ground) > 230

@@ -5,7 +5,7 @@
   const { state, set, onChange } = SSVIF;
   const pictures = SSVIF.pictures[SSVIF.dataset];
   const list = document.getElementById("pairs");
-  const count = document.getElementById("count");
+  const [count, nothing, printed] = ["count", "nothing", "printed"].map((id) => document.getElementById(id));
   const near = new Set(); // the rows that the window is close to: only these follow a change at once
   let current = null; // the one thumbnail in the order of the Tab key
 
@@ -20,7 +20,8 @@
     thumb.tabIndex = -1;
     thumb.dataset.place = place;
     const label = document.createElement("span");
-    label.append(pictures.sources[place].title, " ", document.createElement("b"));
+    const note = Object.assign(document.createElement("span"), { className: "note" });
+    label.append(pictures.sources[place].title, note, " ", document.createElement("b"));
     thumb.append(SSVIF.makePicture(pair, place, false), label);
     return thumb;
   }
@@ -50,6 +51,8 @@
     for (const thumb of box.children) {
       const place = Number(thumb.dataset.place);
       thumb.querySelector("b").textContent = SSVIF.scoreText(pair, place);
+      const note = SSVIF.noteOf(pair, place);
+      thumb.querySelector(".note").textContent = note && ` · ${note}`;
       if (!pair.absent.includes(place)) SSVIF.drawOver(thumb.firstChild, pair, place);
     }
   }
@@ -84,7 +87,17 @@
     list.replaceChildren(...state.list.map((place) => rows[place]));
     const all = pictures.pairs.length;
     count.textContent = state.list.length === all ? `${all} pairs` : `${state.list.length} of ${all} pairs`;
+    sayNothing();
     if (!current?.isConnected) setCurrent(list.querySelector(".thumb"));
+  }
+
+  // instead of an empty page, or of a list of bare names
+  function sayNothing() {
+    const unchosen = !state.shown.size;
+    const sought = state.filter.trim();
+    nothing.textContent = unchosen ? "No method is chosen. “Methods” has them." : `No pair has “${sought}” in its name.`;
+    nothing.hidden = !unchosen && (state.list.length > 0 || !sought);
+    list.hidden = unchosen;
   }
 
   // arrows: along a row, and to the same method of the row above or below
@@ -136,13 +149,22 @@
     else if (changed.has("metric") && state.order !== "name") arrange();
     if (["shown", "metric", "segmentation", "boxes", "truth"].some((key) => changed.has(key))) near.forEach(refresh);
     if (!changed.has("shown")) return;
+    sayNothing();
     if (!current?.isConnected) setCurrent(list.querySelector(".thumb"));
     measure();
   });
-  addEventListener("beforeprint", () => rows.filter((row) => row.isConnected).slice(0, 60).forEach(refresh));
+  addEventListener("beforeprint", () => {
+    const present = [...list.children];
+    for (const [place, row] of present.entries()) row.classList.toggle("unprinted", place >= SSVIF.mostPrinted);
+    present.slice(0, SSVIF.mostPrinted).forEach(refresh);
+    const rest = present.length > SSVIF.mostPrinted ? `The first ${SSVIF.mostPrinted} of these ${present.length} pairs` : "";
+    printed.textContent = rest ? `${rest} are printed; a filter chooses others.` : count.textContent;
+    for (const image of list.querySelectorAll("img")) image.loading = "eager";
+  });
   rows.forEach((row) => watcher.observe(row));
   arrange();
   rows.slice(0, 4).forEach(refresh);
   setCurrent(list.querySelector(".thumb"));
   SSVIF.focusPair = focusPair;
+  SSVIF.mostPrinted = 60; // pairs
 })();

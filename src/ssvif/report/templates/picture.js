@@ -27,6 +27,22 @@
     return (state.truth || !isRun(place) ? pair.trueBoxes : pair.boxes[place]) ?? [];
   }
 
+  // what lies over a picture, or does not, in a few words: labels and guesses look alike
+  function noteOf(pair, place) {
+    const { segmentation, boxes, truth } = state;
+    if (pair.absent.includes(place) || !(segmentation || boxes)) return "";
+    if (truth || !isRun(place)) {
+      const labelled = (segmentation && pair.truth) || (boxes && pair.trueBoxes);
+      return labelled ? "labelled" : "not labelled";
+    }
+    const notes = [];
+    if (segmentation && pictures.classes.length && !pair.segmented.includes(place)) notes.push("not segmented");
+    if (boxes && pictures.boxes.length && !pair.boxes[place]?.length) {
+      notes.push(pair.boxes[place] ? "no boxes found" : "no detector ran");
+    }
+    return notes.join(", ");
+  }
+
   function drawBox([kind, confidence, left, top, width, height]) {
     const known = pictures.boxes[kind];
     const box = document.createElement("span");
@@ -91,5 +107,5 @@
     );
   }
 
-  Object.assign(SSVIF, { makePicture, drawOver, makeLegend, fullOf, isRun });
+  Object.assign(SSVIF, { makePicture, drawOver, makeLegend, noteOf, fullOf, isRun });
 })();

@@ -121,7 +121,8 @@
   }
 
   function filterAndSay() {
-    status.textContent = `${filter()} rows are shown.`;
+    const count = filter();
+    status.textContent = count === 1 ? "1 row is shown." : `${count} rows are shown.`;
   }
 
   function setView() {

@@ -35,9 +35,11 @@
   function fillSelects() {
     for (const [place, { title, arrow }] of scores.metrics.entries()) metric.append(new Option(`${title} ${arrow}`, place));
     order.append(new Option("name", "name"));
+    const runs = Object.assign(document.createElement("optgroup"), { label: "score of" });
     for (const [place, { title }] of pictures.sources.entries()) {
-      if (SSVIF.isRun(place)) order.append(new Option(`score of ${title}`, place));
+      if (SSVIF.isRun(place)) runs.append(new Option(title, place));
     }
+    order.append(runs);
     for (const select of [metric, order]) select.closest("label").hidden = !scores.metrics.length;
   }
 

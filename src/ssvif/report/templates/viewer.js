@@ -6,7 +6,8 @@
   const pictures = SSVIF.pictures[SSVIF.dataset];
   const find = (id) => document.getElementById(id);
   const [viewer, stage, divider, left, right] = ["viewer", "stage", "divider", "left", "right"].map(find);
-  const CAPTION_PX = 24;
+  const CAPTION_PX = { wide: 24, narrow: 42 }; // one line, and two
+  const NARROW_PX = 240; // a tile below gets two lines
   const GAP_PX = 10;
   const LEAST_PX = 150; // a narrower tile shows nothing: then the stage scrolls
   const HARD = 1.9; // from so many screen pixels a pixel on, pixels are drawn as squares
@@ -27,14 +28,27 @@
       const tile = make("figure", place === state.chosen ? "tile chosen" : "tile");
       const caption = make("figcaption", "");
       caption.append(make("span", ""), make("b", ""));
-      caption.firstChild.textContent = caption.firstChild.title = pictures.sources[place].title;
       tile.append(makeWindow(place), caption);
       tile.dataset.place = place;
       tiles.append(tile);
     }
     if (!tiles.children.length) tiles.textContent = "No method is chosen.";
     stage.replaceChildren(tiles);
+    showNames();
     showScores();
+  }
+
+  function nameOf(place) {
+    return [pictures.sources[place].title, SSVIF.noteOf(pairOf(), place)].filter(Boolean).join(" · ");
+  }
+
+  // a name says what lies over its picture, too
+  function showNames() {
+    for (const tile of stage.querySelectorAll(".tile")) {
+      const name = tile.querySelector("figcaption span");
+      name.textContent = name.title = nameOf(Number(tile.dataset.place));
+    }
+    for (const name of stage.querySelectorAll(".compare .name")) name.textContent = nameOf(Number(name.dataset.place));
   }
 
   function showScores() {
@@ -53,22 +67,20 @@
     over.firstChild.dataset.place = state.right;
     const names = [["left", state.left], ["right", state.right]].map(([side, place]) => {
       const name = make("span", `name ${side}`);
-      name.textContent = pictures.sources[place].title;
+      name.dataset.place = place;
       return name;
     });
     window.append(over, make("div", "handle"), ...names);
     box.append(window);
     stage.replaceChildren(box);
+    showNames();
     [left.value, right.value] = [state.left, state.right];
   }
 
-  // as large as all of them fit at once
-  function layOut() {
-    if (state.open === null) return;
-    const count = state.slider ? 1 : Math.max(state.shown.size, 1);
+  // as large as all of them fit at once, below each a caption of that height
+  function fitTiles(count, caption) {
     const aspect = pairOf().width / pairOf().height;
     const [width, height] = [stage.clientWidth - 2 * GAP_PX, stage.clientHeight - 1.5 * GAP_PX];
-    const caption = state.slider ? 0 : CAPTION_PX;
     let best = { tile: 0, columns: 1 };
     for (let columns = 1; columns <= count; columns += 1) {
       const lines = Math.ceil(count / columns);
@@ -81,6 +93,16 @@
       const columns = Math.max(Math.min(Math.floor(width / (LEAST_PX + GAP_PX)), count), 1);
       best = { tile: Math.floor((width - (columns - 1) * GAP_PX) / columns), columns };
     }
+    return best;
+  }
+
+  function layOut() {
+    if (state.open === null) return;
+    const count = state.slider ? 1 : Math.max(state.shown.size, 1);
+    let best = fitTiles(count, state.slider ? 0 : CAPTION_PX.wide);
+    const narrow = best.tile < NARROW_PX && !state.slider;
+    if (narrow) best = fitTiles(count, CAPTION_PX.narrow);
+    stage.classList.toggle("narrow", narrow);
     stage.style.setProperty("--tile", `${best.tile}px`);
     stage.style.setProperty("--columns", best.columns);
     showZoom();
@@ -214,6 +236,7 @@
       for (const picture of stage.querySelectorAll(".picture:not(.absent)")) {
         SSVIF.drawOver(picture, pairOf(), Number(picture.dataset.place));
       }
+      showNames();
       layOut(); // the legend takes some of the height
     }
   });
