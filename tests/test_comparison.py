@@ -68,6 +68,26 @@ def test_a_metric_that_only_some_have_is_shown_and_one_without_values_is_not(run
     assert not any("MS-SSIM" in line for line in lines)
 
 
+def test_means_of_different_images_are_told_and_not_ranked(tmp_path):
+    whole = run_of(tmp_path / "toy/whole", vif=[0.5, 0.6, 0.7, 0.8], en=[1.0, 2.0, 3.0, 4.0])
+    half = run_of(tmp_path / "toy/half", vif=[0.9, 0.9], en=[1.0, 2.0, 3.0, 5.0])
+    lines = compare_runs([whole, half], METRICS)
+    assert not {"best", "second"} & {word for row in cells(lines, "VIF ↑") for word in row}
+    assert "best" in cells(lines, "EN ↑ [bit]")[1]
+    assert "vif: values only in whole, not compared: 002, 003" in lines
+
+
+def test_a_mean_that_is_no_number_is_neither_best_nor_second(tmp_path):
+    names = ("a", "b", "c")
+    folders = [run_of(tmp_path / f"toy/{name}", vif=[place / 10, 0.5]) for place, name in enumerate(names)]
+    undefined = run_of(tmp_path / "toy/d", vif=["nan", 0.5])
+    lines = compare_runs([*folders, undefined], METRICS)
+    marks = [[word for word in row if word in ("best", "second")] for row in cells(lines, "VIF ↑")]
+    assert marks == [[], ["second"], ["best"], []]
+    assert cells(lines, "VIF ↑")[3][1] == "NaN"
+    assert "vif: undefined, for d has no finite value of 000" in lines
+
+
 def test_scores_of_one_number_have_a_difference_and_no_interval(runs):
     first, second, _ = runs
     score_of(first, "miou", 0.5)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssvif import scores
 from ssvif.ops.errors import UserError
 from ssvif.ops.files import printable, read_csv
-from ssvif.report.layout import DASH, rank, show
+from ssvif.report.layout import measure_of, rank, show
 from ssvif.report.measured import read_samples
 from ssvif.report.specs import RUN_FILES
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 HEAD = ("metric", "run", "mean", "", "− first", "95 % interval", "p", "n", "")
 TEXTS = (0, 1, 3, 8)  # columns of words; the others are numbers
 MARKS = ("", "best", "second")
-LAST = "better, worse: the interval leaves out 0 and Wilcoxon's p < 0.05; p is not corrected for the number of metrics"
 
 
 def compare_runs(folders: Sequence[Path], metrics: Mapping[str, Metric]) -> list[str]:
@@ -39,12 +38,20 @@ def compare_runs(folders: Sequence[Path], metrics: Mapping[str, Metric]) -> list
         raise UserError("A run stands there twice", expected="different runs", got=" ".join(map(str, folders)))
     files = {name: _file_of(folder) for name, folder in zip(_names(folders), folders, strict=True)}
     _check_dataset(files)
-    first = next(iter(files))
-    rows = [HEAD, *_fusion_rows(files, metrics), *_score_rows(folders, list(files))]
+    first, *others = files
+    compared = {name: scores.compare_scores(files[name], files[first]) for name in others}
+    rows = [HEAD, *_fusion_rows(files, compared, metrics), *_score_rows(folders, list(files))]
+    remarks = [
+        line
+        for name, comparisons in compared.items()
+        for line in scores.left_out(comparisons, {name: files[name], first: files[first]})
+    ]
     return [
         f"differences are to {first}, image by image where there is an interval",
         *scores.aligned(rows, TEXTS),
-        LAST,
+        *dict.fromkeys(remarks),
+        "best, second: where all runs have values of the same images",
+        scores.VERDICTS,
     ]
 
 
@@ -86,11 +93,14 @@ def _dataset_of(path: Path) -> str:
     return rows[0].get("dataset") or "" if rows else ""
 
 
-def _fusion_rows(files: Mapping[str, Path], metrics: Mapping[str, Metric]) -> Iterator[tuple[str, ...]]:
+def _fusion_rows(
+    files: Mapping[str, Path],
+    compared: Mapping[str, Mapping[str, scores.Comparison]],
+    metrics: Mapping[str, Metric],
+) -> Iterator[tuple[str, ...]]:
     """Yield the rows of the fusion metrics: a metric's runs together, its title in the first of them."""
-    first, *others = files
     summaries = {name: scores.summarize_scores(path) for name, path in files.items()}
-    compared = {name: scores.compare_scores(files[name], files[first]) for name in others}
+    values = [scores.read_scores(path) for path in files.values()]
     for metric in dict.fromkeys(each for found in summaries.values() for each in found):
         title = scores.title_of(metric, metrics) or metric
         means = {}
@@ -100,12 +110,18 @@ def _fusion_rows(files: Mapping[str, Path], metrics: Mapping[str, Metric]) -> It
         if all(mean is None for mean in means.values()):  # the images are too small for it
             continue
         arrow = scores.ARROWS[metrics[metric].better] if metric in metrics else ""
-        texts = [f"{mean:.4f}" if mean is not None else DASH for mean in means.values()]
-        for name, text, place in zip(means, texts, rank(texts, arrow), strict=True):
+        texts = [scores.shown(mean) for mean in means.values()]
+        places = rank(texts, arrow) if _same_images(each.get(metric, {}) for each in values) else [0] * len(texts)
+        for name, text, place in zip(means, texts, places, strict=True):
             row = compared[name].get(metric) if name in compared else None
             rest = scores.difference_cells(row, metrics.get(metric)) if row else ("",) * 5
             yield (title, name, text, MARKS[place], *rest)
             title = ""
+
+
+def _same_images(values: Iterable[Mapping[str, float | None]]) -> bool:
+    images = [{image for image, value in each.items() if value is not None} for each in values]
+    return all(each == images[0] for each in images if each)
 
 
 def _score_rows(folders: Sequence[Path], names: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -124,8 +140,9 @@ def _score_rows(folders: Sequence[Path], names: Sequence[str]) -> Iterator[tuple
 def _one_number_rows(metric: str, values: Sequence[float | None], names: Sequence[str]) -> Iterator[tuple[str, ...]]:
     shown = [value * 100 if value is not None else None for value in values]
     texts = [show(value, metric) for value in shown]
-    title = {"miou": "mIoU ↑ [%]", "map50": "mAP@0.5 ↑ [%]"}[metric]
+    measure = measure_of(metric)
+    title = f"{measure.heading} {measure.arrow} [{measure.unit}]"
     for place, (name, text, marked) in enumerate(zip(names, texts, rank(texts, "↑"), strict=True)):
         value, first = shown[place], shown[0]
-        difference = f"{value - first:+.2f}" if place and value is not None and first is not None else ""
+        difference = scores.shown(value - first, "+.2f") if place and value is not None and first is not None else ""
         yield (title if not place else "", name, text, MARKS[marked], difference, "", "", "", "")

@@ -16,6 +16,9 @@ from ssvif.ops.statistics import Summary, describe, mean_of, wilcoxon_p
 if TYPE_CHECKING:
     from ssvif.metrics.base import Metric
 
+VERDICTS = (
+    "better, worse: the interval leaves out 0 and Wilcoxon's p < 0.05; p is not corrected for the number of metrics"
+)
 NEEDED = ("pair_id", "metric", "value")
 SIGNIFICANT = 0.05
 ARROWS = {"up": "↑", "down": "↓"}
@@ -201,7 +204,7 @@ def summary_table(summaries: Mapping[str, MetricSummary], metrics: Mapping[str, 
     rows = [["metric", "", "mean", "median", "sd", "95 % interval", "n"]]
     for name, found in summaries.items():
         each = found.summary
-        cells = [_shown(each.mean), _shown(each.median), _shown(each.deviation)] if each else [NO_VALUE] * 3
+        cells = [shown(each.mean), shown(each.median), shown(each.deviation)] if each else [NO_VALUE] * 3
         rows.append([name, title_of(name, metrics), *cells, _shown_interval(each), str(each.count if each else 0)])
     return [*aligned(rows, SUMMARY_TEXTS), *_remarks(summaries)]
 
@@ -219,18 +222,27 @@ def comparison_report(left_csv: Path, right_csv: Path, metrics: Mapping[str, Met
     """
     comparisons = compare_scores(left_csv, right_csv)
     this, other = f"this ({printable(left_csv)})", f"other ({printable(right_csv)})"
-    lines = [
+    return [
         f"this − other, image by image; other is {printable(right_csv)}",
         *comparison_table(comparisons, metrics),
-        *_undefined(comparisons, this, other),
+        *left_out(comparisons, {this: left_csv, other: right_csv}),
+        VERDICTS,
     ]
-    left, right = read_scores(left_csv), read_scores(right_csv)
-    for where, here, there in ((this, left, right), (other, right, left)):
-        lines += _not_compared(where, here, there)
-    lines.append(
-        "better, worse: the interval leaves out 0 and Wilcoxon's p < 0.05; p is not corrected for the number of metrics"
-    )
-    return lines
+
+
+def left_out(comparisons: Mapping[str, Comparison], files: Mapping[str, Path]) -> list[str]:
+    """Return a line for whatever of two runs was not compared: undefined values, and what one has alone.
+
+    Args:
+        comparisons: of `compare_scores`.
+        files: the two runs' scores by the names to call them, the first run first.
+    """
+    (this, left), (other, right) = ((name, read_scores(path)) for name, path in files.items())
+    return [
+        *_undefined(comparisons, this, other),
+        *_not_compared(this, left, right),
+        *_not_compared(other, right, left),
+    ]
 
 
 def comparison_table(comparisons: Mapping[str, Comparison], metrics: Mapping[str, Metric]) -> list[str]:
@@ -242,7 +254,7 @@ def comparison_table(comparisons: Mapping[str, Comparison], metrics: Mapping[str
     """
     rows = [["metric", "", "this", "other", "difference", "95 % interval", "p", "n", ""]]
     for name, each in comparisons.items():
-        means = (_shown(each.left), _shown(each.right))
+        means = (shown(each.left), shown(each.right))
         rows.append([name, title_of(name, metrics), *means, *difference_cells(each, metrics.get(name))])
     return aligned(rows, COMPARISON_TEXTS)
 
@@ -256,7 +268,7 @@ def difference_cells(comparison: Comparison, metric: Metric | None) -> tuple[str
     """
     difference = comparison.difference
     return (
-        _shown(difference.mean, "+.4f"),
+        shown(difference.mean, "+.4f"),
         _shown_interval(difference, "+.4f"),
         f"{comparison.p_value:.2g}",
         str(difference.count),
@@ -351,14 +363,19 @@ def title_of(name: str, metrics: Mapping[str, Metric]) -> str:
     return f"{metric.title} {ARROWS[metric.better]}{unit}"
 
 
-def _shown(value: float | None, form: str = ".4f") -> str:
-    return NO_VALUE if value is None else format(value, form)
+def shown(value: float | None, form: str = ".4f") -> str:
+    """Return a number for the screen, with a minus that looks like one; `NO_VALUE` for None."""
+    return NO_VALUE if value is None else _number(value, form)
 
 
 def _shown_interval(summary: Summary | None, form: str = ".4f") -> str:
-    if summary is None or summary.low is None or summary.high is None:
+    if summary is None or summary.low is None or summary.high is None or math.isnan(summary.low):
         return NO_VALUE
-    return f"{summary.low:{form}} … {summary.high:{form}}"
+    return f"{_number(summary.low, form)} … {_number(summary.high, form)}"
+
+
+def _number(value: float, form: str) -> str:
+    return "NaN" if math.isnan(value) else format(value, form).replace("-", "−")
 
 
 def aligned(rows: Sequence[Sequence[str]], texts: Collection[int]) -> list[str]:

@@ -151,7 +151,7 @@ def test_a_pair_is_fused_compared_and_downloaded(page, folder):
     np.testing.assert_array_equal(saved, expected)
     shown = page.inner_text("#metrics")
     assert "Qabf" in shown
-    assert "SSIM (L = 255)" in shown
+    assert "SSIM (L=255)" in shown
     assert re.search(r"\d\.\d{2}", shown)
     assert "224×192 pixels" in page.inner_text("#remarks")
     before = sources(page)

@@ -17,7 +17,7 @@ from ssvif.ops.files import read_csv
 from ssvif.report.layout import DASH, Cell, Heading, Row, Sheet, Table, rank, show_difference
 from ssvif.report.markup import escape, to_latex, to_markdown
 from ssvif.report.markup_html import page_of, to_html
-from ssvif.report.sheets import read_sheets
+from ssvif.report.sheets import read_sheets, without_blanks
 
 Value = tuple[str, int, str, str, int, str]  # text, rank, interval, published, its rank, difference
 NUMBER = r"NaN|–|[+−]?\d+(?:\.\d+)?"
@@ -36,7 +36,9 @@ def folder(tmp_path) -> Path:
         for dataset in ("fmb", "msrs")
         for run in ("sage", "swinfusion_ssvif_seed0", "swinfusion_ssvif_seed1", "emma_fusion_only")
     ]
-    make(tmp_path, *runs, "msrs/mine=A_b & 100 % | λ₄ <i> ± {x} #1", titles={"fmb": "FMB & co", "msrs": "MSRS"})
+    score(tmp_path, "msrs", "other", 3.0, en=2.0)
+    signs = ["msrs/mine=A_b & 100 % | λ₄ <i> ± {x} #1", "msrs/other=[12] *ours* ≈ ΑΒο∞√′ϵ [3pt]"]
+    make(tmp_path, *runs, *signs, titles={"fmb": "FMB & co", "msrs": "MSRS"})
     return tmp_path / "tables"
 
 
@@ -147,13 +149,15 @@ def read_html(text: str) -> Reader:
 def test_html_markdown_latex_and_csv_say_the_same(folder):
     compared = 0
     for sheet in read_sheets(folder):
-        stem = folder / sheet.name
-        said = expected(sheet)
+        stem, printed = folder / sheet.name, without_blanks(sheet)
+        said = expected(printed)
+        lines = {(table.dataset, row.group, row.label) for table in printed.tables for row in table.rows}
         html = read_html(stem.with_suffix(".html").read_text("utf-8"))
         assert html.tables == said, sheet.name
         assert read_markdown(stem.with_suffix(".md").read_text("utf-8")) == said, sheet.name
         assert read_latex(stem.with_suffix(".tex").read_text("utf-8")) == said, sheet.name
         rows = read_csv(stem.with_suffix(".csv"))
+        rows = [row for row in rows if (row["dataset"], row["group"], row["row"]) in lines]
         cells = [cell for table in said for cell in table]
         for row, cell, value in zip(rows, cells, html.values, strict=True):
             text, _, _, published, _, _ = cell
@@ -171,12 +175,14 @@ def test_html_markdown_latex_and_csv_say_the_same(folder):
 
 def test_the_same_lines_stand_in_every_format(folder):
     for sheet in read_sheets(folder):
-        names = {row.label for table in sheet.tables for row in table.rows}
-        assert names == {row["row"] for row in read_csv(folder / f"{sheet.name}.csv")}
+        assert {row.label for table in sheet.tables for row in table.rows} == {
+            row["row"] for row in read_csv(folder / f"{sheet.name}.csv")
+        }
+        names = {row.label for table in without_blanks(sheet).tables for row in table.rows}
         latex = (folder / f"{sheet.name}.tex").read_text("utf-8")
         assert all(escape(name) in latex for name in names)
         markdown = (folder / f"{sheet.name}.md").read_text("utf-8")
-        assert all(name.replace("|", "\\|") in markdown for name in names)
+        assert all(name.translate({ord(sign): f"\\{sign}" for sign in "|<*_["}) in markdown for name in names)
 
 
 def test_html_stands_alone_and_can_be_sorted(folder):
@@ -188,6 +194,24 @@ def test_html_stands_alone_and_can_be_sorted(folder):
         missing = sum(not row.runs for table in sheet.tables for row in table.rows)
         assert text.count('<tr class="missing">') == missing
     assert "A_b &amp; 100 % | λ₄ &lt;i&gt; ± {x} #1" in to_html(read_sheets(folder)[1].tables[1])
+
+
+def test_lines_without_any_number_are_printed_only_where_there_is_none(tmp_path):
+    score(tmp_path, "scenes", "mine", 1.0)
+    make(tmp_path, "scenes/mine", titles={"scenes": "Scenes"})
+    quality, classes = (tmp_path / f"tables/table_{number}" for number in (2, 6))
+    assert "CDDFuse |" not in quality.with_suffix(".md").read_text("utf-8")
+    assert "Not run here: CDDFuse" in quality.with_suffix(".md").read_text("utf-8")
+    assert "CDDFuse" in {row["row"] for row in read_csv(quality.with_suffix(".csv"))}
+    assert classes.with_suffix(".md").read_text("utf-8").count("\n| ") > 2, "an empty table shows what it asks for"
+
+
+def test_signs_that_pdflatex_does_not_know_are_told():
+    head = Heading("EN", "EN", "↑", "bit", "en")
+    for title, told in (("日本", True), ("Łódź ΑΩ", False)):
+        table = Table("t", "T", "", "x", (head,), (Row(title, (Cell("1.0", value=1.0),), ("a",)),))
+        text = to_latex(Sheet("t", "", "T", "Said.", (table,)))
+        assert text.startswith("% has letters that pdfLaTeX does not know") is told
 
 
 def test_a_table_of_one_dataset_without_number_is_plain():

@@ -137,6 +137,11 @@ class Row:
     group: str = ""
     note: str = ""
 
+    @property
+    def blank(self) -> bool:
+        """Whether it was not run here and the paper has no number for it either."""
+        return not self.runs and not any(cell.published for cell in self.cells)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -262,12 +267,18 @@ def rank(texts: Sequence[str], arrow: str) -> list[int]:
     better one is marked: a second of two is the worse one.
 
     Args:
-        texts: printed values; `DASH`, "NaN" and "" do not count.
+        texts: printed values; `DASH`, what is no number and "" do not count.
         arrow: "↑" if higher is better, "↓" if lower is; "" ranks nothing.
     """
-    numbers = [text for text in texts if text not in (DASH, "NaN", "")]
-    ordered = sorted(set(map(float, numbers)), reverse=arrow == "↑")
+    values = [math.nan if text in (DASH, "") else float(text.replace(MINUS, "-")) for text in texts]
+    numbers = [value for value in values if not math.isnan(value)]
+    ordered = sorted(set(numbers), reverse=arrow == "↑")
     if not arrow or len(ordered) < 2:
         return [0] * len(texts)
     places = {value: place for place, value in enumerate(ordered[: 2 if len(numbers) > 2 else 1], start=1)}
-    return [places.get(float(text), 0) if text in numbers else 0 for text in texts]
+    return [places.get(value, 0) for value in values]
+
+
+def listed(labels: Sequence[str]) -> str:
+    """Join labels for a sentence, by semicolons where one of them holds a comma itself."""
+    return ("; " if any("," in label for label in labels) else ", ").join(labels)

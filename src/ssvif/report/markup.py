@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ssvif.report.layout import DASH, Cell, Heading, Row, Sheet, Table
 
+LAST_KNOWN = "\u017f"  # pdfLaTeX knows the Latin letters up to here
 WIDE = 7  # with more columns a table takes both columns of a page
 ARROWS = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "": ""}
 ESCAPES = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    # after a line's end these would be an argument of it
+    **{sign: f"{{{sign}}}" for sign in "[]*"},
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -29,6 +32,13 @@ ESCAPES = {
     "≤": r"$\leq$",
     "≥": r"$\geq$",
     "·": r"$\cdot$",
+    "≈": r"$\approx$",
+    "∞": r"$\infty$",
+    "√": r"$\surd$",
+    "′": r"$'$",
+    "ϵ": r"$\epsilon$",
+    "ο": "o",
+    **{greek: f"$\\mathrm{{{latin}}}$" for greek, latin in zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧ", "ABEZHIKMNOPTX", strict=True)},
     "…": r"\dots{}",
     "“": "``",
     "”": "''",
@@ -69,10 +79,10 @@ def to_markdown(sheet: Sheet) -> str:
     parts = [f"**{_bar(sheet.headline)}**"]
     for table in sheet.tables:
         if len(sheet.tables) > 1 or sheet.number:
-            parts.append(f"**{_bar(table.title)}** {_bar(table.caption)}".strip())
+            parts.append(f"**{_bar(_plain(table.title))}** {_bar(table.caption)}".strip())
         parts.append("\n".join(_markdown_lines(table)))
-        parts.append("\n".join(f"* {note}" for note in table.notes))
-    parts.append("\n".join(f"* {note}" for note in sheet.notes))
+        parts.append("\n".join(f"* {_plain(note)}" for note in table.notes))
+    parts.append("\n".join(f"* {_plain(note)}" for note in sheet.notes))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -80,13 +90,17 @@ def _bar(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def _plain(text: str) -> str:
+    return "".join(f"\\{sign}" if sign in "\\`*_<[" else sign for sign in text)
+
+
 def _markdown_lines(table: Table) -> Iterator[str]:
-    yield _markdown_line([table.label, *(head.shown for head in table.headings)])
+    yield _markdown_line([table.label, *(_plain(head.shown) for head in table.headings)])
     yield "|:--|" + "--:|" * len(table.headings)
     for group, row in grouped(table):
         if group:
-            yield _markdown_line([f"*{group}*", *("" for _ in table.headings)])
-        yield _markdown_line([row.label, *map(_markdown_cell, row.cells)])
+            yield _markdown_line([f"*{_plain(group)}*", *("" for _ in table.headings)])
+        yield _markdown_line([_plain(row.label), *map(_markdown_cell, row.cells)])
 
 
 def _markdown_line(cells: Sequence[str]) -> str:
@@ -129,6 +143,8 @@ def to_latex(sheet: Sheet) -> str:
         lines.append("  \\begin{minipage}{\\linewidth}\\footnotesize\\raggedright")
         lines += [f"    {escape(note)}\\par" for note in dict.fromkeys(notes)]
         lines.append("  \\end{minipage}")
+    if max("".join(lines)) > LAST_KNOWN:
+        lines.insert(0, "% has letters that pdfLaTeX does not know: compile it with XeLaTeX or LuaLaTeX")
     return "\n".join([*lines, f"\\end{{{float_name}}}", ""])
 
 

@@ -14,6 +14,7 @@ from ssvif.report.layout import (
     Sheet,
     Table,
     heading_of,
+    listed,
     measure_of,
     rank,
     show,
@@ -164,9 +165,9 @@ def _notes(table: Table, title: str, test_pairs: int) -> Iterator[str]:
     names = [f"{row.group}, {row.label}" if labels.count(row.label) > 1 else row.label for row in table.rows]
     rows = list(zip(names, table.rows, strict=True))
     if absent := [name for name, row in rows if not row.runs]:
-        yield f"Not run here: {_listed(absent)}."
+        yield f"Not run here: {listed(absent)}."
     if lacking := [name for name, row in rows if row.runs and _is_empty(row)]:
-        yield f"Run, but without these results: {_listed(lacking)}."
+        yield f"Run, but without these results: {listed(lacking)}."
     for name, row in rows:
         if row.note:
             yield f"{name}: {row.note}."
@@ -190,12 +191,7 @@ def _remarks(table: Table, rows: Sequence[tuple[str, Row]]) -> Iterator[str]:
                 columns[heading.text] = None
                 names[name] = None
     for note, (columns, names) in found.items():
-        yield f"{', '.join(columns)} of {_listed(list(names))}: {note}."
-
-
-def _listed(labels: Sequence[str]) -> str:
-    # a label may hold a comma itself
-    return ("; " if any("," in label for label in labels) else ", ").join(labels)
+        yield f"{', '.join(columns)} of {listed(list(names))}: {note}."
 
 
 def _sheet(name: str, spec: SheetSpec, tables: Sequence[Table]) -> Sheet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +24,33 @@ COLUMNS = (
 def write_sheet(output: Path, sheet: Sheet) -> Path:
     """Write a sheet into a folder; equal sheets give equal bytes.
 
+    CSV and JSON hold every row, what is printed leaves blank ones out; the notes name them.
+
     Returns:
         the CSV: a row a value, in the shown units with full digits.
     """
     path = output / f"{sheet.name}.csv"
     write_csv(path, _long_rows(sheet), COLUMNS)
+    printed = without_blanks(sheet)
     texts = (
-        to_markdown(sheet),
-        to_latex(sheet),
-        page_of(sheet),
+        to_markdown(printed),
+        to_latex(printed),
+        page_of(printed),
         json.dumps(asdict(sheet), indent=1, ensure_ascii=False) + "\n",
     )
     for suffix, text in zip(SUFFIXES[1:], texts, strict=True):
         with write_aside(path.with_suffix(suffix)) as aside:
             aside.write_text(text, encoding="utf-8")
     return path
+
+
+def without_blanks(sheet: Sheet) -> Sheet:
+    """Return a sheet without rows that have no number, except in tables that have none at all."""
+    tables = []
+    for table in sheet.tables:
+        rows = tuple(row for row in table.rows if not row.blank)
+        tables.append(replace(table, rows=rows or table.rows))
+    return replace(sheet, tables=tuple(tables))
 
 
 def _long_rows(sheet: Sheet) -> Iterator[dict[str, Any]]:
