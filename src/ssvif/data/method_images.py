@@ -113,18 +113,22 @@ class _Found:
         """Return an image, (H,W) or (H,W,3); or None, and its name among the problems."""
         name = str(path.relative_to(self.images))
         if not path.is_file():
-            return self._note(MISSING, name)
+            self._note(MISSING, name)
+            return None
         try:
             raw = read_raw(path)
         except UserError as error:
-            return self._note(UNREADABLE, f"{name} ({error.got.replace(f' {str(path)!r}', '')})")
+            self._note(UNREADABLE, f"{name} ({error.got.replace(f' {str(path)!r}', '')})")
+            return None
         image = raw.pixels
         if image.dtype != np.uint8 or "low bytes" in raw.notes:
             kind = "16 bits" if image.dtype != np.float32 else "floats"
-            return self._note(DEEP, f"{name} ({kind})")
+            self._note(DEEP, f"{name} ({kind})")
+            return None
         if image.shape[:2] != size:
             height, width = image.shape[:2]
-            return self._note(MISSIZED, f"{name} ({width}×{height} instead of {size[1]}×{size[0]})")
+            self._note(MISSIZED, f"{name} ({width}×{height} instead of {size[1]}×{size[0]})")
+            return None
         self.kinds["gray"] += image.ndim == 2 or bool((image == image[..., :1]).all())
         self.kinds["alpha"] += "alpha" in raw.notes
         self.kinds["lossy"] += path.suffix.lower() in LOSSY
