@@ -19,6 +19,8 @@ from report.made_results import (
     write,
     write_gradients,
     write_history,
+    write_iou,
+    write_metrics,
     write_pseudo_labels,
 )
 from ssvif.ops.choose import choose_evenly
@@ -200,6 +202,17 @@ def test_a_run_tells_its_settings_environment_and_what_is_assumed(build, results
         assert words in text
     assert "EN ↑ 7.250 7.250 (Ours <b>)" in text
     assert "This run has no record" in texts(read(page, "runs/toy/average.html"))
+
+
+def test_runs_that_share_the_best_value_are_told_apart(results, source, tmp_path):
+    runs = {"toy": [RunLabel("average", "Net, plain"), RunLabel("ours", "Net, ours"), RunLabel("third")]}
+    for name, value in (("average", 7), ("ours", 7), ("third", 6)):
+        write_metrics(results, name, {"vif": [value, value]})
+        write_iou(results, name, 0.5)
+    make_tables(results, tmp_path / "tables", runs)
+    page = make_page(results, tmp_path / "tables", tmp_path / "page", runs, sources={"toy": source})
+    assert "best VIF 7.000 Net, plain; Net, ours" in texts(read(page, "index.html"))
+    assert "7.000 (Net, plain; Net, ours)" in texts(read(page, "runs/toy/third.html"))
 
 
 def test_a_damaged_record_is_named(build, results):

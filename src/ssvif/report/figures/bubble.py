@@ -29,7 +29,7 @@ from ssvif.report.figures.style import (
     write_text,
 )
 from ssvif.report.figures.values import heading, read_score, read_values
-from ssvif.report.layout import measure_of
+from ssvif.report.layout import listed, measure_of
 from ssvif.report.measured import read_efficiency
 from ssvif.report.runs import RunLabel
 
@@ -153,7 +153,7 @@ def _scores(album: Album) -> dict[str, dict[str, float]]:
 
 def _left_out(runs: Sequence[RunLabel], counted: Sequence[RunLabel]) -> str:
     titles = [run.title for run in runs if run not in counted]
-    return f"without a counted network: {', '.join(titles)}" if titles else ""
+    return f"without a counted network: {listed(titles)}" if titles else ""
 
 
 def _draw(panels: Mapping[str, Sequence[Bubble]], left_out: str, folder: Path, name: str) -> list[Path]:

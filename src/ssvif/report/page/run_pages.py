@@ -13,7 +13,7 @@ from ssvif.ops.errors import UserError
 from ssvif.ops.progress import format_seconds
 from ssvif.report.figures.curves import Training, draw_curves
 from ssvif.report.gradients import Mean
-from ssvif.report.layout import Cell, Row, Table
+from ssvif.report.layout import Cell, Row, Table, listed
 from ssvif.report.pseudo_labels import PseudoLabels, collect_pseudo_labels
 from ssvif.report.runs import History, RunLabel
 
@@ -133,7 +133,7 @@ def _scores(table: Table, run: str) -> list[Score]:
 
 def _best(rows: Sequence[Row], column: int) -> str:
     best = [row for row in rows if row.cells[column].rank == 1]
-    return f"{best[0].cells[column].text} ({', '.join(row.label for row in best)})" if best else ""
+    return f"{best[0].cells[column].text} ({listed([row.label for row in best])})" if best else ""
 
 
 def warn_of_collapse(title: str, history: History) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from ssvif.report.figures.curves import Training, draw_curves, read_trainings, tell_apart
 from ssvif.report.gradients import Mean, read_gradient_table
-from ssvif.report.layout import Table
+from ssvif.report.layout import Table, listed
 from ssvif.report.page.run_pages import RunPage, describe_run
 from ssvif.report.page.scripts import describe_pictures, describe_scores, write_script
 from ssvif.report.pictures import THUMBNAILS, Gallery, PairPictures, Source
@@ -182,7 +182,7 @@ def _highlights(tables: Iterable[Table]) -> list[Highlight]:
         for column, heading in enumerate(table.headings):
             best = [row for row in table.rows if row.cells[column].rank == 1]
             if heading.arrow and best:
-                labels = ", ".join(row.label for row in best)
+                labels = listed([row.label for row in best])
                 value = best[0].cells[column].text + HIGHLIGHTS.get(heading.text, "")
                 found[heading.text] = Highlight(heading.text, value, labels)
     return [found[measure] for measure in HIGHLIGHTS if measure in found]
