@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from report.test_paper_tables import make, score, segment
 from ssvif.ops.files import read_csv
-from ssvif.report.layout import DASH, Cell, Heading, Row, Sheet, Table, rank, show_difference
+from ssvif.report.layout import DASH, Cell, Heading, Row, Sheet, Table, rank, show, show_difference
 from ssvif.report.markup import escape, to_latex, to_markdown
 from ssvif.report.markup_html import page_of, to_html
 from ssvif.report.sheets import read_sheets, without_blanks
@@ -208,10 +208,35 @@ def test_lines_without_any_number_are_printed_only_where_there_is_none(tmp_path)
 
 def test_signs_that_pdflatex_does_not_know_are_told():
     head = Heading("EN", "EN", "↑", "bit", "en")
-    for title, told in (("日本", True), ("Łódź ΑΩ", False)):
+    for title, told in (("日本", True), ("✓", True), ("Ħ", True), ("ϝ", True), ("Łódź ΑΩ ≈ ‘a’ •", False)):
         table = Table("t", "T", "", "x", (head,), (Row(title, (Cell("1.0", value=1.0),), ("a",)),))
         text = to_latex(Sheet("t", "", "T", "Said.", (table,)))
         assert text.startswith("% has letters that pdfLaTeX does not know") is told
+        assert ("[T1]{fontenc}" in text) is not told
+
+
+def test_negative_numbers_have_one_minus_sign_in_print():
+    cell = Cell(show(-0.1234, "vif"), value=-0.1234, interval="±0.01")
+    table = Table("t", "T", "", "x", (Heading("VIF", "VIF", "↑", "", "vif"),), (Row("a", (cell,), ("a",)),))
+    sheet = Sheet("t", "", "T", "Said.", (table,))
+    assert "−0.123 ±0.01" in to_markdown(sheet)
+    assert "$-$0.123" in to_latex(sheet)
+    assert 'data-value="-0.1234"><span class="measured">−0.123</span>' in to_html(table)
+    assert rank(["−0.2", "−0.1", "0.1"], "↓") == [1, 2, 0]
+
+
+def test_no_sign_of_a_title_is_markup():
+    title = "a_b *c* <d> `e` ~f~ | \\ [g]"
+    head = Heading("EN", "EN", "↑", "bit", "en")
+    row = Row(title, (Cell("1.0", value=1.0),), ("a",), group=title)
+    table = Table('t"<x>', title, title, "x", (head,), (row,), (title,), title)
+    sheet = Sheet("t", "I", title, title, (table,), (title,))
+    escaped = r"a\_b \*c\* \<d> \`e\` \~f\~ \| \\ \[g]"
+    # the headline's caption, the table's title and caption, the first head, a group, a label, two notes
+    assert to_markdown(sheet).count(escaped) == 8
+    page = page_of(sheet)
+    assert 'id="t&quot;&lt;x&gt;"' in page
+    assert 'aria-labelledby="t&quot;&lt;x&gt;"' in page
 
 
 def test_a_table_of_one_dataset_without_number_is_plain():
@@ -264,24 +289,27 @@ def test_latex_compiles_and_fits_the_page(folder, tmp_path):
             "a\\_b \\& 5 \\% \\{\\#\\} \\$ \\textasciitilde{} \\textasciicircum{} \\textbackslash{}",
         ),
         ("−0.1 ± é ½", "$-$0.1 $\\pm$ é ½"),
+        ("[12] *ours*", "{[}12{]} {*}ours{*}"),
+        ("ΑΩ οως ≈ 10⁻³", "$\\mathrm{A}$$\\Omega$ o$\\omega$$\\varsigma$ $\\approx$ 10$^{-}$$^{3}$"),
+        ("ϝϺ ᵝ", "ϝϺ ᵝ"),
+        ('"a b" ("c") 5" “d”', "``a b'' (``c'') 5'' ``d''"),
     ],
 )
 def test_text_becomes_latex(text, latex):
     assert escape(text) == latex
 
 
-@given(st.lists(st.sampled_from(["0.10", "0.20", "0.3", "0.30", "1.5", DASH, "NaN", ""]), max_size=8))
+@given(st.lists(st.sampled_from(["0.10", "0.20", "0.3", "0.30", "1.5", DASH, "NaN", "nan", "−0.2", ""]), max_size=8))
 def test_ranks_agree_with_the_order(texts):
-    numbers = sorted({float(text) for text in texts if text not in (DASH, "NaN", "")})
+    values = [None if text in (DASH, "NaN", "nan", "") else float(text.replace("−", "-")) for text in texts]
+    numbers = sorted({value for value in values if value is not None})
     for arrow, ordered in (("↑", numbers[::-1]), ("↓", numbers)):
-        for text, place in zip(texts, rank(texts, arrow), strict=True):
-            counts = text not in (DASH, "NaN", "")
+        for value, place in zip(values, rank(texts, arrow), strict=True):
             assert place in (0, 1, 2)
             if place:
-                assert counts
-                assert float(text) == ordered[place - 1]
-            elif counts and len(ordered) > 1:
-                assert float(text) != ordered[0]
+                assert value == ordered[place - 1]
+            elif value is not None and len(ordered) > 1:
+                assert value != ordered[0]
     assert rank(texts, "") == [0] * len(texts)
 
 

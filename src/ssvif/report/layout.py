@@ -236,7 +236,8 @@ def show(value: float | None, metric: str, decimals: int | None = None) -> str:
     if value is None:
         return DASH
     digits = measure_of(metric).decimals
-    return "NaN" if math.isnan(value) else f"{value:.{digits if decimals is None else min(digits, decimals)}f}"
+    text = f"{value:.{digits if decimals is None else min(digits, decimals)}f}"
+    return "NaN" if math.isnan(value) else text.replace("-", MINUS)
 
 
 def show_published(text: str, metric: str) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
-from ssvif.report.layout import DASH, Cell, Heading, Row, Sheet, Table
+from ssvif.report.layout import MINUS, Cell, Heading, Row, Sheet, Table
 
-LAST_KNOWN = "\u017f"  # pdfLaTeX knows the Latin letters up to here
+LAST_KNOWN = "\u017f"  # pdfLaTeX knows the Latin letters up to here but for a few, and little beyond
+KNOWN_BEYOND, UNKNOWN_BEFORE = "‘‚„‡•‰‹›€™", "ĦħĸĿŀŉŦŧſ"
+OPENING_QUOTE = re.compile(r"(?<![^\s(\[{])\"")
 WIDE = 7  # with more columns a table takes both columns of a page
 ARROWS = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "": ""}
 ESCAPES = {
@@ -38,6 +41,7 @@ ESCAPES = {
     "′": r"$'$",
     "ϵ": r"$\epsilon$",
     "ο": "o",
+    "ς": r"$\varsigma$",
     **{greek: f"$\\mathrm{{{latin}}}$" for greek, latin in zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧ", "ABEZHIKMNOPTX", strict=True)},
     "…": r"\dots{}",
     "“": "``",
@@ -58,44 +62,43 @@ def grouped(table: Table) -> Iterator[tuple[str, Row]]:
 
 
 def escape(text: str) -> str:
-    """Return plain text for LaTeX; Greek letters, subscripts and superscripts become mathematics."""
-    return "".join(ESCAPES.get(sign) or _letter(sign) for sign in text)
+    """Return plain text for LaTeX; Greek letters, subscripts and superscripts become mathematics.
+
+    A straight quotation mark opens where a word begins and closes elsewhere. What pdfLaTeX cannot set stays.
+    """
+    turned = OPENING_QUOTE.sub("“", text).replace('"', "”")
+    return "".join(ESCAPES.get(sign) or _letter(sign) for sign in turned)
 
 
 def _letter(sign: str) -> str:
-    name = unicodedata.name(sign, "")
-    if name.startswith(("GREEK SMALL LETTER ", "GREEK CAPITAL LETTER ")) and len(name.split()) == 4:
-        case, letter = name.split()[1], name.split()[3].lower()
-        letter = {"lamda": "lambda"}.get(letter, letter)
-        return f"$\\{letter.capitalize() if case == 'CAPITAL' else letter}$"
+    if "Α" <= sign <= "Ρ" or "Σ" <= sign <= "Ω" or "α" <= sign <= "ω":
+        *_, case, _, letter = unicodedata.name(sign).replace("LAMDA", "LAMBDA").split()
+        return f"$\\{letter.capitalize() if case == 'CAPITAL' else letter.lower()}$"
     kind, _, base = unicodedata.decomposition(sign).partition(" ")
     if kind in ("<sub>", "<super>") and " " not in base:
-        return f"${'_' if kind == '<sub>' else '^'}{{{chr(int(base, 16))}}}$"
+        raised = chr(int(base, 16)).replace(MINUS, "-")
+        return f"${'_' if kind == '<sub>' else '^'}{{{raised}}}$" if raised.isascii() else sign
     return sign
 
 
 def to_markdown(sheet: Sheet) -> str:
     """Return a sheet in Markdown, as GitHub shows it: best bold, second underlined, the paper's numbers small below."""
-    parts = [f"**{_bar(sheet.headline)}**"]
+    parts = [f"**{_plain(sheet.headline)}**"]
     for table in sheet.tables:
         if len(sheet.tables) > 1 or sheet.number:
-            parts.append(f"**{_bar(_plain(table.title))}** {_bar(table.caption)}".strip())
+            parts.append(f"**{_plain(table.title)}** {_plain(table.caption)}".strip())
         parts.append("\n".join(_markdown_lines(table)))
         parts.append("\n".join(f"* {_plain(note)}" for note in table.notes))
     parts.append("\n".join(f"* {_plain(note)}" for note in sheet.notes))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _bar(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
 def _plain(text: str) -> str:
-    return "".join(f"\\{sign}" if sign in "\\`*_<[" else sign for sign in text)
+    return "".join(f"\\{sign}" if sign in "\\`*_<[|~" else sign for sign in text)
 
 
 def _markdown_lines(table: Table) -> Iterator[str]:
-    yield _markdown_line([table.label, *(_plain(head.shown) for head in table.headings)])
+    yield _markdown_line([_plain(table.label), *(_plain(head.shown) for head in table.headings)])
     yield "|:--|" + "--:|" * len(table.headings)
     for group, row in grouped(table):
         if group:
@@ -104,7 +107,7 @@ def _markdown_lines(table: Table) -> Iterator[str]:
 
 
 def _markdown_line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(map(_bar, cells)) + " |"
+    return "| " + " | ".join(cells) + " |"
 
 
 def _markdown_cell(cell: Cell) -> str:
@@ -126,7 +129,6 @@ def to_latex(sheet: Sheet) -> str:
     wide = max(len(table.headings) for table in sheet.tables) > WIDE
     float_name = "table*" if wide else "table"
     lines = [
-        "% needs \\usepackage{booktabs,graphicx}",
         f"\\begin{{{float_name}}}",
         "  \\centering",
         f"  \\caption{{{escape(sheet.caption)}}}",
@@ -143,9 +145,15 @@ def to_latex(sheet: Sheet) -> str:
         lines.append("  \\begin{minipage}{\\linewidth}\\footnotesize\\raggedright")
         lines += [f"    {escape(note)}\\par" for note in dict.fromkeys(notes)]
         lines.append("  \\end{minipage}")
-    if max("".join(lines)) > LAST_KNOWN:
-        lines.insert(0, "% has letters that pdfLaTeX does not know: compile it with XeLaTeX or LuaLaTeX")
-    return "\n".join([*lines, f"\\end{{{float_name}}}", ""])
+    return "\n".join([*_needs("".join(lines)), *lines, f"\\end{{{float_name}}}", ""])
+
+
+def _needs(text: str) -> list[str]:
+    """Return comments on what LaTeX needs to compile a text."""
+    lines = ["% needs \\usepackage{booktabs,graphicx}"]
+    if any(sign in UNKNOWN_BEFORE or (sign > LAST_KNOWN and sign not in KNOWN_BEYOND) for sign in text):
+        return ["% has letters that pdfLaTeX does not know: compile it with XeLaTeX or LuaLaTeX", *lines]
+    return lines if text.isascii() else [*lines, "% and \\usepackage[T1]{fontenc} for letters beyond ASCII"]
 
 
 def _latex_tabular(table: Table) -> list[str]:
@@ -171,7 +179,7 @@ def _latex_head(heading: Heading) -> str:
 
 
 def _latex_row(row: Row) -> list[str]:
-    measured = [LATEX_MARKS[cell.rank].format(cell.text.replace(DASH, "--")) for cell in row.cells]
+    measured = [LATEX_MARKS[cell.rank].format(escape(cell.text)) for cell in row.cells]
     intervals = [f" {{\\scriptsize {escape(cell.interval)}}}" if cell.interval else "" for cell in row.cells]
     first = [text + interval for text, interval in zip(measured, intervals, strict=True)]
     two = any(cell.published for cell in row.cells)

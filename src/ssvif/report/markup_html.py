@@ -95,9 +95,9 @@ def page_of(sheet: Sheet) -> str:
         f"<h1>{heading}</h1>",
     ]
     for table in sheet.tables:
-        lines.append(f'<h2 id="{table.name}">{escape(table.title)}</h2>')
+        lines.append(f'<h2 id="{escape(table.name)}">{escape(table.title)}</h2>')
         lines += [f"<p>{escape(table.caption)}</p>"] if table.caption else []
-        lines.append(f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{table.name}">')
+        lines.append(f'<div class="scroll" tabindex="0" role="region" aria-labelledby="{escape(table.name)}">')
         lines += [to_html(table).rstrip(), "</div>", *_notes(table.notes)]
     return "\n".join([*lines, *_notes(sheet.notes), "</main>", "</body>", "</html>", ""])
 
