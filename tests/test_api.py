@@ -135,6 +135,38 @@ def test_lists_may_mix_sizes_and_kinds():
     assert fuse([], [], AVERAGE) == []
 
 
+def test_a_pillow_image_is_turned_as_its_camera_says(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(VISIBLE[::-1, ::-1]).save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as turned:
+        np.testing.assert_array_equal(np.asarray(fuse(turned, INFRARED, AVERAGE)), MEAN)
+
+
+def test_a_range_of_colored_infrared_is_that_of_its_luma():
+    colored = np.stack([INFRARED, INFRARED // 2, INFRARED // 4], axis=2)
+    luma = fuse(VISIBLE, colored, load_model("infrared"), infrared_range="sequence")
+    assert luma.max() > 250, "the luma is stretched, not what the brightest channel leaves of it"
+
+
+@pytest.mark.parametrize("given", [None, (1, 5, 3), 7])
+def test_a_range_that_is_none_is_told(given):
+    with pytest.raises(ValueError, match=r"infrared_range: expected a word or \(low, high\)"):
+        fuse(VISIBLE, INFRARED, AVERAGE, infrared_range=given)
+
+
+def test_a_models_name_is_no_model():
+    with pytest.raises(TypeError, match=r"say load_model\('average'\)"):
+        fuse(VISIBLE, INFRARED, "average")
+    with pytest.raises(UserError, match="Unknown precision 'fp16'"):
+        load_model("average", precision="fp16")
+
+
+def test_an_empty_batch_is_told():
+    with pytest.raises(ValueError, match="visible: there is no image in it"):
+        fuse(VISIBLE[None][:0], INFRARED[None][:0], AVERAGE)
+
+
 def test_gray_visible_becomes_color():
     assert fuse(INFRARED, INFRARED, AVERAGE).shape == (12, 17, 3)
 

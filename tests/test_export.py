@@ -11,7 +11,7 @@ from torch import nn
 
 from reference.networks import scatter
 from ssvif.cli import app as cli
-from ssvif.export import TOLERANCE, WholeFusion, describe, export_model, largest_difference
+from ssvif.export import SUFFIXES, TOLERANCE, WholeFusion, describe, export_model, largest_difference
 from ssvif.frames.onnx_fuser import OnnxFuser
 from ssvif.frames.torch_fuser import TorchFuser
 from ssvif.models.base import FusionModel
@@ -118,7 +118,7 @@ def test_the_file_names_no_path_of_this_machine(exported):
 
 @pytest.mark.parametrize(("form", "channels"), [("onnx", 3), ("torch", 1)])
 def test_a_network_that_pads_is_the_same_at_every_size_and_every_time(tmp_path, channels, form):
-    model, paths = small(channels), [tmp_path / name for name in ("first", "second")]
+    model, paths = small(channels), [tmp_path / f"{name}{SUFFIXES[form]}" for name in ("first", "second")]
     for path in paths:
         assert export_model(model, path, facts=facts_of(model) | {"least_px": 3}, form=form) <= 1e-6
     assert paths[0].read_bytes() == paths[1].read_bytes()
@@ -170,9 +170,12 @@ def test_what_is_asked_for_wrongly_is_told(tmp_path, monkeypatch):
     model = small()
     with pytest.raises(UserError, match="Unknown --format 'tflite'"):
         export_model(model, tmp_path / "x", facts={}, form="tflite")
+    for name, form in (("x.txt", "onnx"), ("x.onnx", "torch")):
+        with pytest.raises(UserError, match=f"{name} does not end in"):
+            export_model(model, tmp_path / name, facts={}, form=form)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "onnxscript" else object())
     with pytest.raises(UserError, match=r"ONNX needs onnxscript(?s:.*)ssvif\[onnx\]"):
-        export_model(model, tmp_path / "x", facts={})
+        export_model(model, tmp_path / "x.onnx", facts={})
 
 
 def test_cutting_is_a_view_unless_it_is_exported():

@@ -18,7 +18,7 @@ from PIL import Image
 from ssvif.frames.engine import AUTO, COLORS, batch_size, fuse_floats
 from ssvif.frames.fuser import BASELINES, Floats, Fuser
 from ssvif.frames.fusers import Choice, load_fuser
-from ssvif.frames.pairs import RESIZES, Pair, Rules, make_pair
+from ssvif.frames.pairs import RESIZES, Pair, Rules, make_pair, to_gray
 from ssvif.frames.pictures import take_apart
 from ssvif.frames.ranges import Rule, parse_rule, sequence_range
 from ssvif.ops.images import RawImage
@@ -161,6 +161,8 @@ def fuse(
     """
     bright = take_apart("visible", visible)
     warm = take_apart("infrared", infrared, bright.stacked)
+    if not (bright.pixels or isinstance(visible, (list, tuple))):
+        raise ValueError("visible: there is no image in it")
     if len(bright.pixels) != len(warm.pixels):
         raise ValueError(f"{len(bright.pixels)} visible but {len(warm.pixels)} infrared images")
     for name, value, known in (("resize", resize, RESIZES), ("color", color, COLORS)):
@@ -168,10 +170,12 @@ def fuse(
             raise ValueError(f"{name}: expected {' | '.join(filter(None, known))}, got {value!r}")
     rules = Rules(
         visible_range=_rule("visible", visible_range, bright.pixels),
-        infrared_range=_rule("infrared", infrared_range, warm.pixels),
+        infrared_range=_rule("infrared", infrared_range, list(map(to_gray, warm.pixels))),
         resize=resize,
     )
-    fuser = model or _default_model()
+    fuser = _default_model() if model is None else model
+    if isinstance(fuser, (str, os.PathLike)):
+        raise TypeError(f"model: expected what load_model returns, got {fuser!r}; say load_model({str(fuser)!r})")
     pairs = list(_pairs(bright.pixels, warm.pixels, rules))
     fused: list[Floats] = []
     for group in _groups(fuser, pairs, batch):
@@ -181,6 +185,8 @@ def fuse(
 
 def _rule(name: str, given: Range, images: Sequence[NDArray[Any]]) -> Rule:
     """Return the rule of `frames.ranges` for the images of an argument."""
+    if not isinstance(given, str) and not (isinstance(given, (tuple, list)) and len(given) == 2):
+        raise ValueError(f"{name}_range: expected a word or (low, high), got {given!r}")
     rule = parse_rule(f"{name}_range", given if isinstance(given, str) else f"{given[0]}:{given[1]}")
     if rule == "sequence":
         return sequence_range(images)

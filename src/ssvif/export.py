@@ -73,6 +73,11 @@ def export_model(model: FusionModel, path: Path, *, facts: Mapping[str, Any], fo
     """
     if form not in SUFFIXES:
         raise UserError(f"Unknown --format {form!r}", expected=" | ".join(SUFFIXES))
+    if path.suffix.lower() != SUFFIXES[form]:
+        raise UserError(
+            f"{path} does not end in {SUFFIXES[form]}, by which a file of --format {form} is known",
+            expected=" | ".join(f"{suffix} ({each})" for each, suffix in SUFFIXES.items()),
+        )
     if form == "onnx":
         _check_packages()
     if form == "torch":

@@ -131,6 +131,12 @@ def test_the_few_of_another_kind_are_told(folder, small_scenes):
     assert [each for each in found(report) if each[0] == "mixed"] == [("mixed", "visible", "2")]
 
 
+def test_swapped_sides_are_told(folder):
+    for before, after in (("vi", "aside"), ("ir", "vi"), ("aside", "ir")):
+        (folder / before).rename(folder / after)
+    assert {name for kind, _, name in found(check(folder)) if kind == "swapped"} == set("012345")
+
+
 def test_files_that_are_passed_over_are_told(folder):
     for name in ("a.webp", "b.webp", "notes.txt", ".hidden.raw"):
         (folder / "vi" / name).touch()

@@ -74,7 +74,7 @@ def test_folders_that_cannot_be_two_sides_are_told(tmp_path):
         (np.zeros((5, 7, 4), np.uint8), "a.png", "8-bit", (5, 7, 3)),
         (np.zeros((5, 7), np.uint16), "a.png", "16-bit", (5, 7)),
         (np.zeros((5, 7), np.uint16), "a.tif", "16-bit", (5, 7)),
-        (np.zeros((5, 7), np.float32), "a.tif", "32-bit float", (5, 7)),
+        (np.zeros((5, 7), np.float32), "a.tif", "float", (5, 7)),
         (np.zeros((1, 1), bool), "a.png", "8-bit", (1, 1)),
     ],
 )

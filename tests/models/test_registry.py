@@ -173,3 +173,9 @@ def test_trying_an_own_network_leaves_it_as_it_was(tmp_path, monkeypatch):
     model = build_fusion_model("own_untouched:Net")
     assert model.training
     assert model.norm.num_batches_tracked == 0
+
+
+def test_a_file_is_readable_by_whom_the_umask_lets(tmp_path):
+    (tmp_path / "other").touch()
+    save_fusion_model(build_fusion_model("seafusion"), tmp_path / "model.safetensors", name="seafusion", facts={})
+    assert (tmp_path / "model.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
@@ -263,7 +263,7 @@ class _Judge:
         metadata = {"ssvif": json.dumps({"size": self._options.size, "classes": names}, sort_keys=True)}
         weights = {name: tensor.cpu().contiguous() for name, tensor in self._model.state_dict().items()}
         with write_aside(path) as aside:
-            save_file(weights, aside, metadata=metadata)
+            aside.write_bytes(save(weights, metadata=metadata))
 
 
 def write_palette_png(path: Path, ids: NDArray[np.uint8], descriptor: Descriptor) -> None:

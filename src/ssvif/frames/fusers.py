@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ssvif.frames.fuser import BaselineFuser, Fuser
 from ssvif.frames.onnx_fuser import SUFFIX as ONNX_SUFFIX
 from ssvif.frames.onnx_fuser import OnnxFuser
+from ssvif.models.names import INFERENCES, PRECISIONS
 from ssvif.models.shipped import shipped_model
 from ssvif.ops.errors import UserError
 from ssvif.ops.files import sha256_of
@@ -53,6 +54,10 @@ class Choice:
             raise UserError("ssvif fuse takes one of --model, --checkpoint and --baseline")
         if bool(self.checkpoint) != bool(self.network):
             raise UserError("ssvif fuse takes --checkpoint and --network together")
+        known = {"precision": PRECISIONS, "inference": ("", *INFERENCES)}
+        for name, value in (("precision", self.precision), ("inference", self.inference)):
+            if value not in known[name]:
+                raise UserError(f"Unknown {name} {value!r}", expected=" | ".join(filter(None, known[name])))
 
     def identity(self) -> dict[str, str]:
         """Return what of it decides how fused images look, as an output folder remembers it."""
@@ -127,7 +132,7 @@ def _light_fuser(choice: Choice) -> Fuser | None:
     """Return the fuser if it needs no torch."""
     if choice.baseline:
         return BaselineFuser(choice.baseline)
-    if choice.model and choice.model.suffix == ONNX_SUFFIX:
+    if choice.model and choice.model.suffix.lower() == ONNX_SUFFIX:
         return open_onnx(choice, choice.model)
     return None
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ssvif.frames.engine import to_levels
 from ssvif.frames.fuser import Floats
-from ssvif.ops.images import drop_alpha, pixels_of
+from ssvif.ops.images import ORIENTATION, drop_alpha, pixels_of, upright
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +58,8 @@ def take_apart(name: str, images: Any, stacked: bool | None = None) -> Pictures:
             lambda fused: [part.remake([each]) for part, each in zip(parts, fused, strict=True)],
         )
     if isinstance(images, Image.Image):
-        return Pictures([pixels_of(images)], lambda fused: Image.fromarray(to_levels(fused[0])))
+        turned = upright(pixels_of(images), images.getexif().get(ORIENTATION, 1))
+        return Pictures([np.ascontiguousarray(turned)], lambda fused: Image.fromarray(to_levels(fused[0])))
     if is_tensor(images):
         return _of_tensor(name, images, stacked)
     if isinstance(images, np.ndarray):

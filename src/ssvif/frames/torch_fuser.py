@@ -17,13 +17,13 @@ from ssvif.models.base import FusionModel
 from ssvif.models.emma import EMMA
 from ssvif.models.emma import SMALLEST as EMMA_LEAST_PX
 from ssvif.models.inference import INFERENCES
+from ssvif.models.names import PRECISIONS
 from ssvif.models.sage import SAGE, SMALLEST_SIDE_PX
 from ssvif.models.seafusion import SeAFusion
 from ssvif.models.swinfusion import SMALLEST as SWIN_LEAST_PX
 from ssvif.models.swinfusion import SwinFusion
 from ssvif.ops.errors import UserError
 
-PRECISIONS = ("float32", "bfloat16")
 # tests/frames/test_reach.py finds these again by following single values through the networks
 REACHES: dict[type[FusionModel], Reach | None] = {
     SeAFusion: Reach(9),

@@ -17,6 +17,7 @@ SATURATED_SHARE = 0.25
 FLAT = 0.02  # of the range, between the first and the last hundredth of an 8-bit image
 FLAT_DEEP = 8  # steps, in an image of more bits, whose range says nothing
 COLORFUL = 0.15  # mean difference between the largest and the smallest channel, as a share of the range
+MOSTLY = 0.5  # of the pixels
 THUMBNAIL_PX = 24
 SAMPLED = 4  # every so many rows and columns are enough for brightness
 
@@ -49,8 +50,18 @@ def judge(picture: Picture, grey: Grey, side: str) -> list[tuple[str, str]]:
 def _colored(picture: Picture) -> bool:
     if picture.pixels.ndim == 2:
         return False
+    return float(_spread(picture).mean()) > COLORFUL * (1 if picture.floats else np.iinfo(picture.pixels.dtype).max)
+
+
+def has_color(picture: Picture) -> bool:
+    """Whether the channels of most pixels differ, if ever so little."""
+    return picture.pixels.ndim == 3 and float((_spread(picture) > 0).mean()) > MOSTLY
+
+
+def _spread(picture: Picture) -> Grey:
+    """Return, of some pixels, the difference between the largest and the smallest channel."""
     sample = picture.pixels[::SAMPLED, ::SAMPLED].astype(np.float32)
-    return float((sample.max(axis=2) - sample.min(axis=2)).mean()) > COLORFUL * 255
+    return np.asarray(sample.max(axis=2) - sample.min(axis=2))
 
 
 def digest_of(pixels: NDArray[Any]) -> bytes:

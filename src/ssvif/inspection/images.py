@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ssvif.inspection.structure import Grey, to_grey
-from ssvif.ops.errors import UserError
+from ssvif.ops.images import ORIENTATION, read_raw
 
-ORIENTATION = 274  # the EXIF tag
 UPRIGHT = 1
 
 
@@ -22,18 +20,19 @@ class Picture:
     """An image and what its file says of it.
 
     Attributes:
-        pixels: (H,W) or (H,W,3), of the type stored: uint8, uint16, int32 or float32.
-        bits: bits of one value, as stored; 32 with `floats` for floating point.
-        floats: whether the values are floating point.
-        mode: Pillow's name of the file's own mode, e.g. "RGB", "L", "I;16".
-        rotated: whether EXIF asks for another orientation than the stored one; `pixels` are upright.
+        pixels: (H,W) or (H,W,3), upright; uint8, uint16 or float32.
+        bits: of one value in the file, 8, 16 or 32.
+        rotated: whether EXIF asks for another orientation than the stored one.
     """
 
     pixels: NDArray[Any]
     bits: int
-    floats: bool
-    mode: str
     rotated: bool
+
+    @property
+    def floats(self) -> bool:
+        """Whether the values are floating point."""
+        return self.pixels.dtype.kind == "f"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -42,36 +41,27 @@ class Picture:
 
     @property
     def depth(self) -> str:
-        """The kind of values in words: "8-bit", "16-bit", "32-bit float"."""
-        return f"{self.bits}-bit float" if self.floats else f"{self.bits}-bit"
+        """The kind of values in words: "8-bit", "16-bit", "float"."""
+        return "float" if self.floats else f"{self.bits}-bit"
 
 
 def read_picture(path: Path) -> Picture:
-    """Decode an image file to the last pixel.
-
-    Palettes are expanded, transparency is dropped, and EXIF's rotation is applied.
+    """Decode an image file to the last pixel, as fusing reads it.
 
     Raises:
         UserError: the file is missing, empty, damaged or cut off.
     """
+    raw = read_raw(path)
+    bits = 16 if "low bytes" in raw.notes else raw.pixels.dtype.itemsize * 8
+    return Picture(raw.pixels, bits, _is_rotated(path))
+
+
+def _is_rotated(path: Path) -> bool:
     try:
         with Image.open(path) as opened:
-            stored = str(opened.tile[0][3]) if opened.tile else ""  # how pixels lie in the file, e.g. "RGB;16B"
-            mode, rotated = opened.mode, opened.getexif().get(ORIENTATION, UPRIGHT) != UPRIGHT
-            opened.load()
-            pixels = np.asarray(_expand(ImageOps.exif_transpose(opened)))
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist", remedy="check the folder and its name") from error
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise UserError(
-            f"{path} cannot be read as an image",
-            expected="a whole PNG, JPEG, BMP or TIFF",
-            got=str(error) or type(error).__name__,
-            remedy="copy or export the file again",
-        ) from error
-    deep = ";16" in stored  # Pillow cuts 16-bit colour to 8 bits, and widens 16-bit grey to 32
-    bits = 16 if deep else pixels.dtype.itemsize * 8
-    return Picture(pixels, bits, pixels.dtype.kind == "f", mode, rotated)
+            return bool(opened.getexif().get(ORIENTATION, UPRIGHT) != UPRIGHT)
+    except (OSError, SyntaxError, ValueError):  # a TIFF that Pillow does not know
+        return False
 
 
 def read_grey(path: Path) -> tuple[Grey, tuple[int, int]]:
@@ -82,13 +72,3 @@ def read_grey(path: Path) -> tuple[Grey, tuple[int, int]]:
     """
     picture = read_picture(path)
     return to_grey(picture.pixels), picture.size
-
-
-def _expand(image: Image.Image) -> Image.Image:
-    if image.mode == "1":
-        return image.convert("L")
-    if image.mode in ("LA", "La"):
-        return image.convert("LA").getchannel("L")
-    if image.mode in ("I", "F", "L", "RGB") or image.mode.startswith("I;16"):
-        return image
-    return image.convert("RGB")

@@ -12,7 +12,7 @@ from ssvif.data.boxes import read_boxes
 from ssvif.data.find import FoundPair
 from ssvif.data.layouts import Descriptor
 from ssvif.data.pack import check_ids
-from ssvif.inspection.appearance import digest_of, judge, thumbnail_of
+from ssvif.inspection.appearance import digest_of, has_color, judge, thumbnail_of
 from ssvif.inspection.correlation import Peak
 from ssvif.inspection.findings import Finding
 from ssvif.inspection.images import Picture, read_picture
@@ -106,6 +106,8 @@ def inspect_pair(split: str, pair: FoundPair, rules: Rules, *, with_shift: bool)
             continue
         greys[side] = to_grey(pictures[side].pixels)
         _look_at(seen, side, pictures[side], greys[side], rules)
+    if len(pictures) == 2 and has_color(pictures["infrared"]) and not has_color(pictures["visible"]):
+        seen.add("swapped", "pair", "")
     if len(pictures) == 2 and _fit(seen, pictures, rules) and with_shift:
         _measure(seen, greys, rules)
     if "visible" in pictures:

@@ -14,6 +14,7 @@ FUSION_MODELS: dict[str, str] = {
     "swinfusion": "ssvif.models.swinfusion:SwinFusion",
     "sage": "ssvif.models.sage:SAGE",
 }
+PRECISIONS = ("float32", "bfloat16")
 INFERENCES = ("plain", "swinfusion", "seafusion", "emma", "sage")
 PUBLISHED_MODELS = ("swinfusion", "seafusion", "emma", "sage")  # whose released checkpoints can be read
 BASELINES = ("average", "maximum", "visible", "infrared")

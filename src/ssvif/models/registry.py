@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from ssvif.models.base import FusionModel
 from ssvif.models.contract import check_contract
@@ -86,7 +86,8 @@ def save_fusion_model(model: FusionModel, path: Path, *, name: str, facts: Mappi
     header = json.dumps({**facts, "fusion_model": name, "channels": model.channels}, sort_keys=True)
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     with write_aside(path) as aside:
-        save_file(state, aside, metadata={"ssvif": header})
+        # not save_file, whose files are for their owner's eyes only
+        aside.write_bytes(save(state, metadata={"ssvif": header}))
 
 
 def load_fusion_model(path: Path) -> FusionModel:
@@ -113,7 +114,7 @@ def read_header(path: Path) -> dict[str, Any]:
         UserError: the file is missing, damaged, or not one of ours.
     """
     if not path.is_file():
-        raise UserError(f"{path} does not exist", remedy="train the run first, or correct the path")
+        raise UserError(f"{path} does not exist", remedy="correct the path, or train the network first")
     try:
         with safe_open(path, framework="pt") as stream:
             header: dict[str, Any] = json.loads((stream.metadata() or {})["ssvif"])
@@ -125,7 +126,8 @@ def read_header(path: Path) -> dict[str, Any]:
 def _not_ours(path: Path, error: Exception) -> UserError:
     return UserError(
         f"{path} is not a model written by ssvif",
-        expected="safetensors with an `ssvif` entry in its metadata",
+        expected="a .safetensors of `ssvif train` or an .onnx of `ssvif export`",
         got=str(error),
-        remedy="train the run again",
+        remedy="of a released checkpoint name the network, too: --checkpoint FILE --network NAME; "
+        "a file of ours is damaged: copy it, or train the network, again",
     )
