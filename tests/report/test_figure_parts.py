@@ -101,6 +101,7 @@ def test_values_are_read_without_those_that_are_none(results):
     assert metrics_in(values) == ["en", "vif", "own"]
     assert (heading("vif"), heading("delta_e76"), heading("own")) == ("VIF ↑", "ΔE76 ↓", "own")
     assert (show_value("vif", 0.12345), show_value("miou", 0.5)) == ("0.123", "50.00")
+    assert show_value("vif", -0.12345) == "−0.123"
     assert read_score(results / "toy/ours", "segmentation", "miou") == pytest.approx(0.8)
     assert read_score(results / "toy/nobody", "segmentation", "miou") is None
 

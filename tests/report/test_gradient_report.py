@@ -28,6 +28,12 @@ def test_one_step_has_no_width():
     assert mean_of("a", "cosine", [0.25]).low == 0.25
 
 
+def test_printed_numbers_have_a_sign_and_one_minus():
+    mean = mean_of("a", "cosine", [-0.25])
+    assert (mean.text, mean.interval) == ("−0.25", "−0.25 to −0.25")
+    assert mean_of("a", "cosine", [0.001234]).text == "+0.00123"
+
+
 def test_nothing_measured_gives_no_file(results, tmp_path):
     assert write_gradient_table(results, tmp_path, "toy", LABELS) is None
     write_gradients(results / "toy/ours", ())

@@ -204,6 +204,8 @@ def test_lines_without_any_number_are_printed_only_where_there_is_none(tmp_path)
     assert "Not run here: CDDFuse" in quality.with_suffix(".md").read_text("utf-8")
     assert "CDDFuse" in {row["row"] for row in read_csv(quality.with_suffix(".csv"))}
     assert classes.with_suffix(".md").read_text("utf-8").count("\n| ") > 2, "an empty table shows what it asks for"
+    segmentation = (tmp_path / "tables/table_1.md").read_text("utf-8")
+    assert "CDDFuse |" in segmentation, "so does one of a run without such results"
 
 
 def test_signs_that_pdflatex_does_not_know_are_told():

@@ -144,7 +144,7 @@ def test_gradients_and_pseudo_labels_are_told(build, results):
     reader, page = build()
     run = texts(read(page, "runs/toy/ours.html"))
     for text in (texts(reader), run):
-        assert "+0.3 (-0.197 to +0.797)" in text
+        assert "+0.3 (−0.197 to +0.797)" in text
     assert "2 classes occur in these validation pairs, the largest on 75% of the pixels" in run
     assert "visible brightness 20%, heat 62%, height in the image 0%, distance to the border 100%" in run
     assert "classes occur" not in texts(read(page, "runs/toy/average.html"))

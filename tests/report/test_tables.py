@@ -39,8 +39,9 @@ def test_rows_and_columns_follow_the_given_runs_and_the_metrics_order(results, t
     table = read_table(fusion, "Toy")
     assert [row.label for row in table.rows] == ["Ours & 100 %", "average"]
     assert [head.text for head in table.headings] == ["EN", "MS-SSIM (L=1)", "ΔE76"]
-    heads = [head.text for head in read_table(segmentation, "Toy").headings]
-    assert heads == ["mIoU", "sky", "person", "bike"]
+    # as in the paper's tables: classes before their mean, each with its direction
+    heads = [head.shown for head in read_table(segmentation, "Toy").headings]
+    assert heads == ["sky ↑", "person ↑", "bike ↑", "mIoU (%) ↑"]
 
 
 @pytest.mark.parametrize(("metric", "heading", "best"), [("en", "EN", 1), ("delta_e76", "ΔE76", 0)])
@@ -86,6 +87,15 @@ def test_nan_makes_the_mean_nan_and_names_the_image(results, tmp_path, caplog):
     assert ranks(fusion, "EN") == [0, 0]
     assert "EN of Ours & 100 %: NaN for 002." in read_table(fusion, "Toy").notes
     assert "NaN for 002" in caplog.text
+
+
+def test_titles_with_commas_are_told_apart_in_notes(results, tmp_path):
+    for run in ("average", "ours"):
+        write_metrics(results, run, {"en": ["nan", 7.0], "vif": ["nan", 0.5]})
+    write_metrics(results, "third", {"en": [7.0, 7.0]})
+    runs = {"toy": [RunLabel("average", "Net, plain"), RunLabel("ours", "Net, ours"), RunLabel("third")]}
+    notes = read_table(make_tables(results, tmp_path, runs)[0], "Toy").notes
+    assert "EN, VIF of Net, plain; Net, ours: NaN for 001." in notes
 
 
 def test_segmentation_is_in_percent_and_says_how_it_started(results, tmp_path):

@@ -9,6 +9,7 @@ from statistics import fmean
 
 from ssvif.ops.files import write_csv
 from ssvif.ops.statistics import student_interval
+from ssvif.report.layout import MINUS
 from ssvif.report.runs import RunLabel, read_rows, to_number
 
 QUANTITIES = {
@@ -39,6 +40,20 @@ class Mean:
     low: float
     high: float
     steps: int
+
+    @property
+    def text(self) -> str:
+        """The mean with its sign, as printed."""
+        return _signed(self.mean)
+
+    @property
+    def interval(self) -> str:
+        """The interval's ends, as printed."""
+        return f"{_signed(self.low)} to {_signed(self.high)}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3g}".replace("-", MINUS)
 
 
 def mean_of(label: str, quantity: str, values: Sequence[float]) -> Mean:

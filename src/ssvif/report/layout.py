@@ -36,6 +36,7 @@ class Measure:
         return 100 if self.unit == "%" else 1
 
 
+# in the order of the tables' columns; as in the paper's, classes stand before their mean
 MEASURES = {
     "en": Measure("EN", "EN"),
     "mi": Measure("MI", "MI"),
@@ -47,11 +48,11 @@ MEASURES = {
     "ms_ssim255": Measure("MS-SSIM (L=255)", "MS-SSIM ($L{=}255$)"),
     "delta_e76": Measure("ΔE76", r"$\Delta E_{76}$", "↓", 2),
     "delta_e2000": Measure("ΔE2000", r"$\Delta E_{2000}$", "↓", 2),
+    "iou": Measure("IoU", "IoU", decimals=2, unit="%"),
     "miou": Measure("mIoU", "mIoU", decimals=2, unit="%"),
     "miou_without_background": Measure("mIoU w/o background", "mIoU w/o bg.", decimals=2, unit="%"),
-    "iou": Measure("IoU", "IoU", decimals=2, unit="%"),
-    "map50": Measure("mAP@0.5", "mAP@0.5", decimals=2, unit="%"),
     "ap50": Measure("AP@0.5", "AP@0.5", decimals=2, unit="%"),
+    "map50": Measure("mAP@0.5", "mAP@0.5", decimals=2, unit="%"),
     "parameters_mparam": Measure("parameters", "parameters", "↓", 2, "M"),
     "macs_gmac": Measure("MACs", "MACs", "↓", 2, "G"),
     "peak_memory_mb": Measure("memory", "memory", "↓", 1, "MB"),
@@ -204,18 +205,16 @@ def measure_of(metric: str) -> Measure:
     return MEASURES.get(metric) or Measure(metric, metric.replace("_", r"\_"), arrow="")
 
 
-def heading_of(metric: str, class_name: str = "", *, arrow: bool = True) -> Heading:
+def heading_of(metric: str, class_name: str = "") -> Heading:
     """Return the head of a column.
 
     Args:
         metric: its short name.
         class_name: of a column about one class; it is the head then, and the unit stands in the caption.
-        arrow: whether to show a class's better direction.
     """
     measure = measure_of(metric)
     if class_name:
-        shown = measure.arrow if arrow else ""
-        return Heading(class_name, "", shown, metric=metric, class_name=class_name)
+        return Heading(class_name, "", measure.arrow, metric=metric, class_name=class_name)
     return Heading(measure.heading, measure.latex, measure.arrow, measure.unit, metric)
 
 

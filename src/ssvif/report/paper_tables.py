@@ -191,7 +191,7 @@ def _remarks(table: Table, rows: Sequence[tuple[str, Row]]) -> Iterator[str]:
                 columns[heading.text] = None
                 names[name] = None
     for note, (columns, names) in found.items():
-        yield f"{', '.join(columns)} of {listed(list(names))}: {note}."
+        yield f"{listed(list(columns))} of {listed(list(names))}: {note}."
 
 
 def _sheet(name: str, spec: SheetSpec, tables: Sequence[Table]) -> Sheet:

@@ -46,11 +46,13 @@ def write_sheet(output: Path, sheet: Sheet) -> Path:
 
 def without_blanks(sheet: Sheet) -> Sheet:
     """Return a sheet without rows that have no number, except in tables that have none at all."""
-    tables = []
-    for table in sheet.tables:
-        rows = tuple(row for row in table.rows if not row.blank)
-        tables.append(replace(table, rows=rows or table.rows))
-    return replace(sheet, tables=tuple(tables))
+    return replace(sheet, tables=tuple(map(_without_blanks, sheet.tables)))
+
+
+def _without_blanks(table: Table) -> Table:
+    rows = tuple(row for row in table.rows if not row.blank)
+    numbers = any(cell.value is not None or cell.published for row in rows for cell in row.cells)
+    return replace(table, rows=rows) if numbers else table
 
 
 def _long_rows(sheet: Sheet) -> Iterator[dict[str, Any]]:

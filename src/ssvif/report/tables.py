@@ -20,6 +20,7 @@ from ssvif.report.layout import (
     Sheet,
     Table,
     heading_of,
+    listed,
     measure_of,
     position,
     rank,
@@ -111,7 +112,7 @@ def read_table(path: Path, title: str) -> Table:
         title=f"{TITLES[kind]} on {title}",
         caption=CAPTIONS[kind](title, rows),
         dataset=path.stem.removeprefix(f"{kind}_"),
-        headings=tuple(heading_of(*key, arrow=False) for key in keys),
+        headings=tuple(heading_of(*key) for key in keys),
         rows=tuple(Row(labels[run], cells, (run,)) for run, cells in lines),
         notes=tuple(_notes(kind, rows)),
     )
@@ -199,8 +200,8 @@ def _remarks(own: Sequence[Mapping[str, str]]) -> Iterable[str]:
             columns[row["class"] or measure_of(row["metric"]).heading] = None
             labels[row["label"]] = None
     for note, (columns, labels) in remarks.items():
-        whose = "" if list(labels) == everyone else f" of {', '.join(labels)}"
-        yield f"{', '.join(columns)}{whose}: {note}."
+        whose = "" if list(labels) == everyone else f" of {listed(list(labels))}"
+        yield f"{listed(list(columns))}{whose}: {note}."
 
 
 def _differences(kind: str, own: Sequence[Mapping[str, str]]) -> Iterable[str]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from ssvif.report.layout import MEASURES, measure_of
+from ssvif.report.layout import MEASURES, measure_of, show
 from ssvif.report.measured import FUSION, read_samples
 from ssvif.report.runs import RunLabel
 from ssvif.report.specs import RUN_FILES
@@ -51,8 +51,7 @@ def heading(metric: str) -> str:
 
 def show_value(metric: str, value: float) -> str:
     """Return a value as the tables print it."""
-    measure = measure_of(metric)
-    return f"{value * measure.scale:.{measure.decimals}f}"
+    return show(value * measure_of(metric).scale, metric)
 
 
 def read_score(run: Path, source: str, metric: str) -> float | None:
