@@ -7,6 +7,7 @@ import pytest
 from ssvif.comparison import compare_runs
 from ssvif.metrics.collection import METRICS
 from ssvif.ops.errors import UserError
+from ssvif.report.layout import MEASURES
 
 FILES = {"miou": "segmentation/iou.csv", "map50": "detection/ap.csv"}
 
@@ -54,7 +55,7 @@ def test_metric_by_metric_means_best_and_difference_to_the_first(runs):
     first, second, third = cells(lines, "VIF ↑")
     assert first == ["first", "0.5000", "second"]
     assert second[:4] == ["second", "0.6035", "best", "+0.1035"]
-    assert second[-3:] == ["0.0078", "8", "better"]
+    assert second[-3:] == ["0.008", "8", "better"]
     assert third[:3] == ["third", "0.5000", "second"]
     assert third[-2:] == ["no", "evidence"]
     assert cells(lines, "ΔE76 ↓ [CIELAB]")[1][-1] == "worse"
@@ -86,6 +87,42 @@ def test_a_mean_that_is_no_number_is_neither_best_nor_second(tmp_path):
     assert marks == [[], ["second"], ["best"], []]
     assert cells(lines, "VIF ↑")[3][1] == "NaN"
     assert "vif: undefined, for d has no finite value of 000" in lines
+    assert cells(lines, "VIF ↑")[3][2:] == ["NaN", "–", "–", "2", "undefined"]
+
+
+def test_a_run_without_the_metric_does_not_keep_the_others_from_being_ranked(tmp_path):
+    first = run_of(tmp_path / "toy/first", en=[1.0, 2.0])
+    others = [run_of(tmp_path / f"toy/{name}", en=[1.0, 2.0], vif=[value] * 2) for name, value in (("a", 1), ("b", 2))]
+    assert cells(compare_runs([first, *others], METRICS), "VIF ↑")[2][:3] == ["b", "2.0000", "best"]
+
+
+def test_small_p_is_not_spelled_out(tmp_path):
+    values = [[i / 10 + shift + i / 1000 for i in range(12)] for shift in (0.0, 1.0)]
+    folders = [run_of(tmp_path / f"toy/{place}", vif=[*each]) for place, each in enumerate(values)]
+    assert cells(compare_runs(folders, METRICS), "VIF ↑")[1][-3:] == ["<0.001", "12", "better"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_what_is_shown_fits_the_terminal_and_says_the_same(runs, tmp_path, width):
+    long = [run.rename(run.with_name(f"{run.name}_with_a_long_name")) for run in runs]
+    score_of(long[0], "miou", 0.5)
+    score_of(long[1], "miou", 0.4)
+    lines = compare_runs(long, METRICS, width)
+    assert max(map(len, lines)) <= width
+    assert sorted(" ".join(lines).split()) == sorted(" ".join(compare_runs(long, METRICS)).split())
+
+
+def test_a_narrow_terminal_has_metrics_above_their_runs(runs):
+    lines = compare_runs(runs, METRICS, 75)
+    start = lines.index("VIF ↑")
+    assert lines[start + 1].split() == ["first", "0.5000", "second"]
+    assert lines[start + 2].startswith("  second  0.6035  best")
+    assert lines[start + 2].endswith("better")
+
+
+def test_metrics_have_the_names_that_the_tables_print():
+    assert all(METRICS[name].title == MEASURES[name].heading for name in MEASURES.keys() & METRICS.keys())
+    assert {"SSIM (L=1)", "MS-SSIM (L=255)"} <= {metric.title for metric in METRICS.values()}
 
 
 def test_scores_of_one_number_have_a_difference_and_no_interval(runs):

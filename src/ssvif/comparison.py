@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
 HEAD = ("metric", "run", "mean", "", "− first", "95 % interval", "p", "n", "")
 TEXTS = (0, 1, 3, 8)  # columns of words; the others are numbers
 MARKS = ("", "best", "second")
+ONE_LINE, TWO_LINES = (slice(1, 9),), (slice(1, 4), slice(4, 9))  # a run's cells where its metric has a line of its own
 
 
-def compare_runs(folders: Sequence[Path], metrics: Mapping[str, Metric]) -> list[str]:
+def compare_runs(folders: Sequence[Path], metrics: Mapping[str, Metric], width: int | None = None) -> list[str]:
     """Return the lines of a table: metric by metric each run's mean, and its paired difference to the first run.
 
     Args:
         folders: of runs, results/DATASET/RUN, or files that `ssvif score` wrote; at least two.
         metrics: what is known of metrics by name.
+        width: of the screen, in characters; None for as wide as it gets.
 
     Raises:
         UserError: there is one run only, one twice, a file is missing or damaged, or the runs are not of the same
@@ -46,13 +49,37 @@ def compare_runs(folders: Sequence[Path], metrics: Mapping[str, Metric]) -> list
         for name, comparisons in compared.items()
         for line in scores.left_out(comparisons, {name: files[name], first: files[first]})
     ]
-    return [
-        f"differences are to {first}, image by image where there is an interval",
-        *scores.aligned(rows, TEXTS),
-        *dict.fromkeys(remarks),
-        "best, second: where all runs have values of the same images",
-        scores.VERDICTS,
-    ]
+    above = f"differences are to {first}, image by image where there is an interval"
+    below = [*dict.fromkeys(remarks), "best, second: where all runs have values of the same images", scores.VERDICTS]
+    return [*_wrapped([above], width), *_fitting(rows, width), *_wrapped(below, width)]
+
+
+def _fitting(rows: Sequence[tuple[str, ...]], width: int | None) -> list[str]:
+    """Return the widest form of the table that fits: all in a row, metrics above their runs, two lines a run."""
+    lines = scores.aligned(rows, TEXTS)
+    for spans in (ONE_LINE, TWO_LINES):
+        if width is None or max(map(len, lines)) <= width:
+            break
+        lines = list(_stacked(rows, spans))
+    return lines
+
+
+def _stacked(rows: Sequence[tuple[str, ...]], spans: Sequence[slice]) -> Iterator[str]:
+    parts = []
+    for span in spans:
+        texts = [place - span.start for place in TEXTS if span.start <= place < span.stop]
+        parts.append(scores.aligned([row[span] for row in rows], texts))
+    for row, *pieces in zip(rows, *parts, strict=True):
+        if row[0]:
+            yield row[0]
+        yield from ("  " * depth + piece for depth, piece in enumerate(pieces, start=1) if piece)
+
+
+def _wrapped(lines: Iterable[str], width: int | None) -> list[str]:
+    if width is None:
+        return list(lines)
+    wrapper = textwrap.TextWrapper(width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return [part for line in lines for part in wrapper.wrap(line)]
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
@@ -120,8 +147,8 @@ def _fusion_rows(
 
 
 def _same_images(values: Iterable[Mapping[str, float | None]]) -> bool:
-    images = [{image for image, value in each.items() if value is not None} for each in values]
-    return all(each == images[0] for each in images if each)
+    images = [frozenset(image for image, value in each.items() if value is not None) for each in values]
+    return len({each for each in images if each}) < 2
 
 
 def _score_rows(folders: Sequence[Path], names: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -142,7 +169,7 @@ def _one_number_rows(metric: str, values: Sequence[float | None], names: Sequenc
     texts = [show(value, metric) for value in shown]
     measure = measure_of(metric)
     title = f"{measure.heading} {measure.arrow} [{measure.unit}]"
-    for place, (name, text, marked) in enumerate(zip(names, texts, rank(texts, "↑"), strict=True)):
+    for place, (name, text, marked) in enumerate(zip(names, texts, rank(texts, measure.arrow), strict=True)):
         value, first = shown[place], shown[0]
         difference = scores.shown(value - first, "+.2f") if place and value is not None and first is not None else ""
         yield (title if not place else "", name, text, MARKS[marked], difference, "", "", "", "")

@@ -21,6 +21,7 @@ VERDICTS = (
 )
 NEEDED = ("pair_id", "metric", "value")
 SIGNIFICANT = 0.05
+LEAST_P = 0.001  # below it the digits say nothing more
 ARROWS = {"up": "↑", "down": "↓"}
 NO_VALUE = "–"
 SUMMARY_TEXTS = (0, 1)  # name and title; the other columns are numbers
@@ -270,7 +271,7 @@ def difference_cells(comparison: Comparison, metric: Metric | None) -> tuple[str
     return (
         shown(difference.mean, "+.4f"),
         _shown_interval(difference, "+.4f"),
-        f"{comparison.p_value:.2g}",
+        _shown_p(comparison.p_value),
         str(difference.count),
         _verdict(comparison, metric),
     )
@@ -372,6 +373,12 @@ def _shown_interval(summary: Summary | None, form: str = ".4f") -> str:
     if summary is None or summary.low is None or summary.high is None or math.isnan(summary.low):
         return NO_VALUE
     return f"{_number(summary.low, form)} … {_number(summary.high, form)}"
+
+
+def _shown_p(value: float) -> str:
+    if math.isnan(value):
+        return NO_VALUE
+    return f"{value:.3f}" if value >= LEAST_P else f"<{LEAST_P}"
 
 
 def _number(value: float, form: str) -> str:

@@ -40,7 +40,7 @@ def test_small_images_are_measured_as_far_as_metrics_are_defined(files):
     *_, visible, infrared = files
     titles = [row[0] for row in measure(visible[:20, :20], infrared[:20, :20], visible[:20, :20])]
     assert "EN ↑" in titles
-    assert "MS-SSIM ↑" not in titles
+    assert not any("MS-SSIM" in title for title in titles)
 
 
 def test_very_large_images_are_not_measured_and_that_is_said(files, monkeypatch):

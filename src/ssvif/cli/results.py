@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,7 +77,9 @@ def compare(
     from ssvif.comparison import compare_runs
     from ssvif.metrics.collection import METRICS
 
-    typer.echo("\n".join(compare_runs(runs, METRICS)))
+    # a file or a pipe takes lines of any width
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    typer.echo("\n".join(compare_runs(runs, METRICS, width)))
 
 
 def figures(
