@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from report.browsing import CHROMIUM, make_report
 from report.made_results import make_results, make_source
 from ssvif.report.pictures import Source
 
@@ -20,3 +21,46 @@ def results(tmp_path: Path) -> Path:
 def source(tmp_path: Path, results: Path) -> Source:
     """A dataset of four pairs with labels and boxes, and what both runs made of them."""
     return make_source(tmp_path / "data", results)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """The folder of a report."""
+    return make_report(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium without a window; tests that ask for it are skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def show(browser, report):
+    """Open a page of the report; at the end nothing was complained about and nothing came from elsewhere."""
+    contexts, complaints, requests = [], [], []
+
+    def open_page(name, width=1280, height=800, **settings):
+        context = browser.new_context(viewport={"width": width, "height": height}, **settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(8000)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda request: complaints.append(request.url))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(f"{report.as_uri()}/{name}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert requests
+    assert [url for url in requests if not url.startswith((f"{report.as_uri()}/", "data:"))] == []

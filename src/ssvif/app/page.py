@@ -100,7 +100,10 @@ def _fusing(device: str, folder: Path) -> Callable[..., tuple[Any, ...]]:
         try:
             fused = fuse_files(Path(visible), Path(infrared), loaded(network))
         except UserError as error:
-            said = html.escape(str(error)).replace("\n", "<br>")
+            said = str(error)
+            for uploaded in map(Path, (visible, infrared)):  # copies in a folder that nobody knows
+                said = said.replace(str(uploaded), uploaded.name)
+            said = html.escape(said).replace("\n", "<br>")
             raise gradio.Error(said, duration=None, print_exception=False) from error
         path = Path(tempfile.mkdtemp(dir=folder)) / f"{Path(visible).stem}_fused.png"
         Image.fromarray(fused.fused).save(path)
