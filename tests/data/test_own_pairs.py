@@ -1,13 +1,25 @@
-"""Two folders without a descriptor: what is packed of them, and what is refused."""
+"""Two folders without a descriptor: what is packed of them, what is left out, and what is refused."""
 
+import json
+import logging
+import shutil
+
+import h5py
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
 from ssvif.cli import app as cli
-from ssvif.data.own_pairs import pack_folders
+from ssvif.data.own_pairs import Crop, find_own_pairs, pack_own_pairs
 from ssvif.data.pairs import PairsFile
 from ssvif.ops.errors import UserError
-from ssvif.ops.files import write_png
+from ssvif.ops.files import read_csv, read_image, write_png
+from ssvif.ops.images import ORIENTATION
+from ssvif.ops.ranges import Range
+from ssvif.ops.raw_pairs import Rules
+
+AUTO = Rules(infrared_range="auto")
 
 
 @pytest.fixture
@@ -17,6 +29,30 @@ def folders(tmp_path):
         write_png(tmp_path / f"cameras/rgb/{i:02}.png", rng.integers(0, 256, (40, 44, 3), np.uint8))
         write_png(tmp_path / f"cameras/heat/{i:02}.png", rng.integers(0, 256, (40, 44), np.uint8))
     return tmp_path / "cameras/rgb", tmp_path / "cameras/heat"
+
+
+@pytest.fixture
+def kelvin(folders):
+    """The same with temperatures: 10 K brighter from image to image, within 240 and 400 K."""
+    for i, path in enumerate(sorted(folders[1].iterdir())):
+        tifffile.imwrite(path.with_suffix(".tif"), read_image(path).astype(np.float32) / 4 + 240 + 10 * i)
+        path.unlink()
+    return folders
+
+
+def pack_folders(visible, infrared, output, *, only=None, **how):
+    return pack_own_pairs(find_own_pairs(visible, infrared, only=only), output, **how)
+
+
+def packed_infrared(folder, name):
+    packed = PairsFile(folder / "pairs.h5")
+    split = next(each for each in packed.splits() if name in packed.names(each))
+    return packed.infrared(split, name)
+
+
+def reading_of(folder):
+    with h5py.File(folder / "pairs.h5") as file:
+        return json.loads(file.attrs["reading"])
 
 
 def test_a_tenth_validates_and_none_tests(folders, tmp_path):
@@ -30,6 +66,114 @@ def test_equal_folders_pack_equal_bytes(folders, tmp_path):
     for run in ("one", "two"):
         pack_folders(*folders, tmp_path / run)
     assert (tmp_path / "one/pairs.h5").read_bytes() == (tmp_path / "two/pairs.h5").read_bytes()
+
+
+def test_eight_bits_stay_what_they_are(folders, tmp_path):
+    pack_folders(*folders, tmp_path / "run", rules=AUTO)
+    for path in folders[1].iterdir():
+        assert np.array_equal(packed_infrared(tmp_path / "run", path.stem), read_image(path))
+    assert reading_of(tmp_path / "run") == {"infrared_range": "auto", "resize": "infrared", "visible_range": "full"}
+
+
+def test_temperatures_get_one_range_for_all_of_them(kelvin, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "ssvif")
+    assert pack_folders(*kelvin, tmp_path / "run", rules=AUTO) == {"train": 10, "validation": 1}
+    first, last = (packed_infrared(tmp_path / "run", name).mean() for name in ("00", "10"))
+    assert last - first > 100  # each by itself would be as bright as the others
+    low, high = map(float, reading_of(tmp_path / "run")["infrared_found"].split(":"))
+    assert 240 < low < 260
+    assert 380 < high < 404
+    assert f"fuse with --infrared-range {reading_of(tmp_path / 'run')['infrared_found']}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("rule", "dark"), [(Range(240, 400), True), ("percentile", False), ("sequence", True)], ids=str
+)
+def test_the_range_may_be_chosen(kelvin, tmp_path, rule, dark):
+    pack_folders(*kelvin, tmp_path / "run", rules=Rules(infrared_range=rule))
+    assert (packed_infrared(tmp_path / "run", "00").mean() < 80) == dark
+
+
+def test_sixteen_bits_of_half_the_size_beside_gray_turned_images_are_packed(folders, tmp_path, caplog):
+    for i in range(11):
+        tilted, exif = Image.fromarray(np.full((44, 40), 90 + i, np.uint8)), Image.Exif()
+        exif[ORIENTATION] = 6
+        tilted.save(folders[0] / f"{i:02}.jpg", exif=exif, quality=95)
+        (folders[0] / f"{i:02}.png").unlink()
+        deep = read_image(folders[1] / f"{i:02}.png")[::2, ::2].astype(np.uint16) * 16 + 20000
+        Image.fromarray(deep).save(folders[1] / f"{i:02}.png")
+    assert pack_folders(*folders, tmp_path / "run", rules=AUTO)["train"] == 10
+    packed = PairsFile(tmp_path / "run/pairs.h5")
+    name = packed.names("train")[0]
+    assert packed.visible("train", name).shape == (40, 44, 3)
+    assert packed.infrared("train", name).shape == (40, 44)
+    assert np.ptp(packed.infrared("train", name)) > 150
+    assert "is resized to the visible one's size (said once)" in caplog.text
+    pack_folders(*folders, tmp_path / "small", rules=Rules(infrared_range="auto", resize="visible"))
+    assert PairsFile(tmp_path / "small/pairs.h5").visible("train", name).shape == (20, 22, 3)
+    with pytest.raises(UserError, match="too few") as caught:
+        pack_folders(*folders, tmp_path / "none", rules=Rules(infrared_range="auto", resize="error"))
+    assert "visible 44×40, infrared 22×20" in str(caught.value)
+
+
+def test_false_colors_are_explained(folders, tmp_path, caplog):
+    for path in folders[1].iterdir():
+        write_png(path, np.stack([read_image(path), np.zeros((40, 44), np.uint8), 255 - read_image(path)], axis=2))
+    pack_folders(*folders, tmp_path / "run", rules=AUTO)
+    assert caplog.text.count("looks color-mapped") == 1
+
+
+def test_what_is_no_pair_is_left_out_and_told(folders, tmp_path, caplog):
+    (folders[0] / "03.png").write_bytes(b"no image")
+    (folders[1] / "04.png").unlink()
+    write_png(folders[1] / "99.png", np.zeros((40, 44), np.uint8))
+    write_png(folders[1] / "05.bmp", np.zeros((40, 44), np.uint8))
+    write_png(folders[1] / "06.png", np.zeros((40, 80), np.uint8))
+    write_png(folders[0] / "07.png", np.zeros((36, 36), np.uint8))
+    write_png(folders[1] / "07.png", np.zeros((36, 36), np.uint8))
+    write_png(folders[0] / "08.png", np.zeros((20, 20), np.uint8))
+    write_png(folders[1] / "08.png", np.zeros((20, 20), np.uint8))
+    assert pack_folders(*folders, tmp_path / "run", crop=Crop(40, 32)) == {"train": 4, "validation": 1}
+    assert "5 pairs packed; left out are these 7:" in caplog.text
+    for part in (
+        "03.png cannot be read",
+        "04: has no infrared image",
+        "05: heat/05.bmp and 05.png share a name",
+        "06: The two images of 06 differ in size (visible 44×40, infrared 80×40)",
+        "07: 36×36 px, smaller than the training crop of 40 px; --set crop_px=36 takes it",
+        "08: 20×20 px, smaller than the training crop of 40 px; no crop is below 32 px",
+        "99: has no visible image",
+    ):
+        assert part in caplog.text
+
+
+def test_too_few_pairs_are_told_with_the_reasons(folders, tmp_path):
+    for path in sorted(folders[0].iterdir())[1:]:
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match=r"(?s)too few.*10\.png cannot be read"):
+        pack_folders(*folders, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    for path in folders[0].iterdir():
+        path.unlink()
+    with pytest.raises(UserError, match=r"(?s)too few.*10: has no visible image"):
+        pack_folders(*folders, tmp_path / "run")
+
+
+def test_a_list_of_good_pairs_is_taken_with_its_splits(folders, tmp_path, run_cli):
+    (folders[0] / "03.png").write_bytes(b"no image")
+    good = tmp_path / "good.csv"
+    places = ["--visible", folders[0], "--infrared", folders[1]]
+    assert run_cli("check", *places, "--fix-list", good) == 1
+    counts = pack_folders(*folders, tmp_path / "run", only=good)
+    assert sum(counts.values()) == 10
+    assert counts["test"] == 1
+    ours, theirs = (
+        {row["pair_id"]: row["split"] for row in read_csv(path)} for path in (tmp_path / "run/splits.csv", good)
+    )
+    assert ours == theirs
+    (folders[1] / "04.png").unlink()
+    with pytest.raises(UserError, match="lists 1 pair that the two folders do not hold"):
+        pack_folders(*folders, tmp_path / "run", only=good)
 
 
 def test_one_folder_for_both_sides_is_refused(folders, tmp_path):
@@ -52,12 +196,84 @@ def test_one_pair_is_too_few(folders, tmp_path):
         pack_folders(*folders, tmp_path / "run")
 
 
-def test_the_command_trains_on_two_folders(folders, tmp_path, monkeypatch, capsys):
-    words = ["--set", "epochs=1", "--set", "framework=fusion_only", "--set", "crop_px=32"]
-    places = ["--visible", str(folders[0]), "--infrared", str(folders[1]), "--output", str(tmp_path / "run")]
-    monkeypatch.setattr("sys.argv", ["ssvif", "train", *places, *words, "--device", "cpu"])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code in (0, None)
+@pytest.fixture
+def run_cli(monkeypatch):
+    """A function that types a command and returns its exit status."""
+
+    def type_in(*words):
+        monkeypatch.setattr("sys.argv", ["ssvif", *map(str, words)])
+        monkeypatch.setattr("logging.basicConfig", lambda **_: None)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code or 0
+
+    return type_in
+
+
+@pytest.fixture
+def train(folders, tmp_path, run_cli):
+    """A function that trains one epoch on the two folders and returns the exit status."""
+    places = ["--visible", folders[0], "--infrared", folders[1], "--output", tmp_path / "run"]
+    quick = ["--set", "epochs=1", "--set", "framework=fusion_only", "--set", "crop_px=32", "--device", "cpu"]
+    return lambda *more: run_cli("train", *places, *quick, *more)
+
+
+def test_the_command_trains_on_two_folders(kelvin, train, tmp_path, capsys):
+    assert train("--infrared-range", "240:400") == 0
     assert "10 train, 1 validation" in capsys.readouterr().out
     assert (tmp_path / "run/model.safetensors").is_file()
+    assert reading_of(tmp_path / "run")["infrared_range"] == "240:400"
+
+
+def test_a_finished_training_is_not_thrown_away(folders, train, tmp_path, capsys):
+    model = tmp_path / "run/model.safetensors"
+    assert train() == 0
+    first, made = model.read_bytes(), model.stat().st_mtime_ns
+    assert train() == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert train("--set", "seed=1") == 1
+    told = capsys.readouterr().err
+    assert "holds a finished training made otherwise" in told
+    assert "seed was 0, is 1" in told
+    assert "--overwrite" in told
+    for more in (["--infrared-range", "percentile"], ["--resize", "visible"]):
+        assert train(*more) == 1
+    assert "how they are read differ" in capsys.readouterr().err
+    moved = shutil.move(folders[0] / "00.png", tmp_path / "00.png")
+    assert train() == 1
+    shutil.move(moved, folders[0] / "00.png")
+    assert model.stat().st_mtime_ns == made
+    assert train("--set", "seed=1", "--overwrite") == 0
+    assert model.read_bytes() != first
+
+
+def test_a_half_done_training_of_other_settings_is_kept(train, tmp_path, monkeypatch, capsys):
+    from ssvif.training import loop
+
+    def die(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "write_pseudo_labels", die)
+        assert train() != 0
+    state = tmp_path / "run/state.pt"
+    held = state.read_bytes()
+    assert train("--set", "learning_rate=0.1") == 1
+    assert "half-done training made otherwise" in capsys.readouterr().err
+    assert state.read_bytes() == held
+    assert train() == 0
+    assert not state.exists()
+
+
+def test_a_folder_of_unknown_origin_is_not_replaced(train, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/model.safetensors").write_bytes(b"somebody's")
+    assert train() == 1
+    assert "nobody knows" in capsys.readouterr().err
+    assert (tmp_path / "run/model.safetensors").read_bytes() == b"somebody's"
+
+
+def test_what_is_for_folders_is_refused_for_packed_pairs(run_cli, capsys):
+    for words in (["--only", "a.csv"], ["--overwrite"], ["--resize", "error"], ["--infrared-range", "1:2"]):
+        assert run_cli("train", "--pairs", "p.h5", "--output", "x", *words) == 1
+        assert "are for --visible and --infrared" in capsys.readouterr().err

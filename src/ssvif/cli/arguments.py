@@ -11,6 +11,7 @@ from ssvif.ops.errors import UserError
 
 if TYPE_CHECKING:
     from ssvif.data.layouts import Descriptor
+    from ssvif.ops.raw_pairs import Rules
 
 Pairs = Annotated[Path, typer.Option(help="HDF5 file of `ssvif pack`.")]
 Fused = Annotated[Path, typer.Option(help="The run's folder of fused images, one folder a split.")]
@@ -27,6 +28,11 @@ RunName = Annotated[str, typer.Option(help="Name of the run in the tables.")]
 Output = Annotated[Path, typer.Option(help="Where to write.")]
 Runs = Annotated[list[str], typer.Option("--run", help="DATASET/RUN or DATASET/RUN=Title; may be repeated.")]
 Results = Annotated[Path, typer.Option(help="The results folder, {dataset}/{run}/ below it.")]
+
+OF_ALL = "auto (8 bits as they are, more as sequence), full, percentile of each image, sequence (of all) or LOW:HIGH."
+InfraredRange = Annotated[str | None, typer.Option(help="What becomes black and white: " + OF_ALL)]
+VisibleRange = Annotated[str | None, typer.Option(help="The same of visible images; full when left out.")]
+Resize = Annotated[str | None, typer.Option(help="Which of two sizes gives way: infrared, visible, or error.")]
 
 
 def read_descriptor(path: Path) -> Descriptor:
@@ -46,6 +52,24 @@ def check_sources(verb: str, pairs: Path | None, visible: Path | None, infrared:
         raise UserError(f"ssvif {verb} takes --pairs, or --visible and --infrared, not both")
     if not (pairs or (visible and infrared)):
         raise UserError(f"ssvif {verb} needs --pairs, or --visible and --infrared")
+
+
+def parse_rules(infrared_range: str | None, visible_range: str | None, resize: str | None) -> Rules:
+    """Return how pairs are read, from the options' texts; None is the default.
+
+    Raises:
+        UserError: a text is none of what there is.
+    """
+    from ssvif.ops.ranges import parse_rule
+    from ssvif.ops.raw_pairs import RESIZES, Rules
+
+    if resize and resize not in RESIZES:
+        raise UserError(f"Unknown --resize {resize!r}", expected=" | ".join(RESIZES))
+    return Rules(
+        infrared_range=parse_rule("--infrared-range", infrared_range or "auto"),
+        visible_range=parse_rule("--visible-range", visible_range or "full"),
+        resize=resize or "infrared",
+    )
 
 
 def parse_pair(text: str, form: str) -> tuple[str, str]:

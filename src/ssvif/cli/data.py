@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ssvif.cli.arguments import DataRoot, Dataset, Output, Seed, parse_pair, read_descriptor
+from ssvif.cli.arguments import (
+    DataRoot,
+    Dataset,
+    InfraredRange,
+    Output,
+    Resize,
+    Seed,
+    VisibleRange,
+    parse_pair,
+    parse_rules,
+    read_descriptor,
+)
 from ssvif.ops.errors import UserError
 
 if TYPE_CHECKING:
@@ -127,12 +138,23 @@ def pack(
     output: Output,
     data_root: DataRoot = Path("data"),
     alignment: Aligned = None,
+    infrared_range: InfraredRange = None,
+    visible_range: VisibleRange = None,
+    resize: Resize = None,
 ) -> None:
-    """Pack the pairs that splits.csv lists into one HDF5 file."""
+    """Pack the pairs that splits.csv lists into one HDF5 file.
+
+    Images of more than 8 bits and pairs of two sizes are refused unless one of the last three options is given.
+    """
     from ssvif.data.pack import pack_pairs
 
     descriptor = read_descriptor(dataset)
-    pack_pairs(descriptor, data_root / descriptor.folder, splits, output, alignment=alignment)
+    asked = infrared_range or visible_range or resize
+    rules = parse_rules(infrared_range, visible_range, resize) if asked else None
+    root = data_root / descriptor.folder
+    reading = pack_pairs(descriptor, root, splits, output, alignment=alignment, rules=rules)
+    for sentence in reading.sentences() if reading else ():
+        typer.echo(sentence)
 
 
 def _parse_limit(text: str) -> tuple[str, int]:

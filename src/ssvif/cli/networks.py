@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ssvif.cli.arguments import Assignments, Device, Output, SettingsText, Threads, Workers, check_sources
+from ssvif.cli.arguments import (
+    Assignments,
+    Device,
+    InfraredRange,
+    Output,
+    Resize,
+    SettingsText,
+    Threads,
+    VisibleRange,
+    Workers,
+    check_sources,
+    parse_rules,
+)
 from ssvif.ops.errors import UserError
+
+if TYPE_CHECKING:
+    from ssvif.training.options import TrainingOptions
 
 
 def train(
@@ -17,6 +32,11 @@ def train(
     visible: Annotated[Path | None, typer.Option(help="Instead of pairs: folder of visible images.")] = None,
     infrared: Annotated[Path | None, typer.Option(help="Instead of pairs: folder of infrared images.")] = None,
     alignment: Annotated[Path | None, typer.Option(help="File of `ssvif align`, for these folders.")] = None,
+    infrared_range: InfraredRange = None,
+    visible_range: VisibleRange = None,
+    resize: Resize = None,
+    only: Annotated[Path | None, typer.Option(help="List of pairs: `ssvif check --fix-list` writes one.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Forget the training that OUTPUT holds.")] = False,
     state: Annotated[Path | None, typer.Option(help="File for the state between epochs.")] = None,
     settings: SettingsText = "",
     assignments: Assignments = None,
@@ -28,27 +48,82 @@ def train(
 
     With --visible and --infrared, settings suit a few hundred pairs; with --pairs they are the paper's.
     """
-    from ssvif.config.options import override, parse_options
-    from ssvif.training.options import OWN_PAIRS, TrainingOptions
+    from ssvif.config.options import parse_options
+    from ssvif.training.options import TrainingOptions
 
     check_sources("train", pairs, visible, infrared)
-    if alignment and pairs:
-        raise UserError("ssvif train --alignment is for --visible and --infrared", remedy="give it to `ssvif pack`")
-    defaults = TrainingOptions() if pairs else override(TrainingOptions(), OWN_PAIRS)
-    options = parse_options(defaults, settings, assignments or [])
+    state = state or output / "state.pt"
     if visible and infrared:
-        from ssvif.data.own_pairs import pack_folders
+        from dataclasses import asdict
 
-        pairs = output / "pairs.h5"
-        counts = pack_folders(visible, infrared, output, seed=options.seed, alignment=alignment)
+        from ssvif.data.own_pairs import Crop, find_own_pairs, pack_own_pairs
+        from ssvif.data.own_training import begin
+
+        options = _own_options(settings, assignments or [])
+        rules = parse_rules(infrared_range, visible_range, resize)
+        own = find_own_pairs(visible, infrared, only=only)
+        data = own.digest(rules, alignment)
+        if not begin(output, state, settings=asdict(options), data=data, overwrite=overwrite):
+            typer.echo(f"{output / 'model.safetensors'} is trained with these settings and pairs; nothing to do")
+            return
+        crop = Crop(options.crop_px, _least_crop(options))
+        counts = pack_own_pairs(own, output, seed=options.seed, alignment=alignment, rules=rules, crop=crop)
         typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
+        pairs = output / "pairs.h5"
+    else:
+        _refuse_for_packed(alignment, infrared_range, visible_range, resize, only, overwrite)
+        options = parse_options(TrainingOptions(), settings, assignments or [])
     assert pairs
     from ssvif.ops.device import lease_device, prepare_cpu
     from ssvif.training.loop import train as run
 
     prepare_cpu(threads)
     with lease_device(device) as leased:
-        run(pairs, output, state or output / "state.pt", options=options, device=leased, workers=workers)
+        run(pairs, output, state, options=options, device=leased, workers=workers)
+
+
+def _refuse_for_packed(*for_folders: object) -> None:
+    if any(for_folders):
+        raise UserError(
+            "ssvif train --alignment, --infrared-range, --visible-range, --resize, --only and --overwrite are for "
+            "--visible and --infrared",
+            remedy="give --alignment and the ranges to `ssvif pack`; packed pairs are taken as they are",
+        )
+
+
+def _own_options(settings: str, assignments: list[str]) -> TrainingOptions:
+    """Return the settings for own pairs; the first stage keeps its share of another number of epochs.
+
+    Warns if the second stage, the consistency, would never begin.
+    """
+    import logging
+    from dataclasses import replace
+
+    from ssvif.config.options import override, parse_options
+    from ssvif.training.options import OWN_PAIRS, TrainingOptions
+
+    defaults = override(TrainingOptions(), OWN_PAIRS)
+    options = parse_options(defaults, settings, assignments)
+    if options.epochs != defaults.epochs:
+        first = max(1, min(options.epochs - 1, round(options.epochs * defaults.stage_one_max_epochs / defaults.epochs)))
+        scaled = replace(defaults, stage_one_min_epochs=first, stage_one_max_epochs=first)
+        options = parse_options(scaled, settings, assignments)
+    joint = options.framework == "ssvif" and options.stages == "two"
+    if joint and options.stage_one_max_epochs >= options.epochs:
+        remedy = f"stage_one_max_epochs={options.epochs - 1}" if options.epochs > 1 else "epochs=4"
+        logging.getLogger("ssvif").warning(
+            "All %d epochs will be stage I, without the consistency: pass --set %s", options.epochs, remedy
+        )
+    return options
+
+
+def _least_crop(options: TrainingOptions) -> int:
+    """Return the smallest crop that these settings accept, pixels."""
+    import math
+
+    from ssvif.training.options import SMALLEST_SEEN_PX
+
+    return math.ceil(SMALLEST_SEEN_PX / options.consistency_window) if options.framework == "ssvif" else 1
 
 
 def export(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,25 @@ from ssvif.data.boxes import read_boxes
 from ssvif.data.find import FoundPair
 from ssvif.data.layouts import Descriptor, descriptor_to_json
 from ssvif.data.pairs import FORMAT
+from ssvif.data.reading import Reading, to_arrays
 from ssvif.data.sink import create_hdf5
 from ssvif.data.split import SplitRow, read_splits
 from ssvif.ops.alignment import Alignment, alignment_to_json, check_size, read_alignment, warp
 from ssvif.ops.errors import UserError, shorten
 from ssvif.ops.files import read_image, read_label, sha256_of, write_aside
 from ssvif.ops.progress import track
+from ssvif.ops.raw_pairs import Rules, to_gray
 
 
 def pack_pairs(
-    descriptor: Descriptor, root: Path, splits: Path, output: Path, *, alignment: Path | None = None
-) -> None:
+    descriptor: Descriptor,
+    root: Path,
+    splits: Path,
+    output: Path,
+    *,
+    alignment: Path | None = None,
+    rules: Rules | None = None,
+) -> Reading | None:
     """Write pairs.h5: every pair listed in splits.csv, checked, as 8-bit arrays.
 
     A group `/{split}/{pair_id}` holds `visible` (H,W,3) uint8, `infrared` (H,W) uint8 and, where the list
@@ -43,6 +52,11 @@ def pack_pairs(
         output: the file to write; it appears whole or not at all.
         alignment: a file of `ssvif align`, by which the infrared images are brought onto the visible ones; its
             text becomes the root's attribute `alignment` and part of the digest.
+        rules: how images of more than 8 bits and pairs of two sizes are taken; None refuses them. What was applied
+            becomes the root's attribute `reading` and part of the digest.
+
+    Returns:
+        What `rules` came to.
 
     Raises:
         UserError: a listed file is missing or damaged, the sizes within a pair differ or do not fit the
@@ -52,11 +66,15 @@ def pack_pairs(
     rows = read_splits(splits)
     _check_files(root, splits, rows)
     aligned = read_alignment(alignment) if alignment else None
-    total = hashlib.sha256(alignment_to_json(aligned).encode() if aligned else b"")
+    reading = Reading(replace(rules, alignment=aligned)) if rules else None
+    if reading:
+        reading = reading.look_at(root, [row.pair for row in rows])
+    policy = reading.describe() if reading else ""
+    total = hashlib.sha256(((alignment_to_json(aligned) if aligned else "") + policy).encode())
     with write_aside(output) as aside, create_hdf5(aside) as (file, check):
         for row in track(rows, f"packing {descriptor.name}"):
             group = file.require_group(row.split).create_group(row.pair.pair_id)
-            for kind, source, array in _read_pair(descriptor, root, row.pair, aligned):
+            for kind, source, array in _read_pair(descriptor, root, row.pair, reading or aligned):
                 digest = sha256_of(root / source)
                 total.update(f"{row.split}/{row.pair.pair_id}/{kind} {digest}\n".encode())
                 _store(group, kind, array)
@@ -69,6 +87,9 @@ def pack_pairs(
         file.attrs["splits_sha256"] = sha256_of(splits)
         if aligned:
             file.attrs["alignment"] = alignment_to_json(aligned)
+        if reading:
+            file.attrs["reading"] = policy
+    return reading
 
 
 def _check_files(root: Path, splits: Path, rows: list[SplitRow]) -> None:
@@ -83,20 +104,12 @@ def _check_files(root: Path, splits: Path, rows: list[SplitRow]) -> None:
 
 
 def _read_pair(
-    descriptor: Descriptor, root: Path, pair: FoundPair, alignment: Alignment | None
+    descriptor: Descriptor, root: Path, pair: FoundPair, way: Reading | Alignment | None
 ) -> Iterator[tuple[str, str, NDArray[Any]]]:
     """Yield (kind, source file, array) for the parts of one pair, checked."""
-    visible = read_image(root / pair.visible)
-    if visible.ndim == 2:
-        visible = np.repeat(visible[..., None], 3, axis=2)
+    visible, infrared = to_arrays(way.make(root, pair)) if isinstance(way, Reading) else _read_strictly(root, pair, way)
     height, width = visible.shape[:2]
     yield "visible", pair.visible, visible
-
-    infrared = _to_grey(read_image(root / pair.infrared))
-    if alignment:
-        check_size(alignment, "visible", visible, str(root / pair.visible))
-        infrared = warp(infrared, alignment, name=str(root / pair.infrared))
-    _check_size(root / pair.infrared, infrared, root / pair.visible, height, width)
     yield "infrared", pair.infrared, infrared
 
     if pair.label:
@@ -108,19 +121,48 @@ def _read_pair(
         yield "boxes", pair.boxes, read_boxes(root / pair.boxes, descriptor.detection_classes, width, height)
 
 
-def _to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if image.ndim == 2:
-        return image
-    return ((image @ np.array([299, 587, 114], np.uint32) + 500) // 1000).astype(np.uint8)
+def _read_strictly(
+    root: Path, pair: FoundPair, alignment: Alignment | None
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return visible (H,W,3) and infrared (H,W) of 8-bit files of one size."""
+    visible = _read_8_bits(root / pair.visible)
+    if visible.ndim == 2:
+        visible = np.repeat(visible[..., None], 3, axis=2)
+    infrared = to_gray(_read_8_bits(root / pair.infrared))
+    if alignment:
+        check_size(alignment, "visible", visible, str(root / pair.visible))
+        infrared = warp(infrared, alignment, name=str(root / pair.infrared))
+    height, width = visible.shape[:2]
+    resizing = "; `ssvif pack --resize infrared` resizes it"
+    _check_size(root / pair.infrared, infrared, root / pair.visible, height, width, resizing)
+    return visible, infrared
 
 
-def _check_size(path: Path, image: NDArray[np.uint8], visible: Path, height: int, width: int) -> None:
+def _read_8_bits(path: Path) -> NDArray[np.uint8]:
+    try:
+        return read_image(path)
+    except UserError as error:
+        if "8 bits" not in error.expected:
+            raise
+        raise UserError(
+            error.what,
+            expected=error.expected,
+            got=error.got,
+            remedy="pass --infrared-range and --visible-range to `ssvif pack`, for instance --infrared-range sequence, "
+            "or convert the images to 8 bits with one fixed range for the whole set",
+        ) from error
+
+
+def _check_size(
+    path: Path, image: NDArray[np.uint8], visible: Path, height: int, width: int, resizing: str = ""
+) -> None:
     if image.shape != (height, width):
         raise UserError(
             f"{path} does not have the size of its visible image {visible}",
             expected=f"{width}×{height} px",
             got=f"{image.shape[1]}×{image.shape[0]} px",
-            remedy="use a registered pair of one size, align the two cameras (`ssvif align`), or remove the pair",
+            remedy="use a registered pair of one size, align the two cameras (`ssvif align`), or remove the pair"
+            + resizing,
         )
 
 
