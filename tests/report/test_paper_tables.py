@@ -271,6 +271,8 @@ def test_what_is_written_is_read_again(tmp_path):
     sheet = Sheet("table_7", "VII", "title", "caption", (table,), ("two",))
     write_sheet(tmp_path, sheet)
     assert read_sheets(tmp_path) == [sheet]
+    assert read_sheets(tmp_path, [sheet.name.removeprefix("table_")]) == [sheet]
+    assert read_sheets(tmp_path, ["other"]) == [], "left by an earlier configuration"
     assert read_sheets(tmp_path / "none") == []
 
 

@@ -171,6 +171,8 @@ rule report:
         runtime=30,
     params:
         tables=TABLES,
+        # the folder may hold tables of an earlier configuration
+        shown=[f"--table={table}" for table in TABLE_NAMES],
         runs=lambda wildcards: label_runs(),
         sources=[f"--source={name}={source_folder(name)}" for name in RUNS_OF],
         results=RESULTS,
@@ -183,6 +185,6 @@ rule report:
     message:
         "Making the page"
     shell:
-        "ssvif report --results {params.results:q} --tables {params.tables:q} --output {output:q}"
+        "ssvif report --results {params.results:q} --tables {params.tables:q} {params.shown:q} --output {output:q}"
         " --figures {input.figures:q} --title {params.title:q} --pairs {params.pairs} --settings {params.settings:q}"
         " --command {params.command:q} {params.sources:q} {params.runs:q} > {log:q} 2>&1"

@@ -123,6 +123,9 @@ def report(
     title: Annotated[str, typer.Option(help="Headline of the page.")] = "SSVIF",
     pairs: Annotated[int, typer.Option(help="Test pairs in each gallery, evenly chosen; 0 for all.", min=0)] = 0,
     figures: Annotated[Path | None, typer.Option(help="The folder of `ssvif figures`.")] = None,
+    table: Annotated[
+        list[str] | None, typer.Option(help="Show this of the paper's tables; repeatable; all when left out.")
+    ] = None,
     settings: SettingsText = "",
     command: Annotated[list[str] | None, typer.Option(help="A command that makes it all again; repeatable.")] = None,
 ) -> None:
@@ -144,6 +147,7 @@ def report(
         reproduce=command or [],
         most_pairs=pairs,
         figures=figures,
+        sheets=table or [],
     )
     typer.echo(page)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -82,13 +82,18 @@ def _long_rows(sheet: Sheet) -> Iterator[dict[str, Any]]:
                 }
 
 
-def read_sheets(folder: Path) -> list[Sheet]:
+def read_sheets(folder: Path, names: Sequence[str] = ()) -> list[Sheet]:
     """Read the tables that `write_sheet` wrote into a folder, in the paper's order; [] if there are none.
+
+    Args:
+        folder: of the tables.
+        names: which, e.g. "3" of table_3; all that are there when empty.
 
     Raises:
         UserError: a file is damaged.
     """
-    return [_read_sheet(path) for path in sorted(folder.glob("table_*.json"))]
+    paths = sorted(folder.glob("table_*.json"))
+    return [_read_sheet(path) for path in paths if not names or path.stem.removeprefix("table_") in names]
 
 
 def _read_sheet(path: Path) -> Sheet:

@@ -62,6 +62,7 @@ def make_page(
     reproduce: Sequence[str] = (),
     most_pairs: int = 0,
     figures: Path | None = None,
+    sheets: Sequence[str] = (),
 ) -> Path:
     """Write the report, whole or not at all; equal inputs give equal bytes.
 
@@ -76,6 +77,7 @@ def make_page(
         reproduce: commands that make these results again.
         most_pairs: test pairs in each gallery, evenly chosen; 0 for all.
         figures: the folder that `make_figures` wrote; it may be missing.
+        sheets: which of the paper's tables to show, by their short names; all that are there when empty.
 
     Returns:
         the path of index.html.
@@ -96,7 +98,7 @@ def make_page(
         sections = [describe_dataset(site, dataset, sources[dataset], labels) for dataset, labels in runs.items()]
         shared: dict[str, Any] = {"title": title, "sections": sections, "quantities": QUANTITIES}
         overview = {
-            "sheets": _copy_sheets(tables, folder),
+            "sheets": _copy_sheets(tables, folder, sheets),
             "figures": _copy_figures(figures, folder, runs) if figures else [],
             "assumed": site.assumed,
             "reproduce": reproduce,
@@ -141,9 +143,9 @@ def _write_pages(
             write(path, "run.html.j2", root="../../", section=section, run=run)
 
 
-def _copy_sheets(tables: Path, folder: Path) -> list[Sheet]:
+def _copy_sheets(tables: Path, folder: Path, names: Sequence[str]) -> list[Sheet]:
     """Copy the paper's tables, so that the overview can link to them, and read them."""
-    sheets = read_sheets(tables)
+    sheets = read_sheets(tables, names)
     for sheet in sheets:
         for suffix in SUFFIXES:
             if (path := tables / f"{sheet.name}{suffix}").is_file():
