@@ -10,7 +10,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from ssvif.cli import app as cli
-from ssvif.cli import results
+from ssvif.cli import networks, results
 from ssvif.ops.files import images_by_stem, read_image
 from ssvif.training.options import TrainingOptions
 
@@ -155,6 +155,38 @@ def test_an_assumption_is_not_pinned_on_a_value_set_here():
     options = TrainingOptions(crop_px=32)
     assert results._assumption(options, "temperature", "why") == "2.0 (why)"
     assert results._assumption(options, "crop_px", "why") == "32, set here; otherwise 128 (why)"
+
+
+@pytest.mark.parametrize(
+    ("assignments", "stage_one", "told"),
+    [
+        ([], (42, 42), ""),
+        (["epochs=4"], (3, 3), ""),
+        (["epochs=2"], (1, 1), ""),
+        (["epochs=112"], (84, 84), ""),
+        (["epochs=8", "stage_one_max_epochs=3"], (6, 3), ""),
+        (["epochs=4", "stage_one_max_epochs=4"], (3, 4), "pass --set stage_one_max_epochs=3"),
+        (["epochs=1"], (1, 1), "pass --set epochs=4"),
+        (["epochs=1", "framework=fusion_only"], (1, 1), ""),
+    ],
+)
+def test_the_first_stage_keeps_its_share_of_the_epochs(caplog, assignments, stage_one, told):
+    options = networks._own_options("", assignments)
+    assert (options.stage_one_min_epochs, options.stage_one_max_epochs) == stage_one
+    assert told in caplog.text
+    assert bool(told) == bool(caplog.text)
+
+
+def test_the_first_stage_keeps_its_share_of_the_epochs_of_a_file_too(tmp_path):
+    assert networks._own_options('{"epochs": 8}', []).stage_one_max_epochs == 6
+    assert networks._own_options('{"epochs": 8, "stage_one_max_epochs": 2}', []).stage_one_max_epochs == 2
+
+
+def test_the_least_crop_is_one_that_is_accepted():
+    for assignments, least in (([], 32), (["consistency_window=0.5"], 64), (["framework=fusion_only"], 1)):
+        found = networks._least_crop(networks._own_options("", assignments))
+        assert found == least
+        networks._own_options("", [*assignments, f"crop_px={found}"])
 
 
 @pytest.fixture

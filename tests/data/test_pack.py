@@ -19,6 +19,8 @@ from ssvif.data.split import read_splits, split_dataset
 from ssvif.ops.alignment import Alignment, alignment_to_json, write_alignment
 from ssvif.ops.errors import UserError
 from ssvif.ops.files import read_image, read_label, sha256_of, write_png
+from ssvif.ops.ranges import Range
+from ssvif.ops.raw_pairs import Rules
 
 
 @contextmanager
@@ -104,6 +106,29 @@ def test_an_alignment_lets_cameras_of_two_sizes_be_packed(descriptor, raw, tmp_p
     pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / "pairs.h5", alignment=tmp_path / "a.json")
     assert (PairsFile(tmp_path / "pairs.h5").infrared("test", "00t") == 80).all()
     assert PairsFile(tmp_path / "pairs.h5").size("test", "00t") == (24, 32)
+
+
+def test_more_than_8_bits_are_refused_unless_a_range_is_given(pack, descriptor, raw, tmp_path):
+    for path in raw.glob("*/ir/*.png"):
+        Image.fromarray(read_image(path).astype(np.uint16) * 8 + 20000).resize((16, 12)).save(path)
+    with pytest.raises(UserError, match="is not an 8-bit image") as caught:
+        pack()
+    assert "pass --infrared-range" in caught.value.remedy
+    rules = Rules(infrared_range=Range(20000, 20000 + 8 * 255))
+    reading = pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / "pairs.h5", rules=rules)
+    assert PairsFile(tmp_path / "pairs.h5").size("test", "00t") == (24, 32)
+    with h5py.File(tmp_path / "pairs.h5") as file:
+        assert file.attrs["reading"] == reading.describe()
+        assert '"infrared_range": "20000:22040"' in file.attrs["reading"]
+
+
+def test_rules_leave_8_bits_as_they_are(pack, descriptor, raw, tmp_path):
+    plain = PairsFile(pack())
+    pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / "ruled.h5", rules=Rules())
+    ruled = PairsFile(tmp_path / "ruled.h5")
+    for name in plain.names("test"):
+        np.testing.assert_array_equal(ruled.visible("test", name), plain.visible("test", name))
+        np.testing.assert_array_equal(ruled.infrared("test", name), plain.infrared("test", name))
 
 
 def test_pairs_of_different_sizes_are_packed(pack, raw):

@@ -106,6 +106,22 @@ def test_a_dark_16_bit_visible_image_is_explained():
     assert kinds(pair_of(noise(0, 8, 9).astype(np.uint16) * 257, noise(1, 8, 9, 0))) == []
 
 
+def test_floats_beyond_0_and_1_are_refused_rather_than_white():
+    levels = noise(0, 8, 9).astype(np.float32)
+    with pytest.raises(UserError, match="The visible image a holds floats beyond 0 and 1") as caught:
+        pair_of(levels, noise(1, 8, 9, 0))
+    assert "--visible-range 0:255" in caught.value.remedy
+    given = pair_of(levels, noise(1, 8, 9, 0), visible_range=Range(0, 255))
+    assert np.allclose(given.crop(slice(8), slice(9))[0] * 255, levels, atol=1e-3)
+    pair_of(levels / 255, noise(1, 8, 9, 0))
+    warm = np.linspace(280, 320, 72, dtype=np.float32).reshape(8, 9)
+    warm[0, 0] = np.nan
+    pair_of(noise(0, 8, 9), warm)
+    with pytest.raises(UserError, match="infrared image a holds floats beyond") as caught:
+        pair_of(noise(0, 8, 9), warm, infrared_range="full")
+    assert caught.value.got == "280.563 to 320"
+
+
 def test_what_was_left_out_is_told():
     pair = make_pair("a", RawImage(noise(0, 4, 4), ("alpha",)), RawImage(noise(0, 4, 4, 0), ("pages",)), Rules())
     assert kinds(pair) == ["visible alpha", "infrared pages"]

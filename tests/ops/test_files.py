@@ -280,7 +280,7 @@ def test_what_is_no_image_is_named(tmp_path):
 def test_a_bomb_is_named(tmp_path, monkeypatch, colour):
     files.write_png(tmp_path / "huge.png", colour)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
-    with pytest.raises(UserError, match=r"huge\.png cannot be read"):
+    with pytest.raises(UserError, match=r"huge\.png is too large"):
         files.read_image(tmp_path / "huge.png")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 
 import typer
 
@@ -46,6 +47,9 @@ def main() -> None:
     """Run the command; what the user can mend is printed without a traceback, exit status 1."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("ssvif").setLevel(logging.INFO)
+    # what they say names no file; what is wrong with one is told as an error that does
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
+    warnings.filterwarnings("ignore", module="PIL")
     try:
         app()
     except UserError as error:

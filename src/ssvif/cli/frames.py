@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 RangeText = "auto, full, percentile (1st to 99th of each image), sequence (of all together) or LOW:HIGH."
 AUTO_TILE = "auto"
+MOST_PX = 1_000_000_000  # of one image
 
 
 def fuse(
@@ -111,9 +112,12 @@ def _fuse_own(sources: list[str], output: Path, choice: Choice, options: FrameOp
             got=f"{len(sources)}" + (", as if a pattern had not been quoted" if len(sources) > 2 else ""),
             remedy="for instance: ssvif fuse 'cam/*_vis.png' 'cam/*_ir.png' -o fused",
         )
+    from PIL import Image
+
     from ssvif.frames.fusers import open_fuser
     from ssvif.frames.session import check_call, fuse_sources
 
+    Image.MAX_IMAGE_PIXELS = MOST_PX // 2  # Pillow's own limit, of which it allows twice, is for strangers' pictures
     visible, infrared = sources
     check_call(visible, infrared, output, options)
     identity = choice.identity()

@@ -146,6 +146,8 @@ def _read(job: Job, rules: Rules) -> Pair | UserError:
         return make_pair(job.name, *job.read(), rules)
     except UserError as error:
         return error
+    except Exception as error:  # one strange file must not end a folder of thousands
+        return UserError(f"The pair {job.name} cannot be read", got=f"{type(error).__name__}: {error}")
 
 
 def _pairs_in_memory(read: Pair | UserError) -> int:

@@ -50,7 +50,12 @@ def fuse_sources(
     start = time.monotonic()
     with open_sink(output, source, made_with, overwrite=options.overwrite, rate=rate) as (sink, wanted):
         left = _Left(source, wanted)
-        outcome = fuse_jobs(left, left.total, fuser, rules, options, sink)
+        try:
+            outcome = fuse_jobs(left, left.total, fuser, rules, options, sink)
+        except KeyboardInterrupt:
+            if target_of(output) == "folder":
+                log.warning("stopped; what is done stays, and the same command goes on")
+            raise
         if not (outcome.fused or left.skipped):  # a video without frames would be left behind
             raise _nothing(outcome)
     _conclude(outcome, source, output, time.monotonic() - start, left.skipped)
@@ -65,7 +70,7 @@ def check_call(visible: str, infrared: str, output: Path, options: FrameOptions)
         if value not in known:
             raise UserError(f"Unknown {name} {value!r}", expected=" | ".join(filter(None, known)))
     kind_of_both(visible, infrared)
-    refuse_inputs(output, visible, infrared)
+    refuse_inputs(output, Path(visible), Path(infrared))
     target_of(output)
 
 

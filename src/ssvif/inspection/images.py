@@ -60,7 +60,7 @@ def _is_rotated(path: Path) -> bool:
     try:
         with Image.open(path) as opened:
             return bool(opened.getexif().get(ORIENTATION, UPRIGHT) != UPRIGHT)
-    except (OSError, SyntaxError, ValueError):  # a TIFF that Pillow does not know
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # a TIFF that Pillow does not know
         return False
 
 

@@ -58,7 +58,14 @@ def open_image(path: Path) -> Iterator[ImageFile]:
             yield opened
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist", remedy="check the folder and its name") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise UserError(
+            f"{path} is too large",
+            expected=f"at most {2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels, Pillow's limit",
+            got=str(error).partition(",")[0],
+            remedy="cut it into parts; in a program of yours set PIL.Image.MAX_IMAGE_PIXELS",
+        ) from error
+    except (OSError, SyntaxError, ValueError) as error:
         raise _unreadable(path, str(error)) from error
 
 
@@ -116,6 +123,20 @@ def read_raw(path: Path) -> RawImage:
     Raises:
         UserError: the file is missing or damaged.
     """
+    try:
+        return _read_raw(path)
+    except UserError:
+        raise
+    except MemoryError as error:
+        raise UserError(
+            f"{path} does not fit into memory", got=str(error), remedy="cut it into parts, or export it again"
+        ) from error
+    # of damaged files the decoders make what comes: TypeError, zlib.error, MemoryError, ZeroDivisionError ...
+    except Exception as error:
+        raise _unreadable(path, f"{type(error).__name__}: {error}") from error
+
+
+def _read_raw(path: Path) -> RawImage:
     if path.suffix.lower() in TIFF_SUFFIXES and _pillow_loses(path):
         return RawImage(np.ascontiguousarray(_plain_type(_read_tiff(path), unsigned=False)))
     with open_image(path) as opened:
@@ -148,6 +169,8 @@ def _pillow_loses(path: Path) -> bool:
             return in_planes and max(tags.get(BITS_PER_SAMPLE, (8,))) > 8
     except UnidentifiedImageError:
         return True
+    except Image.DecompressionBombError:
+        return False  # told by who reads it
     except (OSError, SyntaxError, ValueError):
         return False  # damaged: told by who reads it
 
