@@ -31,6 +31,7 @@ OWN_CAMERAS = ROOT / "docs/own_cameras.md"
 OWN_DATA = ROOT / "docs/own_data.md"
 PYTHON_API = ROOT / "docs/python_api.md"
 EXPORT = ROOT / "docs/export.md"
+OWN_TRAINING = ROOT / "docs/own_training.md"
 QUICK = ["segmenter=b0", "classes=3", "epochs=1", "stages=one", "batch_size=2", "crop_px=32"]
 
 
@@ -183,6 +184,25 @@ def test_own_cameras_are_checked_aligned_and_packed(cameras, monkeypatch, capsys
     matrix = read_alignment(cameras / "alignment.json").array
     middle = map_points(matrix, np.array([[127.5, 95.5]]))[0]
     assert middle == pytest.approx(((127.5 + 6) / 2, (95.5 + 4) / 2), abs=0.7)
+
+
+def test_own_pairs_are_trained_on_and_fused(tmp_path, monkeypatch, capsys):
+    for number in range(4):
+        scene = render_scene(number, 48, 64, "day")
+        write_png(tmp_path / f"cameras/visible/{number}.png", scene.visible)
+        write_png(tmp_path / f"cameras/infrared/{number}.png", scene.infrared)
+    monkeypatch.chdir(tmp_path)
+    lines = [line for text in blocks(OWN_TRAINING, "sh") for line in text.splitlines()]
+    quick = " ".join(f"--set {each}" for each in QUICK)
+    for line in lines:
+        assert type_in(monkeypatch, f"{line} {quick}" if " train " in line else line) == 0, capsys.readouterr().err
+    named = set(
+        re.findall(r"^\| `([a-z_.5]+)/?`.*\|", OWN_TRAINING.read_text("utf-8").partition("Settings")[0], re.MULTILINE)
+    )
+    assert {"model.safetensors", "history.csv", "record.json", "splits.csv"} <= named
+    assert named <= {each.name for each in (tmp_path / "mine").iterdir()}
+    assert len(list((tmp_path / "fused").glob("*.png"))) == 4
+    assert (tmp_path / "scores.csv").is_file()
 
 
 @pytest.fixture

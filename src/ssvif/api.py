@@ -18,10 +18,10 @@ from PIL import Image
 from ssvif.frames.engine import AUTO, COLORS, batch_size, fuse_floats
 from ssvif.frames.fuser import BASELINES, Floats, Fuser
 from ssvif.frames.fusers import Choice, load_fuser
-from ssvif.frames.pairs import RESIZES, Pair, Rules, make_pair, to_gray
 from ssvif.frames.pictures import take_apart
-from ssvif.frames.ranges import Rule, parse_rule, sequence_range
 from ssvif.ops.images import RawImage
+from ssvif.ops.ranges import Rule, parse_rule, sequence_range
+from ssvif.ops.raw_pairs import RESIZES, Pair, Rules, make_pair, to_gray
 
 if TYPE_CHECKING:
     import torch
@@ -184,7 +184,7 @@ def fuse(
 
 
 def _rule(name: str, given: Range, images: Sequence[NDArray[Any]]) -> Rule:
-    """Return the rule of `frames.ranges` for the images of an argument."""
+    """Return the rule of `ops.ranges` for the images of an argument."""
     if not isinstance(given, str) and not (isinstance(given, (tuple, list)) and len(given) == 2):
         raise ValueError(f"{name}_range: expected a word or (low, high), got {given!r}")
     rule = parse_rule(f"{name}_range", given if isinstance(given, str) else f"{given[0]}:{given[1]}")

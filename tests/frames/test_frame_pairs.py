@@ -6,12 +6,12 @@ import torch
 from PIL import Image
 
 from frames.made import noise, smooth
-from ssvif.frames.pairs import Rules, looks_colored, make_pair, resized, to_gray
-from ssvif.frames.ranges import Range
 from ssvif.ops.alignment import Alignment
 from ssvif.ops.color import luma
 from ssvif.ops.errors import UserError
 from ssvif.ops.images import RawImage
+from ssvif.ops.ranges import Range
+from ssvif.ops.raw_pairs import Rules, looks_colored, make_pair, resized, to_gray
 
 
 def pair_of(visible, infrared, **rules):

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frames.made import noise
-from ssvif.frames.ranges import Range, parse_rule, range_of, sequence_range, to_unit
 from ssvif.ops.errors import UserError
+from ssvif.ops.ranges import Range, parse_rule, range_of, sequence_range, to_unit
 
 
 @given(st.integers(0, 65535), st.integers(0, 65535), st.integers(0, 65535))

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from frames.made import Recorder, noise, smooth
 from ssvif.frames.engine import batch_size, fuse_batch, tile_side, to_levels, with_chroma
 from ssvif.frames.fuser import BaselineFuser, Reach
-from ssvif.frames.pairs import Rules, make_pair
 from ssvif.frames.tiles import OVERLAP_PX, blending_weights, spans
 from ssvif.models.names import BASELINES
 from ssvif.ops.color import rgb_to_ycbcr
 from ssvif.ops.errors import UserError
 from ssvif.ops.images import RawImage
 from ssvif.ops.levels import to_image, to_tensor
+from ssvif.ops.raw_pairs import Rules, make_pair
 
 REACHES = st.builds(Reach, st.integers(0, 40), st.sampled_from([1, 2, 8, 32])) | st.none()
 

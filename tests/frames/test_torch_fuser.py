@@ -10,7 +10,6 @@ from frames.made import noise, smooth
 from ssvif.complexity import LiveBytes
 from ssvif.frames.engine import fuse_batch
 from ssvif.frames.fuser import Reach
-from ssvif.frames.pairs import Rules, make_pair
 from ssvif.frames.torch_fuser import BYTES_PER_PX, LEAST_PX, REACHES, TorchFuser, probe_reach, stretch_down
 from ssvif.fusion import model_fuser
 from ssvif.models.base import FusionModel
@@ -19,6 +18,7 @@ from ssvif.models.registry import build_fusion_model
 from ssvif.ops.errors import UserError
 from ssvif.ops.images import RawImage
 from ssvif.ops.levels import to_image, to_tensor
+from ssvif.ops.raw_pairs import Rules, make_pair
 
 CPU = torch.device("cpu")
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ssvif.frames.engine import fuse_batch, to_levels
 from ssvif.frames.fuser import Fuser
-from ssvif.frames.pairs import Rules, make_pair
 from ssvif.metrics.collection import METRICS, STANDARD_SET, evaluate
 from ssvif.ops.images import read_raw
+from ssvif.ops.raw_pairs import Rules, make_pair
 
 Image = NDArray[np.uint8]
 MOST_MEASURED_PX = 4_000_000  # metrics of larger images take longer than anybody waits

@@ -60,10 +60,10 @@ def fuse(
 ) -> None:
     """Fuse visible and infrared: ssvif fuse VISIBLE INFRARED -o OUTPUT."""
     from ssvif.frames.fusers import Choice
-    from ssvif.frames.pairs import Rules
     from ssvif.frames.pipeline import FrameOptions
-    from ssvif.frames.ranges import parse_rule
     from ssvif.ops.alignment import read_alignment
+    from ssvif.ops.ranges import parse_rule
+    from ssvif.ops.raw_pairs import Rules
 
     choice = Choice(
         model=model,

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssvif.frames.fuser import Floats, Fuser
-from ssvif.frames.pairs import Pair
 from ssvif.frames.tiles import Span, blending_weights, spans
 from ssvif.ops.errors import UserError
+from ssvif.ops.raw_pairs import Pair
 
 Image = NDArray[np.uint8]
 AUTO = -1

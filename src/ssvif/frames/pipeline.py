@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from ssvif.frames.engine import AUTO, Image, batch_size, fuse_batch
 from ssvif.frames.fuser import Fuser
-from ssvif.frames.pairs import Pair, Rules, make_pair
 from ssvif.ops.errors import UserError
 from ssvif.ops.images import RawImage
 from ssvif.ops.progress import track
+from ssvif.ops.raw_pairs import Pair, Rules, make_pair
 
 log = logging.getLogger("ssvif")
 

@@ -12,11 +12,11 @@ from typing import Any
 from ssvif.frames.engine import COLORS, check_color
 from ssvif.frames.fuser import Fuser
 from ssvif.frames.match import kind_of_both
-from ssvif.frames.pairs import RESIZES, Rules
 from ssvif.frames.pipeline import FrameOptions, Job, Outcome, fuse_jobs
 from ssvif.frames.sinks import Wanted, open_sink, refuse_inputs, target_of
 from ssvif.frames.sources import Source, open_source, resolve_sequence
 from ssvif.ops.errors import UserError, counted
+from ssvif.ops.raw_pairs import RESIZES, Rules
 
 log = logging.getLogger("ssvif")
 

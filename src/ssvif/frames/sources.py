@@ -15,12 +15,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ssvif.frames.match import Matching, kind_of_both, match_files
-from ssvif.frames.pairs import Rules, to_gray
 from ssvif.frames.pipeline import Job
-from ssvif.frames.ranges import sequence_range
 from ssvif.frames.video import explain, facts_of, frames_of, paired_frames
 from ssvif.ops.errors import UserError
 from ssvif.ops.images import RawImage, read_raw
+from ssvif.ops.ranges import sequence_range
+from ssvif.ops.raw_pairs import Rules, to_gray
 
 log = logging.getLogger("ssvif")
 
