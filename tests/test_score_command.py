@@ -156,3 +156,20 @@ def test_a_folder_named_like_an_image_is_passed_over(command, folders, tmp_path)
     (folders[2] / "9.png").mkdir()
     assert command("--metrics=en").exit_code == 0
     assert [row["pair_id"] for row in read_csv(tmp_path / "out.csv")] == ["a_large", "b_small"]
+
+
+def test_the_command_takes_the_ranges_that_were_fused_with(command, folders, tmp_path):
+    assert command("--metrics=mi").exit_code == 0
+    as_stored = (tmp_path / "out.csv").read_bytes()
+    assert command("--metrics=mi", "--infrared-range=0:255", "--visible-range=full").exit_code == 0
+    assert (tmp_path / "out.csv").read_bytes() == as_stored
+    assert command("--metrics=mi", "--infrared-range=percentile").exit_code == 0
+    assert (tmp_path / "out.csv").read_bytes() != as_stored
+    with pytest.raises(UserError, match="'hot' is no range"):
+        raise command("--infrared-range=hot").exception
+
+
+def test_the_command_takes_packed_pairs_as_they_are(folders, tmp_path):
+    call = ["score", "--pairs=pairs.h5", f"--fused={folders[2]}", "--output=out.csv", "--resize=infrared"]
+    with pytest.raises(UserError, match="are for --visible and --infrared"):
+        raise CliRunner().invoke(cli.app, call).exception

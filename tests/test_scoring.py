@@ -14,7 +14,9 @@ from PIL import Image
 from reference.images import as_tensor, natural_triple, write_triples
 from ssvif.metrics.collection import METRICS, STANDARD_SET, evaluate
 from ssvif.ops.errors import UserError
-from ssvif.ops.files import write_png
+from ssvif.ops.files import read_image, write_png
+from ssvif.ops.ranges import Range
+from ssvif.ops.raw_pairs import Rules, resized
 from ssvif.scoring import Measuring, match_folders, score_folders, score_pairs
 
 SIZES = {"b_small": (70, 64), "a_large": (161, 170)}
@@ -239,14 +241,13 @@ def test_pairs_without_a_fused_image_are_told(folders, tmp_path, caplog):
 
 def test_a_source_of_another_size_is_named(folders, tmp_path):
     write_png(folders[1] / "a_large.png", np.zeros((160, 170), np.uint8))
-    with pytest.raises(UserError, match=r"(?s)another size than the infrared image of a_large.*170×160.*170×161"):
+    with pytest.raises(UserError, match=r"(?s)two images of a_large differ in size.*visible 170×161, infrared 170×160"):
         score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en"]))
 
 
-@pytest.mark.parametrize("side", [0, 1])
 @pytest.mark.parametrize("kind", ["deep gray", "deep color", "float"])
-def test_a_source_of_more_than_8_bits_is_named(folders, tmp_path, side, kind):
-    path = folders[side] / "a_large.png"
+def test_a_fused_image_of_more_than_8_bits_is_named(folders, tmp_path, kind):
+    path = folders[2] / "a_large.png"
     if kind == "deep gray":
         Image.fromarray(np.full((161, 170), 4000, np.uint16)).save(path)
     elif kind == "deep color":
@@ -256,6 +257,56 @@ def test_a_source_of_more_than_8_bits_is_named(folders, tmp_path, side, kind):
         Image.fromarray(np.full((161, 170), 0.5, np.float32)).save(path.with_suffix(".tif"))
     with pytest.raises(UserError, match=r"(?s)a_large\.(png|tif) is not an 8-bit image"):
         score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en"]))
+
+
+def deepen(folders, low, high):
+    """Store the infrared images as kelvin, float32 TIFF, 0 and 255 as `low` and `high`; return the folder."""
+    deep = folders[1].with_name("kelvin")
+    deep.mkdir()
+    for path in folders[1].iterdir():
+        kelvin = read_image(path).astype(np.float32) / 255 * (high - low) + low
+        Image.fromarray(kelvin.astype(np.float32)).save(deep / f"{path.stem}.tif")
+    return deep
+
+
+def test_deep_sources_are_measured_by_the_rules_of_fusing(folders, tmp_path):
+    """Kelvin of a known range give what the 8 bits give; a range of each image or of all gives something else."""
+    visible, infrared, fused = folders
+    deep, made = deepen(folders, 270, 330), {}
+    for name, folder, rule in (
+        ("8 bits", infrared, "auto"),
+        ("fixed", deep, Range(270, 330)),
+        ("each", deep, "auto"),
+        ("all", deep, "sequence"),
+    ):
+        output, rules = tmp_path / f"{name}.csv", Rules(infrared_range=rule)
+        score_folders(
+            visible, folder, fused, output, dataset="", run="", measuring=Measuring(["mi", "ssim"]), rules=rules
+        )
+        made[name] = output.read_bytes()
+    assert made["fixed"] == made["8 bits"]
+    assert len(set(made.values())) == 3
+
+
+def test_what_was_resized_or_aligned_for_fusing_is_so_for_measuring(folders, tmp_path):
+    visible, infrared, fused = folders
+    half = infrared.with_name("half")
+    half.mkdir()
+    for path in infrared.iterdir():
+        image = read_image(path)
+        Image.fromarray(image).resize((image.shape[1] // 2, image.shape[0] // 2)).save(half / path.name)
+    measuring = Measuring(["mi"])
+    with pytest.raises(UserError, match="differ in size"):
+        score_folders(visible, half, fused, tmp_path / "out.csv", dataset="", run="", measuring=measuring)
+    by_resizing, by_hand = tmp_path / "out.csv", tmp_path / "hand.csv"
+    score_folders(
+        visible, half, fused, by_resizing, dataset="", run="", measuring=measuring, rules=Rules(resize="infrared")
+    )
+    for path in half.iterdir():
+        size = read_image(visible / path.name).shape[:2]
+        write_png(half / path.name, resized(read_image(path), size))
+    score_folders(visible, half, fused, by_hand, dataset="", run="", measuring=measuring)
+    assert by_resizing.read_bytes() == by_hand.read_bytes()
 
 
 def rgb_png_of_16_bits(height, width):

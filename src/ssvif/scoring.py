@@ -23,11 +23,15 @@ from ssvif.data.pairs import PairsFile
 from ssvif.metrics.collection import METRICS, STANDARD_SET, check_names, evaluate, of_convention
 from ssvif.ops.errors import UserError, counted, shorten
 from ssvif.ops.files import images_by_stem, read_image, write_csv
+from ssvif.ops.images import read_raw
 from ssvif.ops.progress import track
+from ssvif.ops.ranges import to_8_bits
+from ssvif.ops.raw_pairs import SIDES, Rules, make_pair, with_sequence
 
 log = logging.getLogger("ssvif")
 Image = NDArray[np.uint8]
 CPU = torch.device("cpu")
+AS_THEY_ARE = Rules(resize="error")
 COLUMNS = ("dataset", "run", "pair_id", "metric", "value")
 # beyond, threads wait for each other's Python code more than they measure
 MOST_WORKERS = 8
@@ -52,11 +56,10 @@ class Measuring:
 
 
 class _Case(NamedTuple):
-    # a fused image's file and how to read its two sources, (H,W) or (H,W,3) uint8
+    # a fused image's file and how to read visible and infrared, (H,W) or (H,W,3) uint8
     pair_id: str
     fused: Path
-    visible: Callable[[], Image]
-    infrared: Callable[[], Image]
+    sources: Callable[[], tuple[Image, Image]]
 
 
 class _Scores(NamedTuple):
@@ -122,21 +125,31 @@ def score_pairs(
             expected=f"a PNG for each of the {len(names)} {split} pairs of {pairs}, named like the pair",
             remedy="fuse the run again (`ssvif fuse`)",
         )
-    cases = [
-        _Case(name, path, partial(source.visible, split, name), partial(source.infrared, split, name))
-        for name, path in files.items()
-    ]
+    cases = [_Case(name, path, partial(_read_packed, source, split, name)) for name, path in files.items()]
     _write(cases, output, dataset, run, measuring)
 
 
+def _read_packed(source: PairsFile, split: str, name: str) -> tuple[Image, Image]:
+    return source.visible(split, name), source.infrared(split, name)
+
+
 def score_folders(
-    visible: Path, infrared: Path, fused: Path, output: Path, *, dataset: str, run: str, measuring: Measuring
+    visible: Path,
+    infrared: Path,
+    fused: Path,
+    output: Path,
+    *,
+    dataset: str,
+    run: str,
+    measuring: Measuring,
+    rules: Rules = AS_THEY_ARE,
 ) -> None:
     """Measure a folder of fused images against folders of visible and infrared images.
 
     Files are matched by name without suffix; the fused folder decides which are measured, and
     sources without a fused image are passed over, with a message. Sizes may differ from pair to
-    pair. Otherwise as `score_pairs`.
+    pair. Sources of more than 8 bits are brought to 8 bits by the rules of `ssvif fuse`. Otherwise
+    as `score_pairs`.
 
     Args:
         visible: folder of RGB or gray images.
@@ -146,14 +159,22 @@ def score_folders(
         dataset: the first column.
         run: the second column.
         measuring: what to measure.
+        rules: ranges, resizing, alignment, as the images were fused with.
 
     Raises:
         UserError: a metric is unknown, a folder is missing or empty, no name matches, a fused image
             lacks a source, or an image is unreadable or of another size than its fused image.
     """
     matched = match_folders(visible, infrared, fused, measuring.only)
-    cases = [_Case(name, paths[2], *(partial(read_image, path) for path in paths[:2])) for name, paths in matched]
+    sides = {side: [paths[i] for _, paths in matched] for i, side in enumerate(SIDES)}
+    fixed = with_sequence(rules, lambda side: (read_raw(path).pixels for path in sides[side]))
+    cases = [_Case(name, paths[2], partial(_read_files, name, *paths[:2], fixed)) for name, paths in matched]
     _write(cases, output, dataset, run, measuring)
+
+
+def _read_files(name: str, visible: Path, infrared: Path, rules: Rules) -> tuple[Image, Image]:
+    pair = make_pair(name, read_raw(visible), read_raw(infrared), rules)
+    return to_8_bits(pair.visible, pair.visible_range), to_8_bits(pair.infrared, pair.infrared_range)
 
 
 def fused_names(fused: Path, only: str = "*") -> list[str]:
@@ -263,7 +284,7 @@ def _worker_count(workers: int) -> int:
 
 
 def _measure(case: _Case, metrics: Sequence[str], device: torch.device) -> _Scores:
-    images = {"visible": case.visible(), "infrared": case.infrared(), "fused": read_image(case.fused)}
+    images = dict(zip((*SIDES, "fused"), (*case.sources(), read_image(case.fused)), strict=True))
     height, width = images["fused"].shape[:2]
     for name, image in images.items():
         if image.shape[:2] != (height, width):

@@ -28,7 +28,34 @@ def test_folders_match_by_stem_and_the_rest_is_listed(cameras):
     found = match_files("vi", "ir")
     assert list(found.pairs) == ["001", "003"]
     assert found.pairs["001"][1].name == "001.jpg"
-    assert found.alone == ("visible 002.png", "infrared 2.jpg")
+    assert found.faults == ("visible 002.png has no partner", "infrared 2.jpg has no partner")
+    assert found.notes == ()
+
+
+def test_a_name_of_two_images_and_one_that_is_not_utf8_leave_the_others_in_peace(cameras):
+    save(cameras / "vi/001.jpg", PIXEL)
+    (cameras / "ir" / b"\xff.png".decode("utf-8", "surrogateescape")).touch()
+    found = match_files("vi", "ir")
+    assert list(found.pairs) == ["002", "003"]
+    assert found.faults == ("vi/001.jpg, vi/001.png share the name 001", "ir/\\udcff.png has a name that is not UTF-8")
+
+
+def test_what_is_passed_over_is_told(cameras):
+    for name in ("a.gif", "b.webp", "c.GIF", "notes", ".hidden"):
+        (cameras / "vi" / name).touch()
+    save(cameras / "vi/night/001.png", PIXEL)
+    found = match_files("vi", "ir/*.jpg")
+    assert list(found.pairs) == ["001", "002", "003"]
+    (note,) = found.notes
+    assert note.startswith("vi: passed over 2 .gif files, 1 .webp file, 1 file, 1 folder, as only .png")
+    assert note.endswith("for images in folders pass 'vi/**/*.png'")
+
+
+def test_beside_a_folder_a_pattern_may_match_by_whole_names(cameras):
+    save(cameras / "flir/FLIR_1.png", PIXEL)
+    save(cameras / "flir_ir/FLIR_1.png", PIXEL)
+    assert list(match_files("flir/FLIR*.png", "flir_ir").pairs) == ["FLIR_1"]
+    assert list(match_files("flir", "flir_ir/FLIR*.png").pairs) == ["FLIR_1"]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +91,8 @@ def test_a_file_with_a_bracket_in_its_name_is_a_file(cameras):
         ("vi", "ir/001.jpg", "different kinds"),
         ("vi/*.bmp", "ir/*", r"vi/\*.bmp matches no image"),
         ("vi", "cam", "No visible image has an infrared one of the same name"),
-        ("**/0*.png", "ir", r"share the name"),
+        ("b", "ir", "b holds no image"),
+        ("**/0*.png", "ir/*.jpg", r"share the name"),
     ],
 )
 def test_what_cannot_be_matched_is_told(cameras, visible, infrared, says):

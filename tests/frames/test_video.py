@@ -113,12 +113,12 @@ def test_a_sequence_does_not_flicker(tmp_path, capsys, monkeypatch):
     film(tmp_path / "vi.mp4", 2)
     film_gray(tmp_path / "ir.mkv", [cold, hot])
     levels = {}
-    for rule in ("sequence", "percentile"):
+    for rule in ("auto", "sequence", "percentile"):
         call = [tmp_path / "vi.mp4", tmp_path / "ir.mkv", "-o", tmp_path / rule, "--baseline", "infrared"]
         assert run(capsys, monkeypatch, *call, "--infrared-range", rule)[0] == 0
         first, second = (read_image(tmp_path / rule / f"00000{i}.png").astype(int) for i in (1, 2))
         levels[rule] = abs(first - second)[35:].max()
-    assert levels["sequence"] == 0
+    assert levels["sequence"] == levels["auto"] == 0
     assert levels["percentile"] > 50
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ssvif.ops.progress import format_seconds, track
+from ssvif.ops.progress import format_seconds, rate, track, track_within
 
 
 @pytest.fixture
@@ -95,3 +95,39 @@ def test_a_bar_tells_it_too(monkeypatch, capsys):
 
     assert list(track(slowly(), "fusing", 40, unit="frames")) == list(range(40))
     assert "frames/s" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("done", "elapsed_s", "text"),
+    [(10, 4, "2.5 frames/s"), (1, 165, "165.0 s/frame"), (0, 3, "0.0 frames/s"), (4, 4, "1.0 frames/s")],
+)
+def test_a_slow_rate_is_told_the_other_way_round(done, elapsed_s, text):
+    assert rate(done, elapsed_s, "frames") == text
+
+
+def test_the_parts_of_a_long_item_are_told(clock, caplog):
+    with caplog.at_level(logging.INFO, "ssvif"):
+        for _ in track(range(1), "fusing", every_s=1000):
+            for _ in track_within(["a", "b"], "large.png, tiles"):
+                clock[0] += 30
+    assert [each.message for each in caplog.records] == [
+        "large.png, tiles 1/2, about 30 s left",
+        "large.png, tiles 2/2, about 0 s left",
+    ]
+
+
+def test_a_terminal_gets_a_second_bar_and_a_program_without_a_bar_none(monkeypatch, capsys):
+    monkeypatch.setattr(type(sys.stderr), "isatty", lambda _: True, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert list(track_within([1, 2], "tiles")) == [1, 2]
+    assert capsys.readouterr().err == ""
+
+    def parts(_):
+        for each in track_within([1, 2, 3], "tiles"):
+            time.sleep(0.15)  # longer than the bar takes to be drawn again
+            yield each
+
+    assert [list(parts(each)) for each in track([1], "fusing")] == [[1, 2, 3]]
+    shown = capsys.readouterr().err
+    assert "fusing" in shown
+    assert "tiles" in shown

@@ -29,6 +29,7 @@ Output = Annotated[Path, typer.Option(help="Where to write.")]
 Runs = Annotated[list[str], typer.Option("--run", help="DATASET/RUN or DATASET/RUN=Title; may be repeated.")]
 Results = Annotated[Path, typer.Option(help="The results folder, {dataset}/{run}/ below it.")]
 
+OF_EACH = "auto, full, percentile (1st to 99th of each image), sequence (of all together) or LOW:HIGH."
 OF_ALL = "auto (8 bits as they are, more as sequence), full, percentile of each image, sequence (of all) or LOW:HIGH."
 InfraredRange = Annotated[str | None, typer.Option(help="What becomes black and white: " + OF_ALL)]
 VisibleRange = Annotated[str | None, typer.Option(help="The same of visible images; full when left out.")]
@@ -54,8 +55,10 @@ def check_sources(verb: str, pairs: Path | None, visible: Path | None, infrared:
         raise UserError(f"ssvif {verb} needs --pairs, or --visible and --infrared")
 
 
-def parse_rules(infrared_range: str | None, visible_range: str | None, resize: str | None) -> Rules:
-    """Return how pairs are read, from the options' texts; None is the default.
+def parse_rules(
+    infrared_range: str | None, visible_range: str | None, resize: str | None, *, otherwise: str = "infrared"
+) -> Rules:
+    """Return how pairs are read, from the options' texts; None is the default, of resizing it is `otherwise`.
 
     Raises:
         UserError: a text is none of what there is.
@@ -68,7 +71,7 @@ def parse_rules(infrared_range: str | None, visible_range: str | None, resize: s
     return Rules(
         infrared_range=parse_rule("--infrared-range", infrared_range or "auto"),
         visible_range=parse_rule("--visible-range", visible_range or "full"),
-        resize=resize or "infrared",
+        resize=resize or otherwise,
     )
 
 

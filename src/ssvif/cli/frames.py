@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ssvif.cli.arguments import Device, Threads
+from ssvif.cli.arguments import OF_EACH, Device, Threads
 from ssvif.ops.errors import UserError
 
 if TYPE_CHECKING:
     from ssvif.frames.fusers import Choice
     from ssvif.frames.pipeline import FrameOptions
 
-RangeText = "auto, full, percentile (1st to 99th of each image), sequence (of all together) or LOW:HIGH."
 AUTO_TILE = "auto"
 MOST_PX = 1_000_000_000  # of one image
 
@@ -42,8 +41,8 @@ def fuse(
     baseline: Annotated[str, typer.Option(help="Or fuse by: average, maximum, visible, infrared.")] = "",
     images: Annotated[Path | None, typer.Option(help="Or take another method's images, for --pairs.")] = None,
     color: Annotated[str, typer.Option(help="rgb: the network's colors; ycbcr: visible's chroma.")] = "",
-    infrared_range: Annotated[str, typer.Option(help="What becomes black and white: " + RangeText)] = "auto",
-    visible_range: Annotated[str, typer.Option(help="The same of visible images: " + RangeText)] = "full",
+    infrared_range: Annotated[str, typer.Option(help="What becomes black and white: " + OF_EACH)] = "auto",
+    visible_range: Annotated[str, typer.Option(help="The same of visible images: " + OF_EACH)] = "full",
     resize: Annotated[
         str, typer.Option(help="Which of two sizes gives way: infrared, visible, or error.")
     ] = "infrared",

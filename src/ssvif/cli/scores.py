@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ssvif.cli.arguments import (
+    OF_EACH,
     Assignments,
     DatasetName,
     Device,
@@ -17,8 +19,10 @@ from ssvif.cli.arguments import (
     RunName,
     SettingsText,
     Threads,
+    VisibleRange,
     Workers,
     check_sources,
+    parse_rules,
 )
 from ssvif.ops.errors import UserError
 
@@ -35,6 +39,10 @@ def score(
     convention: Annotated[str, typer.Option(help="paper, standard or both, for metrics that have two.")] = "both",
     only: Annotated[str, typer.Option(help="Pattern of names without suffix, e.g. '00*N'.")] = "*",
     against: Annotated[Path | None, typer.Option(help="Compare with this file of scores, of the same images.")] = None,
+    infrared_range: Annotated[str | None, typer.Option(help="As of `ssvif fuse`, for folders: " + OF_EACH)] = None,
+    visible_range: VisibleRange = None,
+    resize: Annotated[str | None, typer.Option(help="Which of two sizes gives way; error when left out.")] = None,
+    alignment: Annotated[Path | None, typer.Option(help="File of `ssvif align` that was fused with.")] = None,
     dataset: DatasetName = "",
     run: RunName = "",
     device: Device = "auto",
@@ -43,10 +51,19 @@ def score(
     """Measure fused images, image by image: EN, MI, VIF, Qabf, SSIM, MS-SSIM, ΔE and others; mean and 95 % interval."""
     from ssvif import scores, scoring
     from ssvif.metrics.collection import METRICS
+    from ssvif.ops.alignment import read_alignment
     from ssvif.ops.device import lease_device, prepare_cpu
     from ssvif.ops.files import IMAGE_SUFFIXES
 
     check_sources("score", pairs, visible, infrared)
+    if pairs and any((infrared_range, visible_range, resize, alignment)):
+        raise UserError(
+            "ssvif score --infrared-range, --visible-range, --resize and --alignment are for --visible and --infrared",
+            remedy="leave them out: packed pairs are taken as they are",
+        )
+    rules = parse_rules(infrared_range, visible_range, resize, otherwise="error")
+    if alignment:
+        rules = replace(rules, alignment=read_alignment(alignment))
     names = scoring.choose_metrics(metrics, convention)
     if output.suffix.lower() in IMAGE_SUFFIXES or (against and against.resolve() == output.resolve()):
         raise UserError(f"{output} is read and would be replaced", remedy="choose another file, such as scores.csv")
@@ -58,7 +75,9 @@ def score(
         if pairs:
             scoring.score_pairs(pairs, fused, output, dataset=dataset, run=run, measuring=measuring)
         elif visible and infrared:
-            scoring.score_folders(visible, infrared, fused, output, dataset=dataset, run=run, measuring=measuring)
+            scoring.score_folders(
+                visible, infrared, fused, output, dataset=dataset, run=run, measuring=measuring, rules=rules
+            )
     typer.echo("\n".join(scores.summary_table(scores.summarize_scores(output), METRICS)))
     if against:
         typer.echo("\n".join(["", *scores.comparison_report(output, against, METRICS)]))

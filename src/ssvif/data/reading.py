@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 
 from ssvif.data.find import FoundPair
 from ssvif.ops.images import read_raw
-from ssvif.ops.ranges import Range, Rule, sequence_range, to_unit
-from ssvif.ops.raw_pairs import Pair, Rules, make_pair, to_gray
-
-SIDES = ("visible", "infrared")
+from ssvif.ops.ranges import Range, Rule, sequence_range, to_8_bits
+from ssvif.ops.raw_pairs import SIDES, Pair, Rules, make_pair, to_gray
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Reading:
         """
         found = {}
         for side in SIDES:
-            rule = self._rule(side)
+            rule = self.rules.range_of(side)
             if rule in ("auto", "sequence"):
                 files = (root / getattr(pair, side) for pair in pairs)
                 limits = sequence_range(_deep(files, side) if rule == "auto" else _pixels(files, side))
@@ -58,16 +56,14 @@ class Reading:
             UserError: a file is missing or damaged, or the two do not fit each other or the alignment.
         """
         visible, infrared = read_raw(root / pair.visible), read_raw(root / pair.infrared)
-        rules = replace(
-            self.rules,
-            visible_range=self._rule_of("visible", visible.pixels),
-            infrared_range=self._rule_of("infrared", infrared.pixels),
-        )
+        rules = self.rules
+        for side, image in zip(SIDES, (visible, infrared), strict=True):
+            rules = rules.with_range(side, self._rule_of(side, image.pixels))
         return make_pair(pair.pair_id, visible, infrared, rules)
 
     def describe(self) -> str:
         """Return the policy as one line of JSON, as it is kept among the attributes of a packed file."""
-        ranges = {f"{side}_range": _text(self._rule(side)) for side in SIDES}
+        ranges = {f"{side}_range": _text(self.rules.range_of(side)) for side in SIDES}
         found = {f"{side}_found": _text(limits) for side, limits in self.found.items()}
         return json.dumps({**ranges, **found, "resize": self.rules.resize}, sort_keys=True)
 
@@ -78,12 +74,8 @@ class Reading:
             for side, limits in self.found.items()
         ]
 
-    def _rule(self, side: str) -> Rule:
-        rule: Rule = getattr(self.rules, f"{side}_range")
-        return rule
-
     def _rule_of(self, side: str, pixels: NDArray[Any]) -> Rule:
-        rule = self._rule(side)
+        rule = self.rules.range_of(side)
         if rule == "sequence" or (rule == "auto" and pixels.dtype != np.uint8):
             return self.found.get(side, rule if rule == "auto" else "percentile")
         return rule
@@ -91,14 +83,8 @@ class Reading:
 
 def to_arrays(pair: Pair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return visible (H,W,3) and infrared (H,W) as 8 bits, rounded half up; 8 bits of full range stay what they are."""
-    visible, infrared = _levels(pair.visible, pair.visible_range), _levels(pair.infrared, pair.infrared_range)
+    visible, infrared = to_8_bits(pair.visible, pair.visible_range), to_8_bits(pair.infrared, pair.infrared_range)
     return visible if visible.ndim == 3 else np.repeat(visible[..., None], 3, axis=2), infrared
-
-
-def _levels(array: NDArray[Any], limits: Range) -> NDArray[np.uint8]:
-    if array.dtype == np.uint8 and limits == Range(0.0, 255.0):
-        return array
-    return (to_unit(array, limits) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
 def _pixels(files: Iterable[Path], side: str) -> Iterator[NDArray[Any]]:

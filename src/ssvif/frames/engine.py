@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from ssvif.frames.fuser import Floats, Fuser
 from ssvif.frames.tiles import Span, blending_weights, spans
 from ssvif.ops.errors import UserError
+from ssvif.ops.progress import track_within
 from ssvif.ops.raw_pairs import Pair
 
 Image = NDArray[np.uint8]
@@ -160,19 +162,17 @@ def _fuse_tiles(
         return store(_finished(fuser, _blend(fuser, pair, rows, columns, keep_chroma)))
     # floats of a whole image only where something is to be done to all of it
     fused = np.empty((height, width, 3), np.uint8 if store is to_levels and not fuser.finish else np.float32)
-    for row in rows:
-        for column in columns:
-            (made,) = _fuse_part(fuser, [pair], row.read, column.read, keep_chroma)
-            own = made[row.inner, column.inner]
-            fused[row.keep, column.keep] = own if fuser.finish else store(own)
+    for row, column in track_within(list(product(rows, columns)), f"{pair.name}, tiles"):
+        (made,) = _fuse_part(fuser, [pair], row.read, column.read, keep_chroma)
+        own = made[row.inner, column.inner]
+        fused[row.keep, column.keep] = own if fuser.finish else store(own)
     return store(_finished(fuser, fused)) if fuser.finish else fused
 
 
 def _blend(fuser: Fuser, pair: Pair, rows: list[Span], columns: list[Span], keep_chroma: bool) -> Floats:
     fused = np.zeros((*pair.size, 3), np.float32)
-    across = list(zip(columns, blending_weights(columns), strict=True))
-    for row, tall in zip(rows, blending_weights(rows), strict=True):
-        for column, wide in across:
-            (made,) = _fuse_part(fuser, [pair], row.read, column.read, keep_chroma)
-            fused[row.read, column.read] += made * (tall[:, None] * wide)[..., None]
+    down, across = (list(zip(each, blending_weights(each), strict=True)) for each in (rows, columns))
+    for (row, tall), (column, wide) in track_within(list(product(down, across)), f"{pair.name}, tiles"):
+        (made,) = _fuse_part(fuser, [pair], row.read, column.read, keep_chroma)
+        fused[row.read, column.read] += made * (tall[:, None] * wide)[..., None]
     return fused

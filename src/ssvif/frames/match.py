@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from glob import has_magic
 from pathlib import Path
 
-from ssvif.ops.errors import UserError, shorten
-from ssvif.ops.files import IMAGE_SUFFIXES, images_by_stem, printable
+from ssvif.ops.errors import UserError, counted, shorten
+from ssvif.ops.files import IMAGE_SUFFIXES, printable
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
 FORMS = "two images, two folders, two quoted patterns ('cam/*_vis.png' 'cam/*_ir.png') or two videos"
@@ -16,15 +18,27 @@ FORMS = "two images, two folders, two quoted patterns ('cam/*_vis.png' 'cam/*_ir
 
 @dataclass(frozen=True)
 class Matching:
-    """Pairs of files, and those that have no partner.
+    """Pairs of files, and what is none.
 
     Attributes:
         pairs: name → visible and infrared file, sorted by name.
-        alone: files without a partner, as text, sorted.
+        faults: in words, why other images are in no pair: no partner, a name that two share.
+        notes: in words, what else the sources hold that is no image, or lies in folders of its own.
     """
 
     pairs: dict[str, tuple[Path, Path]]
-    alone: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Side:
+    """The images of one source by name, with what cannot be named, and how many of what else is there."""
+
+    images: dict[str, Path] = field(default_factory=dict)
+    unclear: set[str] = field(default_factory=set)
+    faults: list[str] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
 
 
 def kind_of(source: str) -> str:
@@ -64,48 +78,91 @@ def match_files(visible: str, infrared: str) -> Matching:
     """Match the images of two sources: two files, or folders and patterns.
 
     Two files are a pair, called like the visible one. In a folder, an image's name is its file's without suffix. In
-    a pattern it is what the wildcards stand for, without suffix: 'cam/*_vis.png' calls cam/007_vis.png 007.
+    a pattern it is what the wildcards stand for, without suffix: 'cam/*_vis.png' calls cam/007_vis.png 007; beside a
+    folder that knows no such name it is the whole name. Images that share a name are left out.
 
     Raises:
-        UserError: a source holds no image, two images share a name, or nothing matches.
+        UserError: a source holds no image, or nothing matches.
     """
     if kind_of_both(visible, infrared) == "image":
         return Matching({Path(visible).stem: (Path(visible), Path(infrared))})
-    left, right = _by_name(visible), _by_name(infrared)
-    both = sorted(left.keys() & right.keys())
+    left, right = _look(visible), _look(infrared)
+    if not left.images.keys() & right.images.keys() and {kind_of(visible), kind_of(infrared)} == {"folder", "pattern"}:
+        left, right = _look(visible, whole_names=True), _look(infrared, whole_names=True)
+    both = sorted(left.images.keys() & right.images.keys())
+    faults = [*left.faults, *right.faults]
     if not both:
+        names = (shorten(sorted(side.images), most=3) for side in (left, right))
         raise UserError(
             "No visible image has an infrared one of the same name",
             expected="equal names but for the suffix; for other names say in patterns which part is equal",
-            got=f"visible: {shorten(sorted(left), most=3)}; infrared: {shorten(sorted(right), most=3)}",
+            got="visible: {}; infrared: {}".format(*names) + "".join(f"; {each}" for each in faults[:3]),
             remedy="for instance: ssvif fuse 'cam/*_vis.png' 'cam/*_ir.png' -o fused",
         )
-    alone = [f"visible {left[name].name}" for name in sorted(left.keys() - right.keys())]
-    alone += [f"infrared {right[name].name}" for name in sorted(right.keys() - left.keys())]
-    return Matching({name: (left[name], right[name]) for name in both}, tuple(alone))
+    faults += _without_partner("visible", left, right) + _without_partner("infrared", right, left)
+    notes = [_passed_over(*each) for each in ((visible, left), (infrared, right)) if each[1].others]
+    pairs = {name: (left.images[name], right.images[name]) for name in both}
+    return Matching(pairs, tuple(faults), tuple(notes))
 
 
-def _by_name(source: str) -> dict[str, Path]:
-    if kind_of(source) == "folder":
-        return images_by_stem(Path(source))
-    shape = re.compile(_as_expression(str(Path(source).with_suffix(""))))  # the suffix is no part of a name
-    found: dict[str, Path] = {}
-    root = Path(Path(source).anchor)
-    for path in sorted(root.glob(str(Path(source).relative_to(root)))):
-        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith(".") or not path.is_file():
+def _without_partner(label: str, side: _Side, other: _Side) -> list[str]:
+    names = sorted(side.images.keys() - other.images.keys() - other.unclear)
+    return [f"{label} {side.images[name].name} has no partner" for name in names]
+
+
+def _passed_over(source: str, side: _Side) -> str:
+    what = _counts(side)
+    inside = f"; for images in folders pass '{source.rstrip('/')}/**/*.png'" if "folder" in side.others else ""
+    return f"{source}: passed over {what}, as only {' '.join(IMAGE_SUFFIXES)} are read{inside}"
+
+
+def _counts(side: _Side) -> str:
+    kinds = sorted(side.others, key=lambda kind: (" " not in kind, kind))  # by suffix, then what has none
+    return ", ".join(counted(side.others[kind], kind) for kind in kinds)
+
+
+def _look(source: str, *, whole_names: bool = False) -> _Side:
+    side, named = _Side(), defaultdict[str, list[Path]](list)
+    for path, name in _named(source, whole_names):
+        is_folder, is_device = path.is_dir(), path.exists() and not (path.is_file() or path.is_dir())
+        if path.name.startswith(".") or is_device or (is_folder and kind_of(source) == "pattern"):
             continue
-        match = shape.fullmatch(str(path.with_suffix("")))
-        parts = [part.strip("/") for part in match.groups() if part] if match else []
-        name = "_".join(filter(None, parts)).replace("/", "_") or path.stem
-        if name in found:
-            raise UserError(
-                f"{printable(path)} and {printable(found[name])} share the name {printable(name)}",
-                remedy="let the wildcards stand for what tells the images apart",
-            )
-        found[name] = path
-    if not found:
-        raise UserError(f"{source} matches no image", expected="files ending in " + " ".join(IMAGE_SUFFIXES))
-    return found
+        if is_folder or path.suffix.lower() not in IMAGE_SUFFIXES:
+            side.others["folder" if is_folder else f"{path.suffix.lower()} file".lstrip()] += 1
+        elif printable(path.name) != path.name:
+            side.faults.append(f"{printable(path)} has a name that is not UTF-8")
+        else:
+            named[name].append(path)
+    if not named:
+        raise UserError(
+            f"{source} {'holds' if kind_of(source) == 'folder' else 'matches'} no image",
+            expected="files ending in " + " ".join(IMAGE_SUFFIXES),
+            got="; ".join(filter(None, [*side.faults[:3], _counts(side)])),
+        )
+    for name, paths in named.items():
+        if len(paths) == 1:
+            side.images[name] = paths[0]
+        else:
+            side.unclear.add(name)
+            side.faults.append(f"{shorten([str(path) for path in paths])} share the name {name}")
+    return side
+
+
+def _named(source: str, whole_names: bool) -> Iterable[tuple[Path, str]]:
+    """Return what a folder holds or a pattern matches, each with its name, sorted."""
+    path = Path(source)
+    if kind_of(source) == "folder":
+        return [(each, each.stem) for each in sorted(path.iterdir())]
+    shape = re.compile(_as_expression(str(path.with_suffix(""))))  # the suffix is no part of a name
+    root = Path(path.anchor)
+    matching = sorted(root.glob(str(path.relative_to(root))))
+    return [(each, each.stem if whole_names else _by_wildcards(shape, each)) for each in matching]
+
+
+def _by_wildcards(shape: re.Pattern[str], path: Path) -> str:
+    match = shape.fullmatch(str(path.with_suffix("")))
+    parts = [part.strip("/") for part in match.groups() if part] if match else []
+    return "_".join(filter(None, parts)).replace("/", "_") or path.stem
 
 
 def _as_expression(pattern: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -16,11 +17,13 @@ from ssvif.frames.pipeline import FrameOptions, Job, Outcome, fuse_jobs
 from ssvif.frames.sinks import Wanted, open_sink, refuse_inputs, target_of
 from ssvif.frames.sources import Source, open_source, resolve_sequence
 from ssvif.ops.errors import UserError, counted
+from ssvif.ops.progress import rate
 from ssvif.ops.raw_pairs import RESIZES, Rules
 
 log = logging.getLogger("ssvif")
 
 LISTED = 20
+REMEDIES = 3  # of different kinds
 MOST_DENOMINATOR = 1001  # of NTSC's rates
 
 
@@ -46,9 +49,9 @@ def fuse_sources(
     source = open_source(visible, infrared)
     rules = resolve_sequence(options.rules, source)
     made_with = {**identity, **_as_text(rules), "tile": options.tile, "color": options.color}
-    rate = Fraction(options.fps).limit_denominator(MOST_DENOMINATOR)
+    fps = Fraction(options.fps).limit_denominator(MOST_DENOMINATOR)
     start = time.monotonic()
-    with open_sink(output, source, made_with, overwrite=options.overwrite, rate=rate) as (sink, wanted):
+    with open_sink(output, source, made_with, overwrite=options.overwrite, rate=fps) as (sink, wanted):
         left = _Left(source, wanted)
         try:
             outcome = fuse_jobs(left, left.total, fuser, rules, options, sink)
@@ -102,12 +105,23 @@ def _as_text(rules: Rules) -> dict[str, str]:
 def _nothing(outcome: Outcome) -> UserError:
     if len(outcome.failures) == 1:
         return outcome.failures[0]
-    reasons = "".join(f"\n  - {_reason(each)}" for each in outcome.failures[:LISTED])
-    return UserError(f"Nothing could be fused:{reasons or ' there are no frames'}")
+    reasons = _listed([_reason(each) for each in outcome.failures])
+    return UserError(f"Nothing could be fused:{reasons or ' there are no frames'}", remedy=_remedies(outcome))
 
 
 def _reason(error: UserError) -> str:
     return f"{error.what} ({error.got})" if error.got else error.what
+
+
+def _listed(reasons: list[str]) -> str:
+    more = [f"and {len(reasons) - LISTED} more"] if len(reasons) > LISTED else []
+    return "".join(f"\n  - {each}" for each in reasons[:LISTED] + more)
+
+
+def _remedies(outcome: Outcome) -> str:
+    """Return the remedies of the failures, each once, the most needed first."""
+    counts = Counter(error.remedy for error in outcome.failures if error.remedy)
+    return "; ".join(remedy for remedy, _ in counts.most_common(REMEDIES))
 
 
 def _conclude(outcome: Outcome, source: Source, output: Path, elapsed_s: float, skipped: int) -> None:
@@ -117,10 +131,10 @@ def _conclude(outcome: Outcome, source: Source, output: Path, elapsed_s: float, 
         UserError: some pairs were not fused.
     """
     there = f"; {skipped} were there already" if skipped else ""
-    rate, done = outcome.fused / max(elapsed_s, 1e-9), counted(outcome.fused, "pair")
-    log.info("fused %s into %s in %.1f s (%.1f frames/s)%s", done, output, elapsed_s, rate, there)
-    reasons = [*map(_reason, outcome.failures), *(f"{each} has no partner" for each in source.alone)]
+    speed, done = rate(outcome.fused, elapsed_s, "frames"), counted(outcome.fused, "pair")
+    log.info("fused %s into %s in %.1f s (%s)%s", done, output, elapsed_s, speed, there)
+    reasons = [*map(_reason, outcome.failures), *source.faults]
     if reasons:
-        listed = "".join(f"\n  - {each}" for each in reasons[:LISTED])
-        more = f"\n  - and {len(reasons) - LISTED} more" if len(reasons) > LISTED else ""
-        raise UserError(f"All is in {output} but these {len(reasons)}:{listed}{more}")
+        whole = outcome.fused + skipped
+        most = f"All is in {output} but" if whole >= len(reasons) else f"Only {counted(whole, 'pair')} in {output}, not"
+        raise UserError(f"{most} these {len(reasons)}:{_listed(reasons)}", remedy=_remedies(outcome))

@@ -6,12 +6,14 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ssvif.frames.match import Matching, kind_of_both, match_files
@@ -19,13 +21,11 @@ from ssvif.frames.pipeline import Job
 from ssvif.frames.video import explain, facts_of, frames_of, paired_frames
 from ssvif.ops.errors import UserError
 from ssvif.ops.images import RawImage, read_raw
-from ssvif.ops.ranges import sequence_range
-from ssvif.ops.raw_pairs import Rules, to_gray
+from ssvif.ops.raw_pairs import SIDES, Rules, with_sequence
 
 log = logging.getLogger("ssvif")
 
 READERS = 2
-SIDES = ("visible", "infrared")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Source:
         inputs: name of a pair → the files it is made of.
         total: how many pairs; None if a video does not say.
         names: of all pairs; None of a video, whose frames are numbered from 000001.
-        alone: files without a partner.
+        faults: in words, why other files are in no pair.
         rate: frames per second, of a video.
     """
 
@@ -47,7 +47,7 @@ class Source:
     inputs: Callable[[str], tuple[Path, ...]]
     total: int | None
     names: tuple[str, ...] | None = None
-    alone: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
     rate: Fraction | None = None
 
 
@@ -63,22 +63,31 @@ def open_source(visible: str, infrared: str) -> Source:
 
 
 def resolve_sequence(rules: Rules, source: Source) -> Rules:
-    """Return rules with one range for all images in the place of "sequence", found in a first pass over them."""
-    if rules.visible_range == "sequence":
-        rules = replace(rules, visible_range=sequence_range(source.pixels("visible")))
-    if rules.infrared_range == "sequence":
-        rules = replace(rules, infrared_range=sequence_range(map(to_gray, source.pixels("infrared"))))
-    return rules
+    """Return rules with one range for all images in the place of "sequence", found in a first pass over them.
+
+    So it is with "auto" where a video holds more than 8 bits: stretched frame by frame it would flicker.
+    """
+    if source.rate is not None:
+        for side in SIDES:
+            if rules.range_of(side) == "auto" and _is_deep(source.pixels(side)):
+                rules = rules.with_range(side, "sequence")
+    return with_sequence(rules, source.pixels)
+
+
+def _is_deep(images: Iterable[NDArray[Any]]) -> bool:
+    return any(image.dtype != np.uint8 for image in islice(images, 1))
 
 
 def _from_files(matching: Matching) -> Source:
+    for note in matching.notes:
+        log.warning("%s", note)
     return Source(
         jobs=lambda: (Job(name, partial(_read_both, *paths)) for name, paths in matching.pairs.items()),
         pixels=lambda side: _readable(paths[SIDES.index(side)] for paths in matching.pairs.values()),
         inputs=lambda name: matching.pairs[name],
         total=len(matching.pairs),
         names=tuple(matching.pairs),
-        alone=matching.alone,
+        faults=matching.faults,
     )
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 Item = TypeVar("Item")
 log = logging.getLogger("ssvif")
+_shown: list[Progress] = []  # the bar of this process, while there is one
 
 
 def track(
@@ -28,6 +32,28 @@ def track(
     if sys.stderr.isatty():
         yield from _show_bar(items, label, total, unit)
         return
+    yield from _tell_log(items, label, total, every_s, unit)
+
+
+def track_within(items: Sequence[Item], label: str, every_s: float = 20.0) -> Iterator[Item]:
+    """Yield the parts of one long item of `track`: a second bar below its own, lines in a log.
+
+    Args:
+        items: the parts.
+        label: what is being done with them.
+        every_s: seconds between two lines of a log.
+    """
+    if not sys.stderr.isatty():
+        yield from _tell_log(items, label, len(items), every_s)
+    elif not _shown:  # in somebody's program, which did not ask for a bar
+        yield from items
+    else:
+        task = _shown[-1].add_task(label, total=len(items))
+        yield from _shown[-1].track(items, len(items), task)
+        _shown[-1].remove_task(task)
+
+
+def _tell_log(items: Iterable[Item], label: str, total: int | None, every_s: float, unit: str = "") -> Iterator[Item]:
     start = last = time.monotonic()
     for done, item in enumerate(items, start=1):
         yield item
@@ -44,19 +70,36 @@ def _show_bar(items: Iterable[Item], label: str, total: int | None, unit: str) -
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:.1f} {unit}/s" if unit and task.speed else "")
+            return Text(rate(task.speed, 1.0, unit) if unit and task.speed else "")
 
     bar = Progress(*Progress.get_default_columns(), Rate(), console=Console(stderr=True), transient=True)
-    with bar:
-        yield from bar.track(items, total, description=label)
+    _shown.append(bar)
+    try:
+        with bar:
+            yield from bar.track(items, total, description=label)
+    finally:
+        _shown.remove(bar)
 
 
 def _position(done: int, total: int | None, elapsed_s: float, unit: str) -> str:
-    rate = f", {done / elapsed_s:.1f} {unit}/s" if unit and elapsed_s else ""
+    speed = f", {rate(done, elapsed_s, unit)}" if unit and elapsed_s else ""
     if not total:
-        return f"{done}{rate}"
+        return f"{done}{speed}"
     left_s = elapsed_s / done * (total - done)
-    return f"{done}/{total}{rate}, about {format_seconds(left_s)} left"
+    return f"{done}/{total}{speed}, about {format_seconds(left_s)} left"
+
+
+def rate(done: float, elapsed_s: float, unit: str) -> str:
+    """Format a speed: '4.0 frames/s', or below one a second '12.5 s/frame'.
+
+    Args:
+        done: how many.
+        elapsed_s: in so many seconds.
+        unit: what they are, in the plural.
+    """
+    if 0 < done < elapsed_s:
+        return f"{elapsed_s / done:.1f} s/{unit.removesuffix('s')}"
+    return f"{done / max(elapsed_s, 1e-9):.1f} {unit}/s"
 
 
 def format_seconds(seconds: float) -> str:

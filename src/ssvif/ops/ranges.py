@@ -111,6 +111,13 @@ def to_unit(array: NDArray[Any], limits: Range) -> NDArray[np.float32]:
     return values
 
 
+def to_8_bits(array: NDArray[Any], limits: Range) -> NDArray[np.uint8]:
+    """Return stored values as uint8, rounded half up; 8 bits of full range stay what they are."""
+    if array.dtype == np.uint8 and limits == Range(0.0, 255.0):
+        return array
+    return (to_unit(array, limits) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+
 def _sample(array: NDArray[Any], side: int) -> NDArray[Any]:
     """Return the finite values on a grid of at most about side×side pixels, flat."""
     rows, columns = (max(1, -(-size // side)) for size in array.shape[:2])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,11 @@ from PIL import Image
 from ssvif.ops.alignment import Alignment, check_size, warp
 from ssvif.ops.errors import UserError
 from ssvif.ops.images import RawImage
-from ssvif.ops.ranges import Range, Rule, range_of, to_unit
+from ssvif.ops.ranges import Range, Rule, range_of, sequence_range, to_unit
 
+log = logging.getLogger("ssvif")
+
+SIDES = ("visible", "infrared")
 RESIZES = ("infrared", "visible", "error")
 ASPECT_TOLERANCE = 0.02
 COLORED_SHARE = 1 / 16  # mean spread of a pixel's three values, of the whole range; JPEG's own is below 0.01
@@ -37,6 +42,14 @@ class Rules:
     infrared_range: Rule = "auto"
     resize: str = "infrared"
     alignment: Alignment | None = None
+
+    def range_of(self, side: str) -> Rule:
+        """Return the rule of "visible" or "infrared" images."""
+        return self.visible_range if side == "visible" else self.infrared_range
+
+    def with_range(self, side: str, rule: Rule) -> Rules:
+        """Return the same with another rule for "visible" or "infrared" images."""
+        return replace(self, visible_range=rule) if side == "visible" else replace(self, infrared_range=rule)
 
 
 @dataclass(frozen=True)
@@ -104,6 +117,22 @@ def make_pair(name: str, visible: RawImage, infrared: RawImage, rules: Rules) ->
         bright, warm, note = _equal_sizes(name, bright, warm, rules.resize)
         notes.append(note)
     return Pair(name, bright, warm, *limits, tuple(notes))
+
+
+def with_sequence(rules: Rules, pixels: Callable[[str], Iterable[NDArray[Any]]]) -> Rules:
+    """Return rules with one range for all images in the place of "sequence", found in a pass over them.
+
+    Args:
+        rules: as asked for.
+        pixels: "visible" or "infrared" → the images of that side, one by one.
+    """
+    for side in SIDES:
+        if rules.range_of(side) == "sequence":
+            images = map(to_gray, pixels(side)) if side == "infrared" else pixels(side)
+            found = sequence_range(images)
+            log.info("%s: %.7g becomes black, %.7g white, throughout", side, found.low, found.high)
+            rules = rules.with_range(side, found)
+    return rules
 
 
 def to_gray(infrared: NDArray[Any]) -> NDArray[Any]:
