@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ssvif.data.find import FoundPair, find_pairs
 from ssvif.data.layouts import SPLITS, Layout
-from ssvif.data.split import _cut, _deal, read_splits, split_dataset
+from ssvif.data.split import _cut, _deal, _deal_groups, read_splits, split_dataset, write_splits
 from ssvif.ops.errors import UserError
 from ssvif.ops.files import read_csv
 
@@ -145,6 +145,32 @@ def test_dealing_loses_no_pair_and_leaves_none_without_training_or_validation(pa
     labels = sum(bool(pair.label) and bool(pair.boxes) for pair in pairs)
     in_validation = sum(bool(pair.label) and bool(pair.boxes) for pair in splits["validation"])
     assert labels < 2 or in_validation >= 1
+
+
+@given(made_pairs, st.floats(0.01, 0.6), st.floats(0, 0.3), st.data())
+def test_what_is_alike_is_in_one_split(pairs, validation, test, data):
+    alike = {
+        f"{i:03d}": f"{data.draw(st.integers(0, i - 1)):03d}" for i in range(1, len(pairs)) if data.draw(st.booleans())
+    }
+    dealt = _deal_groups(pairs, validation, test, 0, alike)
+    split_of = {pair.pair_id: split for split in SPLITS for pair in dealt[split]}
+    assert sorted(split_of) == [pair.pair_id for pair in pairs]
+    assert bool(dealt["train"]) == bool(pairs)
+    assert bool(dealt["validation"]) == (len(pairs) > 1)
+    groups = len(pairs) - len(alike)
+    assert groups == 1 or all(split_of[name] == split_of[first] for name, first in alike.items())
+    assert alike or dealt == _deal(pairs, validation, test, 0)
+
+
+def test_pairs_alike_to_one_that_is_left_out_stay_together(flat, tmp_path):
+    descriptor, root = flat
+    pairs = find_pairs(descriptor, root)["all"]
+    alike = {pair.pair_id: "gone" for pair in pairs[:4]}
+    found = {"all": pairs}
+    for seed in range(5):
+        write_splits(descriptor, found, tmp_path / "splits.csv", seed=seed, alike=alike)
+        rows = read_splits(tmp_path / "splits.csv")
+        assert len({row.split for row in rows if row.pair.pair_id in alike}) == 1
 
 
 @given(made_pairs, st.integers(1, 70), st.integers(0, 99))

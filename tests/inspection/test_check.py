@@ -100,6 +100,18 @@ SPOILED = {
 NOISE = np.random.default_rng(0).integers(0, 256, (96, 128), np.uint8)
 
 
+def test_pairs_that_are_almost_the_same_are_listed_in_one_split(folder, tmp_path):
+    SPOILED["near duplicate"][1](folder / "vi/2.png")
+    rules = rules_of(folder)
+    report = check_pairs(rules)
+    assert report.alike == {"2": "1"}
+    for seed in range(6):
+        write_good_pairs(tmp_path / "good.csv", report, rules.descriptor, seed)
+        split_of = {row.pair.pair_id: row.split for row in read_splits(tmp_path / "good.csv")}
+        assert split_of["1"] == split_of["2"]
+        assert len(split_of) == 6
+
+
 @pytest.mark.parametrize("kind", SPOILED)
 def test_what_is_wrong_is_told_of_that_pair_alone(folder, kind):
     where, spoil, side = SPOILED[kind]

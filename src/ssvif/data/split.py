@@ -70,6 +70,7 @@ def write_splits(
     *,
     seed: int,
     limit: Mapping[str, int] | None = None,
+    alike: Mapping[str, str] | None = None,
 ) -> dict[str, int]:
     """Deal pairs as `split_dataset` does, and write splits.csv.
 
@@ -79,12 +80,13 @@ def write_splits(
         output: the CSV to write.
         seed: of the shuffling.
         limit: most pairs per split.
+        alike: a pair → an earlier one whose split it is to share, because they show almost the same.
 
     Returns:
         The number of pairs in each split that has some.
     """
     limit = limit or {}
-    splits = _assign(descriptor, found, seed)
+    splits = _assign(descriptor, found, seed, alike or {})
     splits = {split: _cut(pairs, limit.get(split), seed) for split, pairs in splits.items()}
     rows = [
         {"split": split, **vars(pair)}
@@ -102,15 +104,35 @@ def _compare_counts(descriptor: Descriptor, found: dict[str, list[FoundPair]]) -
             log.warning("%s: %d pairs found in %s, the whole dataset has %d", descriptor.title, count, split, expected)
 
 
-def _assign(descriptor: Descriptor, found: dict[str, list[FoundPair]], seed: int) -> dict[str, list[FoundPair]]:
+def _assign(
+    descriptor: Descriptor, found: dict[str, list[FoundPair]], seed: int, alike: Mapping[str, str]
+) -> dict[str, list[FoundPair]]:
     if "all" in found:
         _, validation, test = descriptor.ratios
-        return _deal(found["all"], validation, test, seed)
+        return _deal_groups(found["all"], validation, test, seed, alike)
     splits = {split: list(pairs) for split, pairs in found.items()}
     if "train" in splits and "validation" not in splits:
-        dealt = _deal(splits["train"], descriptor.validation_fraction, 0, seed)
+        dealt = _deal_groups(splits["train"], descriptor.validation_fraction, 0, seed, alike)
         splits |= {split: dealt[split] for split in ("train", "validation")}
     return splits
+
+
+def _deal_groups(
+    pairs: list[FoundPair], validation: float, test: float, seed: int, alike: Mapping[str, str]
+) -> dict[str, list[FoundPair]]:
+    """Deal as `_deal` does, but what is alike as one; where all is alike, pair by pair."""
+    groups: dict[str, list[FoundPair]] = defaultdict(list)
+    for pair in pairs:
+        first = pair.pair_id
+        while first in alike:
+            first = alike[first]
+        groups[first].append(pair)
+    if len(groups) == 1 and len(pairs) > 1:
+        log.warning("all pairs are almost the same as another: they are dealt as if they were not")
+        groups = {pair.pair_id: [pair] for pair in pairs}
+    members = {group[0].pair_id: group for group in groups.values()}
+    dealt = _deal([group[0] for group in members.values()], validation, test, seed)
+    return {split: [pair for leader in leaders for pair in members[leader.pair_id]] for split, leaders in dealt.items()}
 
 
 def _deal(pairs: list[FoundPair], validation: float, test: float, seed: int) -> dict[str, list[FoundPair]]:

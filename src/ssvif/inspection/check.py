@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +40,13 @@ class Report:
         pairs: everything that was seen of each pair, sorted by split and name.
         findings: of pairs, and of the set.
         together: the shift that the pairs agree on, if enough do.
+        alike: a pair that shows almost the same as an earlier one of its split → that one.
     """
 
     pairs: list[Seen]
     findings: list[Finding]
     together: SetShift | None
+    alike: Mapping[str, str]
 
     @property
     def failed(self) -> bool:
@@ -121,14 +123,17 @@ def check_pairs(rules: Rules, *, quick: bool = False) -> Report:
         )
         seen = list(track(jobs, "checking", len(listed)))
     findings += [finding for each in seen for finding in each.findings]
+    alike: dict[str, str] = {}
     for side in ("visible", "infrared"):
-        findings += _find_duplicates(seen, side) + _find_odd_ones(seen, side)
+        findings += _find_duplicates(seen, side, alike) + _find_odd_ones(seen, side)
     together = _judge_shifts(seen, findings)
-    return Report(seen, findings, together)
+    return Report(seen, findings, together, alike)
 
 
 def write_good_pairs(path: Path, report: Report, descriptor: Descriptor, seed: int) -> dict[str, int]:
     """Write the pairs without an error as a list that `ssvif pack` takes, dealt as `ssvif split` deals.
+
+    Of pairs that show almost the same none is trained with and another tested on.
 
     Args:
         path: the CSV to write: split, pair_id, visible, infrared, label, boxes.
@@ -145,7 +150,7 @@ def write_good_pairs(path: Path, report: Report, descriptor: Descriptor, seed: i
     good = report.good()
     if not good:
         raise UserError(f"There is no good pair to list in {path}", remedy="mend what is reported above first")
-    return write_splits(descriptor, good, path, seed=seed)
+    return write_splits(descriptor, good, path, seed=seed, alike=report.alike)
 
 
 def _list_pairs(rules: Rules) -> tuple[list[tuple[str, FoundPair]], list[Finding]]:
@@ -202,8 +207,11 @@ def _other_files(root: Path, layout: Layout, folder: str, split: str) -> Iterato
             yield Finding("other files", "", side, "", detail, split)
 
 
-def _find_duplicates(seen: list[Seen], side: str) -> list[Finding]:
-    """Return which images of a side equal, or almost equal, an earlier one; constant ones are told already."""
+def _find_duplicates(seen: list[Seen], side: str, alike: dict[str, str]) -> list[Finding]:
+    """Return which images of a side equal, or almost equal, an earlier one; constant ones are told already.
+
+    Those that almost equal one of their own split are noted in `alike`.
+    """
     have = [each for each in seen if side in each.sides and not any(one.kind == "constant" for one in each.findings)]
     first: dict[bytes, Seen] = {}
     found: dict[int, Finding] = {}
@@ -214,8 +222,11 @@ def _find_duplicates(seen: list[Seen], side: str) -> list[Finding]:
     if have:
         thumbnails = np.stack([each.sides[side].thumbnail for each in have])
         for place, earlier_place, likeness in near_duplicates(thumbnails, NEAR_DUPLICATE):
-            detail = f"like {_name(have[earlier_place], have[place])}, correlation {likeness:.4f}"
-            found.setdefault(place, _about(have[place], "near duplicate", side, detail))
+            this, former = have[place], have[earlier_place]
+            detail = f"like {_name(former, this)}, correlation {likeness:.4f}"
+            found.setdefault(place, _about(this, "near duplicate", side, detail))
+            if this.split == former.split:
+                alike.setdefault(this.pair.pair_id, former.pair.pair_id)
     return [found[place] for place in sorted(found)]
 
 
