@@ -57,6 +57,7 @@ def folder(tmp_path_factory):
     Image.fromarray(visible).save(folder / "scene.png")
     Image.fromarray(infrared).save(folder / "warm.png")
     Image.fromarray(infrared.astype(np.uint16) * 40 + 7000).save(folder / "warm16.tiff")
+    Image.fromarray(infrared[:90, :50]).save(folder / "small.png")
     (folder / "broken.png").write_bytes((folder / "warm.png").read_bytes()[:300])
     return folder
 
@@ -187,13 +188,41 @@ def test_a_network_is_added(page, folder):
     press_fuse(page)
 
 
-def test_what_is_wrong_is_said(page, folder):
-    drop(page, "infrared", folder / "broken.png")
+def test_a_tiff_is_shown_and_fused_by_a_range_and_in_colors_of_ones_own(page, folder):
+    """Browsers draw no TIFF, so what is shown is a picture of it; what is fused is the file."""
+    drop(page, "visible", folder / "scene.png")
+    drop(page, "infrared", folder / "warm16.tiff")
+    page.wait_for_function("() => document.querySelector('#infrared img')?.naturalWidth === 224")
+    page.click("#options button")
+    page.fill("#infrared-range input", "7000:17200")
+    page.keyboard.press("Enter")
+    page.locator("#color label", has_text="visible's").click()
+    press_fuse(page)
+    warm = np.asarray(Image.open(folder / "warm16.tiff")).astype(np.uint16)
+    expected = fuse(np.asarray(Image.open(folder / "scene.png")), warm, load_model(folder / "other.safetensors"),
+                    infrared_range=(7000, 17200), color="ycbcr")  # fmt: skip
+    np.testing.assert_array_equal(downloaded(page, folder)[1], expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "range_text", "says"),
+    [
+        ("broken.png", "auto", "broken.png cannot be read as an image"),
+        ("warm.png", "hot", "'hot' is no range"),
+        ("small.png", "auto", "differ in size"),
+    ],
+)
+def test_what_is_wrong_is_said_and_the_last_result_is_gone(page, folder, name, range_text, says):
+    drop(page, "infrared", folder / name)
+    page.fill("#infrared-range input", range_text)
+    page.keyboard.press("Enter")
     page.click("#start")
-    said = page.locator(".toast-body, [data-testid=toast-body]").first
+    said = page.locator("#remarks", has_text=says)
     said.wait_for()
-    assert "cannot be read as an image" in said.inner_text()
+    assert "Not fused." in said.inner_text()
     assert "Traceback" not in said.inner_text()
+    assert page.locator("#slider img").count() == 0
+    assert page.locator("#saved button, button#saved").first.is_disabled()
 
 
 def test_the_app_kept_to_this_machine_and_ends_when_told(server, page):

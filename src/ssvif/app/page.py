@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import secrets
 import tempfile
 from collections.abc import Callable
 from functools import lru_cache
@@ -14,16 +15,24 @@ import numpy as np
 from PIL import Image
 
 from ssvif.api import load_model
-from ssvif.app.work import Fused, fuse_files
+from ssvif.app.work import Fused, fuse_files, preview
 from ssvif.frames.fuser import BASELINES, Fuser
 from ssvif.models.shipped import shipped_model
+from ssvif.ops.alignment import read_alignment
 from ssvif.ops.errors import UserError
+from ssvif.ops.images import TIFF_SUFFIXES
+from ssvif.ops.ranges import parse_rule
+from ssvif.ops.raw_pairs import SIDES, Rules
 
-SIDES = ("visible", "infrared")
 HEADERS = ["metric", "value"]
 NETWORK_SUFFIXES = [".safetensors", ".onnx"]
+RANGES = ["auto", "full", "percentile"]
+USUAL = {"visible": "full", "infrared": "auto"}  # `Rules`' own
+COLORS = [("the network's", ""), ("visible's", "ycbcr")]
+RESIZED = [("infrared", "infrared"), ("visible", "visible"), ("none", "error")]
 LOADED = 4  # networks held in memory
 Choices = list[tuple[str, str]]
+Originals = dict[str, str]  # name of a preview → path of what was dropped
 
 
 def choices_of(model: Path | None) -> Choices:
@@ -46,39 +55,41 @@ def build_page(model: Path | None, device: str, folder: Path) -> gradio.Blocks:
     Args:
         model: a network to offer first.
         device: as of `ssvif.api.load_model`.
-        folder: for the images to be downloaded.
+        folder: for previews and the images to be downloaded.
     """
     choices = choices_of(model)
     page = gradio.Blocks(title="SSVIF", analytics_enabled=False, fill_width=True)
     with page:
         gradio.Markdown("# SSVIF\nFuse a visible and an infrared picture. Nothing leaves this computer.")
-        known, last = gradio.State(choices), gradio.State(None)
+        known, last, originals = gradio.State(choices), gradio.State(None), gradio.State({})
         with gradio.Row():
             with gradio.Column(scale=1, min_width=300):
-                visible, infrared = (_input(side) for side in SIDES)
+                visible, infrared = (_input(side, originals, folder) for side in SIDES)
                 network = gradio.Dropdown(choices, value=choices[0][1], label="Fuse with", elem_id="network")
-                more = gradio.UploadButton("Add a network's file", file_types=NETWORK_SUFFIXES, elem_id="more")
                 start = gradio.Button("Fuse", variant="primary", elem_id="start")
+                more = gradio.UploadButton("Add a network's file", file_types=NETWORK_SUFFIXES, elem_id="more")
+                options = _options()
             with gradio.Column(scale=3, min_width=480):
+                remarks = gradio.Markdown(elem_id="remarks")
                 slider = gradio.ImageSlider(
                     label="Before and after", format="png", interactive=False, max_height=720, elem_id="slider"
                 )
                 beside = gradio.Radio(list(SIDES), value="visible", label="Compare with", elem_id="beside")
-                remarks = gradio.Markdown(elem_id="remarks")
             with gradio.Column(scale=1, min_width=320):
                 rows = gradio.Dataframe(
                     headers=HEADERS, label="↑ higher is better, ↓ lower", interactive=False, elem_id="metrics"
                 )
                 saved = gradio.DownloadButton("Download the fused image", interactive=False, elem_id="saved")
-        start.click(_fusing(device, folder), [visible, infrared, network, beside], [last, slider, remarks, rows, saved])
+        given = [visible, infrared, originals, network, beside, *options]
+        start.click(_fusing(device, folder), given, [last, slider, remarks, rows, saved])
         beside.change(compare, [last, beside], slider)
         more.upload(add_network, [more, known], [known, network])
     return page
 
 
-def _input(side: str) -> gradio.Image:
+def _input(side: str, originals: gradio.State, folder: Path) -> gradio.Image:
     """Return where an image is dropped; the file itself is handed on, in whatever depth it is."""
-    return gradio.Image(
+    image = gradio.Image(
         label=side.capitalize(),
         type="filepath",
         image_mode=None,
@@ -86,6 +97,51 @@ def _input(side: str) -> gradio.Image:
         height=220,
         elem_id=side,
     )
+    image.upload(_showing(folder), [image, originals], [image, originals])
+    return image
+
+
+def _options() -> list[gradio.components.Component]:
+    """Return what `_rules` is made of, and the color, folded away: most pairs need none of it."""
+    with gradio.Accordion("Options", open=False, elem_id="options"):
+        ranges = [
+            gradio.Dropdown(
+                RANGES,
+                value=value,
+                allow_custom_value=True,
+                label=f"{side.capitalize()}: what becomes black and white",
+                info="or LOW:HIGH in the file's units, for instance 280:320",
+                elem_id=f"{side}-range",
+            )
+            for side, value in USUAL.items()
+        ]
+        color = gradio.Radio(COLORS, value="", label="Colors", elem_id="color")
+        resize = gradio.Radio(RESIZED, value="infrared", label="Which of two sizes gives way", elem_id="resize")
+        alignment = gradio.File(label="Alignment: a file of ssvif align", height=150, elem_id="alignment")
+    return [*ranges, resize, alignment, color]
+
+
+def _rules(visible_range: str, infrared_range: str, resize: str, alignment: str | None) -> Rules:
+    return Rules(
+        visible_range=parse_rule("Visible: what becomes black and white:", visible_range.strip()),
+        infrared_range=parse_rule("Infrared: what becomes black and white:", infrared_range.strip()),
+        resize=resize,
+        alignment=read_alignment(Path(alignment)) if alignment else None,
+    )
+
+
+def _showing(folder: Path) -> Callable[[str | None, Originals], tuple[Any, Originals]]:
+    def show(path: str | None, originals: Originals) -> tuple[Any, Originals]:
+        """Return a picture to show of a file that browsers cannot draw, and note what it stands for."""
+        dropped = Path(path or "")
+        shown = preview(dropped) if dropped.suffix.lower() in TIFF_SUFFIXES else None
+        if shown is None:
+            return gradio.skip(), originals
+        picture = folder / f"{dropped.stem}.{secrets.token_hex(4)}.png"
+        Image.fromarray(shown).save(picture)
+        return str(picture), originals | {picture.name: str(dropped)}
+
+    return show
 
 
 def _fusing(device: str, folder: Path) -> Callable[..., tuple[Any, ...]]:
@@ -93,25 +149,38 @@ def _fusing(device: str, folder: Path) -> Callable[..., tuple[Any, ...]]:
     def loaded(network: str) -> Fuser:
         return load_model(network, device=device)
 
-    def run(visible: str | None, infrared: str | None, network: str, beside: str) -> tuple[Any, ...]:
-        """Return what the page shows of a fused pair."""
+    def run(
+        visible: str | None, infrared: str | None, originals: Originals, network: str, beside: str, *options: Any
+    ) -> tuple[Any, ...]:
+        """Return what the page shows of a fused pair, or why there is none."""
+        *rules, color = options
         if not (visible and infrared):
-            raise gradio.Error("Drop a visible and an infrared image first.", print_exception=False)
+            return _nothing("Drop a visible and an infrared image first.")
+        bright, warm = (Path(originals.get(Path(each).name, each)) for each in (visible, infrared))
         try:
-            fused = fuse_files(Path(visible), Path(infrared), loaded(network))
+            fused = fuse_files(bright, warm, loaded(network), _rules(*rules), color)
         except UserError as error:
-            said = str(error)
-            for uploaded in map(Path, (visible, infrared)):  # copies in a folder that nobody knows
-                said = said.replace(str(uploaded), uploaded.name)
-            said = html.escape(said).replace("\n", "<br>")
-            raise gradio.Error(said, duration=None, print_exception=False) from error
-        path = Path(tempfile.mkdtemp(dir=folder)) / f"{Path(visible).stem}_fused.png"
+            return _nothing(_said(error, bright, warm))
+        path = Path(tempfile.mkdtemp(dir=folder)) / f"{bright.stem}_fused.png"
         Image.fromarray(fused.fused).save(path)
         remarks = "\n\n".join(map(html.escape, fused.remarks))
         button = gradio.DownloadButton(value=str(path), interactive=True)
         return fused, compare(fused, beside), remarks, [list(row) for row in fused.rows], button
 
     return run
+
+
+def _nothing(why: str) -> tuple[Any, ...]:
+    """Return a page without a fused image: an old one would seem to be of the new pair."""
+    said = html.escape(why).replace("\n", "<br>")
+    return None, None, f"**Not fused.** {said}", [], gradio.DownloadButton(value=None, interactive=False)
+
+
+def _said(error: UserError, *files: Path) -> str:
+    text = str(error)
+    for uploaded in files:  # copies in a folder that nobody knows
+        text = text.replace(str(uploaded), uploaded.name)
+    return f"{text}\nThe command's options are here under Options." if "--" in text else text
 
 
 def compare(last: Fused | None, beside: str) -> tuple[Any, Any] | None:

@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from ssvif.frames.engine import fuse_batch, to_levels
 from ssvif.frames.fuser import Fuser
 from ssvif.metrics.collection import METRICS, STANDARD_SET, evaluate
+from ssvif.ops.errors import UserError
 from ssvif.ops.images import read_raw
+from ssvif.ops.ranges import range_of, to_8_bits
 from ssvif.ops.raw_pairs import Rules, make_pair
 
 Image = NDArray[np.uint8]
 MOST_MEASURED_PX = 4_000_000  # metrics of larger images take longer than anybody waits
+DEFAULT = Rules()
 Row = tuple[str, float]
 
 
@@ -40,15 +43,22 @@ class Fused:
     remarks: tuple[str, ...]
 
 
-def fuse_files(visible: Path, infrared: Path, fuser: Fuser) -> Fused:
-    """Fuse two files as `ssvif fuse` does with its default options, and measure the result.
+def fuse_files(visible: Path, infrared: Path, fuser: Fuser, rules: Rules = DEFAULT, color: str = "") -> Fused:
+    """Fuse two files as `ssvif fuse` does, and measure the result.
+
+    Args:
+        visible: an image's file.
+        infrared: an image's file.
+        fuser: computes.
+        rules: how the two become a pair.
+        color: as of `ssvif.frames.engine.fuse_batch`.
 
     Raises:
-        UserError: a file cannot be read, or the pair cannot be fused.
+        UserError: a file cannot be read, or the pair cannot be fused so.
     """
-    pair = make_pair(visible.stem, read_raw(visible), read_raw(infrared), Rules())
+    pair = make_pair(visible.stem, read_raw(visible), read_raw(infrared), rules)
     start = time.perf_counter()
-    (fused,) = fuse_batch(fuser, [pair])
+    (fused,) = fuse_batch(fuser, [pair], color=color)
     elapsed_s = time.perf_counter() - start
     height, width = pair.size
     bright, warm = map(to_levels, pair.crop(slice(height), slice(width)))
@@ -58,6 +68,15 @@ def fuse_files(visible: Path, infrared: Path, fuser: Fuser) -> Fused:
     if not rows:
         notes.append(f"Images of more than {MOST_MEASURED_PX / 1e6:g} megapixels are not measured here")
     return Fused(bright, warm, fused, rows, (done, *notes))
+
+
+def preview(path: Path) -> Image | None:
+    """Return an image of any depth as 8 bits, or None for a file that cannot be read: fusing it will say why."""
+    try:
+        pixels = read_raw(path).pixels
+    except UserError:
+        return None
+    return to_8_bits(pixels, range_of(pixels, "auto"))
 
 
 def measure(visible: Image, infrared: Image, fused: Image) -> list[Row]:
