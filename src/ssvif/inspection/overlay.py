@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from ssvif.inspection.structure import Grey, resample, shrink
 from ssvif.ops.alignment import Alignment, Matrix, resizing
@@ -18,11 +19,13 @@ EDGE_SHARE = 0.07  # of the pixels, the strongest, are drawn as edges
 EDGE_COLOR = (255, 64, 48)
 BEYOND = (32, 48, 80)  # where the infrared camera sees nothing
 GAP_PX = 8
+CAPTION_PX, FONT_PX = 24, 14
+CAPTIONS = ("infrared resized; red: edges of visible", "infrared aligned")
 LONGEST_PX = 640
 
 
 def write_overlay(path: Path, visible: Sequence[Grey], infrared: Sequence[Grey], alignment: Alignment) -> None:
-    """Write a PNG: a row for each of up to three pairs, plainly resized on the left, aligned on the right.
+    """Write a PNG: a row for each of up to three pairs, plainly resized on the left, aligned on the right; captioned.
 
     Args:
         path: the PNG.
@@ -37,8 +40,19 @@ def write_overlay(path: Path, visible: Sequence[Grey], infrared: Sequence[Grey],
         both = [_draw(edges, infrared[place], alignment, matrix) for matrix in (plain, alignment.array)]
         gap = np.full((len(edges), GAP_PX, 3), 255, np.uint8)
         rows += [np.concatenate([both[0], gap, both[1]], axis=1)]
-    between = np.full((GAP_PX, rows[0].shape[1], 3), 255, np.uint8)
-    write_png(path, np.concatenate([part for row in rows for part in (row, between)][:-1]))
+    width = rows[0].shape[1]
+    between = np.full((GAP_PX, width, 3), 255, np.uint8)
+    below = [part for row in rows for part in (row, between)][:-1]
+    write_png(path, np.concatenate([_captions(width, CAPTIONS), *below]))
+
+
+def _captions(width: int, texts: tuple[str, str]) -> NDArray[np.uint8]:
+    """Return a strip (CAPTION_PX,width,3) with a text over either half."""
+    strip = Image.new("RGB", (width, CAPTION_PX), "white")
+    draw, font = ImageDraw.Draw(strip), ImageFont.load_default(FONT_PX)
+    for start, text in zip((0, (width + GAP_PX) // 2), texts, strict=True):
+        draw.text((start + 4, CAPTION_PX // 2), text, "black", font, anchor="lm")
+    return np.asarray(strip)
 
 
 def _edges_of(image: Grey) -> NDArray[np.bool_]:
