@@ -17,7 +17,6 @@ from ssvif.downstream.options import DetectionOptions, SegmentationOptions
         (SegmentationOptions, {"learning_rate": 0.0}, "learning_rate"),
         (SegmentationOptions, {"frozen_epochs": -1}, "frozen_epochs"),
         (SegmentationOptions, {"crop": 31}, "crop"),
-        (SegmentationOptions, {"class_balance": 1.5}, "class_balance"),
         (DetectionOptions, {"model": "yolo11n.pt"}, "model"),
         (DetectionOptions, {"weights": "a.safetensors"}, "weights"),
         (DetectionOptions, {"batch_size": 0}, "batch_size"),

@@ -62,15 +62,6 @@ def test_image_and_label_stay_together_under_augmentation(make_dataset: Make) ->
         assert torch.equal(car, red & (item["label"] != IGNORE))
 
 
-def test_pixels_are_counted_by_class_whatever_the_crop(make_dataset: Make) -> None:
-    made = make_dataset({"train": 3}, (96, 96))
-    dataset, cropped = open_train(made), open_train(made, augment=True, crop=64)
-    labels = torch.stack([dataset[index]["label"] for index in range(3)])
-    expected = [int((labels == index).sum()) for index in range(len(dataset.class_counts()))]
-    assert dataset.class_counts().tolist() == cropped.class_counts().tolist() == expected
-    assert sum(expected) == int((labels != 255).sum())
-
-
 def test_an_image_smaller_than_the_crop_is_padded(make_dataset: Make) -> None:
     item = open_train(make_dataset({"train": 1}, (40, 40)), augment=True, crop=64)[0]
     assert item["image"].shape == (3, 64, 64)

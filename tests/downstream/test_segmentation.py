@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from made_dataset import DESCRIPTOR, Make
 from PIL import Image
 from safetensors import safe_open
@@ -17,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from ssvif.data.pairs import PairsFile
 from ssvif.downstream.initial_weights import load_initial_weights
 from ssvif.downstream.options import SegmentationOptions
-from ssvif.downstream.segmentation import class_weights, cross_entropy_sum, fine_tune, learning_rate_at, score_rows
+from ssvif.downstream.segmentation import cross_entropy_sum, fine_tune, learning_rate_at, score_rows
 from ssvif.models.segmentation import Segmenter
 from ssvif.ops.errors import UserError
 from ssvif.ops.files import read_csv, read_label
@@ -172,20 +170,9 @@ def test_the_rate_falls_along_a_cosine_and_changes_at_unfreezing() -> None:
 
 def test_ignored_pixels_are_not_in_the_loss() -> None:
     logits = torch.tensor([[[[2.0, 5.0]], [[0.0, -5.0]]]])  # one image of one row, two classes
-    for weight in (1.0, 3.0):
-        total, count = cross_entropy_sum(logits, torch.tensor([[[0, 255]]]), torch.tensor([weight, 7.0]))
-        assert count.item() == weight
-        assert total.item() == pytest.approx(weight * np.log(1 + np.exp(-2.0)))
-
-
-@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=12).filter(any), st.floats(0, 1))
-def test_class_weights_keep_the_sum_over_all_pixels(counts: list[int], balance: float) -> None:
-    weights = class_weights(torch.tensor(counts), balance).double()
-    pixels = torch.tensor(counts).clamp(min=1).double()
-    assert (weights * pixels).sum().item() == pytest.approx(pixels.sum().item(), rel=1e-5)
-    assert class_weights(torch.tensor(counts), 0.0).tolist() == [1.0] * len(counts)
-    shares = class_weights(torch.tensor(counts), 1.0).double() * pixels
-    torch.testing.assert_close(shares, shares.mean().expand_as(shares), rtol=1e-5, atol=0)
+    total, count = cross_entropy_sum(logits, torch.tensor([[[0, 255]]]))
+    assert int(count) == 1
+    assert total.item() == pytest.approx(np.log(1 + np.exp(-2.0)))
 
 
 def test_scores_of_a_perfect_prediction() -> None:

@@ -140,29 +140,19 @@ class FusedImages(Dataset[dict[str, torch.Tensor]]):
         height, width = self.image_sizes[index]
         return _round_up(height), _round_up(width)
 
-    def class_counts(self) -> torch.Tensor:
-        """Return how many pixels of all images each class has, (K,) int64."""
-        counts = np.zeros(IGNORE + 1, np.int64)
-        for name in self.names:
-            counts += np.bincount(self._label(name).ravel(), minlength=IGNORE + 1)
-        return torch.from_numpy(counts[: len(self._classes.ids)])
-
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         """Return the item at `index`."""
         image = read_image(self._paths[index])
         image = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
-        image, indices = self._fit(image, self._label(self.names[index]), index)
+        label = self._pairs.label(self._split, self.names[index])
+        if label is None:
+            raise ValueError(f"{self.names[index]} has no label")
+        image, indices = self._fit(image, self._classes.to_indices(label), index)
         return {
             "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255,
             "label": torch.from_numpy(np.ascontiguousarray(indices)),
             "index": torch.tensor(index),
         }
-
-    def _label(self, name: str) -> NDArray[np.int64]:
-        label = self._pairs.label(self._split, name)
-        if label is None:
-            raise ValueError(f"{name} has no label")
-        return self._classes.to_indices(label)
 
     def _fit(
         self, image: NDArray[np.uint8], label: NDArray[np.int64], index: int

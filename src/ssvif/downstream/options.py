@@ -23,8 +23,6 @@ class SegmentationOptions:
         unfrozen_learning_rate: after unfreezing (assumed); from the start when `frozen_epochs` is 0.
         patience: epochs without a better validation loss before stopping.
         crop: side of the random training crop in pixels; 0 takes whole images.
-        class_balance: how far the loss weighs classes instead of pixels: by their count to the power of minus this.
-            0, the paper's, weighs every pixel alike, 1 every class. Ours, for trainings too short to find what is rare.
         seed: of initial weights, order, crops and flips.
 
     Raises:
@@ -40,7 +38,6 @@ class SegmentationOptions:
     unfrozen_learning_rate: float = 1e-5
     patience: int = 10
     crop: int = 0
-    class_balance: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -55,7 +52,6 @@ class SegmentationOptions:
             _require(getattr(self, name) > 0, f"{name} must be above 0, got {getattr(self, name)}")
         for name in ("frozen_epochs", "seed"):
             _require(getattr(self, name) >= 0, f"{name} must not be negative, got {getattr(self, name)}")
-        _require(0 <= self.class_balance <= 1, f"class_balance must be from 0 to 1, got {self.class_balance}")
         _require(self.crop == 0 or self.crop >= 32, f"crop must be 0 or at least 32 pixels, got {self.crop}")
 
 

@@ -34,7 +34,6 @@ from ssvif.ops.seeds import generator, make_deterministic, seed_torch
 
 IOU_COLUMNS = ("dataset", "run", "metric", "class", "value", "initial_weights")
 HISTORY_COLUMNS = ("epoch", "backbone", "learning_rate", "train_loss", "validation_loss")
-NOTHING = 1e-9  # less than any pixel weighs
 OWNED = ("iou.csv", "predictions", "model.safetensors", "history.csv", "record.json")
 log = logging.getLogger("ssvif")
 
@@ -136,35 +135,15 @@ def learning_rate_at(epoch: int, options: SegmentationOptions) -> float:
     return height * (1 + math.cos(math.pi * epoch / options.epochs)) / 2
 
 
-def cross_entropy_sum(
-    logits: torch.Tensor, label: torch.Tensor, weights: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the weighted sum of the pixels' cross-entropy, and the sum of their weights.
+def cross_entropy_sum(logits: torch.Tensor, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the summed cross-entropy of logits (B,K,H,W) against indices (B,H,W), and the pixels that count.
 
-    Args:
-        logits: (B,K,H,W).
-        label: (B,H,W) indices; pixels of value 255 do not count.
-        weights: (K,), of the classes.
+    Pixels of value 255 do not count.
     """
     # as a list of pixels: torch has no deterministic GPU kernel for the loss of whole maps
-    pixels, classes = logits.permute(0, 2, 3, 1).flatten(0, 2), label.flatten()
-    total = functional.cross_entropy(pixels, classes, weights, ignore_index=IGNORE, reduction="sum")
-    return total, weights[classes[classes != IGNORE]].sum()
-
-
-def class_weights(counts: torch.Tensor, balance: float) -> torch.Tensor:
-    """Return the classes' weights in the loss, wₖ ∝ nₖ^(−balance), scaled so that Σ wₖ nₖ = Σ nₖ (ours).
-
-    Args:
-        counts: (K,) int64, pixels of each class; one without any counts as if it had one.
-        balance: 0 weighs every pixel alike, 1 every class.
-
-    Returns:
-        (K,) float32.
-    """
-    pixels = counts.clamp(min=1).double()
-    weights = pixels**-balance
-    return (weights * pixels.sum() / (weights * pixels).sum()).float()
+    pixels = logits.permute(0, 2, 3, 1).flatten(0, 2)
+    total = functional.cross_entropy(pixels, label.flatten(), ignore_index=IGNORE, reduction="sum")
+    return total, (label != IGNORE).sum()
 
 
 @dataclass
@@ -189,14 +168,12 @@ class _Judge:
         if options.weights:
             load_initial_weights(self._model, Path(options.weights))
         self._model.to(device)
-        self._weights = torch.ones(len(descriptor.classes), device=device)
 
     def fit(self, train: FusedImages, validation: FusedImages) -> tuple[list[dict[str, Any]], int]:
         """Train with early stopping, keep the best weights; return the history and the best epoch."""
         options, model = self._options, self._model
         if not validation.names:
             log.info("no labelled validation pairs: the training loss decides which epoch is kept")
-        self._weights = class_weights(train.class_counts(), options.class_balance).to(self._device)
         optimizer = torch.optim.AdamW(model.parameters(), lr=options.learning_rate)
         best, history = _Best(), []
         for epoch in track(range(options.epochs), "segmentation, epoch"):
@@ -234,24 +211,24 @@ class _Judge:
         seed_torch(seed, "segmentation dropout", epoch)
         dataset.set_epoch(epoch)
         self._model.train()
-        total, pixels = 0.0, 0.0
+        total, pixels = 0.0, 0
         for batch in self._batches(dataset, generator(seed, "segmentation order", epoch)):
             loss_sum, count = self._loss(batch)
             optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss_sum / count.clamp(min=NOTHING))
+            torch.autograd.backward(loss_sum / count.clamp(min=1))
             optimizer.step()
-            total, pixels = total + loss_sum.item(), pixels + count.item()
-        return total / max(pixels, NOTHING)
+            total, pixels = total + loss_sum.item(), pixels + int(count)
+        return total / max(pixels, 1)
 
     @torch.no_grad()
     def _mean_loss(self, dataset: FusedImages) -> float:
         self._model.eval()
         sums = [self._loss(batch) for batch in self._batches(dataset)]
-        return sum(total.item() for total, _ in sums) / max(sum(count.item() for _, count in sums), NOTHING)
+        return sum(total.item() for total, _ in sums) / max(sum(int(count) for _, count in sums), 1)
 
     def _loss(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         logits = self._model(batch["image"].to(self._device))
-        return cross_entropy_sum(logits, batch["label"].to(self._device), self._weights)
+        return cross_entropy_sum(logits, batch["label"].to(self._device))
 
     def _batches(self, dataset: FusedImages, shuffle: torch.Generator | None = None) -> Iterable[Any]:
         sizes = [dataset.item_size(index) for index in range(len(dataset))]
