@@ -106,6 +106,24 @@ def test_segmentation_is_in_percent_and_says_how_it_started(results, tmp_path):
     assert "bike: absent from the test labels." in table.notes
 
 
+def test_a_judge_that_saw_nothing_is_told(results, tmp_path):
+    """Its scores are equal for all runs, whatever their images are."""
+
+    def notes():
+        return [note for note in read_table(make_tables(results, tmp_path, RUNS)[1], "Toy").notes if "found" in note]
+
+    def judged(run, score):
+        row = ("toy", run, "miou_without_background", "", score, "scratch")
+        write(results / f"toy/{run}/segmentation/iou.csv", IOU, [row])
+
+    judged("average", 0.0)
+    judged("ours", 0.2)
+    says = "SegFormer found nothing but background in {} images: after so short a training, or with so few labels, it "
+    assert notes() == [says.format("average's") + "judges no fusion."]
+    judged("ours", 0.0)
+    assert notes() == [says.format("any run's") + "judges no fusion."]
+
+
 def test_different_initial_weights_are_told_apart(results, tmp_path):
     write_iou(results, "ours", 0.7, weights="segmif.safetensors")
     table = read_table(make_tables(results, tmp_path, RUNS)[1], "Toy")

@@ -173,6 +173,7 @@ def _detection_caption(title: str, own: Sequence[Mapping[str, str]]) -> str:
     return f"Detection on {title}: AP@0.5 in percent of a YOLO detector trained {_training(own)}."
 
 
+BLIND = {"miou_without_background": "SegFormer found nothing but background", "map50": "YOLO found nothing"}
 TITLES = {"fusion_metrics": "Fusion quality", "segmentation": "Segmentation", "detection": "Detection"}
 CAPTIONS: dict[str, Callable[[str, Sequence[Mapping[str, str]]], str]] = {
     "fusion_metrics": _fusion_caption,
@@ -188,7 +189,7 @@ def _training(own: Sequence[Mapping[str, str]]) -> str:
 
 
 def _notes(kind: str, rows: Sequence[Mapping[str, str]]) -> list[str]:
-    return [*_remarks(rows), *_differences(kind, rows)]
+    return [*_remarks(rows), *_differences(kind, rows), *_blind(rows)]
 
 
 def _remarks(own: Sequence[Mapping[str, str]]) -> Iterable[str]:
@@ -213,3 +214,13 @@ def _differences(kind: str, own: Sequence[Mapping[str, str]]) -> Iterable[str]:
     if len(set(found.values())) > 1:
         listed = "; ".join(f"{label}: {fact}" for label, fact in found.items())
         yield f"The runs differ in {facts.replace('_', ' ')}: {listed}."
+
+
+def _blind(own: Sequence[Mapping[str, str]]) -> Iterable[str]:
+    """Say of which runs a judge saw nothing: its scores then compare trainings that have not begun, not images."""
+    everyone = list(dict.fromkeys(row["label"] for row in own))
+    for metric, judge in BLIND.items():
+        found = [row["label"] for row in own if row["metric"] == metric and row["mean"] and float(row["mean"]) == 0]
+        if found:
+            whose = "any run's" if found == everyone else f"{listed(found)}'s"
+            yield f"{judge} in {whose} images: after so short a training, or with so few labels, it judges no fusion."
