@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from ssvif.report.figures.grid import Cell, Strip, draw_grid
+from ssvif.report.figures.grid import Panel, Strip, draw_grid
 from ssvif.report.figures.insets import Window
 
 HERE = Path(__file__).parent
@@ -64,7 +64,7 @@ def _draw_pairs(visible: Path, infrared: Path, folder: Path) -> None:
     _ssvif("fuse", visible, infrared, "-o", folder / "fused")
     sides = {"Visible": visible, "Infrared": infrared, "Fused": folder / "fused"}
     strips = [
-        Strip("", [Cell(title, _read(side / f"{name}.png")) for title, side in sides.items()], [window])
+        Strip("", [Panel(title, _read(side / f"{name}.png")) for title, side in sides.items()], [window])
         for name, window in SHOWN.items()
     ]
     drawn = draw_grid(strips, folder, "pairs")[0]

@@ -87,8 +87,8 @@ def test_names_of_boxes_hide_no_box_and_no_name():
 
 def test_long_strips_are_broken_evenly():
     def lines(count):
-        cell = grid.Cell("", np.zeros((20, 20), np.uint8))
-        return [len(line.cells) for line in grid._to_lines([grid.Strip("", [cell] * count)])]
+        panel = grid.Panel("", np.zeros((20, 20), np.uint8))
+        return [len(line.panels) for line in grid._to_lines([grid.Strip("", [panel] * count)])]
 
     assert [lines(count) for count in (3, 7, 8, 13)] == [[3], [7], [4, 4], [7, 6]]
 
@@ -119,11 +119,11 @@ def test_extremes_are_ordered_from_worst_to_best(album, results):
     assert [name for name, _ in extremes._order(album, values, "vif")] == ["001", "003", "002"]
     assert [name for name, _ in extremes._order(album, values, "delta_e76")] == ["002", "001", "003"]
     ordered = [("001", 0.1), ("002", 0.2), ("003", 0.3), ("004 #4", 0.4)]
-    cells = extremes._strip(album, RunLabel("ours"), ordered, "vif", 2).cells
-    assert [cell.title for cell in cells] == ["Worst VIF", "2nd worst VIF", "2nd best VIF", "Best VIF"]
-    assert [cell.caption for cell in cells] == ["001: 0.100", "002: 0.200", "003: 0.300", "004 #4: 0.400"]
-    few = extremes._strip(album, RunLabel("ours"), ordered[:3], "own", 2).cells
-    assert [cell.picture for cell in few] == [None] * 4
+    panels = extremes._strip(album, RunLabel("ours"), ordered, "vif", 2).panels
+    assert [panel.title for panel in panels] == ["Worst VIF", "2nd worst VIF", "2nd best VIF", "Best VIF"]
+    assert [panel.caption for panel in panels] == ["001: 0.100", "002: 0.200", "003: 0.300", "004 #4: 0.400"]
+    few = extremes._strip(album, RunLabel("ours"), ordered[:3], "own", 2).panels
+    assert [panel.picture for panel in few] == [None] * 4
     assert few[0].title == "Lowest own"
 
 

@@ -21,7 +21,7 @@ COLUMNS = ("dataset", "run", "label", "quantity", "mean", "low", "high", "steps"
 
 
 @dataclass(frozen=True)
-class Mean:
+class GradientMean:
     """A mean over the measured steps of the second stage, with its 95 % interval.
 
     Attributes:
@@ -56,12 +56,12 @@ def _signed(value: float) -> str:
     return f"{value:+.3g}".replace("-", MINUS)
 
 
-def mean_of(label: str, quantity: str, values: Sequence[float]) -> Mean:
+def mean_of(label: str, quantity: str, values: Sequence[float]) -> GradientMean:
     """Return the mean of at least one value with its interval."""
-    return Mean(label, quantity, fmean(values), *student_interval(values), len(values))
+    return GradientMean(label, quantity, fmean(values), *student_interval(values), len(values))
 
 
-def summarize_gradients(folder: Path, labels: Sequence[RunLabel]) -> list[Mean]:
+def summarize_gradients(folder: Path, labels: Sequence[RunLabel]) -> list[GradientMean]:
     """Return the means of every run in a dataset's results that measured its gradients.
 
     Raises:
@@ -91,7 +91,7 @@ def write_gradient_table(results: Path, output: Path, dataset: str, labels: Sequ
     return path
 
 
-def read_gradient_table(path: Path) -> list[Mean]:
+def read_gradient_table(path: Path) -> list[GradientMean]:
     """Read a file of `write_gradient_table`; nothing where there is none.
 
     Raises:
@@ -99,7 +99,7 @@ def read_gradient_table(path: Path) -> list[Mean]:
     """
     rows = read_rows(path, COLUMNS) if path.is_file() else []
     return [
-        Mean(
+        GradientMean(
             label=row["label"],
             quantity=row["quantity"],
             mean=to_number(row["mean"], path),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ssvif.ops.errors import UserError
 from ssvif.report.figures.album import Album
-from ssvif.report.figures.grid import Cell, Strip, draw_grid
+from ssvif.report.figures.grid import Panel, Strip, draw_grid
 from ssvif.report.figures.values import metrics_in, read_values, show_value
 from ssvif.report.layout import measure_of
 from ssvif.report.runs import RunLabel
@@ -42,7 +42,7 @@ def draw_extremes(album: Album, folder: Path, metric: str = "vif") -> list[Path]
     ordered = {run.name: _order(album, values[run.name].get(metric, {}), metric) for run in album.runs}
     each = min(MOST, max(map(len, ordered.values()), default=0) // 2)
     strips = [_strip(album, run, ordered[run.name], metric, each) for run in album.runs]
-    strips = [strip for strip in strips if any(cell.picture is not None for cell in strip.cells)]
+    strips = [strip for strip in strips if any(panel.picture is not None for panel in strip.panels)]
     if not strips:
         log.info("%s: no run has images with %s, so the extremes are left out", album.name, metric)
         return []
@@ -64,14 +64,16 @@ def _strip(album: Album, run: RunLabel, ordered: Sequence[tuple[str, float]], me
     measure = measure_of(metric).heading
     places = [(f"{RANKS[rank]}{first} {measure}", rank) for rank in range(each)]
     places += [(f"{RANKS[rank]}{last} {measure}", len(ordered) - 1 - rank) for rank in reversed(range(each))]
-    cells = []
+    panels = []
     for title, place in places:
         if len(ordered) < 2 * each:  # fewer images than other runs
-            cells.append(Cell(_upper(title), None))
+            panels.append(Panel(_upper(title), None))
             continue
         name, value = ordered[place]
-        cells.append(Cell(_upper(title), album.fused(run, rows[name]), caption=f"{name}: {show_value(metric, value)}"))
-    return Strip(run.title, cells)
+        panels.append(
+            Panel(_upper(title), album.fused(run, rows[name]), caption=f"{name}: {show_value(metric, value)}")
+        )
+    return Strip(run.title, panels)
 
 
 def _upper(text: str) -> str:

@@ -44,7 +44,7 @@ OUTLINE = [patheffects.withStroke(linewidth=1.7, foreground="black", alpha=0.65)
 
 
 @dataclass(frozen=True)
-class Cell:
+class Panel:
     """A picture of a figure.
 
     Attributes:
@@ -68,18 +68,18 @@ class Strip:
 
     Attributes:
         name: written beside them.
-        cells: from left to right, all of one size.
+        panels: from left to right, all of one size.
         windows: to magnify in each of them.
     """
 
     name: str
-    cells: Sequence[Cell]
+    panels: Sequence[Panel]
     windows: Sequence[Window] = ()
 
     @property
     def aspect(self) -> float:
         """Height over width of its first picture."""
-        shapes = [cell.picture.shape for cell in self.cells if cell.picture is not None]
+        shapes = [panel.picture.shape for panel in self.panels if panel.picture is not None]
         return shapes[0][0] / shapes[0][1] if shapes else 0.75
 
 
@@ -89,13 +89,13 @@ class _Line:
 
     Attributes:
         strip: what it is a part of.
-        cells: its pictures.
+        panels: its pictures.
         titled: whether titles stand above it.
         lines: how many lines its strip takes; 0 if it is not the strip's first one.
     """
 
     strip: Strip
-    cells: Sequence[Cell]
+    panels: Sequence[Panel]
     titled: bool
     lines: int
 
@@ -112,7 +112,7 @@ class _Sheet:
 
     def height_in(self, line: _Line) -> float:
         """Return what a line takes with its texts and the gap below it."""
-        captioned = any(cell.caption for cell in line.cells)
+        captioned = any(panel.caption for panel in line.panels)
         texts_in = self.titles_in * line.titled + self.captions_in * captioned
         return texts_in + self.width_in * line.strip.aspect + GAP_IN
 
@@ -130,7 +130,7 @@ def draw_grid(
     Titles stand above the first strip, or above every line where a strip takes several.
 
     Args:
-        strips: at least one, each with as many cells.
+        strips: at least one, each with as many panels.
         folder: where to write.
         name: the files' name without suffix.
         legend: names to colors, written below.
@@ -140,7 +140,7 @@ def draw_grid(
         the two files.
     """
     lines = _to_lines(strips)
-    longest = max(len(line.cells) for line in lines)
+    longest = max(len(line.panels) for line in lines)
     legend_in = LINE_IN * (_legend_lines(legend) + 1.2) if legend else 0.0
     sheet = _plan(lines, longest, legend_in, name_lines)
     heights_in = [sheet.height_in(line) for line in lines]
@@ -156,11 +156,11 @@ def draw_grid(
 def _to_lines(strips: Sequence[Strip]) -> list[_Line]:
     lines = []
     for number, strip in enumerate(strips):
-        count = math.ceil(len(strip.cells) / MOST_COLUMNS)
-        step = math.ceil(len(strip.cells) / count)  # 8 pictures as 4 and 4, not as 7 and 1
-        for start in range(0, len(strip.cells), step):
+        count = math.ceil(len(strip.panels) / MOST_COLUMNS)
+        step = math.ceil(len(strip.panels) / count)  # 8 pictures as 4 and 4, not as 7 and 1
+        for start in range(0, len(strip.panels), step):
             titled = number == 0 or count > 1
-            lines.append(_Line(strip, strip.cells[start : start + step], titled, 0 if start else count))
+            lines.append(_Line(strip, strip.panels[start : start + step], titled, 0 if start else count))
     return lines
 
 
@@ -172,7 +172,7 @@ def _plan(lines: Sequence[_Line], longest: int, legend_in: float, name_lines: in
         empty = _Sheet(0.0, titles * TITLE_IN + 0.03, LINE_IN, name_lines, names_in)
         rest_in = PAGE_IN - legend_in - sum(empty.height_in(line) for line in lines)
         sheet = replace(empty, width_in=min(width_in, rest_in / sum(line.strip.aspect for line in lines)))
-        if all(_fits(cell.title, sheet.width_in) for line in lines if line.titled for cell in line.cells):
+        if all(_fits(panel.title, sheet.width_in) for line in lines if line.titled for panel in line.panels):
             break
     return sheet
 
@@ -195,32 +195,32 @@ def _draw_line(figure: Figure, line: _Line, top_in: float, sheet: _Sheet) -> Non
             figure, 0.45 * sheet.names_in, top_in + high_in / 2, name,
             rotation=90, ha="center", va="center", fontsize=size, color=FAINT,
         )  # fmt: skip
-    for number, cell in enumerate(line.cells):
+    for number, panel in enumerate(line.panels):
         left_in = sheet.names_in + number * (sheet.width_in + GAP_IN)
         middle_in = left_in + sheet.width_in / 2
         if line.titled:
-            title, size = fit_text(cell.title, sheet.width_in)
+            title, size = fit_text(panel.title, sheet.width_in)
             write_text(figure, middle_in, top_in - 0.035, title, ha="center", va="baseline", fontsize=size)
         axes = add_axes(figure, left_in, top_in, sheet.width_in, height_in)
-        _draw_cell(axes, cell, line.strip.windows, sheet.width_in)
-        caption, size = fit_text(cell.caption, sheet.width_in, SIZE_PT - 0.5, lines=1)
+        _draw_panel(axes, panel, line.strip.windows, sheet.width_in)
+        caption, size = fit_text(panel.caption, sheet.width_in, SIZE_PT - 0.5, lines=1)
         write_text(figure, middle_in, top_in + height_in + 0.012, caption, ha="center", fontsize=size)
 
 
-def _draw_cell(axes: Axes, cell: Cell, windows: Sequence[Window], width_in: float) -> None:
+def _draw_panel(axes: Axes, panel: Panel, windows: Sequence[Window], width_in: float) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
-        spine.set_visible(cell.picture is None)
+        spine.set_visible(panel.picture is None)
         spine.set(color=GRID, linewidth=0.6)
-    if cell.picture is None:
+    if panel.picture is None:
         axes.text(0.5, 0.5, "none", ha="center", va="center", color=FAINT, transform=axes.transAxes)
         return
-    height, width = cell.picture.shape[:2]
-    _show(axes, cell.picture, (0, 0, width, height))
-    _draw_insets(axes, cell.picture, windows)
+    height, width = panel.picture.shape[:2]
+    _show(axes, panel.picture, (0, 0, width, height))
+    _draw_insets(axes, panel.picture, windows)
     axes.set(xlim=(0, width), ylim=(height, 0))
-    _draw_boxes(axes, cell, width_in)
+    _draw_boxes(axes, panel, width_in)
 
 
 def _show(axes: Axes, picture: NDArray[np.uint8], place: tuple[float, float, float, float], order: float = 1) -> None:
@@ -245,21 +245,21 @@ def _frame(axes: Axes, corner: tuple[float, float], wide: float, tall: float, co
     )
 
 
-def _draw_boxes(axes: Axes, cell: Cell, width_in: float) -> None:
-    if cell.picture is None:
+def _draw_boxes(axes: Axes, panel: Panel, width_in: float) -> None:
+    if panel.picture is None:
         return
-    height, width = cell.picture.shape[:2]
+    height, width = panel.picture.shape[:2]
     px_per_in = width / width_in
     names: list[NamedBox] = []
-    for number, box in enumerate(cell.boxes):
-        color = cell.colors.get(box.name, "white")
+    for number, box in enumerate(panel.boxes):
+        color = panel.colors.get(box.name, "white")
         patch = Rectangle(
             (box.left, box.top), box.right - box.left, box.bottom - box.top,
             fill=False, edgecolor=color, linewidth=0.8, zorder=4, path_effects=OUTLINE,
         )  # fmt: skip
         axes.add_patch(patch)
         wide = (text_width_in(box.name, SMALLEST_PT) + 0.03) * px_per_in
-        others = [each for place, each in enumerate(cell.boxes) if place != number]
+        others = [each for place, each in enumerate(panel.boxes) if place != number]
         place = _free_place(box, (wide, 0.08 * px_per_in), [*names, *others], (width, height))
         if place:  # otherwise the box's color alone says what is in it
             names.append(place)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ssvif.data.layouts import Descriptor
 from ssvif.report.figures.album import Album
-from ssvif.report.figures.grid import Cell, Strip, draw_grid
+from ssvif.report.figures.grid import Panel, Strip, draw_grid
 from ssvif.report.figures.insets import Window, choose_windows, disagreement
 from ssvif.report.overlays import NamedBox, box_legend, class_legend, class_palette
 
@@ -27,7 +27,7 @@ def draw_fusion(album: Album, folder: Path) -> list[Path]:
         the files; none where no run has a fused image of the pairs.
     """
     strips = [_fusion_strip(album, row) for row in album.pairs()]
-    strips = [strip for strip in strips if any(cell.picture is not None for cell in strip.cells[2:])]
+    strips = [strip for strip in strips if any(panel.picture is not None for panel in strip.panels[2:])]
     if not strips:
         log.info("%s: no run has fused test images, so that figure is left out", album.name)
         return []
@@ -37,9 +37,9 @@ def draw_fusion(album: Album, folder: Path) -> list[Path]:
 def _fusion_strip(album: Album, row: dict[str, str]) -> Strip:
     sources = [album.visible(row), album.infrared(row)]
     fused = [album.fused(run, row) for run in album.runs]
-    cells = [Cell("Visible", sources[0]), Cell("Infrared", sources[1])]
-    cells += [Cell(run.title, picture) for run, picture in zip(album.runs, fused, strict=True)]
-    return Strip(row["pair_id"], cells, _windows(album, row, sources, fused))
+    panels = [Panel("Visible", sources[0]), Panel("Infrared", sources[1])]
+    panels += [Panel(run.title, picture) for run, picture in zip(album.runs, fused, strict=True)]
+    return Strip(row["pair_id"], panels, _windows(album, row, sources, fused))
 
 
 def _windows(
@@ -69,15 +69,15 @@ def draw_segmentation(album: Album, folder: Path) -> list[Path]:
         occurring |= {int(value) for each in maps if each is not None for value in np.unique(each)}
         bases = [visible, *(album.fused(run, row) for run in album.runs)]
         titles = ["Ground truth", *(run.title for run in album.runs)]
-        cells = [Cell("Visible", visible), Cell("Infrared", album.infrared(row))]
+        panels = [Panel("Visible", visible), Panel("Infrared", album.infrared(row))]
         for title, base, classes in zip(titles, bases, maps, strict=True):
             drawn = (
                 None
                 if classes is None
                 else lay_over(visible if base is None else base, classes, album.source.descriptor)
             )
-            cells.append(Cell(title, drawn))
-        strips.append(Strip(row["pair_id"], cells))
+            panels.append(Panel(title, drawn))
+        strips.append(Strip(row["pair_id"], panels))
     legend = class_legend(album.source.descriptor, occurring)
     return draw_grid(strips, folder, f"segmentation_{album.name}", legend=legend)
 
@@ -116,11 +116,11 @@ def draw_detection(album: Album, folder: Path) -> list[Path]:
     for row in album.pairs("boxes"):
         visible = album.visible(row)
         truth = album.true_boxes(row, *visible.shape[:2])
-        cells = [Cell("Visible", visible), Cell("Infrared", album.infrared(row))]
-        cells.append(Cell("Ground truth", visible if truth is not None else None, boxes=truth or [], colors=colors))
+        panels = [Panel("Visible", visible), Panel("Infrared", album.infrared(row))]
+        panels.append(Panel("Ground truth", visible if truth is not None else None, boxes=truth or [], colors=colors))
         for run in album.runs:
             detected = run.name in album.found
             found: list[NamedBox] = album.found.get(run.name, {}).get(row["pair_id"], [])
-            cells.append(Cell(run.title, album.fused(run, row) if detected else None, boxes=found, colors=colors))
-        strips.append(Strip(row["pair_id"], cells))
+            panels.append(Panel(run.title, album.fused(run, row) if detected else None, boxes=found, colors=colors))
+        strips.append(Strip(row["pair_id"], panels))
     return draw_grid(strips, folder, f"detection_{album.name}", legend=colors)

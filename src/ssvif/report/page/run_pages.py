@@ -12,7 +12,7 @@ from urllib.parse import quote
 from ssvif.ops.errors import UserError
 from ssvif.ops.progress import format_seconds
 from ssvif.report.figures.curves import Training, draw_curves
-from ssvif.report.gradients import Mean
+from ssvif.report.gradients import GradientMean
 from ssvif.report.layout import Cell, Row, Table, listed
 from ssvif.report.pseudo_labels import PseudoLabels, collect_pseudo_labels
 from ssvif.report.runs import History, RunLabel
@@ -76,7 +76,7 @@ class RunPage:
     scores: list[tuple[str, list[Score]]]
     warnings: list[str]
     curves: str
-    gradients: list[Mean]
+    gradients: list[GradientMean]
     pseudo_labels: PseudoLabels | None
     records: list[Record]
 
@@ -87,7 +87,7 @@ def describe_run(
     run: RunLabel,
     training: Training | None,
     tables: Sequence[Table],
-    gradients: Sequence[Mean],
+    gradients: Sequence[GradientMean],
     assumed: Mapping[str, str],
 ) -> RunPage:
     """Draw the run's curves, copy its pseudo labels, and return what its page says.

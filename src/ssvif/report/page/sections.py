@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ssvif.report.figures.curves import Training, draw_curves, read_trainings, tell_apart
-from ssvif.report.gradients import Mean, read_gradient_table
+from ssvif.report.gradients import GradientMean, read_gradient_table
 from ssvif.report.layout import Table, listed
 from ssvif.report.page.run_pages import RunPage, describe_run
 from ssvif.report.page.scripts import describe_pictures, describe_scores, write_script
@@ -84,7 +84,7 @@ class DatasetSection:
     missing: list[str]
     highlights: list[Highlight]
     curves: list[str]
-    gradients: list[Mean]
+    gradients: list[GradientMean]
     gallery: str
     teasers: list[Teaser]
     pictured: int
@@ -155,7 +155,7 @@ def copy_tables(tables: Path, folder: Path, dataset: str, title: str) -> list[Ta
     return found
 
 
-def _copy_gradients(path: Path, folder: Path) -> list[Mean]:
+def _copy_gradients(path: Path, folder: Path) -> list[GradientMean]:
     means = read_gradient_table(path)
     if means:
         shutil.copyfile(path, folder / "tables" / path.name)

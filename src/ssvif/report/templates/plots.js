@@ -20,7 +20,7 @@
   }
 
   const known = (values) => values.filter((value) => value !== null);
-  const show = (metric, value) => value.toFixed(metric.decimals);
+  const show = (metric, value) => value.toFixed(metric.decimals).replace("-", "−");
 
   // round numbers, about four of them, that the values lie between
   function ticksOf(low, high) {

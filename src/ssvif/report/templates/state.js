@@ -45,7 +45,7 @@
 
   function scoreText(pair, place) {
     const value = scoreOf(pair, place);
-    return value === null ? "" : value.toFixed(scores.metrics[state.metric].decimals);
+    return value === null ? "" : value.toFixed(scores.metrics[state.metric].decimals).replace("-", "−");
   }
 
   function listPairs() {
