@@ -228,7 +228,7 @@ def test_what_is_wrong_is_said_and_the_last_result_is_gone(page, folder, name, r
 def test_the_app_kept_to_this_machine_and_ends_when_told(server, page):
     process, log = server
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(180) == 0
     text = log.read_text()
     assert "REACHED OUT" not in text
     assert "Traceback" not in text

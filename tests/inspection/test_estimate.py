@@ -10,6 +10,7 @@ from PIL import Image
 from ssvif.inspection.align import align_folders
 from ssvif.inspection.estimate import estimate_transform
 from ssvif.inspection.images import read_grey
+from ssvif.inspection.overlay import CAPTION_PX
 from ssvif.ops.alignment import read_alignment, resizing, warp
 from ssvif.ops.errors import UserError
 from ssvif.ops.files import read_image, write_png
@@ -50,7 +51,10 @@ def test_a_made_transform_is_found(scenes, write_folders, tmp_path, model):
     assert alignment.inlier_share > 0.5
     assert model in said
     assert "2 pairs" in said
-    assert read_image(tmp_path / "a.png").shape == (2 * HEIGHT + 8, 2 * WIDTH + 8, 3)
+    picture = read_image(tmp_path / "a.png")
+    assert picture.shape == (CAPTION_PX + 2 * HEIGHT + 8, 2 * WIDTH + 8, 3)
+    left, right = picture[:CAPTION_PX, : WIDTH + 4], picture[:CAPTION_PX, WIDTH + 4 :]
+    assert max(left.min(), right.min()) < 64  # both halves are captioned
     # and warping by it brings the infrared image back to where it was
     infrared = read_image(folders[1] / "0.png")
     inner = np.s_[40:-40, 50:-50]
