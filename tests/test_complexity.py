@@ -359,7 +359,6 @@ def test_one_network_elsewhere_and_as_csv(capsys, monkeypatch, tmp_path):
         (["nosuch"], "Unknown fusion model 'nosuch'"),
         (["seafusion", "--channels", "2"], "1 or 3 channels, not 2"),
         (["seafusion", "--published", "gone.csv"], "gone.csv does not exist"),
-        (["seafusion", "--device", "tpu"], "Unknown device 'tpu'"),
     ],
 )
 def test_a_wrong_call_is_told(capsys, monkeypatch, arguments, says):

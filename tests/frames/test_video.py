@@ -140,6 +140,21 @@ def test_a_damaged_video_is_fused_up_to_there(tmp_path, capsys, monkeypatch):
     assert not (tmp_path / "b.mp4").exists()
 
 
+def test_frames_lost_in_the_middle_are_told_as_such(tmp_path):
+    """Not as an early end: who looks there finds nothing wrong."""
+    path = film_gray(tmp_path / "warm.mkv", [np.full((48, 64), i, np.uint8) for i in range(40)], "gray")
+    with av.open(str(path)) as container, av.open(str(tmp_path / "holed.mkv"), "w") as holed:
+        stream = holed.add_stream_from_template(container.streams.video[0])
+        for i, packet in enumerate(each for each in container.demux() if each.pts is not None):
+            if not 10 <= i < 20:
+                packet.stream = stream
+                holed.mux(packet)
+    times = []
+    with pytest.raises(UserError, match=r"10 of about 40 frames are missing, most of them after 0\.36 s"):
+        times.extend(time_s for time_s, _ in frames_of(tmp_path / "holed.mkv", gray=True))
+    assert times == pytest.approx([i / 25 for i in range(40) if not 10 <= i < 20], abs=1e-3)
+
+
 def test_frames_of_two_sizes_make_no_video(tmp_path):
     def sizes(i, height, width):
         return smooth(0, height, width + 2 * i)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,7 +18,7 @@ Fused = Annotated[Path, typer.Option(help="The run's folder of fused images, one
 Dataset = Annotated[Path, typer.Option(help="Dataset descriptor, e.g. config/datasets/msrs.yaml.")]
 DataRoot = Annotated[Path, typer.Option(help="The folder that holds the dataset's folder.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda; a GPU is taken for this job alone.")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="A GPU is taken for this job alone.")]
 Workers = Annotated[int, typer.Option(help="Processes that load data; 0 loads in this one.", min=0)]
 Threads = Annotated[int, typer.Option(help="CPU threads of torch; 0 leaves the choice to torch.", min=0)]
 SettingsText = Annotated[str, typer.Option("--settings", help="Settings: JSON, or a JSON or YAML file.")]

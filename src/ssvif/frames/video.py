@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -99,16 +99,26 @@ def frames_of(path: Path, *, gray: bool) -> Iterator[tuple[float, RawImage]]:
         gray: keep gray videos gray, those of more than 8 bits as uint16 (10 and 12 bits spread over 16).
 
     Raises:
-        UserError: it is damaged, or ends before it says it would; the frames before that have been yielded.
+        UserError: it is damaged, or lacks frames that it says it has; those that are there have been yielded.
     """
-    facts, count, first = facts_of(path), -1, None
+    facts = facts_of(path)
+    times: list[float] = []
     with _opened(path) as (container, stream):
-        for count, frame in enumerate(container.decode(stream)):
-            time_s = frame.time if frame.time is not None else count / facts.rate
-            first = time_s if first is None else first
-            yield float(time_s - first), RawImage(_pixels(frame, gray))
-    if count + 1 < (1 - LENGTH_TOLERANCE) * facts.frames - 1:
-        raise _unreadable(path, f"it ends after {count + 1} of about {facts.frames} frames")
+        for frame in container.decode(stream):
+            times.append(float(frame.time if frame.time is not None else len(times) / facts.rate))
+            yield times[-1] - times[0], RawImage(_pixels(frame, gray))
+    if len(times) < (1 - LENGTH_TOLERANCE) * facts.frames - 1:
+        raise _unreadable(path, _missing(times, facts))
+
+
+def _missing(times: Sequence[float], facts: Facts) -> str:
+    """Say where frames at these times, in seconds, are too few: at the end, or within."""
+    spans = np.diff(times)
+    within_s = float(spans.sum() - len(spans) / facts.rate)
+    if within_s * facts.rate < (facts.frames - len(times)) / 2:  # most are missing at the end
+        return f"it ends after {len(times)} of about {facts.frames} frames"
+    at_s = times[int(spans.argmax())] - times[0]
+    return f"{facts.frames - len(times)} of about {facts.frames} frames are missing, most of them after {at_s:.2f} s"
 
 
 def _pixels(frame: VideoFrame, gray: bool) -> NDArray[Any]:
