@@ -23,12 +23,16 @@ def cameras(tmp_path, monkeypatch):
     return tmp_path
 
 
+def _told(found):
+    return [each.what for each in found.faults]
+
+
 def test_folders_match_by_stem_and_the_rest_is_listed(cameras):
     (cameras / "ir/002.jpg").rename(cameras / "ir/2.jpg")
     found = match_files("vi", "ir")
     assert list(found.pairs) == ["001", "003"]
     assert found.pairs["001"][1].name == "001.jpg"
-    assert found.faults == ("visible 002.png has no partner", "infrared 2.jpg has no partner")
+    assert _told(found) == ["visible 002.png has no partner", "infrared 2.jpg has no partner"]
     assert found.notes == ()
 
 
@@ -37,7 +41,8 @@ def test_a_name_of_two_images_and_one_that_is_not_utf8_leave_the_others_in_peace
     (cameras / "ir" / b"\xff.png".decode("utf-8", "surrogateescape")).touch()
     found = match_files("vi", "ir")
     assert list(found.pairs) == ["002", "003"]
-    assert found.faults == ("vi/001.jpg, vi/001.png share the name 001", "ir/\\udcff.png has a name that is not UTF-8")
+    assert _told(found) == ["vi/001.jpg, vi/001.png share the name 001", "ir/\\udcff.png has a name that is not UTF-8"]
+    assert all("rename" in each.remedy for each in found.faults)
 
 
 def test_what_is_passed_over_is_told(cameras):

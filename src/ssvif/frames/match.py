@@ -22,12 +22,12 @@ class Matching:
 
     Attributes:
         pairs: name → visible and infrared file, sorted by name.
-        faults: in words, why other images are in no pair: no partner, a name that two share.
+        faults: why other images are in no pair: no partner, a name that two share.
         notes: in words, what else the sources hold that is no image, or lies in folders of its own.
     """
 
     pairs: dict[str, tuple[Path, Path]]
-    faults: tuple[str, ...] = ()
+    faults: tuple[UserError, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -37,7 +37,7 @@ class _Side:
 
     images: dict[str, Path] = field(default_factory=dict)
     unclear: set[str] = field(default_factory=set)
-    faults: list[str] = field(default_factory=list)
+    faults: list[UserError] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
 
 
@@ -96,7 +96,7 @@ def match_files(visible: str, infrared: str) -> Matching:
         raise UserError(
             "No visible image has an infrared one of the same name",
             expected="equal names but for the suffix; for other names say in patterns which part is equal",
-            got="visible: {}; infrared: {}".format(*names) + "".join(f"; {each}" for each in faults[:3]),
+            got="visible: {}; infrared: {}".format(*names) + "".join(f"; {each.what}" for each in faults[:3]),
             remedy="for instance: ssvif fuse 'cam/*_vis.png' 'cam/*_ir.png' -o fused",
         )
     faults += _without_partner("visible", left, right) + _without_partner("infrared", right, left)
@@ -105,9 +105,9 @@ def match_files(visible: str, infrared: str) -> Matching:
     return Matching(pairs, tuple(faults), tuple(notes))
 
 
-def _without_partner(label: str, side: _Side, other: _Side) -> list[str]:
+def _without_partner(label: str, side: _Side, other: _Side) -> list[UserError]:
     names = sorted(side.images.keys() - other.images.keys() - other.unclear)
-    return [f"{label} {side.images[name].name} has no partner" for name in names]
+    return [UserError(f"{label} {side.images[name].name} has no partner") for name in names]
 
 
 def _passed_over(source: str, side: _Side) -> str:
@@ -130,21 +130,23 @@ def _look(source: str, *, whole_names: bool = False) -> _Side:
         if is_folder or path.suffix.lower() not in IMAGE_SUFFIXES:
             side.others["folder" if is_folder else f"{path.suffix.lower()} file".lstrip()] += 1
         elif printable(path.name) != path.name:
-            side.faults.append(f"{printable(path)} has a name that is not UTF-8")
+            fault = f"{printable(path)} has a name that is not UTF-8"
+            side.faults.append(UserError(fault, remedy="rename what is not UTF-8"))
         else:
             named[name].append(path)
     if not named:
         raise UserError(
             f"{source} {'holds' if kind_of(source) == 'folder' else 'matches'} no image",
             expected="files ending in " + " ".join(IMAGE_SUFFIXES),
-            got="; ".join(filter(None, [*side.faults[:3], _counts(side)])),
+            got="; ".join(filter(None, [*(each.what for each in side.faults[:3]), _counts(side)])),
         )
     for name, paths in named.items():
         if len(paths) == 1:
             side.images[name] = paths[0]
         else:
             side.unclear.add(name)
-            side.faults.append(f"{shorten([str(path) for path in paths])} share the name {name}")
+            fault = f"{shorten([str(path) for path in paths])} share the name {name}"
+            side.faults.append(UserError(fault, remedy="rename one of those that share a name"))
     return side
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,8 @@ def fuse_sources(
                 log.warning("stopped; what is done stays, and the same command goes on")
             raise
         if not (outcome.fused or left.skipped):  # a video without frames would be left behind
-            raise _nothing(outcome)
-    _conclude(outcome, source, output, time.monotonic() - start, left.skipped)
+            raise _nothing([*outcome.failures, *source.faults])
+    _conclude(outcome, source.faults, output, time.monotonic() - start, left.skipped)
 
 
 def check_call(visible: str, infrared: str, output: Path, options: FrameOptions) -> None:
@@ -102,39 +102,37 @@ def _as_text(rules: Rules) -> dict[str, str]:
     return {name: value if isinstance(value, str) else repr(value) for name, value in vars(rules).items()}
 
 
-def _nothing(outcome: Outcome) -> UserError:
-    if len(outcome.failures) == 1:
-        return outcome.failures[0]
-    reasons = _listed([_reason(each) for each in outcome.failures])
-    return UserError(f"Nothing could be fused:{reasons or ' there are no frames'}", remedy=_remedies(outcome))
+def _nothing(failures: Sequence[UserError]) -> UserError:
+    if len(failures) == 1:
+        return failures[0]
+    return UserError(
+        f"Nothing could be fused:{_listed(failures) or ' there are no frames'}", remedy=_remedies(failures)
+    )
 
 
-def _reason(error: UserError) -> str:
-    return f"{error.what} ({error.got})" if error.got else error.what
-
-
-def _listed(reasons: list[str]) -> str:
+def _listed(failures: Sequence[UserError]) -> str:
+    reasons = [f"{each.what} ({each.got})" if each.got else each.what for each in failures]
     more = [f"and {len(reasons) - LISTED} more"] if len(reasons) > LISTED else []
     return "".join(f"\n  - {each}" for each in reasons[:LISTED] + more)
 
 
-def _remedies(outcome: Outcome) -> str:
-    """Return the remedies of the failures, each once, the most needed first."""
-    counts = Counter(error.remedy for error in outcome.failures if error.remedy)
+def _remedies(failures: Sequence[UserError]) -> str:
+    """Return the remedies of failures, each once, the most needed first."""
+    counts = Counter(error.remedy for error in failures if error.remedy)
     return "; ".join(remedy for remedy, _ in counts.most_common(REMEDIES))
 
 
-def _conclude(outcome: Outcome, source: Source, output: Path, elapsed_s: float, skipped: int) -> None:
+def _conclude(outcome: Outcome, faults: Sequence[UserError], output: Path, elapsed_s: float, skipped: int) -> None:
     """Say what was done.
 
     Raises:
-        UserError: some pairs were not fused.
+        UserError: some pairs were not fused, or some images are in no pair.
     """
     there = f"; {skipped} were there already" if skipped else ""
     speed, done = rate(outcome.fused, elapsed_s, "frames"), counted(outcome.fused, "pair")
     log.info("fused %s into %s in %.1f s (%s)%s", done, output, elapsed_s, speed, there)
-    reasons = [*map(_reason, outcome.failures), *source.faults]
-    if reasons:
-        whole = outcome.fused + skipped
-        most = f"All is in {output} but" if whole >= len(reasons) else f"Only {counted(whole, 'pair')} in {output}, not"
-        raise UserError(f"{most} these {len(reasons)}:{_listed(reasons)}", remedy=_remedies(outcome))
+    if failures := [*outcome.failures, *faults]:
+        whole, count = outcome.fused + skipped, len(failures)
+        most = f"All is in {output} but" if whole >= count else f"Only {counted(whole, 'pair')} in {output}, not"
+        these = "this one" if count == 1 else f"these {count}"
+        raise UserError(f"{most} {these}:{_listed(failures)}", remedy=_remedies(failures))

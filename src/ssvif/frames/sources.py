@@ -38,7 +38,7 @@ class Source:
         inputs: name of a pair → the files it is made of.
         total: how many pairs; None if a video does not say.
         names: of all pairs; None of a video, whose frames are numbered from 000001.
-        faults: in words, why other files are in no pair.
+        faults: why other files are in no pair.
         rate: frames per second, of a video.
     """
 
@@ -47,7 +47,7 @@ class Source:
     inputs: Callable[[str], tuple[Path, ...]]
     total: int | None
     names: tuple[str, ...] | None = None
-    faults: tuple[str, ...] = ()
+    faults: tuple[UserError, ...] = ()
     rate: Fraction | None = None
 
 
