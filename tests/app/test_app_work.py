@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -54,3 +58,30 @@ def test_without_gradio_the_extra_is_named(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(UserError, match=r"ssvif\[app\]"), running(None):
         pytest.fail("it ran")
+
+
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_the_app_ends_and_takes_its_files_along_however_it_is_told_to(told):
+    """Also where a script started it in the background, whose children ignore Ctrl+C."""
+    code = """
+import contextlib, logging, signal
+from ssvif.app import server
+
+@contextlib.contextmanager
+def running(*_, **__):
+    yield "somewhere"
+    print("files gone")
+
+logging.basicConfig(level="INFO")
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+server.running = running
+server.serve(None)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as app:
+        assert "open somewhere" in app.stderr.readline()
+        app.send_signal(told)
+        output, errors = app.communicate(timeout=60)
+    assert (app.returncode, output) == (0, "files gone\n")
+    assert "the app has ended" in errors

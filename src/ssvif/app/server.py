@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -37,13 +38,16 @@ def serve(model: Path | None, *, port: int = 0, browser: bool = True, device: st
     Raises:
         UserError: gradio is not installed, the network cannot be loaded, or the port is in use.
     """
+    # also when told to end by a service, or started by a script whose children ignore Ctrl+C: no image stays behind
+    for told in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(told, signal.default_int_handler)
     with running(model, port=port, device=device, browser=browser) as address:
         log.info("open %s in a browser; Ctrl+C ends the app", address)
         _wait()
 
 
 def _wait() -> None:
-    """Return when the user interrupts."""
+    """Return when told to end."""
     try:
         while True:
             time.sleep(POLL_S)  # not for ever: another thread may get the signal, and this one must see it
