@@ -69,8 +69,9 @@ from ssvif.app import server
 
 @contextlib.contextmanager
 def running(*_, **__):
-    yield "somewhere"
-    print("files gone")
+    with contextlib.ExitStack() as stack:
+        stack.callback(print, "files gone")
+        yield "somewhere"
 
 logging.basicConfig(level="INFO")
 signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -41,16 +41,11 @@ def serve(model: Path | None, *, port: int = 0, browser: bool = True, device: st
     # also when told to end by a service, or started by a script whose children ignore Ctrl+C: no image stays behind
     for told in (signal.SIGINT, signal.SIGTERM):
         signal.signal(told, signal.default_int_handler)
-    with running(model, port=port, device=device, browser=browser) as address:
-        log.info("open %s in a browser; Ctrl+C ends the app", address)
-        _wait()
-
-
-def _wait() -> None:
-    """Return when told to end."""
     try:
-        while True:
-            time.sleep(POLL_S)  # not for ever: another thread may get the signal, and this one must see it
+        with running(model, port=port, device=device, browser=browser) as address:
+            log.info("open %s in a browser; Ctrl+C ends the app", address)
+            while True:
+                time.sleep(POLL_S)  # not for ever: another thread may get the signal, and this one must see it
     except KeyboardInterrupt:
         log.info("the app has ended")
 
