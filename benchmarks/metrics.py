@@ -28,10 +28,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ssvif.io.device import prepare_cpu
+from ssvif.io.files import write_json, write_png
 from ssvif.metrics.collection import METRICS, PAPER_SEVEN, STANDARD_SET, evaluate
 from ssvif.ops.color import luma
-from ssvif.ops.device import prepare_cpu
-from ssvif.ops.files import write_json, write_png
 
 HEIGHT, WIDTH = 480, 640
 BATCH = 8

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
-from ssvif.data.layouts import ClassInfo, Descriptor, Layout
+from ssvif.data.descriptor import ClassInfo, Descriptor, Layout
 from ssvif.report.page.site import make_page
 from ssvif.report.pictures import Source
 from ssvif.report.runs import RunLabel

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import torch
 
-from ssvif.ops.device import device_name, prepare_cpu
+from ssvif.io.device import device_name, prepare_cpu
 from ssvif.training.loop import Trainer
 from ssvif.training.options import TrainingOptions
 from ssvif.training.stages import Stage

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from ssvif.data.layouts import ClassInfo, Descriptor, Layout
+from ssvif.data.descriptor import ClassInfo, Descriptor, Layout
 from ssvif.data.pack import pack_pairs
 from ssvif.data.split import split_dataset
-from ssvif.ops.files import write_png
+from ssvif.io.files import write_png
 
 SHARED = Path(__file__).parents[2] / "shared"
 TINY = Descriptor(

@@ -3,12 +3,10 @@
 For use from within a program: `from ssvif import load_model, fuse`, imported when they are asked for.
 """
 
-from ssvif.ops.lazy import export as _export
+from lazy_loader import attach as _attach
 
 __version__ = "0.1.0"
-__getattr__ = _export({"Fuser": "ssvif.frames.fuser", "fuse": "ssvif.api", "load_model": "ssvif.api"})
-__all__ = ["Fuser", "__version__", "fuse", "load_model"]
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = _attach(
+    __name__, submod_attrs={"fusing.fuser": ["Fuser"], "fusing.api": ["fuse", "load_model"]}
+)
+__all__ += ["__version__"]

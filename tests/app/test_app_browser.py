@@ -16,7 +16,7 @@ from PIL import Image
 
 from conftest import draw_pair
 from reference.networks import fill
-from ssvif.api import fuse, load_model
+from ssvif.fusing.api import fuse, load_model
 from ssvif.models.registry import build_fusion_model, save_fusion_model
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -13,10 +13,10 @@ from conftest import draw_pair
 from ssvif.app import work
 from ssvif.app.server import running
 from ssvif.app.work import fuse_files, measure
-from ssvif.frames.fuser import BaselineFuser
+from ssvif.fusing.fuser import BaselineFuser
+from ssvif.io.errors import UserError
+from ssvif.io.files import write_png
 from ssvif.metrics.collection import METRICS, STANDARD_SET
-from ssvif.ops.errors import UserError
-from ssvif.ops.files import write_png
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import yaml
 from ssvif.config.options import override, parse_options, read_yaml, to_json
 from ssvif.config.runs import KINDS, load_runs
 from ssvif.config.settings import check_tables, deep_merge, load_descriptor, load_settings, locate, missing_files
-from ssvif.downstream.options import DetectionOptions, SegmentationOptions
-from ssvif.models.names import BASELINES, FUSION_MODELS
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
+from ssvif.judging.options import DetectionOptions, SegmentationOptions
+from ssvif.schema import BASELINES, FUSION_MODELS
 from ssvif.training.options import TrainingOptions
 
 ROOT = Path(__file__).parents[2]

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from ssvif.data.layouts import ClassInfo, Descriptor, Layout
+from ssvif.data.descriptor import ClassInfo, Descriptor, Layout
 from ssvif.data.pack import pack_pairs
 from ssvif.data.split import split_dataset
-from ssvif.ops.files import write_png
+from ssvif.io.files import write_png
 
 DATASETS = Path(__file__).parents[2] / "config" / "datasets"
 SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"

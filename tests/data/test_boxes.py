@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssvif.data.boxes import TOLERANCE, _clip, read_boxes
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 
 CLASSES = ("people", "car")
 VOC = """<annotation><size><width>{width}</width><height>100</height></size>

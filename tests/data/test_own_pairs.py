@@ -12,12 +12,12 @@ from PIL import Image
 
 from ssvif.cli import app as cli
 from ssvif.data.own_pairs import Crop, find_own_pairs, pack_own_pairs
-from ssvif.data.pairs import PairsFile
-from ssvif.ops.errors import UserError
-from ssvif.ops.files import read_csv, read_image, write_png
-from ssvif.ops.images import ORIENTATION
-from ssvif.ops.ranges import Range
-from ssvif.ops.raw_pairs import Rules
+from ssvif.data.packed import PairsFile
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_csv, read_image, write_png
+from ssvif.io.images import ORIENTATION
+from ssvif.pairs.pair import Rules
+from ssvif.pairs.ranges import Range
 
 AUTO = Rules(infrared_range="auto")
 

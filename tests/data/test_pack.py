@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ssvif.data.layouts import Layout, descriptor_to_json
+from ssvif.data.descriptor import Layout, descriptor_to_json
 from ssvif.data.pack import pack_pairs
-from ssvif.data.pairs import PairsFile
+from ssvif.data.packed import PairsFile
 from ssvif.data.sink import create_hdf5
 from ssvif.data.split import read_splits, split_dataset
-from ssvif.ops.alignment import Alignment, alignment_to_json, write_alignment
-from ssvif.ops.errors import UserError
-from ssvif.ops.files import read_image, read_label, sha256_of, write_png
-from ssvif.ops.ranges import Range
-from ssvif.ops.raw_pairs import Rules
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_image, read_label, sha256_of, write_png
+from ssvif.pairs.alignment import Alignment, alignment_to_json, write_alignment
+from ssvif.pairs.pair import Rules
+from ssvif.pairs.ranges import Range
 
 
 @contextmanager

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ssvif.data.descriptor import Layout
 from ssvif.data.find import FoundPair, find_pairs
-from ssvif.data.layouts import SPLITS, Layout
 from ssvif.data.split import _cut, _deal, _deal_groups, read_splits, split_dataset, write_splits
-from ssvif.ops.errors import UserError
-from ssvif.ops.files import read_csv
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_csv
+from ssvif.schema import SPLITS
 
 
 @pytest.fixture

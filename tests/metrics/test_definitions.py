@@ -14,8 +14,8 @@ from reference.qabf import qabf_loop
 from reference.sharpness import ag_loop, sf_loop
 from reference.ssim import ms_ssim_loop, ssim_loop
 from reference.vif import vif_loop, viff_loop
+from ssvif.io.errors import UserError
 from ssvif.metrics.collection import METRICS, PAPER_SEVEN, STANDARD_SET, evaluate, of_convention
-from ssvif.ops.errors import UserError
 
 ALL = tuple(METRICS)
 

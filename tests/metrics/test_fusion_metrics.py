@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from ssvif.io.errors import UserError
 from ssvif.metrics.collection import STANDARD_SET, FusionMetrics, evaluate
-from ssvif.ops.errors import UserError
 
 NAMES = ["en", "qabf", "psnr"]
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference.images import as_tensor, natural_image, natural_triple
+from ssvif.io.errors import UserError
 from ssvif.metrics.collection import METRICS, evaluate
 from ssvif.ops.color import luma
-from ssvif.ops.errors import UserError
 
 BEST_QABF = 0.9994 / (1 + math.exp(-7.5)) * 0.9879 / (1 + math.exp(-4.4))
 IDENTITY = {

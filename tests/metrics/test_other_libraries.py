@@ -12,10 +12,10 @@ from skimage.metrics import normalized_mutual_information, peak_signal_noise_rat
 
 from reference.color import delta_e2000_of
 from reference.images import as_tensor, natural_image, natural_triple
+from ssvif.io.files import read_csv, read_image
 from ssvif.metrics.collection import METRICS, evaluate
 from ssvif.metrics.color_difference import ciede2000, lab
 from ssvif.ops.color import luma
-from ssvif.ops.files import read_csv, read_image
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 MSRS = SHARED / "data" / "MSRS"

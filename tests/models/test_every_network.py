@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from reference.networks import draw, scatter
-from ssvif.models.names import FUSION_MODELS
 from ssvif.models.registry import build_fusion_model
+from ssvif.schema import FUSION_MODELS
 
 
 @pytest.fixture(scope="module", params=FUSION_MODELS)

@@ -10,15 +10,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from reference.networks import draw
-from ssvif.fusion import model_fuser
-from ssvif.models import names
+from ssvif.fusing.packed import model_fuser
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_image
 from ssvif.models.base import FusionModel
 from ssvif.models.inference import INFERENCES
 from ssvif.models.published import load_published
-from ssvif.ops.color import luma, rgb_to_ycbcr
-from ssvif.ops.errors import UserError
-from ssvif.ops.files import read_image
-from ssvif.ops.levels import to_image, to_tensor
+from ssvif.ops.color import luma, rgb_to_ycbcr, to_image, to_tensor
 
 CPU = torch.device("cpu")
 
@@ -57,10 +55,6 @@ def grey_levels(image):
 
 def levels(fused):
     return torch.tensor(to_image(fused)).permute(2, 0, 1)[None].double()
-
-
-def test_configuration_knows_every_name():
-    assert tuple(INFERENCES) == names.INFERENCES
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from ssvif import schema
+from ssvif.io.errors import UserError
+from ssvif.io.fingerprint import _code, _imports, _tree
 from ssvif.models import names
 from ssvif.models.inference import INFERENCES
 from ssvif.models.published import PUBLISHED
-from ssvif.ops.errors import UserError
-from ssvif.ops.fingerprint import _code, _imports, _tree
 
 
 def take(model):
@@ -16,8 +17,8 @@ def take(model):
 
 
 def test_names_that_the_configuration_checks_are_those_there_are():
-    assert tuple(INFERENCES) == names.INFERENCES
-    assert set(PUBLISHED) == set(names.PUBLISHED_MODELS)
+    assert tuple(INFERENCES) == schema.INFERENCES
+    assert set(PUBLISHED) == set(schema.PUBLISHED_MODELS)
 
 
 def test_networks_have_fingerprints_of_their_own(monkeypatch):
@@ -53,7 +54,7 @@ def test_a_network_of_ours_that_an_own_one_builds_on_counts(tmp_path, monkeypatc
     assert reached["built"] == (("ssvif.training.loop", "built"), {"ssvif.models.names"})
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
-    assert "ssvif.models.emma" in _imports("built")
+    assert "ssvif.models.emma" in _imports([_tree(tmp_path / "built.py")])
     assert take("alone:Net") != take("built:Net")
 
 

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from reference.released import NAMES, draw_entry, released_state
+from ssvif.io.errors import UserError
 from ssvif.models.published import PUBLISHED, dead_parameters, load_published
 from ssvif.models.registry import build_fusion_model
-from ssvif.ops.errors import UserError
 
 # how many entries a released file has, how many of them are dropped, and the dead parameters for C = 1 and 3
 COUNTS = {

@@ -6,10 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ssvif.io.errors import UserError
 from ssvif.models.base import FusionModel
-from ssvif.models.names import BASELINES, FUSION_MODELS, class_path
+from ssvif.models.names import class_path
 from ssvif.models.registry import build_fusion_model, load_fusion_model, save_fusion_model
-from ssvif.ops.errors import UserError
+from ssvif.schema import BASELINES, FUSION_MODELS
 
 
 @pytest.mark.parametrize("name", FUSION_MODELS)

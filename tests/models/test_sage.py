@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from reference.networks import draw, scatter
-from ssvif.fusion import model_fuser
+from ssvif.fusing.packed import model_fuser
 from ssvif.models.contract import check_contract
 from ssvif.models.published import load_published
 from ssvif.models.sage import SAGE
-from ssvif.ops.levels import to_image, to_tensor
+from ssvif.ops.color import to_image, to_tensor
 
 CPU = torch.device("cpu")
 SIZES = ("128x128", "120x104", "115x101")  # the last is odd on two levels

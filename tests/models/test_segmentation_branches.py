@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ssvif.io.errors import UserError
 from ssvif.models.segmentation import SEGFORMER_SIZES, SegmentationHead, Segmenter, join_features
-from ssvif.ops.errors import UserError
 from ssvif.training.options import SEGMENTERS
 
 

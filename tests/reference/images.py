@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from ssvif.ops.files import write_png
+from ssvif.io.files import write_png
 
 
 def natural_image(height, width, seed, channels=1, texture=3):

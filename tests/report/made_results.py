@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ssvif.data.layouts import ClassInfo, Descriptor, Layout
+from ssvif.data.descriptor import ClassInfo, Descriptor, Layout
 from ssvif.report.pictures import Source
 
 PAIRS = ("001", "002", "003", "004 #4")

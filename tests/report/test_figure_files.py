@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from report.made_results import PAIRS, picture, write, write_gradients, write_history, write_metrics
 from ssvif.cli import app as cli
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 from ssvif.report.figures.album import Album
 from ssvif.report.figures.bubble import Network
 from ssvif.report.figures.make import Choices, make_figures

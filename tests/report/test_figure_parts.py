@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from report.made_results import PAIRS, write, write_metrics
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 from ssvif.report.figures import bubble, distributions, extremes, grid, projections, rows
 from ssvif.report.figures.album import Album
 from ssvif.report.figures.bubble import Bubble, Cost, Network

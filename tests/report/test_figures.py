@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 from report.made_results import write, write_history
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 from ssvif.report.figures.curves import Training, draw_curves, print_curves, read_trainings, tell_apart
 from ssvif.report.figures.style import COLORS
 from ssvif.report.runs import RunLabel, read_history

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from report.test_paper_tables import make, score, segment
-from ssvif.ops.files import read_csv
+from ssvif.io.files import read_csv
 from ssvif.report.layout import DASH, Cell, Heading, Row, Sheet, Table, rank, show, show_difference
 from ssvif.report.markup import escape, to_latex, to_markdown
 from ssvif.report.markup_html import page_of, to_html

@@ -23,9 +23,9 @@ from report.made_results import (
     write_metrics,
     write_pseudo_labels,
 )
-from ssvif.ops.choose import choose_evenly
-from ssvif.ops.errors import UserError
-from ssvif.ops.files import write_json
+from ssvif.io.errors import UserError
+from ssvif.io.files import write_json
+from ssvif.ops.statistics import choose_evenly
 from ssvif.report.figures.style import COLORS
 from ssvif.report.layout import Cell, Heading, Row, Sheet, Table
 from ssvif.report.overlays import IGNORED_COLOR

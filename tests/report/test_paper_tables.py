@@ -9,8 +9,8 @@ import pytest
 
 from report.made_results import write
 from ssvif.config.tables import load_sheet_specs
-from ssvif.ops.errors import UserError
-from ssvif.ops.files import read_csv
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_csv
 from ssvif.report.layout import Cell, Heading, Row, Sheet, Table
 from ssvif.report.paper_tables import make_sheets
 from ssvif.report.runs import RunLabel, parse_runs

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from report.made_results import IOU, write, write_iou, write_metrics
-from ssvif.ops.errors import UserError
-from ssvif.ops.files import read_csv
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_csv
 from ssvif.report.runs import RunLabel, parse_runs
 from ssvif.report.tables import make_tables, read_table
 

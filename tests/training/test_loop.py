@@ -18,9 +18,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from ssvif.data.views import TrainingView
+from ssvif.data.training_view import TrainingView
+from ssvif.io.errors import UserError
 from ssvif.models.registry import load_fusion_model
-from ssvif.ops.errors import UserError
 from ssvif.training import loop
 from ssvif.training.options import TrainingOptions
 from ssvif.training.stages import Stage

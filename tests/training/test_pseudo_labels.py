@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ssvif.ops.files import read_image
+from ssvif.io.files import read_image
 from ssvif.training.framework import Framework
 from ssvif.training.options import TrainingOptions
 from ssvif.training.pseudo_labels import CUES, GAP_PX, PANELS, ClassTally, class_colors, write_pseudo_labels

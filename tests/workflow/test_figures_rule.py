@@ -4,7 +4,7 @@ import pytest
 from workflow_tools import jobs, run_snakemake
 
 from ssvif.config.settings import load_settings
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 
 
 def test_figures_are_a_target_that_knows_the_networks_and_the_pairs(project):

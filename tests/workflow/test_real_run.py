@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from workflow_tools import ROOT, copy_project, jobs, run_snakemake, run_tool
 
-from ssvif.ops.files import read_csv
+from ssvif.io.files import read_csv
 
 pytestmark = pytest.mark.slow
 RUN = Path("results/scenes/seafusion_ssvif")

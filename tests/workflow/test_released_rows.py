@@ -7,8 +7,8 @@ from statistics import fmean
 import pytest
 from workflow_tools import run_snakemake
 
+from ssvif.io.files import read_csv
 from ssvif.metrics.collection import STANDARD_SET
-from ssvif.ops.files import read_csv
 
 RUNS = ("seafusion_released", "seafusion_images")
 

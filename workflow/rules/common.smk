@@ -18,11 +18,11 @@ from ssvif.config.settings import (
     missing_files,
 )
 from ssvif.config.tables import load_sheet_specs
-from ssvif.data.layouts import descriptor_to_json
-from ssvif.data.method_images import folder_of
+from ssvif.data.descriptor import descriptor_to_json
+from ssvif.fusing.method_images import folder_of
 from ssvif.models.names import network_fingerprint
-from ssvif.ops.errors import UserError
-from ssvif.ops.fingerprint import files_fingerprint, fingerprint
+from ssvif.io.errors import UserError
+from ssvif.io.fingerprint import files_fingerprint, fingerprint
 from ssvif.report.specs import EFFICIENCY, RUN_FILES
 
 # `ssvif` is found beside this Python, whether or not an environment is active
@@ -108,13 +108,13 @@ def fuse_code(wildcards):
     run = RUNS[wildcards.run]
     if run.kind == "trained":
         model = training_options(run.name).fusion_model
-        return network_fingerprint(model, "ssvif.fusion", "ssvif.models.registry")
+        return network_fingerprint(model, "ssvif.fusing.packed", "ssvif.models.registry")
     if run.kind == "published":
         model = run.fusion_model
-        return network_fingerprint(model, "ssvif.fusion", "ssvif.models.published")
+        return network_fingerprint(model, "ssvif.fusing.packed", "ssvif.models.published")
     if run.kind == "images":
-        return fingerprint("ssvif.data.method_images")
-    return network_fingerprint("", "ssvif.fusion")
+        return fingerprint("ssvif.fusing.method_images")
+    return network_fingerprint("", "ssvif.fusing.packed")
 
 
 def located(dataset, run):

@@ -17,7 +17,7 @@ rule scenes:
         height=SETTINGS.scenes.height_px,
         width=SETTINGS.scenes.width_px,
         seed=SETTINGS.scenes.seed,
-        code=fingerprint("ssvif.data.scenes.write"),
+        code=fingerprint("roadscenes.write"),
     message:
         "Making road scenes"
     shell:

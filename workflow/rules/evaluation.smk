@@ -16,7 +16,7 @@ rule score:
         mem_mb=2000,
         runtime=60,
     params:
-        code=fingerprint("ssvif.scoring"),
+        code=fingerprint("ssvif.judging.score"),
     message:
         "Scoring {wildcards.run} on {wildcards.dataset}"
     shell:
@@ -46,7 +46,7 @@ rule segment:
         settings=to_json(SETTINGS.segmentation) if SETTINGS.segmentation else "",
         folder=subpath(output.iou, parent=True),
         device=SETTINGS.device,
-        code=fingerprint("ssvif.downstream.segmentation"),
+        code=fingerprint("ssvif.judging.segment"),
     message:
         "Segmenting {wildcards.dataset} as fused by {wildcards.run}"
     shell:
@@ -76,7 +76,7 @@ rule detect:
         settings=to_json(SETTINGS.detection) if SETTINGS.detection else "",
         folder=subpath(output.ap, parent=True),
         device=SETTINGS.device,
-        code=fingerprint("ssvif.downstream.detection"),
+        code=fingerprint("ssvif.judging.detect"),
     message:
         "Detecting on {wildcards.dataset} as fused by {wildcards.run}"
     shell:

@@ -13,7 +13,7 @@ rule efficiency:
         runtime=10,
     params:
         networks=NETWORKS,
-        code=fingerprint("ssvif.complexity"),
+        code=fingerprint("ssvif.judging.cost"),
         own=[
             network_fingerprint(each.rpartition("/")[0])
             for each in NETWORKS

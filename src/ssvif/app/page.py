@@ -14,15 +14,16 @@ import gradio
 import numpy as np
 from PIL import Image
 
-from ssvif.api import load_model
 from ssvif.app.work import Fused, fuse_files, preview
-from ssvif.frames.fuser import BASELINES, Fuser
+from ssvif.fusing.api import load_model
+from ssvif.fusing.fuser import BASELINES, Fuser
+from ssvif.io.errors import UserError
+from ssvif.io.images import TIFF_SUFFIXES
 from ssvif.models.shipped import shipped_model
-from ssvif.ops.alignment import read_alignment
-from ssvif.ops.errors import UserError
-from ssvif.ops.images import TIFF_SUFFIXES
-from ssvif.ops.ranges import parse_rule
-from ssvif.ops.raw_pairs import SIDES, Rules
+from ssvif.pairs.alignment import read_alignment
+from ssvif.pairs.pair import Rules
+from ssvif.pairs.ranges import parse_rule
+from ssvif.schema import SIDES
 
 HEADERS = ["metric", "value"]
 NETWORK_SUFFIXES = [".safetensors", ".onnx"]
@@ -54,7 +55,7 @@ def build_page(model: Path | None, device: str, folder: Path) -> gradio.Blocks:
 
     Args:
         model: a network to offer first.
-        device: as of `ssvif.api.load_model`.
+        device: as of `ssvif.fusing.api.load_model`.
         folder: for previews and the images to be downloaded.
     """
     choices = choices_of(model)

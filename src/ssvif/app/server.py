@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 
 log = logging.getLogger("ssvif")
 
@@ -33,7 +33,7 @@ def serve(model: Path | None, *, port: int = 0, browser: bool = True, device: st
         model: a network to offer first.
         port: of this computer; 0 takes the first free one from 7860 on.
         browser: whether to open one.
-        device: as of `ssvif.api.load_model`.
+        device: as of `ssvif.fusing.api.load_model`.
 
     Raises:
         UserError: gradio is not installed, the network cannot be loaded, or the port is in use.
@@ -61,8 +61,8 @@ def running(model: Path | None, *, port: int = 0, device: str = "auto", browser:
     with tempfile.TemporaryDirectory(prefix="ssvif-app-") as name:
         folder = Path(name)
         _prepare(folder)
-        from ssvif.api import load_model
         from ssvif.app.page import build_page
+        from ssvif.fusing.api import load_model
 
         if model:
             load_model(model, device=device)

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ssvif.frames.engine import fuse_batch, to_levels
-from ssvif.frames.fuser import Fuser
+from ssvif.fusing.engine import fuse_batch, to_levels
+from ssvif.fusing.fuser import Fuser
+from ssvif.io.errors import UserError
+from ssvif.io.images import read_raw
 from ssvif.metrics.collection import METRICS, STANDARD_SET, evaluate
-from ssvif.ops.errors import UserError
-from ssvif.ops.images import read_raw
-from ssvif.ops.ranges import range_of, to_8_bits
-from ssvif.ops.raw_pairs import Rules, make_pair
+from ssvif.pairs.pair import Rules, make_pair
+from ssvif.pairs.ranges import range_of, to_8_bits
 
 Image = NDArray[np.uint8]
 MOST_MEASURED_PX = 4_000_000  # metrics of larger images take longer than anybody waits
@@ -51,7 +51,7 @@ def fuse_files(visible: Path, infrared: Path, fuser: Fuser, rules: Rules = DEFAU
         infrared: an image's file.
         fuser: computes.
         rules: how the two become a pair.
-        color: as of `ssvif.frames.engine.fuse_batch`.
+        color: as of `ssvif.fusing.engine.fuse_batch`.
 
     Raises:
         UserError: a file cannot be read, or the pair cannot be fused so.

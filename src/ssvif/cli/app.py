@@ -9,7 +9,7 @@ import warnings
 import typer
 
 from ssvif.cli import data, frames, networks, results, scores
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 
 VERBS = (
     data.scenes,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 
 if TYPE_CHECKING:
-    from ssvif.data.layouts import Descriptor
-    from ssvif.ops.raw_pairs import Rules
+    from ssvif.data.descriptor import Descriptor
+    from ssvif.pairs.pair import Rules
 
 Pairs = Annotated[Path, typer.Option(help="HDF5 file of `ssvif pack`.")]
 Fused = Annotated[Path, typer.Option(help="The run's folder of fused images, one folder a split.")]
@@ -63,8 +63,9 @@ def parse_rules(
     Raises:
         UserError: a text is none of what there is.
     """
-    from ssvif.ops.ranges import parse_rule
-    from ssvif.ops.raw_pairs import RESIZES, Rules
+    from ssvif.pairs.pair import Rules
+    from ssvif.pairs.ranges import parse_rule
+    from ssvif.schema import RESIZES
 
     if resize and resize not in RESIZES:
         raise UserError(f"Unknown --resize {resize!r}", expected=" | ".join(RESIZES))

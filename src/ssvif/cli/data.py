@@ -19,10 +19,10 @@ from ssvif.cli.arguments import (
     parse_rules,
     read_descriptor,
 )
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 
 if TYPE_CHECKING:
-    from ssvif.data.layouts import Descriptor
+    from ssvif.data.descriptor import Descriptor
 
 VisibleFolder = Annotated[Path | None, typer.Option("--visible", help="Folder of visible images.")]
 InfraredFolder = Annotated[Path | None, typer.Option("--infrared", help="Folder of infrared images.")]
@@ -38,7 +38,7 @@ def scenes(
     seed: Seed = 0,
 ) -> None:
     """Make a dataset of road scenes: registered pairs, exact labels and boxes."""
-    from ssvif.data.scenes.write import write_scenes
+    from roadscenes.write import write_scenes
 
     write_scenes(output, train=train, test=test, height=height, width=width, seed=seed)
 
@@ -58,10 +58,10 @@ def check(
     seed: Seed = 0,
 ) -> None:
     """Look for what is wrong with pairs; exit status 1 if something is."""
-    from ssvif.inspection.check import check_pairs, write_good_pairs
-    from ssvif.inspection.findings import write_findings
-    from ssvif.inspection.pair import Rules
-    from ssvif.ops.alignment import read_alignment
+    from ssvif.inspecting.check import check_pairs, write_good_pairs
+    from ssvif.inspecting.findings import write_findings
+    from ssvif.inspecting.pair import Rules
+    from ssvif.pairs.alignment import read_alignment
 
     descriptor, root = _checked_folders(folder, visible, infrared, dataset, data_root)
     aligned = read_alignment(alignment) if alignment else None
@@ -80,7 +80,7 @@ def _checked_folders(
     folder: Path | None, visible: Path | None, infrared: Path | None, dataset: Path | None, data_root: Path
 ) -> tuple[Descriptor, Path]:
     """Return what describes the pairs, and the folder it speaks of, from whichever way they were named."""
-    from ssvif.inspection.folders import describe_sides, recognise_folder
+    from ssvif.inspecting.folders import describe_sides, recognise_folder
 
     ways = [bool(folder), bool(dataset), bool(visible or infrared)]
     if sum(ways) != 1 or bool(visible) != bool(infrared):
@@ -109,7 +109,7 @@ def align(
     ] = None,
 ) -> None:
     """Estimate how a rigid camera pair's two images lie on each other."""
-    from ssvif.inspection.align import align_folders
+    from ssvif.inspecting.align import align_folders
 
     typer.echo(align_folders(visible, infrared, output, model=model, most_pairs=pairs, picture=picture))
 

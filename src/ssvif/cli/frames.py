@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ssvif.cli.arguments import OF_EACH, Device, Threads
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 
 if TYPE_CHECKING:
-    from ssvif.frames.fusers import Choice
-    from ssvif.frames.pipeline import FrameOptions
+    from ssvif.fusing.pipeline import FrameOptions
+    from ssvif.fusing.select import Choice
 
 AUTO_TILE = "auto"
 MOST_PX = 1_000_000_000  # of one image
@@ -58,11 +58,11 @@ def fuse(
     threads: Threads = 0,
 ) -> None:
     """Fuse visible and infrared: ssvif fuse VISIBLE INFRARED -o OUTPUT."""
-    from ssvif.frames.fusers import Choice
-    from ssvif.frames.pipeline import FrameOptions
-    from ssvif.ops.alignment import read_alignment
-    from ssvif.ops.ranges import parse_rule
-    from ssvif.ops.raw_pairs import Rules
+    from ssvif.fusing.pipeline import FrameOptions
+    from ssvif.fusing.select import Choice
+    from ssvif.pairs.alignment import read_alignment
+    from ssvif.pairs.pair import Rules
+    from ssvif.pairs.ranges import parse_rule
 
     choice = Choice(
         model=model,
@@ -113,8 +113,8 @@ def _fuse_own(sources: list[str], output: Path, choice: Choice, options: FrameOp
         )
     from PIL import Image
 
-    from ssvif.frames.fusers import open_fuser
-    from ssvif.frames.session import check_call, fuse_sources
+    from ssvif.fusing.select import open_fuser
+    from ssvif.fusing.session import check_call, fuse_sources
 
     Image.MAX_IMAGE_PIXELS = MOST_PX // 2  # Pillow's own limit, of which it allows twice, is for strangers' pictures
     visible, infrared = sources
@@ -132,13 +132,13 @@ def _fuse_packed(
     options: FrameOptions,
     sources: list[str] | None,
 ) -> None:
-    from ssvif import fusion
-    from ssvif.data.method_images import collect_images
-    from ssvif.frames.pipeline import FrameOptions
+    from ssvif.fusing import packed as fusion
+    from ssvif.fusing.method_images import collect_images
+    from ssvif.fusing.pipeline import FrameOptions
+    from ssvif.io.device import lease_device, prepare_cpu
     from ssvif.models.published import load_published
     from ssvif.models.registry import load_fusion_model
     from ssvif.models.shipped import shipped_model
-    from ssvif.ops.device import lease_device, prepare_cpu
 
     if sources:
         raise UserError("ssvif fuse takes --pairs, or VISIBLE and INFRARED, not both")
@@ -168,7 +168,7 @@ def _fuse_packed(
 
 
 def _parse_tile(text: str) -> int:
-    from ssvif.frames.engine import AUTO
+    from ssvif.fusing.engine import AUTO
 
     if text == AUTO_TILE:
         return AUTO

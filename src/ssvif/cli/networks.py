@@ -20,7 +20,7 @@ from ssvif.cli.arguments import (
     check_sources,
     parse_rules,
 )
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 
 if TYPE_CHECKING:
     from ssvif.training.options import TrainingOptions
@@ -74,7 +74,7 @@ def train(
         _refuse_for_packed(alignment, infrared_range, visible_range, resize, only, overwrite)
         options = parse_options(TrainingOptions(), settings, assignments or [])
     assert pairs
-    from ssvif.ops.device import lease_device, prepare_cpu
+    from ssvif.io.device import lease_device, prepare_cpu
     from ssvif.training.loop import train as run
 
     prepare_cpu(threads)
@@ -135,7 +135,7 @@ def export(
     network: Annotated[str, typer.Option(help="MODEL is a released checkpoint of this network.")] = "",
 ) -> None:
     """Write a network as ONNX or as a program of torch.export, for any size, and compare it with the network."""
-    from ssvif.export import SUFFIXES, describe, export_model
+    from ssvif.fusing.export import SUFFIXES, describe, export_model
     from ssvif.models.published import load_published
     from ssvif.models.registry import load_fusion_model, read_header
     from ssvif.models.shipped import shipped_model
@@ -170,9 +170,9 @@ def complexity(
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Leave out what cannot be counted.")] = False,
 ) -> None:
     """Count parameters, multiply-accumulates and peak memory of fusion networks, beside the paper's Table IV."""
-    from ssvif.complexity import measure, read_published, to_text, write_complexity
-    from ssvif.models.names import FUSION_MODELS
-    from ssvif.ops.device import lease_device
+    from ssvif.io.device import lease_device
+    from ssvif.judging.cost import measure, read_published, to_text, write_complexity
+    from ssvif.schema import FUSION_MODELS
 
     wanted = dict.fromkeys(
         pair for text in models or FUSION_MODELS for pair in _with_channels(text, channels or [1, 3])

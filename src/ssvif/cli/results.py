@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ssvif.cli.arguments import Output, Results, Runs, SettingsText, parse_pair, read_descriptor
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 
 if TYPE_CHECKING:
     from ssvif.report.figures.bubble import Network
@@ -74,8 +74,8 @@ def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of runs, results/DATASET/RUN.")],
 ) -> None:
     """Compare runs of one dataset with the first of them: means, paired differences, intervals, p; mIoU and mAP."""
-    from ssvif.comparison import compare_runs
     from ssvif.metrics.collection import METRICS
+    from ssvif.report.compare import compare_runs
 
     # a file or a pipe takes lines of any width
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None

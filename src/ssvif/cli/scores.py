@@ -24,7 +24,7 @@ from ssvif.cli.arguments import (
     check_sources,
     parse_rules,
 )
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 
 
 def score(
@@ -49,11 +49,12 @@ def score(
     workers: Annotated[int, typer.Option(help="Images measured at once; 0 takes one a core, 8 at most.", min=0)] = 0,
 ) -> None:
     """Measure fused images, image by image: EN, MI, VIF, Qabf, SSIM, MS-SSIM, ΔE and others; mean and 95 % interval."""
-    from ssvif import scores, scoring
+    from ssvif.io.device import lease_device, prepare_cpu
+    from ssvif.judging import score as scoring
     from ssvif.metrics.collection import METRICS
-    from ssvif.ops.alignment import read_alignment
-    from ssvif.ops.device import lease_device, prepare_cpu
-    from ssvif.ops.files import IMAGE_SUFFIXES
+    from ssvif.pairs.alignment import read_alignment
+    from ssvif.report import scores
+    from ssvif.schema import IMAGE_SUFFIXES
 
     check_sources("score", pairs, visible, infrared)
     if pairs and any((infrared_range, visible_range, resize, alignment)):
@@ -97,11 +98,11 @@ def segment(
 ) -> None:
     """Fine-tune SegFormer on the fused images and score it: IoU per class, mIoU."""
     from ssvif.config.options import parse_options
-    from ssvif.downstream.options import SegmentationOptions
+    from ssvif.judging.options import SegmentationOptions
 
     options = parse_options(SegmentationOptions(), settings, assignments or [])
-    from ssvif.downstream.segmentation import fine_tune
-    from ssvif.ops.device import lease_device, prepare_cpu
+    from ssvif.io.device import lease_device, prepare_cpu
+    from ssvif.judging.segment import fine_tune
 
     prepare_cpu(threads)
     with lease_device(device) as leased:
@@ -122,11 +123,11 @@ def detect(
 ) -> None:
     """Train YOLO11n on the fused images and score it: AP@0.5 per class, mAP@0.5 (uses ultralytics, AGPL-3.0)."""
     from ssvif.config.options import parse_options
-    from ssvif.downstream.options import DetectionOptions
+    from ssvif.judging.options import DetectionOptions
 
     options = parse_options(DetectionOptions(), settings, assignments or [])
-    from ssvif.downstream.detection import train_and_score
-    from ssvif.ops.device import lease_device, prepare_cpu
+    from ssvif.io.device import lease_device, prepare_cpu
+    from ssvif.judging.detect import train_and_score
 
     prepare_cpu(threads)
     with lease_device(device) as leased:

@@ -13,8 +13,8 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
-from ssvif.downstream.options import DetectionOptions, SegmentationOptions
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
+from ssvif.judging.options import DetectionOptions, SegmentationOptions
 from ssvif.training.options import TrainingOptions
 
 Option = TypeVar("Option", TrainingOptions, SegmentationOptions, DetectionOptions)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ssvif.config.options import override
-from ssvif.models.names import BASELINES, INFERENCES, PUBLISHED_MODELS, class_path
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
+from ssvif.models.names import class_path
+from ssvif.schema import BASELINES, INFERENCES, PUBLISHED_MODELS
 from ssvif.training.options import TrainingOptions
 
 KINDS = ("trained", "published", "baseline", "images")

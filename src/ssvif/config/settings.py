@@ -19,10 +19,10 @@ from ssvif.config.options import (
     read_yaml,
 )
 from ssvif.config.runs import NAME, Run
-from ssvif.data.layouts import Descriptor
-from ssvif.downstream.options import DetectionOptions, SegmentationOptions
+from ssvif.data.descriptor import Descriptor
+from ssvif.io.errors import UserError
+from ssvif.judging.options import DetectionOptions, SegmentationOptions
 from ssvif.models.names import class_path
-from ssvif.ops.errors import UserError
 from ssvif.training.options import TrainingOptions
 
 RESERVED = ("tables", "figures", "report", "logs", "benchmarks")  # folders beside those of the datasets

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
 from ssvif.config.options import STRICT, invalid, read_yaml
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 from ssvif.report.specs import SOURCES, RowSpec, SheetSpec, SheetSpecs
 
 KNOWN = [field.name for kind in (RowSpec, SheetSpec, SheetSpecs) for field in fields(kind)]

@@ -1,1 +1,1 @@
-"""From raw folders to tensors: scenes, layouts, split, pack, pairs."""
+"""Datasets: descriptor, split, one packed HDF5 file, and what training may see of it."""

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 
 TOLERANCE = 0.1  # how far a box may reach outside its image, as a fraction of it, before it is an error
 log = logging.getLogger("ssvif")

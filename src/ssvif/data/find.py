@@ -6,9 +6,9 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ssvif.data.layouts import SPLITS, Descriptor, Layout
-from ssvif.ops.errors import UserError, shorten
-from ssvif.ops.files import IMAGE_SUFFIXES
+from ssvif.data.descriptor import Descriptor, Layout
+from ssvif.io.errors import UserError, shorten
+from ssvif.schema import IMAGE_SUFFIXES, SPLITS
 
 log = logging.getLogger("ssvif")
 

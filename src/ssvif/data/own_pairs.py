@@ -9,16 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from ssvif.data.descriptor import Descriptor, Layout
 from ssvif.data.find import FoundPair, list_images
-from ssvif.data.layouts import SPLITS, Descriptor, Layout
 from ssvif.data.pack import pack_pairs
 from ssvif.data.reading import Reading
-from ssvif.data.split import COLUMNS, read_splits, write_splits
-from ssvif.ops.alignment import read_alignment
-from ssvif.ops.errors import UserError, counted, shorten
-from ssvif.ops.files import printable, sha256_of, write_csv
-from ssvif.ops.progress import track
-from ssvif.ops.raw_pairs import Pair, Rules
+from ssvif.data.split import read_splits, write_splits
+from ssvif.io.errors import UserError, counted, shorten
+from ssvif.io.files import printable, sha256_of, write_csv
+from ssvif.io.progress import track
+from ssvif.pairs.alignment import read_alignment
+from ssvif.pairs.pair import Pair, Rules
+from ssvif.schema import SPLIT_COLUMNS, SPLITS
 
 RATIOS = (0.9, 0.1, 0.0)
 LISTED = 20
@@ -209,7 +210,7 @@ def _write_splits(own: OwnPairs, usable: list[FoundPair], path: Path, seed: int)
     if not own.splits:
         return write_splits(own.descriptor, {"all": usable}, path, seed=seed)
     rows = [{"split": split, **vars(pair)} for split in SPLITS for pair in usable if own.splits[pair.pair_id] == split]
-    write_csv(path, rows, COLUMNS)
+    write_csv(path, rows, SPLIT_COLUMNS)
     counts = {split: sum(row["split"] == split for row in rows) for split in SPLITS}
     return {split: count for split, count in counts.items() if count}
 

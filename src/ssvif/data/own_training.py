@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ssvif.ops.errors import UserError
-from ssvif.ops.files import write_json
+from ssvif.io.errors import UserError
+from ssvif.io.files import write_json
 
 PLAN = "training.json"
 MADE = ("model.safetensors", "record.json")

@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssvif.data.boxes import read_boxes
+from ssvif.data.descriptor import Descriptor, descriptor_to_json
 from ssvif.data.find import FoundPair
-from ssvif.data.layouts import Descriptor, descriptor_to_json
-from ssvif.data.pairs import FORMAT
+from ssvif.data.packed import FORMAT
 from ssvif.data.reading import Reading, to_arrays
 from ssvif.data.sink import create_hdf5
 from ssvif.data.split import SplitRow, read_splits
-from ssvif.ops.alignment import Alignment, alignment_to_json, check_size, read_alignment, warp
-from ssvif.ops.errors import UserError, shorten
-from ssvif.ops.files import read_image, read_label, sha256_of, write_aside
-from ssvif.ops.progress import track
-from ssvif.ops.raw_pairs import Rules, to_gray
+from ssvif.io.errors import UserError, shorten
+from ssvif.io.files import read_image, read_label, sha256_of, write_aside
+from ssvif.io.progress import track
+from ssvif.pairs.alignment import Alignment, alignment_to_json, check_size, read_alignment, warp
+from ssvif.pairs.pair import Rules, to_gray
 
 
 def pack_pairs(

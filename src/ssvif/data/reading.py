@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssvif.data.find import FoundPair
-from ssvif.ops.images import read_raw
-from ssvif.ops.ranges import Range, Rule, sequence_range, to_8_bits
-from ssvif.ops.raw_pairs import SIDES, Pair, Rules, make_pair, to_gray
+from ssvif.io.images import read_raw
+from ssvif.pairs.pair import Pair, Rules, make_pair, to_gray
+from ssvif.pairs.ranges import Range, Rule, sequence_range, to_8_bits
+from ssvif.schema import SIDES
 
 
 @dataclass(frozen=True)

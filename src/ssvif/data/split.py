@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ssvif.data.descriptor import Descriptor
 from ssvif.data.find import FoundPair, find_pairs
-from ssvif.data.layouts import SPLITS, Descriptor
-from ssvif.ops.errors import UserError
-from ssvif.ops.files import read_csv, write_csv
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_csv, write_csv
+from ssvif.schema import SPLIT_COLUMNS, SPLITS
 
-COLUMNS = ("split", "pair_id", "visible", "infrared", "label", "boxes")
 log = logging.getLogger("ssvif")
 
 
@@ -93,7 +93,7 @@ def write_splits(
         for split in SPLITS
         for pair in sorted(splits.get(split, []), key=lambda pair: pair.pair_id)
     ]
-    write_csv(output, rows, COLUMNS)
+    write_csv(output, rows, SPLIT_COLUMNS)
     return {split: len(splits[split]) for split in SPLITS if splits.get(split)}
 
 
@@ -188,17 +188,17 @@ def read_splits(path: Path) -> list[SplitRow]:
             name, no file or occurs twice.
     """
     lines = read_csv(path)
-    if not lines or not set(COLUMNS) <= lines[0].keys():
+    if not lines or not set(SPLIT_COLUMNS) <= lines[0].keys():
         raise UserError(
             f"{path} is not a list of splits",
-            expected=f"a line per pair with the columns {', '.join(COLUMNS)}",
+            expected=f"a line per pair with the columns {', '.join(SPLIT_COLUMNS)}",
             got=f"the columns {', '.join(lines[0])}" if lines else "no lines",
             remedy="write it again with `ssvif split`",
         )
     rows: dict[tuple[str, str], SplitRow] = {}
     seen: dict[str, int] = {}  # a file in two splits would be tested on after training on it
     for number, line in enumerate(lines, start=2):
-        row = SplitRow(line["split"], FoundPair(*(line[column] or "" for column in COLUMNS[1:])))
+        row = SplitRow(line["split"], FoundPair(*(line[column] or "" for column in SPLIT_COLUMNS[1:])))
         fault = _fault(row) or ("the pair is listed twice" if (row.split, row.pair.pair_id) in rows else "")
         if not fault and row.pair.visible in seen:
             fault = f"{row.pair.visible} is in line {seen[row.pair.visible]} already"

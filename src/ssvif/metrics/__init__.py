@@ -4,12 +4,11 @@ What is meant for use from outside can be had from here: `METRICS["vif"](visible
 `evaluate`; within the project modules are named.
 """
 
-from ssvif.ops.lazy import export
+from lazy_loader import attach
 
-__getattr__ = export(
-    {
-        "METRICS": "ssvif.metrics.collection",
-        "FusionMetrics": "ssvif.metrics.collection",
-        "evaluate": "ssvif.metrics.collection",
-    }
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    submod_attrs={
+        "collection": ["METRICS", "FusionMetrics", "evaluate"],
+    },
 )

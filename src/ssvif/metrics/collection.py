@@ -7,6 +7,7 @@ from typing import get_args
 
 import torch
 
+from ssvif.io.errors import UserError
 from ssvif.metrics.base import Convention, Metric, Triple
 from ssvif.metrics.color_difference import delta_e76, delta_e2000
 from ssvif.metrics.fmi import fmi
@@ -17,7 +18,6 @@ from ssvif.metrics.second_moments import cc, psnr, scd, sd
 from ssvif.metrics.sharpness import ag, sf
 from ssvif.metrics.ssim import ms_ssim, ms_ssim255, ssim, ssim255
 from ssvif.metrics.vif import vif, viff
-from ssvif.ops.errors import UserError
 
 METRICS: dict[str, Metric] = {
     "en": en,

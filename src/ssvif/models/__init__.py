@@ -4,13 +4,13 @@ What is meant for use from outside can be had from here, `from ssvif.models impo
 project modules are named.
 """
 
-from ssvif.ops.lazy import export
+from lazy_loader import attach
 
-__getattr__ = export(
-    {
-        "FusionModel": "ssvif.models.base",
-        "build_fusion_model": "ssvif.models.registry",
-        "load_fusion_model": "ssvif.models.registry",
-        "load_published": "ssvif.models.published",
-    }
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    submod_attrs={
+        "base": ["FusionModel"],
+        "registry": ["build_fusion_model", "load_fusion_model"],
+        "published": ["load_published"],
+    },
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from ssvif.io.errors import UserError
 from ssvif.models.base import FusionModel
 from ssvif.models.segmentation import join_features
-from ssvif.ops.errors import UserError
 
 
 @torch.no_grad()

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import re
 
-from ssvif.ops.errors import UserError
-from ssvif.ops.fingerprint import fingerprint
+from ssvif.io.errors import UserError
+from ssvif.io.fingerprint import fingerprint
+from ssvif.schema import FUSION_MODELS
 
 OWN_PATH = re.compile(r"\w+(\.\w+)*:\w+")
-FUSION_MODELS: dict[str, str] = {
-    "seafusion": "ssvif.models.seafusion:SeAFusion",
-    "emma": "ssvif.models.emma:EMMA",
-    "swinfusion": "ssvif.models.swinfusion:SwinFusion",
-    "sage": "ssvif.models.sage:SAGE",
-}
-PRECISIONS = ("float32", "bfloat16")
-INFERENCES = ("plain", "swinfusion", "seafusion", "emma", "sage")
-PUBLISHED_MODELS = ("swinfusion", "seafusion", "emma", "sage")  # whose released checkpoints can be read
-BASELINES = ("average", "maximum", "visible", "infrared")
 
 
 def class_path(name: str) -> str:
@@ -45,5 +36,5 @@ def network_fingerprint(fusion_model: str, *modules: str) -> str:
         *modules: such as "ssvif.training.loop".
     """
     network = class_path(fusion_model).partition(":")[0] if fusion_model else ""
-    # this module names every network
+    # this module knows every network
     return fingerprint(*modules, *filter(None, [network]), without={__name__})

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from ssvif.io.errors import UserError, shorten
 from ssvif.models.base import FusionModel
 from ssvif.models.registry import build_fusion_model
-from ssvif.ops.errors import UserError, shorten
 
 log = logging.getLogger("ssvif")
 

@@ -14,11 +14,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from ssvif.io.errors import UserError
+from ssvif.io.files import write_aside
 from ssvif.models.base import FusionModel
 from ssvif.models.contract import check_contract
 from ssvif.models.names import class_path
-from ssvif.ops.errors import UserError
-from ssvif.ops.files import write_aside
 
 TRIAL_SIZE = (69, 77)  # odd, so that a network which needs even sides is found out at once
 

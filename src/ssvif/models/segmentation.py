@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 from ssvif.ops.shapes import check_shape
 
 # (depths, hidden sizes, decoder width): Xie et al., NeurIPS 2021, table 6

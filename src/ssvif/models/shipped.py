@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 
 WEIGHTS = Path(__file__).parent / "weights"
 

@@ -1,1 +1,1 @@
-"""What every part shares: errors, files, shape checks, colour, filters, progress, provenance."""
+"""Mathematics of tensors and arrays and nothing else: shapes, color, filters, seeds, statistics."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from ssvif.ops.files import write_csv
+from ssvif.io.files import write_csv
 from ssvif.ops.statistics import student_interval
 from ssvif.report.layout import MINUS
 from ssvif.report.runs import RunLabel, read_rows, to_number

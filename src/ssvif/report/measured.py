@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ssvif.ops.errors import shorten
+from ssvif.io.errors import shorten
 from ssvif.ops.statistics import describe, mean_of, student_interval
 from ssvif.report.runs import read_rows, to_number, to_number_or_none
-from ssvif.report.specs import EFFICIENCY, RUN_FILES
+from ssvif.schema import EFFICIENCY, RUN_FILES
 
 TOO_SMALL = "not defined at this image size"
 ABSENT = "absent from the test labels"

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssvif.data.boxes import read_boxes
-from ssvif.data.layouts import Descriptor
+from ssvif.data.descriptor import Descriptor
 from ssvif.report.runs import read_rows, to_number
+from ssvif.schema import BOX_COLUMNS
 
 IGNORED_COLOR = (0, 255, 0)  # of all colors the one farthest from every descriptor's classes, to the eye
 IGNORED_TITLE = "not judged"
 # bright colors that stand out from a grey picture, one per detection class in turn
 BOX_COLORS = ("#ffd60a", "#00e5ff", "#ff5fa2", "#8cff66", "#ff9f40", "#b79cff", "#ffffff", "#ff6b6b")
-BOX_COLUMNS = ("pair_id", "class", "confidence", "x_min_px", "y_min_px", "x_max_px", "y_max_px")
 
 
 @dataclass(frozen=True)

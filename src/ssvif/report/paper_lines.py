@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ssvif.report.measured import Key, Mean, Sample, average, read_efficiency, read_run
 from ssvif.report.runs import RunLabel, read_rows, to_number
-from ssvif.report.specs import EFFICIENCY, RowSpec, SheetSpec, base_name
+from ssvif.report.specs import RowSpec, SheetSpec, base_name
+from ssvif.schema import EFFICIENCY
 
 OTHERS = "runs beside the paper's"
 PUBLISHED_COLUMNS = ("dataset", "method", "metric", "class", "value")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 from ssvif.report.layout import (
     WITH_LABELS,
     Cell,

@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ssvif.data.layouts import Descriptor
-from ssvif.ops.choose import choose_evenly
-from ssvif.ops.files import read_image, read_label
-from ssvif.ops.progress import track
+from ssvif.data.descriptor import Descriptor
+from ssvif.io.files import read_image, read_label
+from ssvif.io.progress import track
+from ssvif.ops.statistics import choose_evenly
 from ssvif.report.overlays import NamedBox, class_palette, read_found_boxes, read_true_boxes
 from ssvif.report.runs import RunLabel, read_rows
+from ssvif.schema import SPLIT_COLUMNS
 
 SMALL_PX = 256  # narrower pictures are stored without loss and enlarged with hard pixels
 THUMBNAIL_PX = 208  # width; narrower pictures keep theirs
 MOST_THREADS = 8
-SPLIT_COLUMNS = ("split", "pair_id", "visible", "infrared", "label", "boxes")
 PICTURES, THUMBNAILS, TRUTH = "pictures", "thumbnails", "truth"
 SOURCE_TITLES = {"visible": "Visible", "infrared": "Infrared"}
 

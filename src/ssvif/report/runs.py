@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssvif.ops.errors import UserError, shorten
-from ssvif.ops.files import read_csv
+from ssvif.io.errors import UserError, shorten
+from ssvif.io.files import read_csv
 
 
 @dataclass(frozen=True)

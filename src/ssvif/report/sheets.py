@@ -8,8 +8,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ssvif.ops.errors import UserError
-from ssvif.ops.files import write_aside, write_csv
+from ssvif.io.errors import UserError
+from ssvif.io.files import write_aside, write_csv
 from ssvif.report.layout import Cell, Heading, Row, Sheet, Table, measure_of
 from ssvif.report.markup import to_latex, to_markdown
 from ssvif.report.markup_html import page_of

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-# what a table is made of → the file of one run, below results/{dataset}/{run}/
-RUN_FILES = {
-    "fusion_metrics": "fusion_metrics.csv",
-    "segmentation": "segmentation/iou.csv",
-    "detection": "detection/ap.csv",
-}
-EFFICIENCY = "efficiency"  # the one source that is no run's: results/efficiency.csv
+from ssvif.schema import EFFICIENCY, RUN_FILES
+
 SOURCES = (*RUN_FILES, EFFICIENCY)
 EVERY_CLASS = "*"
 

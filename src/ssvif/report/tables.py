@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ssvif.ops.files import write_aside, write_csv
+from ssvif.io.files import write_aside, write_csv
 from ssvif.ops.statistics import mean_of
 from ssvif.report.gradients import write_gradient_table
 from ssvif.report.layout import (
@@ -29,7 +29,7 @@ from ssvif.report.layout import (
 from ssvif.report.markup import to_latex, to_markdown
 from ssvif.report.measured import FUSION, Sample, read_samples
 from ssvif.report.runs import RunLabel, read_rows, to_number_or_none
-from ssvif.report.specs import RUN_FILES
+from ssvif.schema import RUN_FILES
 
 log = logging.getLogger("ssvif")
 

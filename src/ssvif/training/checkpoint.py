@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ssvif.ops.files import write_aside
+from ssvif.io.files import write_aside
 
 log = logging.getLogger("ssvif")
 

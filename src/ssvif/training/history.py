@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from ssvif.ops.files import write_csv
+from ssvif.io.files import write_csv
 from ssvif.training.diagnostics import COLLAPSED_EPOCHS
 from ssvif.training.stages import Stage
 

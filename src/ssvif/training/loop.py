@@ -17,13 +17,13 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ssvif.data.views import TrainingView
+from ssvif.data.training_view import TrainingView
+from ssvif.io.device import device_name
+from ssvif.io.errors import UserError
+from ssvif.io.progress import format_seconds
+from ssvif.io.record import Recorder
 from ssvif.models.names import network_fingerprint
 from ssvif.models.registry import save_fusion_model
-from ssvif.ops.device import device_name
-from ssvif.ops.errors import UserError
-from ssvif.ops.progress import format_seconds
-from ssvif.ops.record import Recorder
 from ssvif.ops.seeds import derive_seed, generator, make_deterministic, seed_torch
 from ssvif.training.checkpoint import load_state, save_state, state_key
 from ssvif.training.diagnostics import COLLAPSED_EPOCHS, ClassUsage

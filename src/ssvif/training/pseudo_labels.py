@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ssvif.data.pairs import ImageReader
-from ssvif.ops.choose import choose_evenly
-from ssvif.ops.color import rgb_to_ycbcr
-from ssvif.ops.files import write_csv, write_folder_aside, write_png
-from ssvif.ops.levels import to_image, to_tensor
+from ssvif.data.packed import ImageReader
+from ssvif.io.files import write_csv, write_folder_aside, write_png
+from ssvif.ops.color import rgb_to_ycbcr, to_image, to_tensor
+from ssvif.ops.statistics import choose_evenly
 from ssvif.training.framework import Framework
 from ssvif.training.stages import Stage
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 from ssvif.training.options import WEIGHTINGS as NAMES
 from ssvif.training.options import TrainingOptions
 from ssvif.training.weighting.registry import WEIGHTINGS, build_weighting

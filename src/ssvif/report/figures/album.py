@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ssvif.ops.choose import choose_evenly
-from ssvif.ops.errors import UserError, shorten
-from ssvif.ops.files import read_image, read_label
+from ssvif.io.errors import UserError, shorten
+from ssvif.io.files import read_image, read_label
+from ssvif.ops.statistics import choose_evenly
 from ssvif.report.overlays import NamedBox
 from ssvif.report.pictures import Source, any_segmented, fused_of, prediction_of, read_detections
 from ssvif.report.runs import RunLabel

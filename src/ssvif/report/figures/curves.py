@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from ssvif.ops.files import write_aside
+from ssvif.io.files import write_aside
 from ssvif.report.figures.style import (
     ALARM,
     GRID,

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 from ssvif.report.figures.album import Album
 from ssvif.report.figures.grid import Panel, Strip, draw_grid
 from ssvif.report.figures.values import metrics_in, read_values, show_value

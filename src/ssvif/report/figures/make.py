@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ssvif.ops.errors import UserError, shorten
-from ssvif.ops.files import write_folder_aside
+from ssvif.io.errors import UserError, shorten
+from ssvif.io.files import write_folder_aside
 from ssvif.report.figures.album import Album
 from ssvif.report.figures.bubble import Network, draw_bubbles
 from ssvif.report.figures.curves import print_curves, read_trainings

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ssvif.data.layouts import Descriptor
+from ssvif.data.descriptor import Descriptor
 from ssvif.report.figures.album import Album
 from ssvif.report.figures.grid import Panel, Strip, draw_grid
 from ssvif.report.figures.insets import Window, choose_windows, disagreement

@@ -14,7 +14,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch
 from matplotlib.textpath import text_to_path
 
-from ssvif.ops.files import write_aside
+from ssvif.io.files import write_aside
 
 TWO_COLUMNS_IN, PAGE_IN = 7.16, 9.2  # of an IEEE page: the width, and the height that leaves room for a caption
 DPI = 300

@@ -9,7 +9,7 @@ from pathlib import Path
 from ssvif.report.layout import MEASURES, measure_of, show
 from ssvif.report.measured import FUSION, read_samples
 from ssvif.report.runs import RunLabel
-from ssvif.report.specs import RUN_FILES
+from ssvif.schema import RUN_FILES
 
 # run → metric → pair → value
 Values = dict[str, dict[str, dict[str, float]]]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ssvif.ops.errors import UserError
-from ssvif.ops.progress import format_seconds
+from ssvif.io.errors import UserError
+from ssvif.io.progress import format_seconds
 from ssvif.report.figures.curves import Training, draw_curves
 from ssvif.report.gradients import GradientMean
 from ssvif.report.layout import Cell, Row, Table, listed

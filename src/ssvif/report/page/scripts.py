@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ssvif.data.layouts import Descriptor
-from ssvif.ops.files import write_aside
+from ssvif.data.descriptor import Descriptor
+from ssvif.io.files import write_aside
 from ssvif.report.figures.style import color_of
 from ssvif.report.layout import measure_of, position
 from ssvif.report.measured import FUSION, read_samples
 from ssvif.report.overlays import NamedBox, box_color, box_legend, class_legend
 from ssvif.report.pictures import SOURCE_TITLES, Gallery, PairPictures
-from ssvif.report.specs import RUN_FILES
+from ssvif.schema import RUN_FILES
 
 DIGITS = 6  # of a stored score: more than any table prints, and the file stays small
 

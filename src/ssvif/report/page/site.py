@@ -13,8 +13,8 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from ssvif.ops.errors import UserError, shorten
-from ssvif.ops.files import write_folder_aside
+from ssvif.io.errors import UserError, shorten
+from ssvif.io.files import write_folder_aside
 from ssvif.report.gradients import QUANTITIES
 from ssvif.report.layout import Sheet
 from ssvif.report.markup_html import to_html

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from ssvif.ops.errors import UserError
+from ssvif.io.errors import UserError
 from ssvif.training.options import TrainingOptions
 from ssvif.training.weighting.base import Weighting
 from ssvif.training.weighting.gradient_based import GradientDescentWeighting, GradNormWeighting

@@ -1,0 +1,1 @@
+"""Generated road scenes: registered visible and infrared images with class maps and boxes, from a seed alone."""

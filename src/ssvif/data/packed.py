@@ -1,0 +1,202 @@
+"""Read packed pairs: one HDF5 file, any number of processes, any way of starting them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ssvif.data.descriptor import Descriptor, descriptor_from_json
+from ssvif.io.errors import UserError, shorten
+from ssvif.schema import SPLITS
+
+FORMAT = "ssvif-pairs-1"
+_REMEDY = "delete it and pack again (`ssvif pack`)"
+
+
+class ImageReader:
+    """The two images of each pair in a packed file, and nothing else.
+
+    The file is opened at the first read of each process, so an object can be handed to worker
+    processes however they are started, and a pickled one holds a path only. Files are opened
+    without a lock: a reader never stops anybody from writing a new file in its place.
+
+    Args:
+        path: the file written by `ssvif pack`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._file: h5py.File | None = None
+        self._pid = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "_file": None, "_pid": 0}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"
+
+    def close(self) -> None:
+        """Close the file; the next read opens it again."""
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the names and contents of all files that were packed, 64 hexadecimal digits."""
+        with self._named("its digest"):
+            return str(self._open().attrs["digest"])
+
+    def splits(self) -> list[str]:
+        """Return the splits that hold pairs, in the order train, validation, test."""
+        with self._named("its list of splits"):
+            return [split for split in SPLITS if split in self._open()]
+
+    def names(self, split: str) -> list[str]:
+        """Return the names of a split's pairs, sorted.
+
+        Raises:
+            UserError: there is no such split.
+        """
+        with self._named(f"the names of {split}"):
+            return sorted(self._split(split))
+
+    def size(self, split: str, name: str) -> tuple[int, int]:
+        """Return a pair's height and width in pixels.
+
+        Raises:
+            UserError: there is no such pair, or the file is damaged.
+        """
+        with self._named(f"{split}/{name}"):
+            height, width = self._pair(split, name)["infrared"].shape
+            return int(height), int(width)
+
+    def visible(self, split: str, name: str) -> NDArray[np.uint8]:
+        """Return the visible image, (H,W,3) uint8 RGB.
+
+        Raises:
+            UserError: there is no such pair, or the file is damaged.
+        """
+        return self._image(split, name, "visible")
+
+    def infrared(self, split: str, name: str) -> NDArray[np.uint8]:
+        """Return the infrared image, (H,W) uint8.
+
+        Raises:
+            UserError: there is no such pair, or the file is damaged.
+        """
+        return self._image(split, name, "infrared")
+
+    def _image(self, split: str, name: str, side: str) -> NDArray[np.uint8]:
+        with self._named(f"the {side} image of {split}/{name}"):
+            return np.asarray(self._pair(split, name)[side][()], np.uint8)
+
+    def _split(self, split: str) -> h5py.Group:
+        file = self._open()
+        if split not in SPLITS or split not in file:
+            raise UserError(
+                f"{self.path} has no split {split!r}",
+                expected=f"one of {', '.join(self.splits())}",
+                remedy="name one of these, or split and pack the dataset again",
+            )
+        return file[split]
+
+    def _pair(self, split: str, name: str) -> h5py.Group:
+        pairs = self._split(split)
+        # HDF5 would follow a path, so "" or "a/visible" must not get through
+        if not name or "/" in name or name == "." or name not in pairs:
+            raise UserError(
+                f"{self.path} has no pair {name!r} in {split}",
+                expected=f"one of {shorten(self.names(split))}",
+                remedy="name one of these, or split and pack the dataset again",
+            )
+        return pairs[name]
+
+    def _open(self) -> h5py.File:
+        if self._file is not None and self._pid == os.getpid():
+            return self._file
+        self.close()  # after a fork the parent's handle is of no use here; its own copy stays open
+        try:
+            file = h5py.File(self.path, "r", locking=False)
+        except FileNotFoundError as error:
+            raise UserError(f"{self.path} does not exist", remedy="write it with `ssvif pack`") from error
+        except OSError as error:
+            raise UserError(
+                f"{self.path} cannot be opened: it is cut short, damaged or no HDF5 file",
+                expected="a file written by `ssvif pack`",
+                got=str(error),
+                remedy=_REMEDY,
+            ) from error
+        found = file.attrs.get("format", "no format")
+        if found != FORMAT:
+            file.close()
+            raise UserError(
+                f"{self.path} is not a file of packed pairs that this version reads",
+                expected=f"format {FORMAT}",
+                got=str(found),
+                remedy=_REMEDY,
+            )
+        self._file, self._pid = file, os.getpid()
+        return file
+
+    @contextmanager
+    def _named(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            raise UserError(f"{self.path} is damaged: {what} cannot be read", got=str(error), remedy=_REMEDY) from error
+
+
+class PairsFile(ImageReader):
+    """Everything in a packed file: the images, the labels and boxes where there are some, the descriptor.
+
+    Args:
+        path: the file written by `ssvif pack`.
+    """
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """The dataset's descriptor, as it was when the pairs were packed.
+
+        Raises:
+            UserError: the file is damaged, or was packed by a version with other descriptors.
+        """
+        text = str(self._open().attrs["descriptor"])
+        try:
+            return descriptor_from_json(text)
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(
+                f"{self.path} holds a descriptor that this version cannot read",
+                got=str(error),
+                remedy=_REMEDY,
+            ) from error
+
+    def label(self, split: str, name: str) -> NDArray[np.uint8] | None:
+        """Return the label map, (H,W) uint8 class ids, or None where there is none.
+
+        Raises:
+            UserError: there is no such pair, or the file is damaged.
+        """
+        with self._named(f"the label of {split}/{name}"):
+            pair = self._pair(split, name)
+            return np.asarray(pair["label"][()], np.uint8) if "label" in pair else None
+
+    def boxes(self, split: str, name: str) -> NDArray[np.float64] | None:
+        """Return the boxes, (N,5) float64, or None where there are none.
+
+        A row is (class index, x_center, y_center, width, height), the last four as fractions of the
+        image's width and height. A pair that was annotated and shows nothing has N = 0.
+
+        Raises:
+            UserError: there is no such pair, or the file is damaged.
+        """
+        with self._named(f"the boxes of {split}/{name}"):
+            pair = self._pair(split, name)
+            return np.asarray(pair["boxes"][()], np.float64) if "boxes" in pair else None

@@ -1,1 +1,0 @@
-"""The embedded default dataset: artificial road scenes as registered visible/infrared pairs."""

@@ -1,1 +1,0 @@
-"""The machines that judge the fused images: segmentation and detection."""

@@ -1,0 +1,191 @@
+"""`ssvif align`: from folders of pairs to an alignment, or to a word about why there is none."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ssvif.inspecting.estimate import Estimate, estimate_transform
+from ssvif.inspecting.images import read_grey
+from ssvif.inspecting.overlay import write_overlay
+from ssvif.inspecting.structure import Grey, shrink
+from ssvif.io.errors import UserError, shorten
+from ssvif.io.files import images_by_stem
+from ssvif.io.progress import track
+from ssvif.ops.statistics import choose_evenly
+from ssvif.pairs.alignment import MODELS, Alignment, corners_of, map_points, resizing, seen_by_both, write_alignment
+
+KEPT_PX = 640  # longest side kept of an image: the finest level needs less
+SMALLEST_PX = 32  # side below which there are no blocks to compare
+# What a true camera pair reached at the least, and pairs of images that do not belong together at the most, on MSRS's
+# days and nights with 1 to 10 pairs: half the blocks against a fifth, a correlation of .38 against .16.
+LEAST_INLIERS = 1 / 3
+LEAST_CORRELATION = 0.22
+LEAST_BLOCKS = 6
+MOST_REPEATABILITY = 0.03  # of the visible image's diagonal
+log = logging.getLogger("ssvif")
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The pairs that are looked at.
+
+    Attributes:
+        names: of the pairs.
+        visible: brightness of the visible images, brought down to `KEPT_PX`.
+        infrared: likewise.
+        visible_size: width and height of the files' images.
+        infrared_size: likewise.
+    """
+
+    names: list[str]
+    visible: list[Grey]
+    infrared: list[Grey]
+    visible_size: tuple[int, int]
+    infrared_size: tuple[int, int]
+
+
+def align_folders(
+    visible: Path, infrared: Path, output: Path, *, model: str, most_pairs: int = 20, picture: Path | None = None
+) -> str:
+    """Estimate how an infrared camera's pixels lie on a visible camera's, and write it.
+
+    Args:
+        visible: folder of visible images, all of one size.
+        infrared: folder of infrared images, all of one size; pairs share their file name without suffix.
+        output: the JSON file to write; see `ssvif.pairs.alignment`.
+        model: "translation", "similarity", "affine" or "homography".
+        most_pairs: look at so many pairs, evenly chosen among all.
+        picture: a PNG to write as well: the visible image's edges over the infrared one, before and after.
+
+    Returns:
+        What was found, in a few lines for people.
+
+    Raises:
+        UserError: there is no pair, a file cannot be read, the sizes within a side differ, or the images do not say
+            clearly enough how they lie on each other; nothing is written then.
+    """
+    if model not in MODELS:
+        raise UserError(f"Unknown model {model!r}", expected=f"one of {', '.join(MODELS)}")
+    sides = read_sides(visible, infrared, most_pairs)
+    alignment = estimate_alignment(sides, model)
+    write_alignment(output, alignment)
+    if picture:
+        write_overlay(picture, sides.visible, sides.infrared, alignment)
+    return describe_alignment(alignment)
+
+
+def read_sides(visible: Path, infrared: Path, most_pairs: int) -> Sides:
+    """Read some of the pairs of two folders.
+
+    Raises:
+        UserError: there is no pair, a file cannot be read, an image is too small or the sizes within a side differ.
+    """
+    folders = images_by_stem(visible), images_by_stem(infrared)
+    names = choose_evenly(sorted(folders[0].keys() & folders[1].keys()), max(1, most_pairs))
+    if not names:
+        raise UserError(
+            f"No image of {visible} has its counterpart in {infrared}",
+            expected="the same file names in both folders, without their suffixes",
+            got=f"{shorten(list(folders[0]), 2)} and {shorten(list(folders[1]), 2)}",
+            remedy="rename the files of one side",
+        )
+    images: tuple[list[Grey], list[Grey]] = [], []
+    sizes: tuple[dict[Path, tuple[int, int]], dict[Path, tuple[int, int]]] = {}, {}
+    for name in track(names, "reading"):
+        for side, folder in enumerate(folders):
+            image, size = read_grey(folder[name])
+            images[side].append(shrink(image, KEPT_PX))
+            sizes[side][folder[name]] = size
+    return Sides(names, *images, _one_size(visible, sizes[0]), _one_size(infrared, sizes[1]))
+
+
+def _one_size(folder: Path, sizes: dict[Path, tuple[int, int]]) -> tuple[int, int]:
+    counted = Counter(sizes.values()).most_common()
+    (width, height), _ = counted[0]
+    if len(counted) > 1:
+        other = next(path for path, size in sizes.items() if size != (width, height))
+        raise UserError(
+            f"{folder} holds images of {len(counted)} sizes, so they come from more than one camera or setting",
+            expected=f"{width}×{height} px, as most have",
+            got="{}×{} px in {}".format(*sizes[other], other.name),
+            remedy="make a folder, and an alignment, for each size",
+        )
+    if min(width, height) < SMALLEST_PX:
+        raise UserError(f"The images in {folder} are too small to align", expected=f"at least {SMALLEST_PX} px a side")
+    return width, height
+
+
+def estimate_alignment(sides: Sides, model: str) -> Alignment:
+    """Estimate the alignment of what was read.
+
+    Args:
+        sides: the pairs.
+        model: one of `MODELS`.
+
+    Raises:
+        UserError: the images do not say clearly enough how they lie on each other.
+    """
+    found = estimate_transform(sides.visible, sides.infrared, model)
+    width, height = sides.visible_size
+    per_pixel = width / sides.visible[0].shape[1]
+    if found is None or (reason := _doubt(found, float(np.hypot(width, height)) / per_pixel)):
+        raise UserError(
+            f"The {len(sides.names)} pairs do not tell how the two cameras lie on each other ({model})",
+            expected="the same scenes on both sides, with edges that both cameras see, all over the image",
+            got="hardly any structure that the two sides share" if found is None else reason,
+            remedy="check that the pairs belong together (`ssvif check`), add pairs by day with buildings, people "
+            "or cars near the borders, or try --model translation",
+        )
+    small = [(image.shape[1], image.shape[0]) for image in (sides.visible[0], sides.infrared[0])]
+    matrix = resizing(small[1], sides.infrared_size) @ found.matrix @ resizing(sides.visible_size, small[0])
+    matrix = matrix / matrix[2, 2]
+    return Alignment(
+        # the last digits depend on the machine's arithmetic and mean nothing
+        matrix=tuple(tuple(float(f"{value:.9g}") for value in row) for row in matrix),
+        model=model,
+        visible_size=sides.visible_size,
+        infrared_size=sides.infrared_size,
+        pairs=len(sides.names),
+        inlier_share=round(found.inliers / max(found.blocks, found.usable), 4),
+        residual_px=round(found.residual_px * per_pixel, 3),
+        repeatability_px=round((found.repeatability_px or 0.0) * per_pixel, 3),
+        made={"by": "ssvif align", "names": sides.names, "correlation": round(found.correlation, 4)},
+    )
+
+
+def _doubt(found: Estimate, diagonal_px: float) -> str:
+    """Return why an estimate is not to be trusted, or nothing."""
+    if found.blocks < LEAST_BLOCKS:
+        return f"the infrared image would cover only {found.blocks} of the visible image's blocks"
+    if found.inliers < LEAST_INLIERS * found.blocks:
+        return f"only {found.inliers} of {found.blocks} blocks of the image agree on one transform"
+    if found.correlation < LEAST_CORRELATION:
+        return f"edges match too badly: correlation {found.correlation:.2f}, at least {LEAST_CORRELATION} is needed"
+    if found.repeatability_px is None or found.repeatability_px > MOST_REPEATABILITY * diagonal_px:
+        return "two halves of the evidence lead to different transforms"
+    return ""
+
+
+def describe_alignment(alignment: Alignment) -> str:
+    """Return what an alignment says, in a few lines."""
+    width, height = alignment.visible_size
+    corners = corners_of(alignment.visible_size)
+    plain = resizing(alignment.visible_size, alignment.infrared_size)
+    moved = map_points(np.linalg.inv(plain) @ alignment.array, corners) - corners
+    names = ("top left", "top right", "bottom right", "bottom left")
+    shifts = ", ".join(f"{name} ({x:+.1f}, {y:+.1f})" for name, (x, y) in zip(names, moved, strict=True))
+    share = float(seen_by_both(alignment).mean())
+    lines = [
+        f"{alignment.model} from {alignment.pairs} pair{'s' if alignment.pairs != 1 else ''}, "
+        f"visible {width}×{height} px, infrared {alignment.infrared_size[0]}×{alignment.infrared_size[1]} px",
+        f"after a plain resize, infrared would be off by (right, down) px at the corners: {shifts}",
+        f"{alignment.inlier_share:.0%} of the blocks agree, off by {alignment.residual_px:.1f} px (root mean square)",
+        f"two halves of the evidence differ by {alignment.repeatability_px:.1f} px at the corners",
+        f"the infrared camera sees {share:.0%} of the visible image",
+    ]
+    return "\n".join(lines)

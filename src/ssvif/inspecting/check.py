@@ -1,0 +1,266 @@
+"""`ssvif check`: what is wrong with a folder of pairs, before it costs anybody a training."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ssvif.data.descriptor import Descriptor, Layout
+from ssvif.data.find import FoundPair, boxes_of, choose_layout, list_images, split_folders
+from ssvif.data.split import write_splits
+from ssvif.inspecting.appearance import near_duplicates
+from ssvif.inspecting.findings import ERROR, Finding, Measure, show_findings
+from ssvif.inspecting.pair import Rules, Seen, inspect_pair
+from ssvif.inspecting.shifts import SetShift, combine_shifts, out_of_line
+from ssvif.io.errors import UserError, counted
+from ssvif.io.progress import track
+from ssvif.ops.statistics import choose_evenly
+from ssvif.schema import IMAGE_SUFFIXES
+
+QUICK_SHIFTS = 100  # pairs whose shift is measured when it has to be quick
+MOST_THREADS = 8
+# Different frames of MSRS and RoadScene reach .95; the same frame stays above .998 when saved as JPEG of quality 60,
+# with noise of 5 levels, or at half the size.
+NEAR_DUPLICATE = 0.99
+FEW = 0.1  # a kind of image that so few of a side have is told
+QUIET = (".txt", ".xml", ".json", ".md", ".csv", ".yaml", ".db", ".ini")  # files that nobody takes for images
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of a check.
+
+    Attributes:
+        pairs: everything that was seen of each pair, sorted by split and name.
+        findings: of pairs, and of the set.
+        together: the shift that the pairs agree on, if enough do.
+        alike: a pair that shows almost the same as an earlier one of its split → that one.
+    """
+
+    pairs: list[Seen]
+    findings: list[Finding]
+    together: SetShift | None
+    alike: Mapping[str, str]
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is an error."""
+        return any(each.level == ERROR for each in self.findings)
+
+    def good(self) -> dict[str, list[FoundPair]]:
+        """Return the pairs without an error, per split."""
+        bad = {(each.split, each.pair_id) for each in self.findings if each.level == ERROR}
+        kept: dict[str, list[FoundPair]] = {}
+        for each in self.pairs:
+            if (each.split, each.pair.pair_id) not in bad:
+                kept.setdefault(each.split, []).append(each.pair)
+        return kept
+
+    def measures(self) -> Iterator[Measure]:
+        """Yield the shift of each pair whose shift was measured, in visible pixels, and how clear it is."""
+        for each in self.pairs:
+            if each.shift:
+                named = {
+                    "shift_x_px": each.shift.x_px,
+                    "shift_y_px": each.shift.y_px,
+                    "edge_correlation": each.shift.height,
+                    "shift_sharpness": each.shift.sharpness,
+                }
+                for name, value in named.items():
+                    yield Measure(name, round(value, 4), each.pair.pair_id, each.split)
+
+    def lines(self) -> list[str]:
+        """Return the report for people: what was read, what is wrong, how the sides lie on each other."""
+        good = sum(map(len, self.good().values()))
+        lines = [counted(len(self.pairs), "pair")]
+        for side in ("visible", "infrared"):
+            images = [each.sides[side] for each in self.pairs if side in each.sides]
+            kinds = Counter(image.kind for image in images).most_common()
+            sizes = Counter("{}×{} px".format(*image.size) for image in images).most_common(1)
+            listed = ", ".join(f"{count} {kind}" for kind, count in kinds) or "nothing that could be read"
+            different = len({image.size for image in images})
+            said = (
+                f", {different} sizes, {sizes[0][0]} most often"
+                if different > 1
+                else f", {sizes[0][0]}"
+                if sizes
+                else ""
+            )
+            lines.append(f"  {side + ':':<10}{listed}{said}")
+        lines += show_findings(self.findings)
+        lines.append(str(self.together) if self.together else "how the two sides lie on each other is not clear")
+        errors = Counter(each.level for each in self.findings)[ERROR]
+        warnings = len(self.findings) - errors
+        lines.append(", ".join((counted(errors, "error"), counted(warnings, "warning"), counted(good, "good pair"))))
+        return lines
+
+
+def check_pairs(rules: Rules, *, quick: bool = False) -> Report:
+    """Look at all pairs of a dataset.
+
+    Every file is decoded to its end. The shift between the sides is measured for every pair, or, when it has to be
+    quick, for 100 evenly chosen ones.
+
+    Args:
+        rules: the dataset and what is asked of it.
+        quick: whether to measure few shifts.
+
+    Raises:
+        UserError: there is no folder, or no image in it.
+    """
+    listed, findings = _list_pairs(rules)
+    measured = set(choose_evenly(range(len(listed)), QUICK_SHIFTS if quick else len(listed)))
+    threads = min(MOST_THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
+        jobs = pool.map(
+            lambda place: inspect_pair(*listed[place], rules, with_shift=place in measured), range(len(listed))
+        )
+        seen = list(track(jobs, "checking", len(listed)))
+    findings += [finding for each in seen for finding in each.findings]
+    alike: dict[str, str] = {}
+    for side in ("visible", "infrared"):
+        findings += _find_duplicates(seen, side, alike) + _find_odd_ones(seen, side)
+    together = _judge_shifts(seen, findings)
+    return Report(seen, findings, together, alike)
+
+
+def write_good_pairs(path: Path, report: Report, descriptor: Descriptor, seed: int) -> dict[str, int]:
+    """Write the pairs without an error as a list that `ssvif pack` takes, dealt as `ssvif split` deals.
+
+    Of pairs that show almost the same none is trained with and another tested on.
+
+    Args:
+        path: the CSV to write: split, pair_id, visible, infrared, label, boxes.
+        report: of `check_pairs`.
+        descriptor: the dataset's.
+        seed: of the dealing.
+
+    Returns:
+        The number of pairs in each split.
+
+    Raises:
+        UserError: there is no good pair.
+    """
+    good = report.good()
+    if not good:
+        raise UserError(f"There is no good pair to list in {path}", remedy="mend what is reported above first")
+    return write_splits(descriptor, good, path, seed=seed, alike=report.alike)
+
+
+def _list_pairs(rules: Rules) -> tuple[list[tuple[str, FoundPair]], list[Finding]]:
+    layout = choose_layout(rules.descriptor, rules.root)
+    listed: list[tuple[str, FoundPair]] = []
+    findings: list[Finding] = []
+    for split, folder in split_folders(rules.descriptor).items():
+        sides: dict[str, dict[str, str]] = {"visible": {}, "infrared": {}, "label": {}}
+        for side, files in sides.items():
+            pattern = getattr(layout, side)
+            for name, file in list_images(rules.root, pattern, folder) if pattern else []:
+                if name in files:
+                    detail = f"{Path(files[name]).name} and {Path(file).name}"
+                    findings.append(Finding("same name", name, side, file, detail, split))
+                files.setdefault(name, file)
+        findings += _other_files(rules.root, layout, folder, split)
+        for name in sorted(sides["visible"].keys() | sides["infrared"].keys()):
+            files = {side: found.get(name, "") for side, found in sides.items()}
+            listed.append((split, FoundPair(name, **files, boxes=boxes_of(rules.root, layout, folder, name))))
+    if not listed:
+        raise UserError(
+            f"There are no images of {rules.descriptor.title} in {rules.root}",
+            expected=f"files ending in {', '.join(IMAGE_SUFFIXES)}",
+            remedy="check the folders, or convert the images",
+        )
+    _refuse_strangers(listed, rules)
+    return listed, findings
+
+
+def _refuse_strangers(listed: list[tuple[str, FoundPair]], rules: Rules) -> None:
+    """Say so once if the names of the two sides have nothing in common, instead of once for each file."""
+    both = [{pair.pair_id for _, pair in listed if getattr(pair, side)} for side in ("visible", "infrared")]
+    if len(listed) > 1 and not both[0] & both[1]:
+        examples = [min(names) if names else "nothing" for names in both]
+        raise UserError(
+            f"No visible image in {rules.root} has the name of an infrared one",
+            expected="the same names on both sides, without suffix",
+            got=f"visible {examples[0]}, infrared {examples[1]}",
+            remedy="rename one side, or describe the names with --dataset FILE, e.g. visible: 'vi/{name}_rgb'",
+        )
+
+
+def _other_files(root: Path, layout: Layout, folder: str, split: str) -> Iterator[Finding]:
+    for side in ("visible", "infrared"):
+        where = root / Path(getattr(layout, side).replace("{split}", folder)).parent
+        suffixes = Counter(
+            path.suffix.lower() or "no suffix"
+            for path in (where.iterdir() if where.is_dir() else ())
+            if path.is_file() and not path.name.startswith(".")
+        )
+        others = {suffix: count for suffix, count in sorted(suffixes.items()) if suffix not in IMAGE_SUFFIXES + QUIET}
+        if others:
+            detail = ", ".join(f"{count} {suffix}" for suffix, count in others.items())
+            yield Finding("other files", "", side, "", detail, split)
+
+
+def _find_duplicates(seen: list[Seen], side: str, alike: dict[str, str]) -> list[Finding]:
+    """Return which images of a side equal, or almost equal, an earlier one; constant ones are told already.
+
+    Those that almost equal one of their own split are noted in `alike`.
+    """
+    have = [each for each in seen if side in each.sides and not any(one.kind == "constant" for one in each.findings)]
+    first: dict[bytes, Seen] = {}
+    found: dict[int, Finding] = {}
+    for place, each in enumerate(have):
+        earlier = first.setdefault(each.sides[side].digest, each)
+        if earlier is not each:
+            found[place] = _about(each, "duplicate", side, f"the same as {_name(earlier, each)}")
+    if have:
+        thumbnails = np.stack([each.sides[side].thumbnail for each in have])
+        for place, earlier_place, likeness in near_duplicates(thumbnails, NEAR_DUPLICATE):
+            this, former = have[place], have[earlier_place]
+            detail = f"like {_name(former, this)}, correlation {likeness:.4f}"
+            found.setdefault(place, _about(this, "near duplicate", side, detail))
+            if this.split == former.split:
+                alike.setdefault(this.pair.pair_id, former.pair.pair_id)
+    return [found[place] for place in sorted(found)]
+
+
+def _about(seen: Seen, kind: str, side: str, detail: str) -> Finding:
+    return Finding(kind, seen.pair.pair_id, side, getattr(seen.pair, side, ""), detail, seen.split)
+
+
+def _name(seen: Seen, other: Seen) -> str:
+    return seen.pair.pair_id if seen.split == other.split else f"{seen.pair.pair_id} of {seen.split}"
+
+
+def _find_odd_ones(seen: list[Seen], side: str) -> list[Finding]:
+    """Return the images whose kind (bits, colour) few of their side share."""
+    kinds = Counter(each.sides[side].kind for each in seen if side in each.sides)
+    if len(kinds) < 2:
+        return []
+    usual, _ = kinds.most_common(1)[0]
+    odd = {kind for kind, count in kinds.items() if count <= FEW * sum(kinds.values())}
+    return [
+        _about(each, "mixed", side, f"{each.sides[side].kind}, most are {usual}")
+        for each in seen
+        if side in each.sides and each.sides[side].kind in odd
+    ]
+
+
+def _judge_shifts(seen: list[Seen], findings: list[Finding]) -> SetShift | None:
+    measured = {f"{each.split}/{each.pair.pair_id}": each for each in seen if each.shift}
+    peaks = {name: each.shift for name, each in measured.items() if each.shift}
+    together = combine_shifts(peaks)
+    if together is None:
+        return None
+    longest = int(np.median([max(each.sides["visible"].size) for each in measured.values()]))
+    if together.notable(longest) and together.confidence != "low":
+        findings.append(Finding("shift", detail=str(together)))
+    for name, distance in out_of_line(peaks, together, longest).items():
+        findings.append(_about(measured[name], "out of line", "pair", f"by {distance:.0f} px"))
+    return together

@@ -1,0 +1,109 @@
+"""What can be wrong with pairs: the kinds, how bad each is, and how a list of findings is shown and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ssvif.io.errors import shorten
+from ssvif.io.files import write_csv
+
+ERROR, WARNING = "error", "warning"
+COLUMNS = ("split", "pair_id", "side", "file", "level", "finding", "value", "detail")
+# errors keep a pair out of the list of good pairs and make the command fail; in the order in which they are shown
+ERRORS = {
+    "unmatched": "one side is missing",
+    "same name": "two files of one side share a name",
+    "unreadable": "the file is damaged or cut off",
+    "size": "the sizes of the two sides do not fit",
+    "depth": "more than 8 bits, which ssvif pack refuses",
+    "constant": "every pixel has the same value",
+    "duplicate": "the same pixels as in an earlier pair",
+    "label": "the label map does not fit its pair or the descriptor",
+    "boxes": "the boxes do not fit their pair or the descriptor",
+}
+WARNINGS = {
+    "swapped": "visible is gray and infrared has color: are the sides swapped?",
+    "16 bits": "more than 8 bits: fuse it with one range for all, pack refuses it",
+    "other size": "infrared has another size of the same shape: it is resized when fused, pack refuses it",
+    "rotated": "EXIF asks for a rotation, which not every program honours",
+    "dark": "almost black",
+    "saturated": "a quarter or more of the pixels is at the top of the range",
+    "flat": "hardly any contrast",
+    "color map": "infrared looks colour-mapped; its brightness is not temperature, use the camera's grey output",
+    "near duplicate": "almost the same as in an earlier pair",
+    "unlike": "the two sides share hardly any edge: do they belong together?",
+    "out of line": "shifted otherwise than most pairs: moved, or another scene?",
+    "shift": "the two sides are shifted against each other throughout: ssvif align",
+    "empty label": "the label map holds one class only, the background, or nothing",
+    "mixed": "a few images of this side are of another kind than the rest",
+    "other files": "passed over: no suffix of an image that is read",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing worth knowing about one file, pair or set.
+
+    Attributes:
+        kind: a key of `ERRORS` or `WARNINGS`.
+        pair_id: the pair's name; empty for something about the whole set.
+        side: "visible", "infrared", "label", "boxes" or "pair".
+        file: relative to the dataset's folder; empty if no file in particular is meant.
+        detail: what exactly.
+        split: the official split, or "all".
+    """
+
+    kind: str
+    pair_id: str = ""
+    side: str = "pair"
+    file: str = ""
+    detail: str = ""
+    split: str = "all"
+
+    @property
+    def level(self) -> str:
+        """Either "error" or "warning"."""
+        return ERROR if self.kind in ERRORS else WARNING
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One value measured of one pair; columns as of `Finding`."""
+
+    name: str
+    value: float
+    pair_id: str
+    split: str = "all"
+
+
+def show_findings(findings: Sequence[Finding]) -> list[str]:
+    """Return a table: for each kind how many, what it means and the first names; errors first."""
+    lines = []
+    for kind, meaning in (ERRORS | WARNINGS).items():
+        for side in ("visible", "infrared", "label", "boxes", "pair"):
+            these = [each for each in findings if (each.kind, each.side) == (kind, side)]
+            if not these:
+                continue
+            about = "" if side == "pair" or kind in (side, f"empty {side}") else f" ({side})"
+            names = shorten(list(dict.fromkeys(each.pair_id or each.detail for each in these)), 3)
+            detail = f" [{these[0].detail}]" if these[0].detail and these[0].pair_id else ""
+            lines.append(f"{these[0].level:<8}{len(these):>6}  {kind}{about}: {meaning}")
+            lines.append(f"{'':16}{names}{detail}")
+    return lines
+
+
+def write_findings(path: Path, findings: Iterable[Finding], measures: Iterable[Measure]) -> None:
+    """Write everything in long form, a line for each finding and each measured value, sorted by split and pair.
+
+    The columns are split, pair_id, side, file, level ("error", "warning" or "measure"), finding, value (of a
+    measure) and detail.
+    """
+    rows = [{**vars(each), "level": each.level, "finding": each.kind, "value": None} for each in findings]
+    rows += [
+        {**vars(each), "side": "pair", "file": "", "level": "measure", "finding": each.name, "detail": ""}
+        for each in measures
+    ]
+    rows.sort(key=lambda row: tuple(str(row[column]) for column in ("split", "pair_id", "level", "finding", "side")))
+    write_csv(path, [{column: row[column] for column in COLUMNS} for row in rows], COLUMNS)

@@ -1,0 +1,83 @@
+"""Which folder holds which side: two folders named, or one folder whose subfolders have telling names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ssvif.data.descriptor import Descriptor, Layout
+from ssvif.io.errors import UserError, shorten
+
+VISIBLE = ("vi", "vis", "visible", "rgb", "color", "colour", "visual")
+INFRARED = ("ir", "inf", "infrared", "thermal", "lwir", "nir", "tir")
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+
+
+def describe_sides(visible: Path, infrared: Path) -> tuple[Descriptor, Path]:
+    """Return a descriptor of two folders whose files share their names, and the root it speaks of.
+
+    Raises:
+        UserError: one is no folder, both are the same, or a name holds a brace.
+    """
+    for folder in (visible, infrared):
+        if not folder.is_dir():
+            raise UserError(f"{folder} is not a folder", remedy="check the path")
+    sides = [folder.resolve() for folder in (visible, infrared)]
+    if sides[0] == sides[1]:
+        raise UserError(f"{visible} cannot be both sides", remedy="name the folders of the visible and infrared images")
+    root = Path(os.path.commonpath([side.parent for side in sides]))
+    patterns = [(side.relative_to(root) / "{name}").as_posix() for side in sides]
+    return _describe(root, patterns[0], patterns[1], {}), root
+
+
+def recognise_folder(folder: Path) -> tuple[Descriptor, Path]:
+    """Return a descriptor of a folder with subfolders such as vi and ir, or visible and infrared, and its root.
+
+    Subfolders named like splits (train, val, test ...), each with two such folders, are recognised too.
+
+    Raises:
+        UserError: there is no folder, or its subfolders do not say which side is which.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder", remedy="check the path")
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    sides = _sides_of(names)
+    if sides:
+        return _describe(folder, f"{sides[0]}/{{name}}", f"{sides[1]}/{{name}}", {}), folder
+    splits = {ours: name for ours, theirs in SPLIT_NAMES.items() for name in names if name.casefold() in theirs}
+    below = {
+        name: [path.name for path in sorted((folder / name).iterdir()) if path.is_dir()] for name in splits.values()
+    }
+    found = {_sides_of(each) for each in below.values()}
+    if len(found) == 1 and (sides := found.pop()):
+        return _describe(folder, f"{{split}}/{sides[0]}/{{name}}", f"{{split}}/{sides[1]}/{{name}}", splits), folder
+    raise UserError(
+        f"{folder} does not say which of its folders is which side",
+        expected="one subfolder named like vi, vis, visible or rgb, and one like ir, infrared or thermal",
+        got=shorten(names) if names else "no subfolder",
+        remedy="name both: --visible FOLDER --infrared FOLDER, or describe the files with --dataset FILE",
+    )
+
+
+def _describe(root: Path, visible: str, infrared: str, splits: dict[str, str]) -> Descriptor:
+    try:
+        layout = Layout(visible, infrared)
+        return Descriptor("folder", root.name or "pairs", ".", (layout,), official_splits=splits)
+    except ValueError as error:
+        raise UserError(f"{root}: {error}", remedy="rename the folder") from error
+
+
+def _sides_of(names: list[str]) -> tuple[str, str] | None:
+    visible, infrared = _named_like(names, VISIBLE), _named_like(names, INFRARED)
+    return (visible[0], infrared[0]) if len(visible) == len(infrared) == 1 else None
+
+
+def _named_like(names: list[str], wanted: tuple[str, ...]) -> list[str]:
+    """Return the names that are one of `wanted`, else those that hold one of its longer words."""
+    exact = [name for name in names if name.casefold() in wanted]
+    words = [word for word in wanted if len(word) > 4]
+    return exact or [name for name in names if any(word in name.casefold() for word in words)]

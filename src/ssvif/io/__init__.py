@@ -1,0 +1,1 @@
+"""Talking to the machine: errors, files, images, progress, records, devices."""

@@ -1,0 +1,257 @@
+"""Files that appear whole or not at all, and readers that name the file when they fail."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ssvif.io.errors import UserError, shorten
+from ssvif.io.images import ORIENTATION, drop_alpha, expand, open_image, stored_form, upright
+from ssvif.schema import IMAGE_SUFFIXES
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # full disk, full quota, limit on one file's size
+
+
+@contextmanager
+def write_aside(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is renamed to `path`, on failure removed.
+
+    Raises:
+        UserError: `path` is a folder or a device, no space is left, or a text to be written is no valid
+            Unicode (whatever `path` held before is kept).
+    """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, not a file", remedy="name a file, for instance one in that folder")
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is not a file that could be replaced", remedy="choose another output file")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield aside
+        aside.replace(path)
+    except UnicodeEncodeError as error:
+        wrong = next((line for line in error.object.splitlines() if printable(line) != line), error.object)
+        raise UserError(
+            f"{printable(path)} cannot hold: {printable(wrong.strip())}",
+            expected="names in UTF-8",
+            remedy="rename the file or the option that this text comes from",
+        ) from error
+    except OSError as error:
+        if _is_full(error):
+            raise no_space_left(path) from error
+        if str(error.filename) == str(aside):
+            error.filename = str(path)  # the name that the user knows
+        raise
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_folder_aside(folder: Path, owned: Sequence[str]) -> Iterator[Path]:
+    """Yield a temporary folder beside `folder`; on success it takes the place of `folder`.
+
+    Args:
+        folder: to be replaced as a whole.
+        owned: patterns of the names that a former result of the same kind holds, e.g. ["*.png"].
+
+    Raises:
+        UserError: `folder` holds something else, which replacing would delete; or no space is left
+            on the device. Whatever `folder` held before is kept.
+    """
+    folder = folder.resolve()
+    _refuse_foreign(folder, owned)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    try:
+        yield aside
+        shutil.rmtree(folder, ignore_errors=True)
+        aside.replace(folder)
+    except OSError as error:
+        if _is_full(error):
+            raise no_space_left(folder) from error
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _refuse_foreign(folder: Path, owned: Sequence[str]) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file, not a folder", remedy="choose another output folder")
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    foreign = [name for name in names if not name.startswith(".") and not any(fnmatch(name, each) for each in owned)]
+    if foreign:
+        raise UserError(
+            f"{folder} holds other files than a former result, and writing there replaces the whole folder",
+            expected="a new or empty folder, or one with nothing but " + ", ".join(owned),
+            got=shorten(foreign),
+            remedy="choose another output folder",
+        )
+
+
+def _is_full(error: OSError) -> bool:
+    # h5py wraps the system's error in one of its own, without errno
+    return error.errno in NO_SPACE or "No space left" in str(error)
+
+
+def no_space_left(path: Path) -> UserError:
+    """Return the error for a full disk, saying how much is free where `path` was to be written."""
+    free_mb = shutil.disk_usage(path.parent).free / 2**20
+    return UserError(
+        f"No space left while writing {path}",
+        got=f"{free_mb:.0f} MB free there",
+        remedy="free space or choose another results folder; nothing that was there before is lost",
+    )
+
+
+def printable(name: Path | str) -> str:
+    r"""Return a file's name with bytes that are no UTF-8 written as \udcXX, so that every stream takes it."""
+    return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read an 8-bit image: (H,W) uint8 if grey, (H,W,3) uint8 RGB if colour.
+
+    Palettes are expanded, alpha is dropped, and the EXIF orientation is followed.
+
+    Raises:
+        UserError: the file is missing, damaged, or not 8 bits per channel.
+    """
+    return _read(path, keep_palette=False)
+
+
+def read_label(path: Path) -> NDArray[np.uint8]:
+    """Read a label map as (H,W) uint8 class ids; a palette image gives its indices.
+
+    Raises:
+        UserError: the file is missing, damaged, coloured, or not 8 bits.
+    """
+    array = _read(path, keep_palette=True)
+    if array.ndim == 3:
+        if not (array[..., :1] == array).all():
+            raise UserError(
+                f"{path} is a colour image, not a label map",
+                expected="one channel of class ids",
+                remedy="point the dataset's `label` pattern at the folder of class ids",
+            )
+        array = np.ascontiguousarray(array[..., 0])
+    return array
+
+
+def _read(path: Path, *, keep_palette: bool) -> NDArray[np.uint8]:
+    with open_image(path) as opened:
+        stored = stored_form(opened)
+        orientation = 1 if keep_palette else opened.getexif().get(ORIENTATION, 1)
+        opened.load()
+        array = np.asarray(opened if keep_palette else expand(opened))
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * np.uint8(1 if keep_palette else 255)
+    if array.dtype != np.uint8 or ";16" in stored:  # Pillow cuts 16-bit colour to 8 bits without a word
+        raise UserError(
+            f"{path} is not an 8-bit image",
+            expected="8 bits per channel",
+            got=f"{array.dtype} values" if array.dtype != np.uint8 else "16 bits per channel",
+            remedy="convert it to 8 bits first, with one fixed range for the whole set",
+        )
+    if keep_palette and (packed := re.search("L;([24])", stored)):  # Pillow stretches these to 0..255
+        array = array // np.uint8(255 // (2 ** int(packed[1]) - 1))
+    return np.ascontiguousarray(upright(drop_alpha(array), orientation))
+
+
+def images_by_stem(folder: Path) -> dict[str, Path]:
+    """Return a folder's images by file name without suffix, sorted.
+
+    Folders, pipes and devices do not count, whatever their names; a link to nowhere does, so that
+    reading it can say so.
+
+    Raises:
+        UserError: the folder is missing or holds no image, two images share a stem, or a name is not
+            UTF-8.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder", remedy="check the path")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
+            continue
+        if not path.is_file() and path.exists():
+            continue
+        _check_name(path)
+        if path.stem in found:
+            raise UserError(f"{path} and {found[path.stem].name} share a name", remedy="keep one of them")
+        found[path.stem] = path
+    if not found:
+        raise UserError(f"{folder} holds no image", expected="files ending in " + " ".join(IMAGE_SUFFIXES))
+    return found
+
+
+def _check_name(path: Path) -> None:
+    # Python keeps bytes that are no UTF-8 as lone surrogates, which no table of results can hold
+    if printable(path.name) != path.name:
+        raise UserError(
+            f"The name of {printable(path)} is not UTF-8",
+            expected="a name that tables can hold",
+            remedy="rename the file",
+        )
+
+
+def write_png(path: Path, array: NDArray[np.uint8]) -> None:
+    """Write (H,W) or (H,W,3) uint8 as PNG; equal arrays give equal bytes."""
+    with write_aside(path) as aside:
+        Image.fromarray(array).save(aside, format="PNG", compress_level=3)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a mapping as indented JSON with sorted keys."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+    with write_aside(path) as aside:
+        aside.write_text(text + "\n", encoding="utf-8")
+
+
+def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write rows as CSV; floats keep 10 significant digits, None is an empty cell."""
+    with write_aside(path) as aside, aside.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns, lineterminator="\n", extrasaction="raise")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({key: _cell(value) for key, value in row.items()})
+
+
+def _cell(value: Any) -> Any:
+    return f"{value:.10g}" if isinstance(value, float) else value
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Read a CSV with a header line into one dictionary per row.
+
+    Raises:
+        UserError: the file is missing or is no text.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist", remedy="run the step that writes it first")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets put a mark at the start
+            return list(csv.DictReader(stream))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} is not CSV in UTF-8", got=str(error), remedy="save it as CSV UTF-8") from error

@@ -1,0 +1,105 @@
+"""Fingerprints of source code, so that changed code reruns what it made and a changed comment does not."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from collections.abc import Collection, Iterable
+from functools import cache
+from pathlib import Path
+
+from ssvif.io.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("ssvif", "roadscenes")
+MODULE_PATH = re.compile(rf"({'|'.join(PACKAGES)})(\.\w+)+(:\w+)?")
+SCHEMA = "ssvif.schema"  # of which only the names count that somebody imports
+
+
+def fingerprint(*modules: str, without: Collection[str] = ()) -> str:
+    """Return a digest of modules and of all that they import from this project.
+
+    Comments, docstrings, layout and line numbers do not count. A module named in a string, such as
+    "ssvif.models.seafusion:SeAFusion", counts as imported. Of `ssvif.schema`, what is imported from it counts.
+
+    Args:
+        *modules: dotted names, e.g. "ssvif.training.loop"; one of somebody else's counts by its own file.
+        without: modules that do not count, nor what only they import.
+    """
+    reached: dict[str, str] = {}
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module in reached or module in without:
+            continue
+        if module.startswith(f"{SCHEMA}."):
+            nodes = _definition(module.removeprefix(f"{SCHEMA}."))
+            reached[module] = "\n".join(map(ast.dump, nodes))
+            waiting += _imports(nodes)
+        elif module != SCHEMA and _source_file(module).is_file():
+            reached[module] = _code(_source_file(module))
+            waiting += _imports([_tree(_source_file(module))])
+    text = "\n".join(f"{module} {code}" for module, code in sorted(reached.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def files_fingerprint(folder: str) -> str:
+    """Return a digest of the files in a folder of this package, e.g. "ssvif/report/templates"."""
+    paths = sorted(path for path in (ROOT / folder).iterdir() if path.is_file())
+    texts = [path.name.encode() + b"\0" + path.read_bytes() for path in paths]
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()[:16]
+
+
+def _source_file(module: str) -> Path:
+    # somebody's own network lies where they run
+    root = ROOT if module.partition(".")[0] in PACKAGES else Path.cwd()
+    path = root.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not Python that can be read", got=str(error)) from error
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [each for each in node.body if not _is_text(each)]
+    return tree
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+@cache
+def _code(path: Path) -> str:
+    return hashlib.sha256(ast.dump(_tree(path)).encode()).hexdigest()
+
+
+def _definition(name: str) -> list[ast.stmt]:
+    """Return the statement that gives a name of the schema its value, and those of the names that it uses."""
+    for node in _tree(_source_file(SCHEMA)).body:
+        if name in _names(node, ast.Store):
+            return [node, *(each for used in _names(node, ast.Load) for each in _definition(used))]
+    return []
+
+
+def _names(node: ast.AST, context: type[ast.expr_context]) -> list[str]:
+    names = (each for each in ast.walk(node) if isinstance(each, ast.Name))
+    return sorted({each.id for each in names if isinstance(each.ctx, context)})
+
+
+def _imports(nodes: Iterable[ast.AST]) -> list[str]:
+    found: list[str] = []
+    for node in (each for root in nodes for each in ast.walk(root)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PACKAGES:
+            found.append(node.module or "")
+            found += [f"{node.module}.{each.name}" for each in node.names]
+        elif isinstance(node, ast.Import):
+            found += [each.name for each in node.names if each.name.split(".")[0] in PACKAGES]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and MODULE_PATH.fullmatch(node.value):
+            found.append(node.value.partition(":")[0])
+    return found

@@ -1,0 +1,217 @@
+"""How image files are opened, and pixels read in the depth they were stored in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
+
+from ssvif.io.errors import UserError
+
+ORIENTATION = 0x0112  # EXIF's tag
+BITS_PER_SAMPLE, PLANAR_CONFIGURATION = 258, 284  # TIFF's tags
+TIFF_SUFFIXES = (".tif", ".tiff")
+# EXIF's orientation → (transpose, flip rows, flip columns), in this order
+TURNS = {
+    2: (False, False, True),
+    3: (False, True, True),
+    4: (False, True, False),
+    5: (True, False, False),
+    6: (True, False, True),
+    7: (True, True, True),
+    8: (True, True, False),
+}
+WITH_ALPHA = ("LA", "La", "RGBA", "RGBa", "PA")
+OTHER_BYTE = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if sys.byteorder == "little" else ";16L"}
+
+
+@dataclass(frozen=True)
+class RawImage:
+    """An image in the depth it was stored in, upright.
+
+    Attributes:
+        pixels: (H,W) or (H,W,3) RGB; uint8, uint16 or float32.
+        notes: what was left out: "alpha", "pages" (of several, the first was read), "low bytes" (8 of 16 bits).
+    """
+
+    pixels: NDArray[Any]
+    notes: tuple[str, ...] = ()
+
+
+@contextmanager
+def open_image(path: Path) -> Iterator[ImageFile]:
+    """Open an image with Pillow; what goes wrong while it is open names the file.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        with Image.open(path) as opened:
+            yield opened
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist", remedy="check the folder and its name") from error
+    except Image.DecompressionBombError as error:
+        raise UserError(
+            f"{path} is too large",
+            expected=f"at most {2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels, Pillow's limit",
+            got=str(error).partition(",")[0],
+            remedy="cut it into parts; in a program of yours set PIL.Image.MAX_IMAGE_PIXELS",
+        ) from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise _unreadable(path, str(error)) from error
+
+
+def _unreadable(path: Path, got: str) -> UserError:
+    return UserError(
+        f"{path} cannot be read as an image",
+        expected="a whole PNG, JPEG, BMP or TIFF",
+        got=got,
+        remedy="copy or export the file again",
+    )
+
+
+def stored_form(opened: ImageFile) -> str:
+    """Return how pixels lie in a file that is not loaded yet, in Pillow's words, e.g. "L;4" or "RGB;16B"."""
+    if not opened.tile:
+        return ""
+    arguments = opened.tile[0][3]
+    return str(arguments[0] if isinstance(arguments, tuple) else arguments)
+
+
+def expand(image: Image.Image) -> Image.Image:
+    """Return a palette, CMYK, YCbCr, Lab or HSV image as RGB (with alpha where it has one), others as they are."""
+    if image.mode in ("P", "PA"):
+        return image.convert("RGBA" if image.mode == "PA" or "transparency" in image.info else "RGB")
+    if image.mode == "La":  # TIFF's gray, multiplied by its alpha
+        return image.convert("LA")
+    return image.convert("RGB") if image.mode in ("CMYK", "YCbCr", "LAB", "HSV") else image
+
+
+def drop_alpha(array: NDArray[Any]) -> NDArray[Any]:
+    """Return (H,W) or (H,W,3) of an array that may have a last channel of alpha, or one channel alone."""
+    if array.ndim == 3 and array.shape[2] in (2, 4):
+        array = array[..., :-1]
+    return array[..., 0] if array.shape[2:] == (1,) else array
+
+
+def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Turn an image as its EXIF orientation says.
+
+    Args:
+        array: (H,W) or (H,W,3) as stored.
+        orientation: 1 to 8; 1 and what EXIF does not define leave it alone.
+    """
+    transpose, rows, columns = TURNS.get(orientation, (False, False, False))
+    array = array.swapaxes(0, 1) if transpose else array
+    return array[:: -1 if rows else 1, :: -1 if columns else 1]
+
+
+def read_raw(path: Path) -> RawImage:
+    """Read an image of any depth: 8 bits, 16 bits, or floats such as temperatures; alpha is dropped.
+
+    Palettes, CMYK and the like become RGB; 1-bit images 0 and 255; integers that are neither 8 nor 16 bits
+    without sign become floats. The EXIF orientation is followed.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        return _read_raw(path)
+    except UserError:
+        raise
+    except MemoryError as error:
+        raise UserError(
+            f"{path} does not fit into memory", got=str(error), remedy="cut it into parts, or export it again"
+        ) from error
+    # of damaged files the decoders make what comes: TypeError, zlib.error, MemoryError, ZeroDivisionError ...
+    except Exception as error:
+        raise _unreadable(path, f"{type(error).__name__}: {error}") from error
+
+
+def _read_raw(path: Path) -> RawImage:
+    if path.suffix.lower() in TIFF_SUFFIXES and _pillow_loses(path):
+        return RawImage(np.ascontiguousarray(_plain_type(_read_tiff(path), unsigned=False)))
+    with open_image(path) as opened:
+        form, pages = stored_form(opened), getattr(opened, "n_frames", 1)
+        orientation = opened.getexif().get(ORIENTATION, 1)
+        has_alpha = opened.mode in WITH_ALPHA or "transparency" in opened.info
+        unsigned = opened.format == "PNG"  # there 16 bits may come as 32
+        opened.load()
+        array = drop_alpha(np.asarray(expand(opened)))
+    notes = ["alpha"] * has_alpha + ["pages"] * (pages > 1)
+    if ";16" in form and array.dtype == np.uint8:  # Pillow keeps the upper byte of 16-bit color
+        if form.startswith("RGB"):
+            array = array.astype(np.uint16) << 8 | drop_alpha(_lower_bytes(path))
+        else:
+            notes.append("low bytes")
+    return RawImage(np.ascontiguousarray(upright(_plain_type(array, unsigned), orientation)), tuple(notes))
+
+
+def pixels_of(image: Image.Image) -> NDArray[Any]:
+    """Return a Pillow image's pixels as `read_raw` does a file's, (H,W) or (H,W,3), but not turned upright."""
+    return np.ascontiguousarray(_plain_type(drop_alpha(np.asarray(expand(image))), unsigned=image.format == "PNG"))
+
+
+def _pillow_loses(path: Path) -> bool:
+    """Return whether a TIFF is of a kind that Pillow does not know, or cuts to 8 bits in planes."""
+    try:
+        with Image.open(path) as opened:
+            tags = getattr(opened, "tag_v2", {})
+            in_planes = tags.get(PLANAR_CONFIGURATION, 1) == 2 and opened.mode in ("RGB", "RGBA")
+            return in_planes and max(tags.get(BITS_PER_SAMPLE, (8,))) > 8
+    except UnidentifiedImageError:
+        return True
+    except Image.DecompressionBombError:
+        return False  # told by who reads it
+    except (OSError, SyntaxError, ValueError):
+        return False  # damaged: told by who reads it
+
+
+def _read_tiff(path: Path) -> NDArray[Any]:
+    """Return the first image of a TIFF as tifffile reads it: half and double floats, colors in planes."""
+    import tifffile
+
+    try:
+        array: NDArray[Any] = np.squeeze(tifffile.imread(path, key=0))
+    except (OSError, ValueError, IndexError) as error:  # its own errors are ValueErrors
+        raise _unreadable(path, str(error)) from error
+    if array.ndim == 3 and array.shape[0] in (3, 4):  # colors in planes
+        array = np.moveaxis(array, 0, -1)
+    array = drop_alpha(array)
+    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)) or array.dtype.kind not in "uif":
+        raise _unreadable(path, f"{array.dtype} values of shape {array.shape}")
+    return array
+
+
+def _lower_bytes(path: Path) -> NDArray[np.uint8]:
+    """Return the lower bytes of a 16-bit color image, (H,W,3|4): what Pillow keeps of swapped bytes."""
+    with open_image(path) as opened:
+        # plain tuples: Pillow named them only later
+        opened.tile = [(*each[:3], _swapped(each[3])) for each in opened.tile]  # type: ignore[misc]
+        opened.load()
+        return np.asarray(opened)
+
+
+def _swapped(arguments: Any) -> Any:
+    if isinstance(arguments, tuple):
+        return (_swapped(arguments[0]), *arguments[1:])
+    return arguments[:-4] + OTHER_BYTE[arguments[-4:]]
+
+
+def _plain_type(array: NDArray[Any], unsigned: bool) -> NDArray[Any]:
+    """Return pixels as uint8, uint16 or float32."""
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype == np.int32 and unsigned:
+        return array.astype(np.uint16)
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:
+        return array.astype(np.uint16)  # in this machine's order of bytes
+    return array if array.dtype == np.uint8 else array.astype(np.float32)

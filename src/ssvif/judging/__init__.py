@@ -1,0 +1,1 @@
+"""What fused images are worth: fusion metrics, segmentation, detection, and what the networks cost."""

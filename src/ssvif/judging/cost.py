@@ -1,0 +1,336 @@
+"""What a fusion network costs: parameters, multiply-accumulates and memory, beside the paper's Table IV.
+
+Everything is counted on tensors without data (device "meta"), so it takes no computation. Multiply-accumulates are
+counted as the paper's are, which is as fvcore counts them: convolutions, linear layers and matrix products once per
+multiplication, `nn.LayerNorm` at 5 per element, everything else (softmax, activations, hand-written
+normalisation, resizing) not at all.
+
+The paper's "Mem" is the peak of CUDA's caching allocator. The live tensors counted here are what that allocator
+must hold at least; it adds cuBLAS's workspace (8.1 MiB, in networks with matrix products) and what a stored attention
+mask takes.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_csv, write_csv
+from ssvif.models.base import FusionModel
+from ssvif.models.contract import blank_pair, check_contract
+from ssvif.models.published import PUBLISHED, dead_parameters
+from ssvif.models.registry import build_fusion_model
+from ssvif.schema import EFFICIENCY_COLUMNS
+
+LAYER_NORM_COST = 5  # multiply-accumulates per element, fvcore's rough estimate
+MIB = 2**20
+UNITS = {"parameters_mparam": 1e6, "macs_gmac": 1e9, "peak_memory_mb": float(MIB)}
+# (method in lower case, channels, height, width, metric) → the number as it is printed
+Published = Mapping[tuple[str, int, int, int, str], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Complexity:
+    """One network's costs for one pair.
+
+    Attributes:
+        model: its name, or `package.module:Class`.
+        channels: C of the images.
+        height: H in pixels.
+        width: W in pixels.
+        parameters: all that are registered in our module.
+        released_parameters: the same with those of the released network that it never uses; None for own networks.
+        macs: multiply-accumulates.
+        peak_bytes: most bytes of live tensors at any one time.
+        gpu_peak_bytes: the same as CUDA's allocator measured it; None without a GPU.
+    """
+
+    model: str
+    channels: int
+    height: int
+    width: int
+    parameters: int
+    released_parameters: int | None
+    macs: int
+    peak_bytes: int
+    gpu_peak_bytes: int | None = None
+
+    def in_paper_units(self) -> dict[str, float]:
+        """Return what Table IV gives, by the names in `efficiency.csv`; dead parameters count there."""
+        counts = {
+            "parameters_mparam": self.released_parameters or self.parameters,
+            "macs_gmac": self.macs,
+            "peak_memory_mb": self.peak_bytes,
+        }
+        return {name: count / UNITS[name] for name, count in counts.items()}
+
+
+def measure(name: str, channels: int, height: int, width: int, device: torch.device | None = None) -> Complexity:
+    """Count what a fusion network with fresh weights costs for one pair, without gradients.
+
+    Args:
+        name: as `build_fusion_model` takes it.
+        channels: C, 1 or 3.
+        height: H in pixels.
+        width: W in pixels.
+        device: a GPU to measure the peak memory on as well; any other device adds nothing.
+
+    Raises:
+        UserError: the name is unknown, or the network does not keep the contract of `FusionModel`.
+    """
+    try:
+        model = build_fusion_model(name, channels).eval()
+        bare = deepcopy(model).to("meta")
+        check_contract(bare, height, width, torch.device("meta"))
+        macs, peak = count_macs(bare, height, width), live_peak_bytes(bare, height, width)
+    except UserError:
+        raise
+    except Exception as error:  # the network may be anybody's code and may raise anything
+        raise UserError(
+            f"{name} cannot be counted for {channels}-channel images of {height}×{width} pixels",
+            expected="images the network takes, operations that depend on their size alone, not on their values",
+            got=f"{type(error).__name__}: {error}",
+            remedy="see docs/own_model.md; --channels, --height and --width choose other images",
+        ) from error
+    parameters = sum(each.numel() for each in model.parameters())
+    on_gpu = device is not None and device.type == "cuda"
+    return Complexity(
+        model=name,
+        channels=channels,
+        height=height,
+        width=width,
+        parameters=parameters,
+        released_parameters=parameters + dead_parameters(name, channels) if name in PUBLISHED else None,
+        macs=macs,
+        peak_bytes=peak,
+        gpu_peak_bytes=gpu_peak_bytes(model, height, width, device) if on_gpu and device else None,
+    )
+
+
+@torch.no_grad()
+def count_macs(model: FusionModel, height: int, width: int) -> int:
+    """Return the multiply-accumulates of fusing one pair, as fvcore counts them.
+
+    Args:
+        model: on the device "meta".
+        height: H in pixels.
+        width: W in pixels.
+    """
+    normalised: list[int] = []
+
+    def note(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        normalised.append(output.numel())
+
+    norms = [module for module in model.modules() if isinstance(module, nn.LayerNorm)]
+    handles = [module.register_forward_hook(note) for module in norms]
+    pair = blank_pair(model, height, width, torch.device("meta"))
+    try:
+        # as matrix products: which fused kernel would be taken, and whether it is counted, depends on the version
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+            model(*pair)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return int(counter.get_total_flops()) // 2 + LAYER_NORM_COST * sum(normalised)
+
+
+class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """While active, counts the bytes of all storages that operations make and nobody has let go of.
+
+    Attributes:
+        live: bytes now.
+        peak: most bytes so far.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.live = self.peak = 0
+        self._storages: dict[int, weakref.ref[torch.UntypedStorage]] = {}
+
+    def watch(self, values: object) -> None:
+        """Count the tensors in any nest of lists, tuples and dictionaries; views share one storage."""
+        for each in tree_leaves(values):
+            if isinstance(each, torch.Tensor):
+                storage = each.untyped_storage()
+                key, size = id(storage), storage.nbytes()
+                if key not in self._storages:
+                    self._storages[key] = weakref.ref(storage, partial(self._forget, key, size))
+                    self.live += size
+        self.peak = max(self.peak, self.live)
+
+    def _forget(self, key: int, size: int, _: object) -> None:
+        del self._storages[key]
+        self.live -= size
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run one operation and count what it returns."""
+        output = func(*args, **(kwargs or {}))
+        self.watch(output)
+        return output
+
+
+@torch.no_grad()
+def live_peak_bytes(model: FusionModel, height: int, width: int) -> int:
+    """Return the most bytes that parameters, buffers, one pair and its activations take at any one time.
+
+    Attention counts with its scores written out, as in the released networks; a fused kernel takes less.
+
+    Args:
+        model: on the device "meta".
+        height: H in pixels.
+        width: W in pixels.
+    """
+    pair = blank_pair(model, height, width, torch.device("meta"))
+    with LiveBytes() as counter, sdpa_kernel(SDPBackend.MATH):
+        counter.watch([*model.parameters(), *model.buffers(), *pair])
+        model(*pair)
+    return int(counter.peak)
+
+
+@torch.no_grad()
+def gpu_peak_bytes(model: FusionModel, height: int, width: int, device: torch.device) -> int:
+    """Return the peak bytes of CUDA's allocator while fusing one pair, without cuBLAS's workspace.
+
+    The workspace stays allocated once any network has multiplied matrices; leaving it out makes the figure
+    independent of what ran before.
+
+    Args:
+        model: on the CPU.
+        height: H in pixels.
+        width: W in pixels.
+        device: the GPU.
+
+    Raises:
+        UserError: the GPU's memory is not enough.
+    """
+    try:
+        model = deepcopy(model).to(device)
+        pair = blank_pair(model, height, width, device)
+        model(*pair)  # makes the workspace
+        own = sum(each.numel() * each.element_size() for each in (*model.parameters(), *model.buffers(), *pair))
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        model(*pair)
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            f"The GPU cannot fuse a pair of {height}×{width} pixels",
+            got=str(error).partition("\n")[0],
+            remedy="take smaller images, or --device cpu, which counts without computing",
+        ) from error
+    peak: int = own + torch.cuda.max_memory_allocated(device) - before
+    return peak
+
+
+def read_published(path: Path) -> Published:
+    """Read the paper's Table IV, each number as it is printed.
+
+    Raises:
+        UserError: the file is missing, lacks a column, or holds something else than numbers.
+    """
+    try:
+        found = {
+            (row["method"].lower(), int(row["channels"]), int(row["height_px"]), int(row["width_px"]), row["metric"]): (
+                row["value"]
+            )
+            for row in read_csv(path)
+        }
+        for value in found.values():
+            float(value)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path} cannot be read",
+            expected="columns method, channels, height_px, width_px, metric, value",
+            got=f"{type(error).__name__}: {error}",
+            remedy="take the file of the project's config/published, or correct it",
+        ) from error
+    return found
+
+
+def compare(value: float, printed: str) -> str:
+    """Return "0.17 as printed" if a value rounds to a printed number, else the number and by how much it is off."""
+    digits = len(printed.partition(".")[2])
+    if f"{value:.{digits}f}" == printed:
+        return f"{printed} as printed"
+    return f"{printed} ({value - float(printed):+.{digits}f})"
+
+
+def paper_cells(row: Complexity, published: Published) -> dict[str, str]:
+    """Return the paper's figures for a network at this size, compared with ours; {} where it gives none."""
+    values = row.in_paper_units()
+    key = (row.model.lower(), row.channels, row.height, row.width)
+    return {name: compare(values[name], published[*key, name]) for name in values if (*key, name) in published}
+
+
+def to_text(rows: Sequence[Complexity], published: Published) -> str:
+    """Lay networks out as an aligned table, and say how many figures are as the paper prints them.
+
+    Args:
+        rows: what was measured.
+        published: of `read_published`, or {}.
+    """
+    papers = [paper_cells(row, published) for row in rows]
+    columns = {
+        "model": [row.model for row in rows],
+        "C": [str(row.channels) for row in rows],
+        "parameters": [f"{row.parameters:,}" for row in rows],
+        "as released": [f"{row.released_parameters:,}" if row.released_parameters else "" for row in rows],
+        "paper, M": [paper.get("parameters_mparam", "") for paper in papers],
+        "MACs, G": [f"{row.macs / 1e9:.4f}" for row in rows],
+        "paper, G": [paper.get("macs_gmac", "") for paper in papers],
+        "peak, MiB": [f"{row.peak_bytes / MIB:.1f}" for row in rows],
+        "GPU, MiB": [f"{row.gpu_peak_bytes / MIB:.1f}" if row.gpu_peak_bytes else "" for row in rows],
+        "paper, MiB": [paper.get("peak_memory_mb", "") for paper in papers],
+    }
+    shown = {title: cells for title, cells in columns.items() if any(cells)}
+    sizes = ", ".join(dict.fromkeys(f"{row.height}×{row.width}" for row in rows))
+    lines = [f"One pair of {sizes}, C channels, no gradients. MACs as fvcore counts them; peak: live tensors.", ""]
+    lines += _align(shown, left={"model"} | {title for title in shown if title.startswith("paper")})
+    counts = [cell for paper in papers for name, cell in paper.items() if name != "peak_memory_mb"]
+    if counts:
+        agreeing = sum(cell.endswith("as printed") for cell in counts)
+        lines += ["", f"{agreeing} of {len(counts)} parameter and MAC figures are as printed in the paper's Table IV."]
+    return "\n".join(lines)
+
+
+def _align(columns: Mapping[str, Sequence[str]], left: set[str]) -> list[str]:
+    padded = []
+    for title, cells in columns.items():
+        width = max(map(len, (title, *cells)))
+        padded.append([each.ljust(width) if title in left else each.rjust(width) for each in (title, *cells)])
+    return ["  ".join(line).rstrip() for line in zip(*padded, strict=True)]
+
+
+def write_complexity(path: Path, rows: Iterable[Complexity]) -> None:
+    """Write what was measured in long form: model, channels, height_px, width_px, quantity, value.
+
+    Quantities are `parameters`, `released_parameters`, `macs`, `peak_memory_mb` and `gpu_peak_memory_mb` (MiB); one
+    that a network does not have is left out.
+    """
+    write_csv(path, (line for row in rows for line in _long_rows(row)), EFFICIENCY_COLUMNS)
+
+
+def _long_rows(row: Complexity) -> list[dict[str, Any]]:
+    quantities = {
+        "parameters": row.parameters,
+        "released_parameters": row.released_parameters,
+        "macs": row.macs,
+        "peak_memory_mb": row.peak_bytes / MIB,
+        "gpu_peak_memory_mb": row.gpu_peak_bytes / MIB if row.gpu_peak_bytes else None,
+    }
+    base = {"model": row.model, "channels": row.channels, "height_px": row.height, "width_px": row.width}
+    return [{**base, "quantity": name, "value": value} for name, value in quantities.items() if value is not None]

@@ -1,0 +1,197 @@
+"""What both judges read: the fused PNGs of a run, with the labels of the pairs they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.utils.data import Dataset
+
+from ssvif.data.descriptor import Descriptor
+from ssvif.data.packed import PairsFile
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_image
+from ssvif.ops.seeds import generator
+
+IGNORE = 255
+STRIDE = 32  # of SegFormer's coarsest map
+REMEDY = "fuse the run again (`ssvif fuse`)"
+
+
+def fused_path(fused: Path, split: str, name: str, size: tuple[int, int]) -> Path:
+    """Return the path of a pair's fused image after checking that it is there in the pair's size.
+
+    Args:
+        fused: the run's folder of fused images, one folder a split.
+        split: train, validation or test.
+        name: the pair's id.
+        size: height and width of the pair in pixels.
+
+    Raises:
+        UserError: the image is missing, unreadable or of another size.
+    """
+    path = fused / split / f"{name}.png"
+    if not path.is_file():
+        raise UserError(f"The fused image {path} does not exist", remedy=REMEDY)
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+    except OSError as error:
+        raise UserError(f"{path} cannot be read as an image", got=str(error), remedy=REMEDY) from error
+    if (height, width) != size:
+        raise UserError(
+            f"The fused image {path} has another size than its pair",
+            expected=f"{size[1]}×{size[0]} pixels",
+            got=f"{width}×{height}",
+            remedy=REMEDY,
+        )
+    return path
+
+
+class ClassIndex:
+    """Translates a dataset's class ids, which may have gaps, to indices 0 to K−1 and back.
+
+    Args:
+        descriptor: of the dataset; its order of classes is the order of the indices.
+    """
+
+    def __init__(self, descriptor: Descriptor) -> None:
+        self.ids = np.array([each.id for each in descriptor.classes], dtype=np.uint8)
+        self._indices = np.full(256, -1, dtype=np.int64)
+        self._indices[self.ids] = np.arange(len(self.ids))
+        self._indices[descriptor.ignore_index] = IGNORE
+
+    def to_indices(self, label: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return indices (H,W) of class ids (H,W); the dataset's ignore value becomes 255.
+
+        Raises:
+            UserError: an id that the descriptor does not know.
+        """
+        indices: NDArray[np.int64] = self._indices[label]
+        if (indices < 0).any():
+            unknown = sorted(set(np.unique(label[indices < 0]).tolist()))
+            raise UserError(
+                f"A label holds the class ids {unknown}, which the dataset's descriptor does not list",
+                remedy="add the classes to the descriptor and pack the dataset again",
+            )
+        return indices
+
+    def to_ids(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the class ids (H,W) of indices (H,W), each 0 to K−1."""
+        return self.ids[indices]
+
+
+class FusedImages(Dataset[dict[str, torch.Tensor]]):
+    """Fused images with their labels, whole or as random crops.
+
+    Items hold `image` (3,h,w) float32 in [0,1], `label` (h,w) int64 with 255 where nothing counts, and
+    `index`, the item's position in `names`. Whole images are padded at the bottom and right to multiples of
+    32 by reflection, their labels by 255. Crop and horizontal flip come from a generator seeded by (seed,
+    epoch, index), so they do not depend on the number of workers; there is no vertical flip, because
+    street scenes have an up and a down (assumed).
+
+    Args:
+        pairs: the packed dataset.
+        fused: the run's folder of fused images.
+        split: train, validation or test.
+        names: ids of the labelled pairs to use.
+        augment: flip, and crop if `crop` is set.
+        crop: side of the square random crop in pixels; 0 takes whole images.
+        seed: of crops and flips.
+
+    Raises:
+        UserError: a fused image is missing or of another size than its pair.
+    """
+
+    def __init__(
+        self,
+        pairs: PairsFile,
+        fused: Path,
+        split: str,
+        names: Sequence[str],
+        *,
+        augment: bool = False,
+        crop: int = 0,
+        seed: int = 0,
+    ) -> None:
+        self.names = list(names)
+        self.image_sizes = [pairs.size(split, name) for name in names]
+        self._paths = [fused_path(fused, split, name, size) for name, size in zip(names, self.image_sizes, strict=True)]
+        self._pairs, self._split = pairs, split
+        self._augment, self._crop, self._seed, self._epoch = augment, crop if augment else 0, seed, 0
+        self._classes = ClassIndex(pairs.descriptor)
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.names)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose crops and flips are drawn."""
+        self._epoch = epoch
+
+    def item_size(self, index: int) -> tuple[int, int]:
+        """Return height and width of an item as it comes, cropped or padded."""
+        if self._crop:
+            return self._crop, self._crop
+        height, width = self.image_sizes[index]
+        return _round_up(height), _round_up(width)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        """Return the item at `index`."""
+        image = read_image(self._paths[index])
+        image = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
+        label = self._pairs.label(self._split, self.names[index])
+        if label is None:
+            raise ValueError(f"{self.names[index]} has no label")
+        image, indices = self._fit(image, self._classes.to_indices(label), index)
+        return {
+            "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255,
+            "label": torch.from_numpy(np.ascontiguousarray(indices)),
+            "index": torch.tensor(index),
+        }
+
+    def _fit(
+        self, image: NDArray[np.uint8], label: NDArray[np.int64], index: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        height, width = self.item_size(index)
+        below, right = max(height - image.shape[0], 0), max(width - image.shape[1], 0)
+        image = np.pad(image, ((0, below), (0, right), (0, 0)), mode="reflect")
+        label = np.pad(label, ((0, below), (0, right)), constant_values=IGNORE)
+        if not self._augment:
+            return image, label
+        draw = torch.rand(3, generator=generator(self._seed, "item", self._epoch, index)).tolist()
+        top = int(draw[0] * (image.shape[0] - height + 1))
+        left = int(draw[1] * (image.shape[1] - width + 1))
+        image = image[top : top + height, left : left + width]
+        label = label[top : top + height, left : left + width]
+        return (image[:, ::-1], label[:, ::-1]) if draw[2] < 0.5 else (image, label)
+
+
+def batches_by_size(
+    sizes: Sequence[tuple[int, int]], batch_size: int, shuffle: torch.Generator | None = None
+) -> list[list[int]]:
+    """Group indices into batches whose images all have one size; every index occurs once.
+
+    Args:
+        sizes: height and width of each image.
+        batch_size: most indices a batch.
+        shuffle: draws the order of images and batches; without it the order is kept.
+    """
+    order = range(len(sizes)) if shuffle is None else torch.randperm(len(sizes), generator=shuffle).tolist()
+    groups: dict[tuple[int, int], list[int]] = {}
+    for index in order:
+        groups.setdefault(sizes[index], []).append(index)
+    batches = [
+        group[start : start + batch_size] for group in groups.values() for start in range(0, len(group), batch_size)
+    ]
+    if shuffle is None:
+        return batches
+    return [batches[position] for position in torch.randperm(len(batches), generator=shuffle).tolist()]
+
+
+def _round_up(length: int) -> int:
+    return -(-length // STRIDE) * STRIDE

@@ -1,0 +1,1 @@
+"""One visible and one infrared image becoming a pair: matched, read, brought to one range and one size."""

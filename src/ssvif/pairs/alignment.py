@@ -1,0 +1,231 @@
+"""How an infrared camera's pixels lie on a visible camera's: a file, and the warp that follows from it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssvif.io.errors import UserError
+from ssvif.io.files import write_json
+
+FORMAT = "ssvif-alignment-1"
+MODELS = ("translation", "similarity", "affine", "homography")
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """A rigid camera pair's transform, from visible to infrared pixels.
+
+    Coordinates are (x, y, 1), x to the right and y down, in pixels; the centre of the first pixel is (0, 0).
+
+    Attributes:
+        matrix: three rows of three; maps a visible pixel's coordinates to the infrared ones, up to a factor.
+        model: one of `MODELS`, what kind of transform was looked for.
+        visible_size: width and height of the visible images, pixels.
+        infrared_size: width and height of the infrared images, pixels.
+        pairs: how many pairs it was estimated from.
+        inlier_share: share of the blocks that were compared which agree with it, 0 to 1.
+        residual_px: root mean square of what these blocks are still off, in visible pixels.
+        repeatability_px: how far two estimates, each from half the evidence, disagree at the corners.
+        made: how it was made, for people: names, settings, versions.
+
+    Raises:
+        ValueError: a value out of its range, or a matrix that turns the image over or is not invertible.
+    """
+
+    matrix: tuple[tuple[float, ...], ...]
+    model: str
+    visible_size: tuple[int, int]
+    infrared_size: tuple[int, int]
+    pairs: int = 0
+    inlier_share: float = 1.0
+    residual_px: float = 0.0
+    repeatability_px: float = 0.0
+    made: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        _require(self.model in MODELS, f"model {self.model!r} is not one of {', '.join(MODELS)}")
+        for name, size in (("visible_size", self.visible_size), ("infrared_size", self.infrared_size)):
+            _require(len(size) == 2 and min(size) >= 1, f"{name} {list(size)} is not a width and a height")
+        rows = [len(row) for row in self.matrix]
+        _require(rows == [3, 3, 3], "the matrix needs three rows of three numbers")
+        _require(all(map(math.isfinite, sum(self.matrix, ()))), "the matrix holds a number that is not finite")
+        corners = corners_of(self.visible_size)
+        depth = np.c_[corners, np.ones(4)] @ np.array(self.matrix[2])
+        turned = np.linalg.det(self.array) * depth[0] <= 0 or (depth * depth[0] <= 0).any()
+        _require(not turned, "the matrix does not map the whole visible image, or turns it over")
+
+    @property
+    def array(self) -> Matrix:
+        """The matrix as (3,3) float64."""
+        return np.array(self.matrix, np.float64)
+
+
+def corners_of(size: tuple[int, int]) -> Matrix:
+    """Return the centres of an image's corner pixels, (4,2) float64, from the top left clockwise."""
+    right, bottom = size[0] - 1.0, size[1] - 1.0
+    return np.array([[0.0, 0.0], [right, 0.0], [right, bottom], [0.0, bottom]])
+
+
+def map_points(matrix: Matrix, points: Matrix) -> Matrix:
+    """Map points by a projective transform.
+
+    Args:
+        matrix: (3,3).
+        points: (N,2), x and y.
+
+    Returns:
+        (N,2) float64.
+    """
+    mapped = np.c_[points, np.ones(len(points))] @ matrix.T
+    mapped_points: Matrix = mapped[:, :2] / mapped[:, 2:]
+    return mapped_points
+
+
+def resizing(visible_size: tuple[int, int], infrared_size: tuple[int, int]) -> Matrix:
+    """Return the (3,3) matrix that stretches the infrared image over the visible one, border on border."""
+    scale = np.array(infrared_size) / np.array(visible_size)
+    matrix = np.diag([*scale, 1.0])
+    matrix[:2, 2] = (scale - 1) / 2  # the borders coincide, not the centres of the outer pixels
+    return matrix
+
+
+def warp(
+    image: NDArray[Any], alignment: Alignment, *, fill: float | None = None, name: str = "the infrared image"
+) -> NDArray[Any]:
+    """Bring an infrared image onto the visible camera's pixels, bilinearly.
+
+    Where the infrared image has more pixels than the visible one, it is smoothed first, as for a resize.
+
+    Args:
+        image: (H,W) or (H,W,C) of the alignment's `infrared_size`; uint8, uint16 or floats.
+        alignment: of the two cameras.
+        fill: what visible pixels get that the infrared camera does not see; its nearest border pixel when None.
+        name: how to call the image in an error.
+
+    Returns:
+        The image in `visible_size`, of the same dtype and number of channels; integers are rounded.
+
+    Raises:
+        UserError: the image has another size than the alignment was made for.
+    """
+    from skimage.transform import ProjectiveTransform
+    from skimage.transform import warp as resample
+
+    check_size(alignment, "infrared", image, name)
+    width, height = alignment.visible_size
+    floats = np.array(image, image.dtype if image.dtype.kind == "f" else np.float32)  # scikit-image wants to own it
+    scale = _scale(alignment)
+    if scale > 1:
+        from scipy.ndimage import gaussian_filter
+
+        sigma = (scale - 1) / 2  # the width that scikit-image's resize takes
+        floats = gaussian_filter(floats, [sigma, sigma, *[0] * (image.ndim - 2)], mode="nearest")
+    warped = resample(  # type: ignore[no-untyped-call]
+        floats,
+        ProjectiveTransform(matrix=alignment.array),  # type: ignore[no-untyped-call]
+        output_shape=(height, width),
+        order=1,
+        mode="edge" if fill is None else "constant",
+        cval=fill or 0.0,
+        preserve_range=True,
+    )
+    if image.dtype.kind != "f":
+        limits = np.iinfo(image.dtype)
+        warped = np.rint(warped).clip(limits.min, limits.max)
+    return np.ascontiguousarray(warped.astype(image.dtype))
+
+
+def check_size(alignment: Alignment, side: str, image: NDArray[Any], name: str) -> None:
+    """Check that an image is one the alignment was made for.
+
+    Args:
+        alignment: of the two cameras.
+        side: "visible" or "infrared".
+        image: (H,W) or (H,W,C).
+        name: how to call the image in the error.
+
+    Raises:
+        UserError: it has another size.
+    """
+    width, height = alignment.visible_size if side == "visible" else alignment.infrared_size
+    if image.shape[:2] != (height, width):
+        raise UserError(
+            f"{name} does not fit the alignment",
+            expected=f"{width}×{height} px, the {side} size the alignment was made for",
+            got=f"{image.shape[1]}×{image.shape[0]} px",
+            remedy="make an alignment for images of this size with `ssvif align`",
+        )
+
+
+def seen_by_both(alignment: Alignment) -> NDArray[np.bool_]:
+    """Return which visible pixels the infrared camera sees too, (H,W) of the visible size."""
+    width, height = alignment.visible_size
+    columns, rows = np.meshgrid(np.arange(width), np.arange(height))
+    points = map_points(alignment.array, np.c_[columns.ravel(), rows.ravel()])
+    inside = (points >= -0.5) & (points <= np.array(alignment.infrared_size) - 0.5)
+    seen: NDArray[np.bool_] = inside.all(axis=1).reshape(height, width)
+    return seen
+
+
+def write_alignment(path: Path, alignment: Alignment) -> None:
+    """Write an alignment as JSON; equal alignments give equal bytes."""
+    write_json(path, {"format": FORMAT, **vars(alignment)})
+
+
+def alignment_to_json(alignment: Alignment) -> str:
+    """Return an alignment as one line of JSON with sorted keys; equal alignments give equal text."""
+    return json.dumps({"format": FORMAT, **vars(alignment)}, sort_keys=True, ensure_ascii=False)
+
+
+def read_alignment(path: Path) -> Alignment:
+    """Read what `ssvif align` wrote, or what somebody wrote by hand: matrix, model and both sizes are enough.
+
+    Raises:
+        UserError: the file is missing, is not such a file, or holds values that cannot be.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+            raise ValueError(f'it lacks "format": "{FORMAT}"')
+        values["matrix"] = tuple(tuple(float(value) for value in row) for row in values["matrix"])
+        for size in ("visible_size", "infrared_size"):
+            values[size] = tuple(int(value) for value in values[size])
+        return Alignment(**values)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist", remedy="make it with `ssvif align`") from error
+    except KeyError as error:
+        raise _not_an_alignment(path, f"it has no {error}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _not_an_alignment(path, str(error)) from error
+
+
+def _not_an_alignment(path: Path, got: str) -> UserError:
+    return UserError(
+        f"{path} is not an alignment",
+        expected="JSON with format, matrix, model, visible_size and infrared_size",
+        got=got,
+        remedy="make it again with `ssvif align`",
+    )
+
+
+def _scale(alignment: Alignment) -> float:
+    """Return how many infrared pixels lie beside each other on a visible one, at the middle of the image."""
+    middle = (np.array(alignment.visible_size) - 1) / 2
+    start, *steps = map_points(alignment.array, middle + np.array([[0, 0], [1, 0], [0, 1]]))
+    right, down = (step - start for step in steps)
+    return math.sqrt(abs(float(right[0] * down[1] - right[1] * down[0])))
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)

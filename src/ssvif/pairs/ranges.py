@@ -1,0 +1,132 @@
+"""Which stored values become 0 and 1: 8 and 16 bits, and floats such as temperatures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssvif.io.errors import UserError
+
+PERCENTILES = (1.0, 99.0)
+SAMPLED_SIDE = 1024  # an image's percentiles come from a grid of at most about so many rows and columns
+SEQUENCE_PIXELS = 1 << 22  # of all images together, about
+RULES = ("auto", "full", "percentile", "sequence")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Stored values that become 0 and 1; those beyond are cut off.
+
+    Attributes:
+        low: becomes 0.
+        high: becomes 1; equal to `low` for an image of one value, which becomes 0.
+    """
+
+    low: float
+    high: float
+
+
+Rule = Range | str  # one of RULES, or the same range for every image
+
+
+def parse_rule(option: str, text: str) -> Rule:
+    """Return the rule of a text: one of `RULES`, or LOW:HIGH.
+
+    Args:
+        option: its name, for the message.
+        text: as given.
+
+    Raises:
+        UserError: it is neither, or HIGH is not above LOW.
+    """
+    if text in RULES:
+        return text
+    low, _, high = text.partition(":")
+    try:
+        found = Range(float(low), float(high))
+    except ValueError:
+        found = Range(0.0, 0.0)
+    if not (found.high > found.low and math.isfinite(found.high - found.low)):
+        raise UserError(
+            f"{option} {text!r} is no range",
+            expected=" | ".join(RULES) + " | LOW:HIGH in the units of the files, for instance 280:320",
+        )
+    return found
+
+
+def range_of(array: NDArray[Any], rule: Rule) -> Range:
+    """Return the range of one image.
+
+    Args:
+        array: (H,W) or (H,W,3), uint8, uint16 or float32.
+        rule: "full": all that the type holds, 0 to 1 for floats; "percentile": from the 1st to the 99th percentile
+            of this image's finite values; "auto": "full" for 8 bits and "percentile" for more; or a range.
+    """
+    if isinstance(rule, Range):
+        return rule
+    if rule == "full" or (rule == "auto" and array.dtype == np.uint8):
+        return Range(0.0, float(np.iinfo(array.dtype).max) if array.dtype.kind == "u" else 1.0)
+    return _percentiles(_sample(array, SAMPLED_SIDE))
+
+
+def sequence_range(arrays: Iterable[NDArray[Any]]) -> Range:
+    """Return one range for all images, from the 1st to the 99th percentile of their values together.
+
+    From every image come the pixels of a grid; the grid gets coarser as images come, so that about four million
+    values are held, an equal share of every image.
+
+    Args:
+        arrays: as of `range_of`, one by one.
+    """
+    kept: list[NDArray[Any]] = []
+    side, total = 512, 0
+    for array in arrays:
+        kept.append(_sample(array, side))
+        total += kept[-1].size
+        if total > SEQUENCE_PIXELS:
+            side = max(1, side // 2)
+            kept = [each[::4] for each in kept]
+            total = sum(each.size for each in kept)
+    return _percentiles(np.concatenate([each.astype(np.float32) for each in kept]) if kept else np.zeros(1))
+
+
+def to_unit(array: NDArray[Any], limits: Range) -> NDArray[np.float32]:
+    """Return stored values as float32 in [0,1]; what is no number becomes 0."""
+    low = np.float32(limits.low)
+    span = np.float32(limits.high) - low
+    if span <= 0:
+        return np.zeros(array.shape, np.float32)
+    values = array.astype(np.float32)
+    if low:
+        values -= low
+    values /= span
+    if array.dtype != np.uint8 or limits != Range(0.0, 255.0):
+        np.nan_to_num(values, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
+        values.clip(0, 1, out=values)
+    return values
+
+
+def to_8_bits(array: NDArray[Any], limits: Range) -> NDArray[np.uint8]:
+    """Return stored values as uint8, rounded half up; 8 bits of full range stay what they are."""
+    if array.dtype == np.uint8 and limits == Range(0.0, 255.0):
+        return array
+    return (to_unit(array, limits) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+
+def _sample(array: NDArray[Any], side: int) -> NDArray[Any]:
+    """Return the finite values on a grid of at most about side×side pixels, flat."""
+    rows, columns = (max(1, -(-size // side)) for size in array.shape[:2])
+    taken = array[::rows, ::columns].ravel()
+    return taken[np.isfinite(taken)] if array.dtype.kind == "f" else taken
+
+
+def _percentiles(values: NDArray[Any]) -> Range:
+    if not values.size:
+        return Range(0.0, 0.0)
+    low, high = np.percentile(values, PERCENTILES)
+    return Range(float(low), float(high))

@@ -1,0 +1,245 @@
+"""Videos of two cameras, frame by frame; needs the extra `video` (PyAV)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssvif.io.errors import UserError
+from ssvif.io.files import write_aside
+from ssvif.io.images import RawImage
+
+if TYPE_CHECKING:
+    import av
+    from av.video.frame import VideoFrame
+
+FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}
+LENGTH_TOLERANCE = 0.05  # of the number of frames, which some containers only let us guess
+SAME_RATE = 0.001  # relative; 29.97 against 30 is not the same
+USUAL_RATE = 25  # frames per second, of a video that does not say
+MICROSECONDS = 1_000_000
+BT601 = 6  # FFmpeg's number; said in the file, else players take another matrix for large frames
+QUALITY = "17"  # x264's constant rate factor: no loss that the eye finds
+AVI_BITS_PER_PX = 4  # of MPEG-4, per frame
+
+
+def load_av() -> Any:
+    """Return the module `av`.
+
+    Raises:
+        UserError: the extra is not installed.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise UserError(
+            "Videos need PyAV, which is not installed", remedy="pip install 'ssvif[video]', or pass folders of frames"
+        ) from error
+    return av
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a video says of itself.
+
+    Attributes:
+        rate: frames per second.
+        frames: how many, or 0 if it does not say.
+    """
+
+    rate: Fraction
+    frames: int
+
+
+def facts_of(path: Path) -> Facts:
+    """Return a video's rate and length.
+
+    Raises:
+        UserError: it cannot be read, or holds no pictures.
+    """
+    with _opened(path) as (container, stream):
+        rate = Fraction(stream.average_rate or stream.guessed_rate or USUAL_RATE)
+        # some containers know how long they are, not how many frames they hold
+        return Facts(rate, stream.frames or round((container.duration or 0) / MICROSECONDS * rate))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    av = load_av()
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise _unreadable(path, "no pictures in it")
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            yield container, stream
+    except (av.error.FFmpegError, OSError) as error:
+        raise _unreadable(path, str(error)) from error
+
+
+def _unreadable(path: Path, got: str) -> UserError:
+    return UserError(
+        f"{path} cannot be read as a video", expected="a whole video", got=got, remedy="copy or export it again"
+    )
+
+
+def frames_of(path: Path, *, gray: bool) -> Iterator[tuple[float, RawImage]]:
+    """Yield a video's frames with their time in seconds from the first.
+
+    Args:
+        path: of the video.
+        gray: keep gray videos gray, those of more than 8 bits as uint16 (10 and 12 bits spread over 16).
+
+    Raises:
+        UserError: it is damaged, or lacks frames that it says it has; those that are there have been yielded.
+    """
+    facts = facts_of(path)
+    times: list[float] = []
+    with _opened(path) as (container, stream):
+        for frame in container.decode(stream):
+            times.append(float(frame.time if frame.time is not None else len(times) / facts.rate))
+            yield times[-1] - times[0], RawImage(_pixels(frame, gray))
+    if len(times) < (1 - LENGTH_TOLERANCE) * facts.frames - 1:
+        raise _unreadable(path, _missing(times, facts))
+
+
+def _missing(times: Sequence[float], facts: Facts) -> str:
+    """Say where frames at these times, in seconds, are too few: at the end, or within."""
+    spans = np.diff(times)
+    within_s = float(spans.sum() - len(spans) / facts.rate)
+    if within_s * facts.rate < (facts.frames - len(times)) / 2:  # most are missing at the end
+        return f"it ends after {len(times)} of about {facts.frames} frames"
+    at_s = times[int(spans.argmax())] - times[0]
+    return f"{facts.frames - len(times)} of about {facts.frames} frames are missing, most of them after {at_s:.2f} s"
+
+
+def _pixels(frame: VideoFrame, gray: bool) -> NDArray[Any]:
+    # rotation is what a camera held upright writes; PyAV below 14 does not know it
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    if gray and frame.format.name.startswith("gray"):
+        deep = frame.format.components[0].bits > 8
+        array = frame.to_ndarray(format="gray16le" if deep else "gray")
+    else:
+        array = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(array, turns))
+
+
+def paired_frames(visible: Path, infrared: Path) -> Iterator[tuple[RawImage, RawImage]]:
+    """Yield every visible frame with the infrared one nearest in time, both counted from their first frames.
+
+    Ends with the shorter video.
+
+    Raises:
+        UserError: a video is damaged; the pairs before that have been yielded.
+    """
+    warm = frames_of(infrared, gray=True)
+    current, following = next(warm, None), next(warm, None)
+    if current is None:
+        return
+    lasting_s = 1 / float(facts_of(infrared).rate)
+    for time_s, image in frames_of(visible, gray=False):
+        while following and abs(following[0] - time_s) <= abs(current[0] - time_s):
+            current, following = following, next(warm, None)
+        if not following and time_s >= current[0] + lasting_s:
+            return
+        yield image, current[1]
+
+
+def explain(visible: Path, infrared: Path) -> list[str]:
+    """Return what is to be said about two videos that differ in rate or length, as sentences."""
+    left, right = facts_of(visible), facts_of(infrared)
+    said = []
+    if abs(float(right.rate / left.rate) - 1) > SAME_RATE:
+        said.append(
+            f"visible has {float(left.rate):.4g} frames/s, infrared {float(right.rate):.4g}: "
+            "every visible frame gets the infrared one nearest in time"
+        )
+    lengths = [each.frames / float(each.rate) for each in (left, right)]
+    if min(lengths) and abs(lengths[0] - lengths[1]) > 1.5 / float(min(left.rate, right.rate)):
+        said.append(
+            f"visible lasts {lengths[0]:.2f} s, infrared {lengths[1]:.2f} s: "
+            f"the last {abs(lengths[0] - lengths[1]):.2f} s of the longer one are left out"
+        )
+    return said
+
+
+class VideoWriter:
+    """Writes frames of one size: H.264 in .mp4 and .mkv, MPEG-4 in .avi.
+
+    Args:
+        path: where the frames are being written.
+        container: PyAV's, open for writing.
+        rate: frames per second.
+    """
+
+    def __init__(self, path: Path, container: av.container.OutputContainer, rate: Fraction) -> None:
+        self._path, self._container, self._rate = path, container, rate
+        self._stream: Any = None
+        self._shape: tuple[int, ...] = ()
+
+    def write(self, image: NDArray[np.uint8]) -> None:
+        """Append a frame (H,W,3).
+
+        Raises:
+            UserError: it has another size than the first.
+        """
+        if self._stream is None:
+            self._shape, self._stream = image.shape, self._start(*image.shape[:2])
+        if image.shape != self._shape:
+            raise UserError(
+                f"The frames of {self._path.name} would differ in size",
+                expected=f"{self._shape[1]}×{self._shape[0]}",
+                got=f"{image.shape[1]}×{image.shape[0]}",
+                remedy="write images into a folder instead",
+            )
+        frame = load_av().VideoFrame.from_ndarray(image, format="rgb24")
+        self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        """Write what the encoder still holds."""
+        if self._stream is not None:
+            self._container.mux(self._stream.encode(None))
+
+    def _start(self, height: int, width: int) -> Any:
+        plain = self._path.suffix.lower() == ".avi"
+        stream: Any = self._container.add_stream("mpeg4" if plain else "libx264", rate=self._rate)
+        stream.width, stream.height = width, height
+        odd = height % 2 or width % 2  # halved chroma needs even sides
+        stream.pix_fmt = "yuv444p" if odd and not plain else "yuv420p"
+        if plain:
+            stream.bit_rate = math.ceil(height * width * AVI_BITS_PER_PX * self._rate)
+        else:
+            stream.options = {"crf": QUALITY}
+        stream.codec_context.colorspace = BT601
+        return stream
+
+
+@contextmanager
+def video_writer(path: Path, rate: Fraction) -> Iterator[VideoWriter]:
+    """Yield a writer of a video that appears whole or not at all.
+
+    Args:
+        path: ending in a key of `FORMATS`.
+        rate: frames per second.
+
+    Raises:
+        UserError: PyAV is missing, or the frames cannot be encoded.
+    """
+    av = load_av()
+    with write_aside(path) as aside:
+        try:
+            # bitexact: no random identifiers
+            with av.open(str(aside), "w", format=FORMATS[path.suffix.lower()], options={"fflags": "bitexact"}) as to:
+                writer = VideoWriter(path, to, rate)
+                yield writer
+                writer.close()
+        except av.error.FFmpegError as error:
+            raise UserError(f"{path} cannot be written", got=str(error), remedy="write images into a folder") from error

@@ -1,0 +1,58 @@
+"""The vocabulary that files share: named choices, file names, CSV columns. Each stands here once; imports nothing."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+# networks, and how they are trained
+Framework = Literal["ssvif", "fusion_only"]
+WeightingName = Literal["gdwa", "fixed", "dwa", "ucw", "segmif", "gradnorm"]
+Stages = Literal["two", "one"]
+PseudoLabelKind = Literal["soft", "hard"]
+Initialization = Literal["default", "scaled"]
+GdwaForm = Literal["ratio", "share"]
+StructuralShares = Literal["gradient", "equal"]
+Precision = Literal["float32", "bfloat16"]
+SegFormerSize = Literal["b0", "b1", "b2", "b3", "b4", "b5"]
+
+FUSION_MODELS: dict[str, str] = {
+    "seafusion": "ssvif.models.seafusion:SeAFusion",
+    "emma": "ssvif.models.emma:EMMA",
+    "swinfusion": "ssvif.models.swinfusion:SwinFusion",
+    "sage": "ssvif.models.sage:SAGE",
+}
+PUBLISHED_MODELS = ("swinfusion", "seafusion", "emma", "sage")  # whose released checkpoints can be read
+INFERENCES = ("plain", *PUBLISHED_MODELS)  # how a network's output becomes an image: ours, or as its authors do
+BASELINES = ("average", "maximum", "visible", "infrared")
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+SEGFORMER_SIZES: tuple[str, ...] = get_args(SegFormerSize)
+WEIGHTINGS: tuple[str, ...] = get_args(WeightingName)
+DEVICES = ("auto", "cpu", "cuda")
+
+# pairs
+SIDES = ("visible", "infrared")
+SPLITS = ("train", "validation", "test")
+RESIZES = ("infrared", "visible", "error")  # which of two sizes gives way
+RANGES = ("auto", "full", "percentile", "sequence")  # or LOW:HIGH
+COLORS = ("", "rgb", "ycbcr")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
+
+# the experiments table
+RunKind = Literal["trained", "published", "baseline", "images"]
+RUN_KINDS: tuple[str, ...] = get_args(RunKind)
+
+# files of a dataset, results/{dataset}/data/
+SPLIT_COLUMNS = ("split", "pair_id", "visible", "infrared", "label", "boxes")
+
+# files of a run, results/{dataset}/{run}/
+FUSION_METRICS, SEGMENTATION, DETECTION = "fusion_metrics", "segmentation", "detection"
+RUN_FILES = {
+    FUSION_METRICS: "fusion_metrics.csv",
+    SEGMENTATION: "segmentation/iou.csv",
+    DETECTION: "detection/ap.csv",
+}
+METRIC_COLUMNS = ("dataset", "run", "pair_id", "metric", "value")
+BOX_COLUMNS = ("pair_id", "class", "confidence", "x_min_px", "y_min_px", "x_max_px", "y_max_px")
+EFFICIENCY = "efficiency"  # the one score that is no run's: results/efficiency.csv
+EFFICIENCY_COLUMNS = ("model", "channels", "height_px", "width_px", "quantity", "value")

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from ssvif.cli import app as cli
+from ssvif.cli import networks, results
+from ssvif.io.files import images_by_stem, read_image
+from ssvif.training.options import TrainingOptions
+
+VERBS = (
+    "scenes",
+    "check",
+    "align",
+    "split",
+    "pack",
+    "train",
+    "fuse",
+    "app",
+    "export",
+    "complexity",
+    "score",
+    "segment",
+    "detect",
+    "tables",
+    "compare",
+    "figures",
+    "report",
+)
+COMMANDS = get_command(cli.app).commands
+
+
+def run(capsys, monkeypatch, *arguments):
+    """Call the command as the shell does; return status, output, errors."""
+    monkeypatch.setattr(sys, "argv", ["ssvif", *map(str, arguments)])
+    monkeypatch.setattr("logging.basicConfig", lambda **_: None)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    shown = capsys.readouterr()
+    return caught.value.code, shown.out, shown.err
+
+
+def python(*arguments):
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, check=False)
+
+
+def test_every_verb_is_there():
+    assert tuple(COMMANDS) == VERBS
+    shown = CliRunner().invoke(cli.app, ["--help"])
+    assert shown.exit_code == 0
+    assert all(f"\n  {verb} " in shown.output for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verbs_help_explains_every_option(verb):
+    shown = CliRunner().invoke(cli.app, [verb, "--help"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0
+    parameters = COMMANDS[verb].params
+    assert len(parameters) >= len(inspect.signature(COMMANDS[verb].callback).parameters)
+    for parameter in parameters:
+        is_option = parameter.param_type_name == "option"
+        assert is_option or verb in ("complexity", "check", "fuse", "export", "compare"), (
+            f"{parameter.name} is no option"
+        )
+        assert parameter.help, f"{parameter.name} has no help"
+        assert (parameter.opts[0] if is_option else parameter.metavar) in shown.output
+
+
+HEAVY = ("torch", "transformers", "pandas", "matplotlib", "numpy", "h5py", "pydantic", "yaml", "PIL", "rich")
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, ssvif.cli.app; print(*sys.modules)"
+    loaded = set(python("-c", code).stdout.split())
+    assert "ssvif.cli.app" in loaded
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_configuration_is_checked_without_torch():
+    """The Snakefile and `ssvif train` with a wrong setting answer in no time."""
+    loaded = set(python("-c", "import sys, ssvif.config.settings; print(*sys.modules)").stdout.split())
+    assert "ssvif.config.settings" in loaded
+    assert loaded.isdisjoint({"torch", "transformers", "pandas", "matplotlib", "h5py"})
+
+
+def test_a_users_error_is_printed_without_a_traceback():
+    done = python("-m", "ssvif", "train", "--pairs", "gone.h5", "--output", "x", "--set", "epochs=many")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("ssvif: Not valid:\n  - epochs: ")
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) < 10
+
+
+def test_a_wrong_option_is_told_and_fails(capsys, monkeypatch):
+    status, _, errors = run(capsys, monkeypatch, "fuse", "--nosuch")
+    assert status == 2
+    assert "--nosuch" in errors
+    assert run(capsys, monkeypatch, "train", "--pairs", "a", "--output", "b", "--workers", "-1")[0] == 2
+
+
+def test_nobody_may_write_there(capsys, monkeypatch, tiny, tmp_path):
+    (tmp_path / "file").touch()
+    where = tmp_path / "file" / "pairs.h5"
+    status, _, errors = run(
+        capsys, monkeypatch, "fuse", "--pairs", tiny / "pairs.h5", "--baseline", "average", "--output", where
+    )
+    assert status == 1
+    assert errors.startswith("ssvif: ")
+    assert str(tmp_path / "file") in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["fuse", "--output", "x", "--baseline", "average", "--model", "m"], "one of --model"),
+        (["fuse", "--output", "x", "--images", "i", "--model", "m", "--pairs", "p"], "--baseline and --images"),
+        (["fuse", "--output", "x", "--checkpoint", "c", "--pairs", "p"], "--checkpoint and --network together"),
+        (["fuse", "--output", "x", "--checkpoint", "c", "--network", "nonet", "--pairs", "p"], "'nonet' is known"),
+        (["fuse", "--output", "x", "--checkpoint", "gone.pth", "--network", "emma", "--pairs", "p"], "gone.pth"),
+        (["fuse", "--output", "x", "--baseline", "average"], "two sources, or --pairs"),
+        (["fuse", "--output", "x", "--images", "i"], "needs --pairs"),
+        (["fuse", "v", "i", "--output", "x", "--baseline", "average", "--pairs", "p"], "not both"),
+        (["fuse", "--output", "i", "--pairs", "p", "--images", "i"], "be replaced"),
+        (["score", "--output", "x", "--fused", "f", "--pairs", "p", "--infrared", "i"], "not both"),
+        (["fuse", "--output", "x", "--baseline", "median", "--pairs", "p"], "Unknown baseline 'median'"),
+        (["fuse", "--output", "x", "--model", "gone.safetensors", "--pairs", "p"], "gone.safetensors does not exist"),
+        (["fuse", "--output", "x", "--baseline", "average", "--pairs", "gone.h5"], "gone.h5 does not exist"),
+        (["score", "--output", "x", "--fused", "f"], "--pairs, or --visible and --infrared"),
+        (["score", "--output", "f/1.png", "--fused", "f", "--pairs", "p"], "would be replaced"),
+        (["score", "--output", "a.csv", "--fused", "f", "--pairs", "p", "--against", "./a.csv"], "would be replaced"),
+        (["split", "--dataset", "gone.yaml", "--output", "x"], "gone.yaml does not exist"),
+        (["train", "--pairs", "gone.h5", "--output", "x", "--device", "cpu"], "gone.h5 does not exist"),
+        (["train", "--pairs", "p", "--output", "x", "--set", "nosuch=1"], "Unknown settings: nosuch"),
+    ],
+)
+def test_a_wrong_call_is_told(capsys, monkeypatch, tmp_path, arguments, says):
+    monkeypatch.chdir(tmp_path)
+    status, output, errors = run(capsys, monkeypatch, *arguments)
+    assert (status, output) == (1, "")
+    assert errors.startswith("ssvif: ")
+    assert says in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["fuse", "train", "score", "complexity", "app"])
+def test_an_unknown_device_is_told_before_anything_else(capsys, monkeypatch, verb):
+    """Even where none is needed, as for a baseline."""
+    status, output, errors = run(capsys, monkeypatch, verb, "--device", "gpu")
+    assert (status, output) == (2, "")
+    assert "'gpu' is not one of 'auto', 'cpu', 'cuda'" in errors
+
+
+def test_an_assumption_is_not_pinned_on_a_value_set_here():
+    options = TrainingOptions(crop_px=32)
+    assert results._assumption(options, "temperature", "why") == "2.0 (why)"
+    assert results._assumption(options, "crop_px", "why") == "32, set here; otherwise 128 (why)"
+
+
+@pytest.mark.parametrize(
+    ("assignments", "stage_one", "told"),
+    [
+        ([], (42, 42), ""),
+        (["epochs=4"], (3, 3), ""),
+        (["epochs=2"], (1, 1), ""),
+        (["epochs=112"], (84, 84), ""),
+        (["epochs=8", "stage_one_max_epochs=3"], (6, 3), ""),
+        (["epochs=4", "stage_one_max_epochs=4"], (3, 4), "pass --set stage_one_max_epochs=3"),
+        (["epochs=1"], (1, 1), "pass --set epochs=4"),
+        (["epochs=1", "framework=fusion_only"], (1, 1), ""),
+    ],
+)
+def test_the_first_stage_keeps_its_share_of_the_epochs(caplog, assignments, stage_one, told):
+    options = networks._own_options("", assignments)
+    assert (options.stage_one_min_epochs, options.stage_one_max_epochs) == stage_one
+    assert told in caplog.text
+    assert bool(told) == bool(caplog.text)
+
+
+def test_the_first_stage_keeps_its_share_of_the_epochs_of_a_file_too(tmp_path):
+    assert networks._own_options('{"epochs": 8}', []).stage_one_max_epochs == 6
+    assert networks._own_options('{"epochs": 8, "stage_one_max_epochs": 2}', []).stage_one_max_epochs == 2
+
+
+def test_the_least_crop_is_one_that_is_accepted():
+    for assignments, least in (([], 32), (["consistency_window=0.5"], 64), (["framework=fusion_only"], 1)):
+        found = networks._least_crop(networks._own_options("", assignments))
+        assert found == least
+        networks._own_options("", [*assignments, f"crop_px={found}"])
+
+
+@pytest.fixture
+def descriptor(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(
+        "name: tiny\ntitle: Tiny\nfolder: tiny\nofficial_splits: {train: train, test: test}\n"
+        "layouts:\n  - {visible: '{split}/vi/{name}', infrared: '{split}/ir/{name}'}\n"
+    )
+    return path
+
+
+def test_from_a_folder_to_scores(capsys, monkeypatch, tiny, tmp_path, descriptor):
+    """Each verb alone, as a user without Snakemake would call them."""
+    data = ["--dataset", descriptor, "--data-root", tiny]
+    splits, packed, fused = tmp_path / "splits.csv", tmp_path / "pairs.h5", tmp_path / "fused"
+    status, output, _ = run(capsys, monkeypatch, "split", *data, "--output", splits, "--limit", "train=4")
+    assert status == 0
+    assert "4 train" in output
+    assert run(capsys, monkeypatch, "pack", *data, "--splits", splits, "--output", packed)[0] == 0
+    call = ["fuse", "--pairs", packed, "--baseline", "maximum", "--output", fused]
+    assert run(capsys, monkeypatch, *call)[0] == 0
+    assert sorted(images_by_stem(fused / "test")) == ["test0", "test1"]
+    call = ["score", "--pairs", packed, "--fused", fused / "test", "--output", tmp_path / "scores.csv"]
+    status, output, _ = run(capsys, monkeypatch, *call, "--metrics", "en, mi")
+    assert status == 0
+    assert [line.split()[0] for line in output.splitlines()] == ["metric", "en", "mi"]
+
+
+def test_two_folders_can_be_fused_and_scored(capsys, monkeypatch, tiny, tmp_path):
+    sources = ["--visible", tiny / "tiny/test/vi", "--infrared", tiny / "tiny/test/ir"]
+    call = ["fuse", sources[1], sources[3], "--baseline", "average", "--output", tmp_path / "fused"]
+    assert run(capsys, monkeypatch, *call)[0] == 0
+    assert read_image(tmp_path / "fused/test0.png").shape == (40, 47, 3)
+    call = ["score", *sources, "--fused", tmp_path / "fused", "--output", tmp_path / "s.csv", "--metrics", "en"]
+    assert run(capsys, monkeypatch, *call)[0] == 0
+
+
+def test_a_limit_that_is_none_is_told(capsys, monkeypatch, descriptor):
+    for wrong in ("train", "train=", "train=x", "train=-1"):
+        status, _, errors = run(
+            capsys, monkeypatch, "split", "--dataset", descriptor, "--output", "x", "--limit", wrong
+        )
+        assert status == 1
+        assert repr(wrong) in errors

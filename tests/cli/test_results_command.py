@@ -1,0 +1,106 @@
+"""The verbs of results as they are typed: tables, compare; and what complexity gives them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from ssvif.cli import app as cli
+from ssvif.io.files import read_csv
+
+PUBLISHED = Path(__file__).parents[2] / "config/published"
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """Call the command as the shell does: status, output, errors."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["ssvif", *map(str, arguments)])
+        monkeypatch.setattr("logging.basicConfig", lambda **_: None)
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        shown = capsys.readouterr()
+        return caught.value.code, shown.out, shown.err
+
+    return run
+
+
+@pytest.fixture
+def results(tmp_path):
+    for place, run in enumerate(("sage", "mine")):
+        path = tmp_path / "msrs" / run / "fusion_metrics.csv"
+        path.parent.mkdir(parents=True)
+        rows = [f"msrs,{run},{image},{metric},{place + image / 10}" for metric in ("en", "mi") for image in range(9)]
+        path.write_text("\n".join(["dataset,run,pair_id,metric,value", *rows, ""]))
+    return tmp_path
+
+
+RUNS = ("--run", "msrs/sage=SAGE", "--run", "msrs/mine=Mine", "--title", "msrs=MSRS")
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_tables_of_scores_alone(call, results, tmp_path):
+    status, output, _ = call("tables", "--results", results, "--output", tmp_path / "t", *RUNS)
+    assert status == 0
+    assert output.split() == [str(tmp_path / "t/fusion_metrics_msrs.csv")]
+    assert names(tmp_path / "t") == [f"fusion_metrics_msrs{suffix}" for suffix in (".csv", ".md", ".tex")]
+
+
+def test_the_papers_tables_too(call, results, tmp_path):
+    status, output, _ = call(
+        "tables", "--results", results, "--output", tmp_path / "t", "--published", PUBLISHED, *RUNS
+    )
+    assert status == 0
+    assert len(output.split()) == 10
+    assert "SAGE † | 0.40 ±" in (tmp_path / "t/table_2.md").read_text("utf-8").replace("**", "").replace("<u>", "")
+
+
+def test_one_table_alone_even_without_a_run(call, results, tmp_path):
+    where = ("--results", results, "--output", tmp_path / "t", "--published", PUBLISHED)
+    assert call("tables", *where, "--table", "7", "--title", "fmb=FMB")[0] == 0
+    assert names(tmp_path / "t") == [f"table_7{suffix}" for suffix in (".csv", ".html", ".json", ".md", ".tex")]
+    assert "4.68" in (tmp_path / "t/table_7.md").read_text("utf-8")
+
+
+def test_what_is_wrong_is_told(call, results, tmp_path):
+    where = ("--results", results, "--output", tmp_path / "t")
+    assert "at least one --run" in call("tables", *where)[2]
+    told = call("tables", *where, "--published", PUBLISHED, "--table", "X", *RUNS)[2]
+    assert "There is no table 'X'" in told
+    assert "extra" in told
+    told = call("tables", *where, "--published", tmp_path / "none", *RUNS)[2]
+    assert "none does not hold the paper's numbers" in told
+    assert "--published" in told
+
+
+def test_a_misspelt_run_is_told(call, results, tmp_path, caplog):
+    where = ("tables", "--results", results, "--output", tmp_path / "t", "--published", PUBLISHED, "--table", "2")
+    assert call(*where, "--run", "msrs/saeg")[0] == 0, "the rest of the table is made"
+    assert f"{results}/msrs/saeg does not exist" in caplog.text
+
+
+def test_runs_are_compared_on_the_screen(call, results):
+    status, output, _ = call("compare", results / "msrs/sage", results / "msrs/mine")
+    assert status == 0
+    assert output.splitlines()[2].split()[:3] == ["EN", "↑", "[bit]"]
+    assert output.count("better") == 3  # EN, MI, and what it means
+    status, _, errors = call("compare", results / "msrs/sage")
+    assert (status, "two runs or more" in errors) == (1, True)
+
+
+def test_a_network_may_name_its_channels_and_one_that_cannot_be_counted_be_left_out(call, tmp_path):
+    path = tmp_path / "efficiency.csv"
+    small = ("--height", 32, "--width", 32, "--device", "cpu")
+    networks = ("seafusion/3", "no.such:Net/1")
+    status, _, errors = call("complexity", *networks, *small)
+    assert (status, "no.such" in errors) == (1, True)
+    status, _, errors = call("complexity", *networks, *small, "--keep-going", "--output", path)
+    assert status == 0
+    assert errors.startswith("left out: ")
+    assert {(row["model"], row["channels"]) for row in read_csv(path)} == {("seafusion", "3")}

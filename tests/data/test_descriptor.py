@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ssvif.data.descriptor import ClassInfo, Layout, descriptor_from_json, descriptor_to_json
+
+SHIPPED = ["msrs", "fmb", "m3fd", "roadscene", "folder"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_descriptors_are_valid_and_survive_json(load, name):
+    shipped = load(name)
+    assert shipped.name == name
+    assert descriptor_from_json(descriptor_to_json(shipped)) == shipped
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_colors_can_be_told_apart(load, name):
+    colors = [info.color for info in load(name).classes]
+    closest = [
+        sum((left - right) ** 2 for left, right in zip(one, other, strict=True)) ** 0.5
+        for i, one in enumerate(colors)
+        for other in colors[i + 1 :]
+    ]
+    assert all(distance > 40 for distance in closest)
+
+
+def test_shipped_class_lists_are_the_datasets(load):
+    assert [info.name for info in load("msrs").classes][:3] == ["background", "car", "person"]
+    assert len(load("msrs").classes) == 9
+    assert len(load("fmb").classes) == 15
+    assert load("m3fd").detection_classes == ("people", "car", "bus", "lamp", "motorcycle", "truck")
+    assert not load("roadscene").classes
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ratios": (0.8, 0.1, 0.2)}, "sum to 1"),
+        ({"ratios": (1.0, 0.0, 0.0)}, "above 0"),
+        ({"ratios": (1.2, 0.1, -0.3)}, "above 0"),
+        ({"validation_fraction": 0.0}, "validation_fraction"),
+        ({"validation_fraction": 1.0}, "validation_fraction"),
+        ({"official_splits": {"training": "train"}}, "official_splits"),
+        ({"official_splits": {}}, "exactly if official_splits"),
+        ({"expected": {"tests": 3}}, "expected"),
+        ({"layouts": ()}, "no layout"),
+        ({"layouts": (Layout("{name}", "ir/{name}"),)}, "exactly if official_splits"),
+        ({"name": "a/b"}, "plain name"),
+        ({"background_id": 7}, "background_id"),
+        ({"ignore_index": 1}, "ignore_index"),
+        ({"classes": ()}, "needs classes"),
+        ({"detection_classes": ()}, "needs detection_classes"),
+        ({"detection_classes": ("Car", "car")}, "a name twice"),
+        ({"classes": (ClassInfo(0, "a", (0, 0, 0)), ClassInfo(0, "b", (1, 1, 1)))}, "an id twice"),
+        ({"classes": (ClassInfo(0, "a", (0, 0, 0)), ClassInfo(2, "b", (1, 1, 1)))}, "must be 0, 1, 2"),
+    ],
+)
+def test_a_contradiction_is_refused(descriptor, changes, message):
+    changes = {"background_id": None, **changes} if changes.get("classes") == () else changes
+    with pytest.raises(ValueError, match=message):
+        replace(descriptor, **changes)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "message"),
+    [
+        (("vi/{name}", ""), "visible and an infrared"),
+        (("vi/image", "ir/{name}"), "needs one {name}"),
+        (("{name}/vi", "ir/{name}"), "needs one {name}"),
+        (("vi/{name}{name}", "ir/{name}"), "needs one {name}"),
+        (("vi/{nam}{name}", "ir/{name}"), "only"),
+        (("/data/{name}", "ir/{name}"), "leaves"),
+        (("../vi/{name}", "ir/{name}"), "leaves"),
+        (("vi/{name}", "ir/{name}", "", "boxes/{name}.json"), "must end in"),
+    ],
+)
+def test_a_bad_pattern_is_refused(patterns, message):
+    with pytest.raises(ValueError, match=message):
+        Layout(*patterns)
+
+
+@pytest.mark.parametrize(
+    "values", [(255, "a", (0, 0, 0)), (-1, "a", (0, 0, 0)), (0, " ", (0, 0, 0)), (0, "a", (0, 0, 256))]
+)
+def test_a_bad_class_is_refused(values):
+    with pytest.raises(ValueError, match="class"):
+        ClassInfo(*values)

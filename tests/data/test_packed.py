@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from ssvif.data.packed import PairsFile
+from ssvif.io.errors import UserError
+
+
+def test_names_splits_and_sizes(packed):
+    file = PairsFile(packed)
+    assert file.splits() == ["train", "validation", "test"]
+    assert file.names("test") == ["00t", "01t", "02t"]
+    assert len(file.names("train")) == 9
+    assert file.size("test", "00t") == (24, 32)
+    assert len(file.digest) == 64
+    assert repr(file) == f"PairsFile({str(packed)!r})"
+
+
+def test_arrays_have_the_documented_types(packed):
+    file = PairsFile(packed)
+    visible, infrared = file.visible("test", "01t"), file.infrared("test", "01t")
+    label, boxes = file.label("test", "01t"), file.boxes("test", "01t")
+    assert (visible.shape, visible.dtype) == ((24, 32, 3), np.uint8)
+    assert (infrared.shape, infrared.dtype) == ((24, 32), np.uint8)
+    assert (label.shape, label.dtype) == ((24, 32), np.uint8)
+    assert (boxes.shape, boxes.dtype) == ((1, 5), np.float64)
+
+
+def test_nothing_is_opened_before_the_first_read(tmp_path):
+    file = PairsFile(tmp_path / "none.h5")
+    with pytest.raises(UserError, match=r"none\.h5 does not exist"):
+        file.splits()
+
+
+def test_an_open_file_pickles_and_reads_on(packed):
+    file = PairsFile(packed)
+    wanted = file.visible("test", "00t")
+    copy = pickle.loads(pickle.dumps(file))
+    np.testing.assert_array_equal(copy.visible("test", "00t"), wanted)
+    file.close()
+    np.testing.assert_array_equal(file.visible("test", "00t"), wanted)
+
+
+def _sums(file, queue):
+    queue.put([int(file.visible("train", name).sum()) for name in file.names("train")])
+
+
+def test_a_forked_child_reads_with_a_file_of_its_own(packed):
+    file = PairsFile(packed)
+    context = multiprocessing.get_context("fork")
+    file.visible("train", file.names("train")[0])
+    queue = context.Queue()
+    children = [context.Process(target=_sums, args=(file, queue)) for _ in range(2)]
+    for child in children:
+        child.start()
+    here = [int(file.visible("train", name).sum()) for name in file.names("train")]
+    assert [queue.get(timeout=60), queue.get(timeout=60)] == [here, here]
+    for child in children:
+        child.join()
+
+
+def test_a_reader_stops_nobody_from_writing(packed, pack):
+    file = PairsFile(packed)
+    before = file.visible("test", "00t")
+    code = f"import h5py; h5py.File({str(packed)!r}, 'r+').attrs['note'] = 'written while it is read'"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    pack()
+    np.testing.assert_array_equal(file.visible("test", "00t"), before)
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.01, 0.3, 0.7, 0.999])
+def test_a_file_cut_short_is_named_with_the_remedy(packed, tmp_path, kept):
+    shutil.copy(packed, tmp_path / "cut.h5")
+    os.truncate(tmp_path / "cut.h5", int(kept * packed.stat().st_size))
+    with pytest.raises(UserError, match=r"cut\.h5") as caught:
+        PairsFile(tmp_path / "cut.h5").names("train")
+    assert "delete it and pack again" in caught.value.remedy
+
+
+def test_a_foreign_file_is_refused(tmp_path):
+    (tmp_path / "text.h5").write_text("not HDF5")
+    with h5py.File(tmp_path / "foreign.h5", "w") as file:
+        file["train/a"] = [1]
+    for name in ("text.h5", "foreign.h5"):
+        with pytest.raises(UserError, match=name) as caught:
+            PairsFile(tmp_path / name).splits()
+        assert "delete it and pack again" in caught.value.remedy
+
+
+def test_a_damaged_image_is_named(packed):
+    with h5py.File(packed) as file:
+        chunk = file["test/01t/visible"].id.get_chunk_info(0)
+    content = bytearray(packed.read_bytes())
+    middle = chunk.byte_offset + chunk.size // 2
+    content[middle : middle + 16] = bytes(16)
+    packed.write_bytes(content)
+    file = PairsFile(packed)
+    assert file.visible("test", "00t").shape == (24, 32, 3)
+    with pytest.raises(UserError, match="the visible image of test/01t cannot be read") as caught:
+        file.visible("test", "01t")
+    assert str(packed) in caught.value.what
+
+
+def test_a_missing_part_is_named(packed):
+    with h5py.File(packed, "r+") as file:
+        del file["test/01t/infrared"]
+        del file.attrs["digest"]
+    file = PairsFile(packed)
+    with pytest.raises(UserError, match="the infrared image of test/01t"):
+        file.infrared("test", "01t")
+    with pytest.raises(UserError, match="its digest"):
+        _ = file.digest
+
+
+def test_a_descriptor_of_another_version_is_refused(packed):
+    with h5py.File(packed, "r+") as file:
+        file.attrs["descriptor"] = '{"layouts": [], "classes": [], "ratios": [], "detection_classes": [], "new": 1}'
+    with pytest.raises(UserError, match="holds a descriptor"):
+        _ = PairsFile(packed).descriptor
+
+
+def test_an_unknown_split_lists_the_choices(packed):
+    for split in ("training", "", "test/00t"):
+        with pytest.raises(UserError, match="has no split") as caught:
+            PairsFile(packed).names(split)
+        assert caught.value.expected == "one of train, validation, test"
+
+
+@pytest.mark.parametrize("name", ["none", "", ".", "../train", "00t/visible"])
+def test_an_unknown_pair_lists_the_choices(packed, name):
+    with pytest.raises(UserError, match="has no pair") as caught:
+        PairsFile(packed).label("test", name)
+    assert caught.value.expected == "one of 00t, 01t, 02t"

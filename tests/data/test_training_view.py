@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import pickle
+from itertools import pairwise
+
+import h5py
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from ssvif.data.packed import ImageReader, PairsFile
+from ssvif.data.training_view import TrainingView
+from ssvif.io.errors import UserError
+
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  # a small machine's warning
+
+
+def items(view, **loading):
+    """All items of a view, loaded in batches of two, in order."""
+    loader = DataLoader(view, batch_size=2, **loading)
+    return {key: torch.cat([batch[key] for batch in list(loader)]) for key in ("visible", "infrared")}
+
+
+def assert_same(left, right):
+    for key in ("visible", "infrared"):
+        assert torch.equal(left[key], right[key])
+
+
+def test_items_are_crops_of_both_images_at_one_place(packed):
+    view, file = TrainingView(packed, "train", 8, seed=0), PairsFile(packed)
+    assert len(view) == 9
+    for index, name in enumerate(view.names):
+        item = view[index]
+        assert sorted(item) == ["infrared", "visible"]
+        assert item["visible"].shape == item["infrared"].shape == (3, 8, 8)
+        assert item["visible"].dtype == item["infrared"].dtype == torch.float32
+        visible = torch.from_numpy(file.visible("train", name)).permute(2, 0, 1) / 255
+        infrared = torch.from_numpy(file.infrared("train", name))[None].expand(3, -1, -1) / 255
+        whole, crop = torch.cat([visible, infrared]), torch.cat([item["visible"], item["infrared"]])
+        windows = whole.unfold(1, 8, 1).unfold(2, 8, 1).permute(1, 2, 0, 3, 4)
+        found = [bool((windows == crop.flip(dims)).flatten(2).all(2).any()) for dims in ((), (1,), (2,), (1, 2))]
+        assert sum(found) == 1
+
+
+def test_crops_and_flips_reach_every_place_and_form(packed):
+    """A ramp in place of an image tells each crop's place and its mirroring."""
+    with h5py.File(packed, "r+") as file:
+        for name in file["train"]:
+            rows = torch.arange(24)[:, None] * 10
+            file[f"train/{name}/infrared"][...] = (rows + torch.arange(32) // 4).to(torch.uint8).numpy()
+    view = TrainingView(packed, "train", 22, seed=0)
+    seen = set()
+    for epoch in range(40):
+        view.set_epoch(epoch)
+        for index in range(len(view)):
+            crop = view[index]["infrared"][0]
+            seen.add(
+                (int(crop[0, 0] > crop[-1, 0]), int(crop[0, 0] > crop[0, -1]), round(float(crop.min() * 255) / 10))
+            )
+    assert {entry[:2] for entry in seen} == {(0, 0), (0, 1), (1, 0), (1, 1)}
+    assert {entry[2] for entry in seen} == {0, 1, 2}
+
+
+def test_without_flips_crops_are_parts_of_the_image(packed):
+    view, file = TrainingView(packed, "train", 23, seed=0, flip=False), PairsFile(packed)
+    for index, name in enumerate(view.names):
+        infrared = torch.from_numpy(file.infrared("train", name)) / 255
+        windows = infrared.unfold(0, 23, 1).unfold(1, 23, 1)
+        assert bool((windows == view[index]["infrared"][0]).flatten(2).all(2).any())
+
+
+def test_validation_takes_the_centre_each_time(packed):
+    view, file = TrainingView(packed, "validation", 8, seed=0, augment=False), PairsFile(packed)
+    first = items(view)
+    view.set_epoch(5)
+    assert_same(items(view), first)
+    visible = file.visible("validation", view.names[0])[8:16, 12:20].transpose(2, 0, 1)
+    assert torch.equal(first["visible"][0], torch.from_numpy(visible.copy()) / 255)
+
+
+def test_a_crop_of_the_whole_image_works(packed):
+    view = TrainingView(packed, "train", 24, seed=1)
+    assert view[0]["visible"].shape == (3, 24, 24)
+
+
+def test_items_depend_on_seed_and_epoch(packed):
+    views = [TrainingView(packed, "train", 8, seed) for seed in (0, 0, 1)]
+    same, again, other = (items(view)["visible"] for view in views)
+    assert torch.equal(same, again)
+    assert not torch.equal(same, other)
+    epochs = []
+    for epoch in (0, 1, 0):
+        views[0].set_epoch(epoch)
+        epochs.append(items(views[0])["visible"])
+    assert torch.equal(epochs[0], epochs[2])
+    assert not torch.equal(epochs[0], epochs[1])
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_forked_workers_give_the_same_items(packed, workers):
+    view = TrainingView(packed, "train", 8, seed=0)
+    wanted = items(view)
+    assert_same(items(view, num_workers=workers, multiprocessing_context="fork"), wanted)
+
+
+@pytest.mark.parametrize("method", ["spawn", pytest.param("forkserver", marks=pytest.mark.slow)])
+def test_spawned_workers_give_the_same_items(packed, method):
+    view = TrainingView(packed, "train", 8, seed=0)
+    wanted = items(view)
+    assert_same(items(view, num_workers=2, multiprocessing_context=method), wanted)
+
+
+def test_workers_that_stay_alive_learn_of_a_new_epoch(packed):
+    view = TrainingView(packed, "train", 8, seed=0)
+    loader = DataLoader(view, batch_size=9, num_workers=1, persistent_workers=True, multiprocessing_context="fork")
+    epochs = []
+    for epoch in range(3):
+        view.set_epoch(epoch)
+        epochs += [batch["visible"] for batch in loader]
+        assert torch.equal(epochs[-1], items(view)["visible"])
+    assert not any(torch.equal(left, right) for left, right in pairwise(epochs))
+
+
+def test_a_view_pickles_after_it_was_read(packed):
+    view = TrainingView(packed, "train", 8, seed=0)
+    view.set_epoch(3)
+    assert_same(items(pickle.loads(pickle.dumps(view))), items(view))
+
+
+def test_labels_and_boxes_change_no_item(packed):
+    with_labels = items(TrainingView(packed, "train", 8, seed=0)), items(TrainingView(packed, "test", 8, seed=0))
+    removed = 0
+    with h5py.File(packed, "r+") as file:
+        for pair in (pair for split in file.values() for pair in split.values()):
+            for kind in {"label", "boxes"} & set(pair):
+                del pair[kind]
+                removed += 1
+    assert removed == 4 + 3 + 3
+    assert_same(items(TrainingView(packed, "train", 8, seed=0)), with_labels[0])
+    assert_same(items(TrainingView(packed, "test", 8, seed=0)), with_labels[1])
+
+
+def test_no_object_within_a_view_can_read_a_label(packed):
+    view = TrainingView(packed, "train", 8, seed=0)
+    _ = view[0]
+    reached, waiting = [], [view]
+    while waiting:
+        thing = waiting.pop()
+        reached.append(thing)
+        waiting += [value for value in vars(thing).values() if type(value).__module__.startswith("ssvif")]
+    assert [type(thing) for thing in reached] == [TrainingView, ImageReader]
+    for thing in reached:
+        offered = [name for name in dir(thing) if "label" in name or "box" in name or "descriptor" in name]
+        assert not offered
+    with pytest.raises(UserError):
+        view._reader._image("test", "00t/label", "visible")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_file_is_told_on_one_screen_from_a_worker_too(packed, workers):
+    view = TrainingView(packed, "train", 8, seed=0)
+    with h5py.File(packed, "r+") as file:
+        del file[f"train/{view.names[0]}/visible"]
+    with pytest.raises(UserError) as caught:
+        items(view, num_workers=workers, multiprocessing_context="fork" if workers else None)
+    text = str(caught.value)
+    assert text.startswith(str(packed))
+    assert "Traceback" not in text
+    assert "delete it and pack again" in text
+    assert len(text.splitlines()) < 8
+
+
+def test_an_image_smaller_than_the_crop_is_named_at_once(packed):
+    with pytest.raises(UserError) as caught:
+        TrainingView(packed, "train", 25, seed=0)
+    assert "32×24 px" in caught.value.got
+    assert "24 px or less" in caught.value.remedy
+    assert "The pair 0" in caught.value.what or "The pair 1" in caught.value.what
+
+
+def test_a_crop_without_pixels_and_an_index_outside_are_programming_errors(packed):
+    with pytest.raises(ValueError, match="crop must be 1 or more"):
+        TrainingView(packed, "train", 0, seed=0)
+    with pytest.raises(IndexError, match="item 9 of 9"):
+        TrainingView(packed, "train", 8, seed=0)[9]

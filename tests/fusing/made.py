@@ -1,0 +1,54 @@
+"""What the tests of frames share: made pairs, a network known in advance, a call of the command."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ssvif.cli import app as cli
+from ssvif.fusing.fuser import MEMORY_BYTES, BaselineFuser, Reach
+
+
+def noise(seed, height, width, channels=3, levels=256, dtype=np.uint8):
+    shape = (height, width, channels) if channels else (height, width)
+    return np.random.default_rng(seed).integers(0, levels, shape, dtype)
+
+
+def smooth(seed, height, width, channels=3):
+    """An image with structure of several pixels, as cameras make."""
+    small = noise(seed, height // 8 + 2, width // 8 + 2, channels)
+    return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def save(path, array, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path, **options)
+    return path
+
+
+def run(capsys, monkeypatch, *arguments):
+    """Call the command as the shell does; return status, output, errors."""
+    monkeypatch.setattr(sys, "argv", ["ssvif", "fuse", *map(str, arguments)])
+    monkeypatch.setattr("logging.basicConfig", lambda **_: None)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    shown = capsys.readouterr()
+    return caught.value.code, shown.out, shown.err
+
+
+POINTWISE = Reach(0)
+
+
+class Recorder(BaselineFuser):
+    """Averages, and remembers the shapes it was given."""
+
+    def __init__(self, batch=1, memory=MEMORY_BYTES, reach=POINTWISE):
+        super().__init__("average")
+        self.batch, self.memory_bytes, self.reach, self.shapes = batch, memory, reach, []
+
+    def __call__(self, visible, infrared):
+        self.shapes.append(visible.shape[:3])
+        return super().__call__(visible, infrared)

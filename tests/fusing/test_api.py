@@ -1,0 +1,300 @@
+"""`from ssvif import load_model, fuse`: what goes in comes out."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import ssvif
+from reference.networks import fill
+from reference.released import released_state
+from ssvif.fusing import api
+from ssvif.fusing.api import fuse, load_model
+from ssvif.fusing.arrays import to_dtype
+from ssvif.fusing.fuser import BaselineFuser
+from ssvif.fusing.torch_fuser import TorchFuser
+from ssvif.io.errors import UserError
+from ssvif.models.registry import build_fusion_model, save_fusion_model
+
+AVERAGE = load_model("average")
+
+
+def draw(seed, *shape):
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+VISIBLE, INFRARED = draw(0, 12, 17, 3), draw(1, 12, 17)
+MEAN = np.floor((VISIBLE.astype(np.float64) + INFRARED[..., None]) / 2 + 0.5).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    path = tmp_path_factory.mktemp("api") / "model.safetensors"
+    save_fusion_model(fill(build_fusion_model("seafusion")), path, name="seafusion", facts={})
+    return path
+
+
+def test_importing_the_package_costs_nothing():
+    code = """
+import sys, ssvif
+assert {"numpy", "PIL", "torch"}.isdisjoint(sys.modules)
+from ssvif import fuse, load_model
+assert {"torch", "pandas", "skimage"}.isdisjoint(sys.modules)
+import numpy as np
+fuse(np.zeros((4, 5, 3), np.uint8), np.zeros((4, 5), np.uint8), load_model("average"))
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert ssvif.fuse is fuse
+
+
+def test_arrays_of_bytes():
+    fused = fuse(VISIBLE, INFRARED, AVERAGE)
+    assert fused.dtype == np.uint8
+    np.testing.assert_array_equal(fused, MEAN)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_arrays_of_floats_are_in_0_to_1(dtype):
+    fused = fuse((VISIBLE / 255).astype(dtype), (INFRARED / 255).astype(dtype), AVERAGE)
+    assert fused.dtype == dtype
+    np.testing.assert_allclose(fused * 255, MEAN, atol=0.5 + 255 * np.finfo(dtype).eps)
+
+
+def test_arrays_of_16_bits_fill_them():
+    fused = fuse(VISIBLE.astype(np.uint16) * 257, INFRARED, AVERAGE)
+    assert fused.dtype == np.uint16
+    np.testing.assert_allclose(fused / 257, MEAN, atol=0.5 + 1 / 257)
+
+
+def test_a_pillow_image():
+    fused = fuse(Image.fromarray(VISIBLE), Image.fromarray(INFRARED), AVERAGE)
+    assert isinstance(fused, Image.Image)
+    assert (fused.mode, fused.size) == ("RGB", (17, 12))
+    np.testing.assert_array_equal(np.asarray(fused), MEAN)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P", "CMYK", "L", "1", "LA"])
+def test_pillow_images_of_any_mode(mode):
+    picture = Image.fromarray(VISIBLE).convert(mode)
+    fused = fuse(picture, Image.fromarray(INFRARED), load_model("visible"))
+    np.testing.assert_array_equal(np.asarray(fused), np.asarray(picture.convert("RGB")))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64, torch.bfloat16, torch.float16])
+def test_tensors_have_their_channels_first(dtype):
+    scale = 1 if dtype == torch.uint8 else 255
+    visible = (torch.from_numpy(VISIBLE).movedim(-1, 0) / scale).to(dtype)
+    infrared = (torch.from_numpy(INFRARED)[None] / scale).to(dtype)
+    fused = fuse(visible, infrared, AVERAGE)
+    assert fused.dtype == dtype
+    assert fused.shape == visible.shape
+    assert fused.is_contiguous()
+    error = 0 if dtype == torch.uint8 else 0.5 + 510 * torch.finfo(dtype).eps
+    np.testing.assert_allclose(fused.double().movedim(0, -1).numpy() * scale, MEAN, atol=error)
+
+
+def test_a_tensor_that_learns_is_left_alone():
+    visible = torch.rand(3, 4, 5, requires_grad=True)
+    assert not fuse(visible, torch.rand(4, 5), AVERAGE).requires_grad
+
+
+@pytest.mark.parametrize("axes", ["B H W", "B H W 1", "B H W 3"])
+def test_batches_of_arrays(axes):
+    visible, infrared = draw(2, 3, 6, 7, 3), draw(3, 3, 6, 7)
+    several = {"B H W": infrared, "B H W 1": infrared[..., None], "B H W 3": np.stack([infrared] * 3, axis=-1)}[axes]
+    fused = fuse(visible, several, AVERAGE, batch=2)
+    assert fused.shape == visible.shape
+    for i in range(3):
+        np.testing.assert_array_equal(fused[i], fuse(visible[i], infrared[i], AVERAGE))
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 6, 7), (2, 3, 6, 7), (2, 6, 7)])
+def test_batches_of_tensors(shape):
+    visible, infrared = torch.rand(2, 3, 6, 7), torch.rand(2, 6, 7)
+    several = infrared if len(shape) == 3 else infrared[:, None].expand(shape)
+    fused = fuse(visible, several, AVERAGE)
+    torch.testing.assert_close(fused, (visible + infrared[:, None]) / 2)
+
+
+def test_lists_may_mix_sizes_and_kinds():
+    bright = [VISIBLE, Image.fromarray(VISIBLE[:5]), torch.from_numpy(VISIBLE).movedim(-1, 0)]
+    fused = fuse(bright, [INFRARED, INFRARED[:5], Image.fromarray(INFRARED)], AVERAGE)
+    assert [type(each) for each in fused] == [np.ndarray, Image.Image, torch.Tensor]
+    np.testing.assert_array_equal(fused[0], MEAN)
+    np.testing.assert_array_equal(np.asarray(fused[1]), MEAN[:5])
+    np.testing.assert_array_equal(fused[2].movedim(0, -1).numpy(), MEAN)
+    assert fuse([], [], AVERAGE) == []
+
+
+def test_a_pillow_image_is_turned_as_its_camera_says(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(VISIBLE[::-1, ::-1]).save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as turned:
+        np.testing.assert_array_equal(np.asarray(fuse(turned, INFRARED, AVERAGE)), MEAN)
+
+
+def test_a_range_of_colored_infrared_is_that_of_its_luma():
+    colored = np.stack([INFRARED, INFRARED // 2, INFRARED // 4], axis=2)
+    luma = fuse(VISIBLE, colored, load_model("infrared"), infrared_range="sequence")
+    assert luma.max() > 250, "the luma is stretched, not what the brightest channel leaves of it"
+
+
+@pytest.mark.parametrize("given", [None, (1, 5, 3), 7])
+def test_a_range_that_is_none_is_told(given):
+    with pytest.raises(ValueError, match=r"infrared_range: expected a word or \(low, high\)"):
+        fuse(VISIBLE, INFRARED, AVERAGE, infrared_range=given)
+
+
+def test_a_models_name_is_no_model():
+    with pytest.raises(TypeError, match=r"say load_model\('average'\)"):
+        fuse(VISIBLE, INFRARED, "average")
+    with pytest.raises(UserError, match="Unknown precision 'fp16'"):
+        load_model("average", precision="fp16")
+
+
+def test_an_empty_batch_is_told():
+    with pytest.raises(ValueError, match="visible: there is no image in it"):
+        fuse(VISIBLE[None][:0], INFRARED[None][:0], AVERAGE)
+
+
+def test_gray_visible_becomes_color():
+    assert fuse(INFRARED, INFRARED, AVERAGE).shape == (12, 17, 3)
+
+
+def test_the_arguments_are_not_changed(network):
+    visible, infrared = VISIBLE / np.float32(255), INFRARED / np.float32(255)
+    before = visible.copy(), infrared.copy()
+    fuse(visible, infrared, load_model(network, device="cpu"))
+    np.testing.assert_array_equal(visible, before[0])
+    np.testing.assert_array_equal(infrared, before[1])
+
+
+def test_16_bit_infrared_is_stretched_by_percentiles():
+    warm = (INFRARED.astype(np.uint16) + 7000)[:, :, None]
+    fused = fuse(VISIBLE, warm, load_model("infrared"))
+    assert fused.min() == 0
+    assert fused.max() == 255
+    np.testing.assert_array_equal(fuse(VISIBLE, warm, load_model("infrared"), infrared_range=(7000, 7255)),
+                                  np.repeat(INFRARED[..., None], 3, axis=2))  # fmt: skip
+
+
+def test_temperatures_are_asked_about_rather_than_cut_off():
+    celsius = INFRARED / 10
+    with pytest.raises(ValueError, match=r"infrared: floats are expected in \[0,1\], got .*infrared_range"):
+        fuse(VISIBLE, celsius, AVERAGE)
+    fused = fuse(VISIBLE, celsius, load_model("infrared"), infrared_range=(0, 25.5))
+    np.testing.assert_array_equal(fused[..., 0], INFRARED)
+
+
+def test_a_sequence_has_one_range():
+    warm = np.stack([np.full((4, 5), level, np.uint16) for level in (1000, 2000, 3000)])
+    fused = fuse(np.zeros((3, 4, 5, 3), np.uint8), warm, load_model("infrared"), infrared_range="sequence")
+    assert [int(each.mean()) for each in fused] == [0, 128, 255]
+
+
+def test_what_is_no_number_becomes_black():
+    warm = np.full((4, 5), 0.5, np.float32)
+    warm[1, 2] = np.nan
+    fused = fuse(np.zeros((4, 5, 3), np.uint8), warm, load_model("infrared"))
+    assert fused[1, 2, 0] == 0
+    assert fused[0, 0, 0] == 128
+    assert fuse(VISIBLE, np.full((12, 17), np.nan), load_model("infrared")).max() == 0
+
+
+def test_another_size_is_resized_and_said_once_a_call(caplog):
+    caplog.set_level(logging.WARNING, "ssvif")
+    small = [INFRARED[::2, ::2][:6, :8]] * 2
+    big = [VISIBLE[:, :16]] * 2
+    assert [each.shape for each in fuse(big, small, AVERAGE)] == [(12, 16, 3)] * 2
+    assert [each.message for each in caplog.records] == [
+        "pair 0: visible 16×12, infrared 8×6; the infrared image is resized to the visible one's size (said once)"
+    ]
+    with pytest.raises(UserError, match="pair 0 differ in size"):
+        fuse(big, small, AVERAGE, resize="error")
+
+
+def test_visibles_chroma_can_be_kept():
+    fused = fuse(VISIBLE / 255, INFRARED / 255, load_model("infrared"), color="ycbcr")
+    luma = fused @ np.array([0.299, 0.587, 0.114])
+    inside = ((fused > 0) & (fused < 1)).all(axis=2)
+    np.testing.assert_allclose(luma[inside], INFRARED[inside] / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("visible", "infrared", "error", "says"),
+    [
+        (VISIBLE.astype(int), INFRARED, TypeError, "visible: expected uint8, uint16 or floats, got int64"),
+        ("v.png", INFRARED, TypeError, "visible: expected NumPy arrays, .* got str"),
+        (VISIBLE[None, None], INFRARED, ValueError, r"visible: expected an image with 1 or 3 channels, got shape"),
+        (VISIBLE[:0], INFRARED, ValueError, "got shape"),
+        (VISIBLE[None], np.stack([INFRARED] * 2), ValueError, "1 visible but 2 infrared images"),
+        ([VISIBLE[None]], [INFRARED], ValueError, "a list is of single images"),
+        (VISIBLE, INFRARED[:4], UserError, "differ in size"),
+    ],
+)
+def test_what_does_not_fit_is_told(visible, infrared, error, says):
+    with pytest.raises(error, match=says):
+        fuse(visible, infrared, AVERAGE)
+
+
+@pytest.mark.parametrize("option", [{"color": "cmyk"}, {"resize": "both"}])
+def test_unknown_options_are_told(option):
+    with pytest.raises(ValueError, match=f"{next(iter(option))}: expected "):
+        fuse(VISIBLE, INFRARED, AVERAGE, **option)
+    with pytest.raises(UserError, match="visible_range"):
+        fuse(VISIBLE, INFRARED, AVERAGE, visible_range="loud")
+
+
+def test_models_are_loaded_by_file_by_name_and_by_release(network, tmp_path):
+    assert isinstance(load_model("maximum"), BaselineFuser)
+    assert load_model(str(network), device="cpu").channels == 3
+    torch.save(released_state("seafusion"), tmp_path / "net.pth")
+    released = load_model(tmp_path / "net.pth", network="seafusion", device="cpu")
+    assert released.channels == 1
+    assert released.finish is not None
+    assert load_model(tmp_path / "net.pth", network="seafusion", inference="plain", device="cpu").finish is None
+    with pytest.raises(UserError, match=r"gone\.safetensors does not exist"):
+        load_model("gone.safetensors", device="cpu")
+    with pytest.raises(UserError, match="device 'cuda:77' cannot be used"):
+        load_model(network, device="cuda:77")
+    with pytest.raises(UserError, match="Unknown precision"):
+        load_model(network, device="cpu", precision="int4")
+
+
+def test_without_a_model_ssvifs_own_is_loaded_once(network, monkeypatch):
+    monkeypatch.setattr("ssvif.fusing.select.shipped_model", lambda: network)
+    api._default_model.cache_clear()
+    try:
+        first = fuse(VISIBLE, INFRARED)
+        assert isinstance(api._default_model(), TorchFuser)
+        monkeypatch.setattr("ssvif.fusing.select.shipped_model", lambda: pytest.fail("loaded twice"))
+        np.testing.assert_array_equal(fuse(VISIBLE, INFRARED), first)
+    finally:
+        api._default_model.cache_clear()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_tensor_comes_back_to_its_gpu(network):
+    visible, infrared = torch.rand(2, 3, 20, 30, device="cuda"), torch.rand(2, 1, 20, 30, device="cuda")
+    fused = fuse(visible, infrared, load_model(network))
+    assert fused.device == visible.device
+    near = fuse(visible.cpu(), infrared.cpu(), load_model(network, device="cpu"))
+    torch.testing.assert_close(fused.cpu(), near, rtol=0, atol=1e-3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(0, 1), st.sampled_from([np.uint8, np.uint16]))
+def test_levels_are_rounded_to_the_nearest(value, dtype):
+    most = np.iinfo(dtype).max
+    made = to_dtype(np.full((1, 1, 3), value, np.float32), np.dtype(dtype))
+    assert abs(int(made[0, 0, 0]) - value * most) <= 0.5 + most * 1e-7

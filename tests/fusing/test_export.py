@@ -1,0 +1,203 @@
+"""Networks as files: the same numbers at every size, and a file that says what it is."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from reference.networks import scatter
+from ssvif.cli import app as cli
+from ssvif.fusing.export import SUFFIXES, TOLERANCE, WholeFusion, describe, export_model, largest_difference
+from ssvif.fusing.onnx_fuser import OnnxFuser
+from ssvif.fusing.torch_fuser import TorchFuser
+from ssvif.io.errors import UserError
+from ssvif.models.base import FusionModel
+from ssvif.models.registry import build_fusion_model, load_fusion_model, save_fusion_model
+from ssvif.ops.shapes import crop, pad_to_multiple
+
+onnx = pytest.importorskip("onnx", reason="the extra ssvif[onnx] is not installed")
+pytest.importorskip("onnxscript", reason="the extra ssvif[onnx] is not installed")
+pytest.importorskip("onnxruntime", reason="the extra ssvif[onnx] is not installed")
+
+SIZES = ((1, 1, 1), (1, 7, 5), (2, 16, 24), (1, 33, 58), (3, 8, 8))
+
+
+class Padding(FusionModel):
+    """As small as a network can be that pads, is cut, and has the layers at which an export could go wrong."""
+
+    feature_channels = 4
+    multiple = 4
+
+    def __init__(self, channels=3):
+        super().__init__()
+        self.channels = channels
+        self.see, self.paint = nn.Conv2d(2 * channels, 4, 3, padding=1), nn.Conv2d(4, channels, 3, padding=1)
+
+    def backbone(self, visible, infrared):
+        return torch.tanh(self.see(pad_to_multiple(torch.cat([visible, infrared], dim=1), self.multiple, 3)))
+
+    def decoder(self, features):
+        return self.paint(features)
+
+
+class Branching(Padding):
+    def decoder(self, features):
+        return self.paint(features) if features.shape[-1] == 80 else features[:, :3]
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    path = tmp_path_factory.mktemp("export") / "model.safetensors"
+    facts = {"training": {"seed": 3}}
+    save_fusion_model(scatter(build_fusion_model("seafusion", 1)), path, name="seafusion", facts=facts)
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(network):
+    """The one-channel network through the command: luma, chroma and metadata are in the file."""
+    path = network.with_name("model.onnx")
+    cli.app(["export", str(network), "-o", str(path)], standalone_mode=False)
+    return path
+
+
+def small(channels=3):
+    return scatter(Padding(channels))
+
+
+def facts_of(model, name="small"):
+    return describe(model, name, {})
+
+
+@torch.no_grad()
+def worst(model, fuser, sizes=SIZES, least=1):
+    whole, found = TorchFuser(model, torch.device("cpu")), []
+    for batch, height, width in sizes:
+        random = np.random.default_rng(height * 100 + width)
+        visible = random.random((batch, max(height, least), max(width, least), 3), np.float32)
+        infrared = random.random(visible.shape[:3], np.float32)
+        found.append(abs(whole(visible, infrared) - fuser(visible, infrared)).max())
+    return max(found)
+
+
+def test_the_exported_network_fuses_alike_at_every_size(network, exported):
+    assert worst(load_fusion_model(network), OnnxFuser(exported, "cpu")) <= 1e-5
+
+
+def test_the_command_says_what_it_wrote(network, monkeypatch, capsys):
+    monkeypatch.setattr("ssvif.fusing.export.export_model", lambda model, path, **_: path.write_bytes(b"0" * 10**6) * 0)
+    path = network.with_name("said.onnx")
+    cli.app(["export", str(network), "-o", str(path)], standalone_mode=False)
+    assert capsys.readouterr().out == (
+        f"{path}: seafusion, 1 channels, 1.0 MB; differs from PyTorch by 0.0e+00 at most\n"
+    )
+
+
+def test_the_file_says_what_it_is(exported):
+    facts = OnnxFuser(exported, "cpu").facts
+    assert facts["fusion_model"] == "seafusion"
+    assert facts["channels"] == 1
+    assert "chroma" in facts["color"]
+    assert facts["settings"] == {"channels": 1, "training": {"seed": 3}}
+    assert facts["reach"] == {"radius_px": 9, "grid_px": 1}
+    assert facts["inputs"].keys() == {"visible", "infrared"}
+    proto = onnx.load(exported)
+    names = [[each.dim_param or each.dim_value for each in value.type.tensor_type.shape.dim] for value in
+             (*proto.graph.input, *proto.graph.output)]  # fmt: skip
+    assert names == [["batch", 3, "height", "width"], ["batch", 1, "height", "width"], ["batch", 3, "height", "width"]]
+
+
+def test_the_file_names_no_path_of_this_machine(exported):
+    assert b"/ssvif/" not in exported.read_bytes()
+    assert b".py" not in exported.read_bytes()
+
+
+@pytest.mark.parametrize(("form", "channels"), [("onnx", 3), ("torch", 1)])
+def test_a_network_that_pads_is_the_same_at_every_size_and_every_time(tmp_path, channels, form):
+    model, paths = small(channels), [tmp_path / f"{name}{SUFFIXES[form]}" for name in ("first", "second")]
+    for path in paths:
+        assert export_model(model, path, facts=facts_of(model) | {"least_px": 3}, form=form) <= 1e-6
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert sorted(tmp_path.iterdir()) == paths
+
+
+def test_the_program_of_torch_export_reads_without_our_source(tmp_path):
+    model, path = small(), tmp_path / "model.pt2"
+    export_model(model, path, facts=facts_of(model) | {"least_px": 3}, form="torch")
+    extra = {"ssvif": ""}
+    loaded = torch.export.load(path, extra_files=extra).module()
+    assert json.loads(extra["ssvif"])["fusion_model"] == "small"
+    for batch, height, width in SIZES[1:]:
+        pair = torch.rand(batch, 3, height, width), torch.rand(batch, 1, height, width)
+        torch.testing.assert_close(loaded(*pair), WholeFusion(model)(*pair), rtol=0, atol=1e-6)
+
+
+def test_a_network_that_branches_on_sizes_is_refused(tmp_path):
+    model = scatter(Branching())
+    with pytest.raises(UserError, match=r"x\.onnx is not written: .* computes something else(?s:.*)branch on no size"):
+        export_model(model, tmp_path / "x.onnx", facts=facts_of(model) | {"least_px": 3})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("difference", [2 * TOLERANCE, float("inf"), float("nan")])
+def test_a_file_that_computes_something_else_is_not_left_behind(tmp_path, monkeypatch, difference):
+    monkeypatch.setattr("ssvif.fusing.export.largest_difference", lambda *_: difference)
+    model = small()
+    with pytest.raises(UserError, match="computes something else"):
+        export_model(model, tmp_path / "x.pt2", facts=facts_of(model) | {"least_px": 3}, form="torch")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_comparison_sees_a_single_pixel():
+    def whole(visible, infrared):
+        return visible * 1.0
+
+    def changed(visible, infrared):
+        fused = visible.clone()
+        fused[-1, 0, -1, -1] += 0.25 if visible.shape[2] == 64 else 0
+        return fused
+
+    assert largest_difference(whole, whole, 1) == 0
+    assert largest_difference(whole, changed, 1) == pytest.approx(0.25)
+    assert largest_difference(whole, lambda visible, _: visible / 0, 1) == float("inf")
+
+
+def test_what_is_asked_for_wrongly_is_told(tmp_path, monkeypatch):
+    model = small()
+    with pytest.raises(UserError, match="Unknown --format 'tflite'"):
+        export_model(model, tmp_path / "x", facts={}, form="tflite")
+    for name, form in (("x.txt", "onnx"), ("x.onnx", "torch")):
+        with pytest.raises(UserError, match=f"{name} does not end in"):
+            export_model(model, tmp_path / name, facts={}, form=form)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "onnxscript" else object())
+    with pytest.raises(UserError, match=r"ONNX needs onnxscript(?s:.*)ssvif\[onnx\]"):
+        export_model(model, tmp_path / "x.onnx", facts={})
+
+
+def test_cutting_is_a_view_unless_it_is_exported():
+    image = torch.rand(1, 2, 5, 6)
+    assert crop(image, 4, 3).data_ptr() == image.data_ptr()
+    assert crop(image, 4, 3).shape == (1, 2, 4, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", ["seafusion", "sage", "emma", "swinfusion"])
+def test_every_network_as_onnx(tmp_path, name, channels):
+    model, path = scatter(build_fusion_model(name, channels)), tmp_path / "model.onnx"
+    assert export_model(model, path, facts=facts_of(model, name)) <= 1e-5
+    fuser = OnnxFuser(path, "cpu")
+    assert worst(model, fuser, ((1, 41, 67), (2, 24, 88), (1, 8, 8)), fuser.least_px) <= 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("name", ["seafusion", "sage", "emma", "swinfusion"])
+def test_every_network_as_a_program(tmp_path, name):
+    model, path = scatter(build_fusion_model(name, 3)), tmp_path / "model.pt2"
+    assert export_model(model, path, facts=facts_of(model, name), form="torch") <= 1e-6

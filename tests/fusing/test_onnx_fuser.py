@@ -1,0 +1,140 @@
+"""Files of `ssvif export` fuse without torch; other files are told apart from them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from made import noise, run, save
+
+from ssvif.fusing.fuser import Reach
+from ssvif.fusing.onnx_fuser import OnnxFuser
+from ssvif.fusing.select import Choice, open_onnx
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_image
+
+onnx = pytest.importorskip("onnx", reason="the extra ssvif[onnx] is not installed")
+pytest.importorskip("onnxruntime", reason="the extra ssvif[onnx] is not installed")
+
+FACTS = {"channels": 3, "bytes_per_px": 50, "least_px": 3, "reach": {"radius_px": 1, "grid_px": 2}}
+
+
+def write_mean(path, metadata):
+    """An ONNX file that takes the mean of both images."""
+    kind = onnx.TensorProto.FLOAT
+    shapes = {"visible": ["b", 3, "h", "w"], "infrared": ["b", 1, "h", "w"], "fused": ["b", 3, "h", "w"]}
+    visible, infrared, fused = (onnx.helper.make_tensor_value_info(name, kind, shapes[name]) for name in shapes)
+    steps = [
+        onnx.helper.make_node("Add", ["visible", "infrared"], ["sum"]),
+        onnx.helper.make_node("Mul", ["sum", "half"], ["fused"]),
+    ]
+    half = onnx.helper.make_tensor("half", kind, [1], [0.5])
+    graph = onnx.helper.make_graph(steps, "mean", [visible, infrared], [fused], [half])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
+    onnx.helper.set_model_props(model, metadata)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+@pytest.fixture
+def mean(tmp_path):
+    return write_mean(tmp_path / "mean.onnx", {"ssvif": json.dumps(FACTS)})
+
+
+def test_the_metadata_says_how_large_images_are_cut(mean):
+    fuser = OnnxFuser(mean, "cpu", threads=1)
+    assert (fuser.channels, fuser.bytes_per_px, fuser.least_px, fuser.batch) == (3, 50, 3, 1)
+    assert fuser.reach == Reach(1, 2)
+
+
+def test_a_network_that_sees_everything(tmp_path):
+    path = write_mean(tmp_path / "all.onnx", {"ssvif": json.dumps(FACTS | {"reach": None})})
+    assert OnnxFuser(path).reach is None
+
+
+def test_arrays_go_in_and_come_out_with_channels_last(mean):
+    visible, infrared = noise(0, 2 * 5, 7).reshape(2, 5, 7, 3) / np.float32(255), np.zeros((2, 5, 7), np.float32)
+    fused = OnnxFuser(mean, "cpu")(visible, infrared)
+    assert fused.dtype == np.float32
+    assert fused.flags.c_contiguous
+    np.testing.assert_allclose(fused, visible / 2, rtol=1e-6)
+
+
+def test_what_does_not_fit_the_network_is_a_value_error(mean):
+    with pytest.raises(ValueError, match="infrared"):
+        OnnxFuser(mean, "cpu")(np.zeros((1, 5, 7, 3), np.float32), np.zeros((5, 7), np.float32))
+
+
+def test_the_command_fuses_with_it_in_tiles_and_whole(mean, tmp_path, capsys, monkeypatch):
+    left, right = save(tmp_path / "v.png", noise(1, 21, 34)), save(tmp_path / "i.png", noise(2, 21, 34, channels=0))
+    for tile in ("0", "12"):
+        status, _, errors = run(capsys, monkeypatch, left, right, "-o", tmp_path / f"f{tile}.png", "--model", mean,
+                                "--tile", tile)  # fmt: skip
+        assert status == 0, errors
+    whole = read_image(tmp_path / "f0.png")
+    expected = np.floor((read_image(left) + read_image(right)[..., None].astype(np.float64)) / 2 + 0.5)
+    np.testing.assert_array_equal(whole, expected)
+    np.testing.assert_array_equal(read_image(tmp_path / "f12.png"), whole)
+
+
+def test_fusing_imports_no_torch(mean, tmp_path):
+    save(tmp_path / "v.png", noise(1, 21, 34))
+    save(tmp_path / "i.png", noise(2, 21, 34, channels=0))
+    code = """
+import sys
+from ssvif.cli.app import app
+sys.argv = ["ssvif", "fuse", "v.png", "i.png", "-o", "f.png", "--model", "mean.onnx"]
+try:
+    app()
+except SystemExit as ended:
+    assert not ended.code, ended.code
+assert "onnxruntime" in sys.modules
+print(sorted({"torch", "pandas", "transformers", "skimage"} & sys.modules.keys()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[]\n"
+    assert read_image(tmp_path / "f.png").shape == (21, 34, 3)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "says"),
+    [({}, "no such entry"), ({"ssvif": "{"}, "damaged"), ({"ssvif": '{"channels": 3}'}, "no bytes_per_px")],
+)
+def test_an_onnx_file_of_somebody_else_is_told(tmp_path, metadata, says):
+    path = write_mean(tmp_path / "other.onnx", metadata)
+    with pytest.raises(UserError, match=rf"(?s)other.onnx is not a network exported by ssvif.*{says}"):
+        OnnxFuser(path)
+
+
+def test_missing_and_damaged_files_are_told(mean, tmp_path):
+    with pytest.raises(UserError, match=r"gone\.onnx does not exist"):
+        OnnxFuser(tmp_path / "gone.onnx")
+    mean.write_bytes(mean.read_bytes()[:50])
+    with pytest.raises(UserError, match=r"mean\.onnx cannot be opened by ONNX Runtime"):
+        OnnxFuser(mean)
+
+
+def test_devices(mean, monkeypatch):
+    with pytest.raises(UserError, match="Unknown device 'tpu'"):
+        OnnxFuser(mean, "tpu")
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(UserError, match="cannot use a GPU"):
+        OnnxFuser(mean, "cuda")
+    assert OnnxFuser(mean, "auto").batch == 1
+
+
+def test_without_onnx_runtime_the_extra_is_named(mean, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(UserError, match=r"ssvif\[onnx\]"):
+        OnnxFuser(mean)
+
+
+def test_options_that_the_file_cannot_follow_are_refused(mean):
+    for choice in (Choice(model=mean, inference="emma"), Choice(model=mean, precision="bfloat16")):
+        with pytest.raises(UserError, match="plain inference in float32 alone"):
+            open_onnx(choice, mean)
+    assert open_onnx(Choice(model=mean, inference="plain"), mean).channels == 3

@@ -1,0 +1,161 @@
+"""A folder that is completed later holds what this command would make, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from ssvif.cli import app as cli
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_image, write_png
+from ssvif.io.images import read_raw
+
+NAMES = ("a", "b", "c")
+
+
+def noise(seed, *shape):
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+@pytest.fixture
+def fuse(tmp_path, capsys, monkeypatch):
+    """Pairs in `vi` and `ir`, others in `ir2`, and the command: status and errors."""
+    for place, name in enumerate(NAMES):
+        write_png(tmp_path / f"vi/{name}.png", noise(place, 12, 17, 3))
+        write_png(tmp_path / f"ir/{name}.png", noise(10 + place, 12, 17))
+        write_png(tmp_path / f"ir2/{name}.png", noise(20 + place, 12, 17))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["ssvif", "fuse", *map(str, arguments), "--baseline", "average"])
+        monkeypatch.setattr("logging.basicConfig", lambda **_: None)
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return caught.value.code, capsys.readouterr().err
+
+    return run
+
+
+def test_images_of_other_sources_are_not_kept(fuse):
+    assert fuse("vi", "ir", "-o", "fused")[0] == 0
+    status, errors = fuse("vi", "ir2", "-o", "fused")
+    assert status == 1
+    assert "fused holds 3 images of these names already, made of other images" in errors
+    assert "--overwrite" in errors
+
+
+def test_a_source_that_was_replaced_by_an_older_file_is_fused_again(fuse, tmp_path):
+    assert fuse("vi", "ir", "-o", "fused")[0] == 0
+    before = read_image(tmp_path / "fused/b.png")
+    write_png(tmp_path / "ir/b.png", noise(99, 12, 17))
+    os.utime(tmp_path / "ir/b.png", (1, 1))
+    kept = (tmp_path / "fused/a.png").stat().st_mtime_ns
+    assert fuse("vi", "ir", "-o", "fused")[0] == 0
+    assert not np.array_equal(before, read_image(tmp_path / "fused/b.png"))
+    assert (tmp_path / "fused/a.png").stat().st_mtime_ns == kept
+
+
+def test_an_interrupted_overwrite_is_not_taken_for_done(fuse, tmp_path, monkeypatch):
+    assert fuse("vi", "ir", "-o", "fused")[0] == 0
+    others = {name: (tmp_path / f"fused/{name}.png").read_bytes() for name in NAMES}
+    assert fuse("vi", "ir2", "-o", "fused", "--overwrite")[0] == 0
+    record = tmp_path / "fused/.ssvif-fuse.jsonl"
+    record.write_text("".join(record.read_text().splitlines(keepends=True)[:4]) + '["b", "cut')
+    for name in NAMES[1:]:  # as if it had been killed after the first
+        (tmp_path / f"fused/{name}.png").write_bytes(others[name])
+    assert fuse("vi", "ir2", "-o", "fused")[0] == 1
+    assert fuse("vi", "ir2", "-o", "fused", "--overwrite")[0] == 0
+    assert all((tmp_path / f"fused/{name}.png").read_bytes() != others[name] for name in NAMES)
+
+
+def test_equal_sources_elsewhere_give_equal_images(fuse, tmp_path):
+    shutil.copytree(tmp_path / "vi", tmp_path / "copy")
+    assert fuse("vi", "ir", "-o", "one")[0] == fuse("copy", "ir", "-o", "two")[0] == 0
+    assert all(
+        (tmp_path / f"one/{name}.png").read_bytes() == (tmp_path / f"two/{name}.png").read_bytes() for name in NAMES
+    )
+
+
+SOURCES = [
+    ("vi/*.png", "ir/*.png", "vi"),
+    ("vi/a.png", "ir/a.png", "vi"),
+    ("ir/*.png", "vi/*.png", "vi"),
+    ("vi/a*.png", "ir/a*.png", "vi/a.png"),
+    (
+        "odd/*a.png",
+        "ir/*a.png",
+        "odd",
+    ),  # the pair "b" is made of ba.png, which is no name of an output; "ba" of baa.png
+]
+
+
+@pytest.mark.parametrize("sources", SOURCES)
+def test_no_source_is_ever_replaced(fuse, tmp_path, sources):
+    for name in ("ba", "baa"):
+        write_png(tmp_path / f"odd/{name}.png", noise(1, 12, 17, 3))
+        write_png(tmp_path / f"ir/{name}.png", noise(2, 12, 17))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    status, errors = fuse(*sources[:2], "-o", sources[2], "--overwrite")
+    assert status == 1
+    assert "is read and would be replaced" in errors
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before
+
+
+@pytest.mark.parametrize("name", ["fused.webp", "fused.gif", "fused.heic"])
+def test_a_kind_of_image_that_is_not_written_is_no_folder(fuse, tmp_path, name):
+    status, errors = fuse("vi/a.png", "ir/a.png", "-o", name)
+    assert status == 1
+    assert f"{name} is no kind of image that is written" in errors
+    assert not (tmp_path / name).exists()
+
+
+def test_the_frames_of_another_video_are_not_kept(fuse, tmp_path):
+    pytest.importorskip("av")
+    assert fuse("vi", "ir", "-o", "one.mp4")[0] == 0
+    assert fuse("one.mp4", "one.mp4", "-o", "frames")[0] == 0
+    (tmp_path / "vi/c.png").unlink()
+    (tmp_path / "ir2/c.png").unlink()
+    assert fuse("vi", "ir2", "-o", "two.mp4")[0] == 0
+    assert fuse("two.mp4", "two.mp4", "-o", "frames")[0] == 1
+    assert fuse("two.mp4", "two.mp4", "-o", "frames", "--overwrite")[0] == 0
+    assert sorted(path.name for path in (tmp_path / "frames").iterdir()) == [
+        ".ssvif-fuse.jsonl",
+        "000001.png",
+        "000002.png",
+    ]
+
+
+def test_nothing_of_a_damaged_tiff_is_more_than_a_user_error(tmp_path):
+    generator = np.random.default_rng(0)
+    sound = []
+    for kind in (np.uint8, np.uint16, np.float32):
+        for compression in (None, "zlib"):
+            path = tmp_path / f"{np.dtype(kind).name}_{compression}.tif"
+            tifffile.imwrite(path, noise(1, 12, 17).astype(kind), compression=compression)
+            sound.append(path.read_bytes())
+    told = 0
+    for trial in range(150):
+        damaged = bytearray(sound[trial % len(sound)])
+        for place in generator.integers(0, min(len(damaged), 300), 4):
+            damaged[place] = generator.integers(256)
+        path = tmp_path / "damaged.tif"
+        path.write_bytes(damaged)
+        try:
+            read_raw(path)
+        except UserError as error:
+            told += str(path) in str(error)
+    assert told > 20
+
+
+def test_an_image_beyond_pillows_limit_is_called_large_not_damaged(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    for name in ("a.png", "a.tif"):
+        Image.fromarray(noise(0, 20, 20)).save(tmp_path / name)
+        with pytest.raises(UserError, match="is too large"):
+            read_raw(tmp_path / name)

@@ -1,0 +1,360 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+
+from fusing.made import noise, run, save, smooth
+from reference.released import released_state
+from ssvif.fusing import pipeline
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_image
+from ssvif.models import shipped
+from ssvif.models.registry import build_fusion_model, save_fusion_model
+from ssvif.pairs.video import facts_of
+
+NAMES = ("a", "b", "c", "d", "e")
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """A folder each of five images of two sizes, and the working directory beside them."""
+    monkeypatch.chdir(tmp_path)
+    for i, name in enumerate(NAMES):
+        size = (24, 30) if i % 2 else (20, 26)
+        save(tmp_path / f"vi/{name}.png", smooth(i, *size))
+        save(tmp_path / f"ir/{name}.png", smooth(10 + i, *size, 0))
+    return tmp_path
+
+
+@pytest.fixture
+def fuse(capsys, monkeypatch):
+    """Call the command with the average; return status and errors."""
+
+    def call(*arguments):
+        status, output, errors = run(capsys, monkeypatch, *arguments, "--baseline", "average")
+        assert output == ""
+        assert "Traceback" not in errors
+        return status, errors
+
+    return call
+
+
+def average(visible, infrared):
+    infrared = infrared if infrared.ndim == 3 else np.repeat(infrared[..., None], 3, axis=2)
+    return ((visible.astype(int) + infrared + 1) // 2).astype(np.uint8)
+
+
+def made(folder):
+    return sorted(each.name for each in folder.glob("*.png"))
+
+
+def test_two_files_become_a_file(folders, fuse):
+    assert fuse("vi/a.png", "ir/a.png", "-o", "out/f.png")[0] == 0
+    expected = average(read_image(folders / "vi/a.png"), read_image(folders / "ir/a.png"))
+    assert np.array_equal(read_image(folders / "out/f.png"), expected)
+    assert sorted(each.name for each in (folders / "out").iterdir()) == ["f.png"]
+    save(folders / "half.png", noise(0, 10, 13, 0))
+    for suffix in ("jpg", "bmp", "tif"):
+        assert fuse("vi/a.png", "half.png", "-o", f"f.{suffix}", "--resize", "visible")[0] == 0
+        assert read_image(folders / f"f.{suffix}").shape == (10, 13, 3)
+    assert fuse("vi/a.png", "ir/a.png", "-o", "folder")[0] == 0
+    assert made(folders / "folder") == ["a.png"]
+
+
+def test_two_folders_become_a_folder_of_each_pairs_size(folders, fuse):
+    assert fuse("vi", "ir", "-o", "fused", "--batch", "2")[0] == 0
+    assert made(folders / "fused") == [f"{name}.png" for name in NAMES]
+    for name in NAMES:
+        expected = average(*(read_image(folders / side / f"{name}.png") for side in ("vi", "ir")))
+        assert np.array_equal(read_image(folders / f"fused/{name}.png"), expected)
+
+
+def test_pairs_of_one_size_are_fused_together(folders, fuse, monkeypatch):
+    sizes, plain = [], pipeline.fuse_batch
+    monkeypatch.setattr(
+        pipeline, "fuse_batch", lambda fuser, batch, **how: sizes.append(len(batch)) or plain(fuser, batch, **how)
+    )
+    assert fuse("vi", "ir", "-o", "fused", "--batch", "3")[0] == 0
+    assert sorted(sizes) == [2, 3]
+
+
+def test_what_has_no_partner_is_listed_and_the_rest_is_fused(folders, fuse):
+    (folders / "ir/b.png").unlink()
+    save(folders / "ir/z.png", noise(0, 4, 4, 0))
+    status, errors = fuse("vi", "ir", "-o", "fused")
+    assert status == 1
+    assert "All is in fused but these 2:\n  - visible b.png has no partner\n  - infrared z.png has no partner" in errors
+    assert made(folders / "fused") == ["a.png", "c.png", "d.png", "e.png"]
+
+
+def test_a_damaged_file_stops_no_other(folders, fuse):
+    (folders / "ir/c.png").write_bytes((folders / "ir/c.png").read_bytes()[:60])
+    save(folders / "ir/d.png", noise(0, 24, 60, 0))
+    status, errors = fuse("vi", "ir", "-o", "fused")
+    assert status == 1
+    assert "All is in fused but these 2:\n  - ir/c.png cannot be read as an image (" in errors
+    assert "  - The two images of d differ in size (visible 30×24, infrared 60×24)" in errors
+    assert made(folders / "fused") == ["a.png", "b.png", "e.png"]
+
+
+def test_one_damaged_pair_alone_is_told_in_full_and_nothing_is_written(folders, fuse):
+    (folders / "ir/a.png").write_bytes(b"")
+    status, errors = fuse("vi/a.png", "ir/a.png", "-o", "f.png")
+    assert status == 1
+    assert errors.startswith("ssvif: ir/a.png cannot be read as an image\n  expected: ")
+    assert not (folders / "f.png").exists()
+
+
+def test_a_half_done_folder_is_completed(folders, fuse):
+    assert fuse("vi", "ir", "-o", "fused")[0] == 0
+    before = {name: (folders / f"fused/{name}.png").read_bytes() for name in NAMES}
+    (folders / "fused/b.png").unlink()
+    save(folders / "vi/d.png", smooth(77, 24, 30))
+    ahead = max(each.stat().st_mtime_ns for each in (folders / "fused").iterdir()) + 10**9
+    os.utime(folders / "vi/d.png", ns=(ahead, ahead))
+    kept = (folders / "fused/a.png").stat().st_mtime_ns
+    assert fuse("vi", "ir", "-o", "fused")[0] == 0
+    after = {name: (folders / f"fused/{name}.png").read_bytes() for name in NAMES}
+    assert {name for name in NAMES if before[name] != after[name]} == {"d"}
+    assert (folders / "fused/a.png").stat().st_mtime_ns == kept
+
+
+def test_what_was_made_otherwise_is_not_mixed_with_what_is_made_now(folders, fuse):
+    assert fuse("vi", "ir", "-o", "fused")[0] == 0
+    status, errors = fuse("vi", "ir", "-o", "fused", "--color", "ycbcr")
+    assert status == 1
+    assert "fused holds 5 images of these names already, made of other images, with other settings" in errors
+    before = read_image(folders / "fused/a.png")
+    assert fuse("vi", "ir", "-o", "fused", "--color", "ycbcr", "--overwrite")[0] == 0
+    assert not np.array_equal(before, read_image(folders / "fused/a.png"))
+
+
+def test_a_folder_of_somebody_elses_images_is_left_alone(folders, fuse):
+    save(folders / "theirs/a.png", noise(0, 3, 3))
+    save(folders / "theirs/other.png", noise(0, 3, 3))
+    assert fuse("vi", "ir", "-o", "theirs")[0] == 1
+    assert read_image(folders / "theirs/a.png").shape == (3, 3, 3)
+    assert fuse("vi/b.png", "ir/b.png", "-o", "theirs")[0] == 0
+    assert made(folders / "theirs") == ["a.png", "b.png", "other.png"]
+
+
+def test_images_become_a_video(folders, fuse):
+    pytest.importorskip("av")
+    for name in ("b", "d"):
+        (folders / f"vi/{name}.png").unlink()
+        (folders / f"ir/{name}.png").unlink()
+    assert fuse("vi", "ir", "-o", "fused.mp4", "--fps", "12.5")[0] == 0
+    assert (facts_of(folders / "fused.mp4").frames, float(facts_of(folders / "fused.mp4").rate)) == (3, 12.5)
+
+
+def tiff(path, array):
+    tifffile.imwrite(path, array, photometric="minisblack")
+
+
+def turned(path, array):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.rot90(array)).save(path, exif=exif)
+
+
+ZOO = {
+    "gray visible": ("v.png", lambda path: save(path, smooth(0, 20, 26, 0)), "i.png"),
+    "alpha": ("v.png", lambda path: save(path, smooth(0, 20, 26, 4)), "i.png"),
+    "palette": ("v.png", lambda path: Image.fromarray(smooth(0, 20, 26)).quantize(200).save(path), "i.png"),
+    "CMYK": ("v.jpg", lambda path: Image.fromarray(smooth(0, 20, 26)).convert("CMYK").save(path), "i.png"),
+    "EXIF": ("v.jpg", lambda path: turned(path, smooth(0, 20, 26)), "i.png"),
+    "16-bit visible": ("v.tif", lambda path: tiff(path, smooth(0, 20, 26, 0).astype(np.uint16) * 257), "i.png"),
+    "16-bit infrared": ("i.png", lambda path: save(path, smooth(1, 20, 26, 0).astype(np.uint16) * 50), "v.png"),
+    "temperatures": ("i.tif", lambda path: tiff(path, smooth(1, 20, 26, 0) / np.float32(9) + 280), "v.png"),
+    "three channels": ("i.png", lambda path: save(path, smooth(1, 20, 26, 0)[..., None].repeat(3, axis=2)), "v.png"),
+    "black and white": ("i.png", lambda path: Image.fromarray(smooth(1, 20, 26, 0)).convert("1").save(path), "v.png"),
+}
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_what_cameras_write_is_read(tmp_path, fuse, name):
+    """With the other image black or 0, the average is half of what was read, whatever the file."""
+    special, write, other = ZOO[name]
+    write(tmp_path / special)
+    save(tmp_path / other, np.zeros((20, 26) if other[0] == "i" else (20, 26, 3), np.uint8))
+    sources = sorted((tmp_path / special, tmp_path / other), key=lambda path: path.name, reverse=True)
+    assert fuse(*sources, "-o", tmp_path / "f.png")[0] == 0
+    fused = read_image(tmp_path / "f.png").astype(int)
+    assert fused.shape == (20, 26, 3)
+    truth = smooth(0, 20, 26, {"alpha": 4, "gray visible": 0, "16-bit visible": 0}.get(name, 3)).astype(int)
+    truth = truth[..., None] if truth.ndim == 2 else truth[..., :3]
+    if special[0] == "v":
+        assert abs(fused * 2 - truth).mean() < {"palette": 12, "CMYK": 12, "EXIF": 12}.get(name, 2)
+    else:
+        warm = smooth(1, 20, 26, 0).astype(float)
+        assert np.corrcoef(fused[..., 0].ravel(), warm.ravel())[0, 1] > (0.5 if "black" in name else 0.99)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (13, 2), (31, 45)])
+def test_odd_sizes(tmp_path, fuse, size):
+    save(tmp_path / "v.png", noise(0, *size))
+    save(tmp_path / "i.png", noise(1, *size, 0))
+    assert fuse(tmp_path / "v.png", tmp_path / "i.png", "-o", tmp_path / "f.png")[0] == 0
+    assert read_image(tmp_path / "f.png").shape == (*size, 3)
+
+
+def test_a_fixed_range_is_the_same_for_every_image(folders, fuse):
+    for name in NAMES:
+        warm = read_image(folders / f"ir/{name}.png").astype(np.float32) * 0.1 + 280
+        (folders / f"ir/{name}.png").unlink()
+        tiff(folders / f"ir/{name}.tif", warm)
+    before = {name: smooth(10 + i, *((24, 30) if i % 2 else (20, 26)), 0) for i, name in enumerate(NAMES)}
+    assert fuse("vi", "ir", "-o", "fused", "--infrared-range", "280:305.5")[0] == 0
+    for name in NAMES:
+        expected = average(read_image(folders / f"vi/{name}.png"), before[name])
+        assert abs(read_image(folders / f"fused/{name}.png").astype(int) - expected).max() <= 1
+
+
+def test_a_word_is_said_once(folders, fuse, caplog):
+    for name in NAMES:
+        save(folders / f"vi/{name}.png", noise(0, 24, 30, 4))
+        save(folders / f"ir/{name}.png", noise(1, 12, 15, 3))
+    with caplog.at_level("INFO", "ssvif"):
+        assert fuse("vi", "ir", "-o", "fused")[0] == 0
+    said = [each.message for each in caplog.records]
+    assert len(said) == 4
+    for part in ("alpha channel", "looks color-mapped", "infrared image is resized", "fused 5 pairs into fused in"):
+        assert sum(part in each for each in said) == 1
+
+
+def test_an_alignment_is_used(folders, fuse):
+    from ssvif.pairs.alignment import Alignment, write_alignment
+
+    write_alignment(
+        folders / "shift.json",
+        Alignment(((1.0, 0, 2), (0, 1.0, 1), (0, 0, 1)), "translation", (26, 20), (26, 20)),
+    )
+    assert fuse("vi/a.png", "ir/a.png", "-o", "f.png", "--alignment", "shift.json")[0] == 0
+    moved = np.pad(read_image(folders / "ir/a.png")[1:, 2:], ((0, 1), (0, 2)), mode="edge")
+    assert np.array_equal(read_image(folders / "f.png"), average(read_image(folders / "vi/a.png"), moved))
+    assert fuse("vi/b.png", "ir/b.png", "-o", "g.png", "--alignment", "shift.json")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["vi", "-o", "x"], "needs two sources, or --pairs"),
+        (["vi", "ir", "ir", "-o", "x"], "as if a pattern had not been quoted"),
+        (["vi", "ir/a.png", "-o", "x"], "different kinds"),
+        (["vi", "gone", "-o", "x"], "gone does not exist"),
+        (["vi", "ir", "-o", "vi"], "vi is read and would be replaced"),
+        (["vi/a.png", "ir/a.png", "-o", "./ir/a.png"], "would be replaced"),
+        (["vi", "ir", "-o", "x.png"], "x.png is one image, for 5 pairs"),
+        (["vi", "ir", "-o", "x.webm"], "no kind of video that is written"),
+        (["vi", "ir", "-o", "x", "--resize", "both"], "Unknown --resize 'both'"),
+        (["vi", "ir", "-o", "x", "--color", "hsv"], "Unknown --color 'hsv'"),
+        (["vi", "ir", "-o", "x", "--tile", "big"], "--tile 'big' is no number"),
+        (["vi", "ir", "-o", "x", "--infrared-range", "9:1"], "--infrared-range '9:1' is no range"),
+        (["vi", "ir", "-o", "x", "--alignment", "gone.json"], "gone.json does not exist"),
+        (["vi", "ir", "-o", "x", "--images", "vi"], "--images needs --pairs"),
+        (["--pairs", "p", "-o", "x", "--tile", "64"], "takes packed pairs as they are"),
+        (["vi", "ir", "--pairs", "p", "-o", "x"], "not both"),
+    ],
+)
+def test_a_wrong_call_is_told_before_anything_is_written(folders, fuse, arguments, says):
+    status, errors = fuse(*arguments)
+    assert status == 1
+    assert says in errors
+    assert sorted(each.name for each in folders.iterdir()) == ["ir", "vi"]
+
+
+def test_a_network_fuses_and_a_released_one_as_its_authors_do(folders, capsys, monkeypatch):
+    save_fusion_model(build_fusion_model("seafusion", 3), folders / "own.safetensors", name="seafusion", facts={})
+    call = ["vi", "ir", "--model", "own.safetensors", "--device", "cpu"]
+    assert run(capsys, monkeypatch, *call, "-o", "fused")[0] == 0
+    assert made(folders / "fused") == [f"{name}.png" for name in NAMES]
+    assert run(capsys, monkeypatch, *call, "-o", "fused", "--precision", "bfloat16")[0] == 1
+    torch.save(released_state("seafusion"), folders / "net.pth")
+    call = ["vi/a.png", "ir/a.png", "--checkpoint", "net.pth", "--network", "seafusion", "--device", "cpu"]
+    ranges = {}
+    for inference in ("seafusion", "plain"):
+        more = ["--inference", "plain"] if inference == "plain" else []
+        assert run(capsys, monkeypatch, *call, "-o", f"{inference}.png", *more)[0] == 0
+        image = read_image(folders / f"{inference}.png")
+        ranges[inference] = (image.min(), image.max())
+    assert ranges["seafusion"] == (0, 255)
+    assert ranges["plain"] != (0, 255)
+    status, _, errors = run(capsys, monkeypatch, *call, "-o", "x.png", "--color", "rgb")
+    assert status == 1
+    assert "it fuses luma" in errors
+
+
+def test_the_network_of_the_package_is_taken_when_none_is_named(folders, capsys, monkeypatch):
+    monkeypatch.setattr(shipped, "WEIGHTS", folders / "weights")
+    status, _, errors = run(capsys, monkeypatch, "vi/a.png", "ir/a.png", "-o", "f.png", "--device", "cpu")
+    assert status == 1
+    assert "This installation of ssvif holds no network of its own" in errors
+    save_fusion_model(
+        build_fusion_model("seafusion", 3), folders / "weights/net.safetensors", name="seafusion", facts={}
+    )
+    assert run(capsys, monkeypatch, "vi/a.png", "ir/a.png", "-o", "f.png", "--device", "cpu")[0] == 0
+    assert read_image(folders / "f.png").shape == (20, 26, 3)
+
+
+def test_without_a_network_torch_is_not_imported(folders):
+    """Nor is anything else that takes long: a NumPy fuser, such as one of an exported network, starts at once."""
+    code = """
+import sys
+from ssvif.cli import app
+sys.argv = ["ssvif", "fuse", "vi", "ir", "-o", "fused", "--baseline", "average"]
+try:
+    app.main()
+except SystemExit as done:
+    assert not done.code
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert {"ssvif.fusing.session", "ssvif.fusing.engine", "PIL"} <= loaded
+    assert loaded.isdisjoint({"torch", "av", "skimage", "scipy", "h5py", "pandas", "transformers", "tifffile"})
+
+
+def test_a_failed_write_ends_everything(folders, fuse, monkeypatch):
+    from ssvif.fusing import sinks
+
+    def fail(path, image):
+        raise UserError(f"No space left while writing {path}")
+
+    monkeypatch.setattr(sinks, "write_png", fail)
+    status, errors = fuse("vi", "ir", "-o", "fused")
+    assert status == 1
+    assert errors.startswith("ssvif: No space left")
+
+
+MEASURE = """
+import resource, sys
+from ssvif.cli import app
+try:
+    app.main()
+except SystemExit as done:
+    assert not done.code
+peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+assert peak_kb < 4 * 2**20, peak_kb
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)  # two minutes on two idle cores
+@pytest.mark.parametrize("inference", ["plain", "seafusion"])
+def test_a_large_pair_takes_less_than_four_gib(tmp_path, inference):
+    save(tmp_path / "v.png", smooth(0, 4000, 6000), compress_level=1)
+    save(tmp_path / "i.png", smooth(1, 4000, 6000, 0), compress_level=1)
+    torch.save(released_state("seafusion"), tmp_path / "net.pth")
+    call = ["ssvif", "fuse", "v.png", "i.png", "-o", "f.png", "--checkpoint", "net.pth", "--network", "seafusion"]
+    code = MEASURE.replace(
+        "import resource, sys", f"import resource, sys\nsys.argv = {[*call, '--inference', inference]!r}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    assert read_image(tmp_path / "f.png").shape == (4000, 6000, 3)

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fusing.made import Recorder, noise, smooth
+from ssvif.fusing.engine import batch_size, fuse_batch, tile_side, to_levels, with_chroma
+from ssvif.fusing.fuser import BaselineFuser, Reach
+from ssvif.fusing.tiles import OVERLAP_PX, blending_weights, spans
+from ssvif.io.errors import UserError
+from ssvif.io.images import RawImage
+from ssvif.ops.color import rgb_to_ycbcr, to_image, to_tensor
+from ssvif.pairs.pair import Rules, make_pair
+from ssvif.schema import BASELINES
+
+REACHES = st.builds(Reach, st.integers(0, 40), st.sampled_from([1, 2, 8, 32])) | st.none()
+
+
+def pair_of(height, width, make=noise, name="a"):
+    return make_pair(name, RawImage(make(0, height, width)), RawImage(make(1, height, width, 0)), Rules())
+
+
+@given(st.integers(1, 3000), st.integers(260, 700), REACHES)
+def test_tiles_cover_a_side_once_and_read_all_they_need(side, tile, reach):
+    parts = spans(side, tile, reach)
+    grid, radius = (reach.grid_px, reach.radius_px) if reach else (32, OVERLAP_PX)
+    assert [part.keep_start for part in parts] == [0, *(part.keep_stop for part in parts[:-1])]
+    assert parts[-1].keep_stop == side
+    for part in parts:
+        assert part.keep_start % grid == part.start % grid == 0
+        assert 0 <= part.start <= max(0, part.keep_start - radius)
+        assert min(side, part.keep_stop + radius) <= part.stop <= side
+        assert part.stop - part.start < tile + grid
+        assert part.stop == side or (part.stop - part.start) % grid == 0
+
+
+@given(st.integers(1, 3000), st.integers(260, 700))
+def test_the_weights_of_blending_add_up_to_one(side, tile):
+    parts = spans(side, tile, None)
+    total = np.zeros(side)
+    for part, weights in zip(parts, blending_weights(parts), strict=True):
+        assert weights.min() >= 0
+        total[part.read] += weights
+    assert np.allclose(total, 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(("reach", "least"), [(Reach(9), 19), (Reach(72, 8), 152), (None, 256)])
+def test_a_tile_that_keeps_nothing_is_refused(reach, least):
+    assert len(spans(4000, least, reach)) > 1
+    with pytest.raises(UserError, match="too small for this network") as caught:
+        spans(4000, least - 1, reach)
+    assert str(least) in caught.value.expected
+
+
+@pytest.mark.parametrize("reach", [Reach(0), Reach(20, 8), None])
+def test_tiles_give_what_the_whole_gives(reach):
+    pair, fuser = pair_of(300, 410), Recorder(reach=reach)
+    (whole,), (parts,) = (fuse_batch(fuser, [pair], tile=tile) for tile in (0, 256))
+    assert fuser.shapes[0] == (1, 300, 410)
+    assert len(fuser.shapes) > 4
+    assert abs(whole.astype(int) - parts).max() <= (0 if reach else 1)  # weights add up to 1 but for rounding
+
+
+def test_what_is_done_to_the_whole_image_is_done_once():
+    fuser, seen = Recorder(reach=Reach(3)), []
+    fuser.finish = lambda fused: seen.append(fused.shape) or 1 - fused
+    (parts,) = fuse_batch(fuser, [pair_of(60, 70)], tile=32)
+    (plain,) = fuse_batch(Recorder(), [pair_of(60, 70)])
+    assert seen == [(60, 70, 3)]
+    assert abs(255 - parts.astype(int) - plain).max() <= 1
+
+
+def test_tiles_are_taken_when_the_whole_does_not_fit():
+    fuser = Recorder(memory=48 * 100 * 100)
+    assert tile_side(fuser, (100, 100)) == 0
+    assert tile_side(fuser, (101, 100)) == 96
+    assert tile_side(fuser, (4000, 6000), 512) == 512
+    assert tile_side(fuser, (400, 600), 600) == 0
+    assert tile_side(fuser, (4000, 6000), 0) == 0
+    fuser.tileable = False
+    assert tile_side(fuser, (4000, 6000)) == 0
+    with pytest.raises(UserError, match="--inference cannot be computed in tiles"):
+        tile_side(fuser, (4000, 6000), 512)
+
+
+def test_a_batch_fits_into_memory():
+    fuser = Recorder(batch=8, memory=48 * 100 * 100 * 4)
+    assert batch_size(fuser, (10, 10)) == 8
+    assert batch_size(fuser, (100, 100)) == 4
+    assert batch_size(fuser, (100, 100), 3) == 3
+    assert batch_size(fuser, (4000, 6000), 3) == 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 3)])
+def test_sides_that_a_network_cannot_take_are_widened_and_cut_again(size):
+    fuser = Recorder()
+    fuser.least_px = 5
+    (fused,) = fuse_batch(fuser, [pair_of(*size)])
+    assert fuser.shapes == [(1, max(5, size[0]), max(5, size[1]))]
+    assert np.array_equal(fused, fuse_batch(Recorder(), [pair_of(*size)])[0])
+
+
+def test_a_size_that_a_network_refuses_is_told_by_name():
+    def refuse(visible, infrared):
+        raise ValueError("expected more")
+
+    fuser = Recorder()
+    fuser._fuse = refuse
+    with pytest.raises(UserError, match="b cannot be fused by this network") as caught:
+        fuse_batch(fuser, [pair_of(4, 5, name="b")])
+    assert caught.value.got == "expected more"
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_baselines_are_those_of_the_workflow(name):
+    from ssvif.fusing.packed import baseline_fuser
+
+    pair = pair_of(12, 9)
+    expected = to_image(baseline_fuser(name)(to_tensor(pair.visible), to_tensor(pair.infrared)))
+    assert np.array_equal(fuse_batch(BaselineFuser(name), [pair])[0], expected)
+
+
+def test_an_unknown_baseline_is_told():
+    with pytest.raises(UserError, match="Unknown baseline 'median'"):
+        BaselineFuser("median")
+
+
+def test_luma_alone_changes_with_ycbcr():
+    """Where nothing is cut off, chroma is visible's up to the rounding of three values to levels."""
+    pair = make_pair("a", RawImage(smooth(0, 40, 50) // 4 + 96), RawImage(smooth(1, 40, 50, 0) // 4 + 96), Rules())
+    (rgb,), (kept,) = (fuse_batch(BaselineFuser("average"), [pair], color=color) for color in ("rgb", "ycbcr"))
+    visible, fused, plain = (rgb_to_ycbcr(to_tensor(each)) for each in (pair.visible, kept, rgb))
+    assert (fused - visible)[:, 1:].abs().max() < 1 / 255
+    assert (fused - plain)[:, :1].abs().max() < 1.01 / 255
+    assert not np.array_equal(rgb, kept)
+
+
+def test_luma_that_does_not_change_changes_nothing():
+    visible = noise(0, 6, 7).astype(np.float32) / 255
+    assert np.allclose(with_chroma(visible, visible), visible)
+
+
+def test_color_of_a_network_that_has_none_is_refused():
+    fuser = Recorder()
+    fuser.channels = 1
+    with pytest.raises(UserError, match="one channel"):
+        fuse_batch(fuser, [pair_of(4, 4)], color="rgb")
+
+
+def test_levels_are_rounded_as_in_the_workflow():
+    values = np.linspace(-0.1, 1.1, 3 * 1100, dtype=np.float32).reshape(1100, 1, 3)
+    import torch
+
+    expected = to_image(torch.from_numpy(values.copy()).permute(2, 0, 1)[None])
+    assert np.array_equal(to_levels(values), expected)

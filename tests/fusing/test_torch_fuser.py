@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+
+from fusing.made import noise, smooth
+from ssvif.fusing.engine import fuse_batch
+from ssvif.fusing.fuser import Reach
+from ssvif.fusing.packed import model_fuser
+from ssvif.fusing.torch_fuser import BYTES_PER_PX, LEAST_PX, REACHES, TorchFuser, probe_reach, stretch_down
+from ssvif.io.errors import UserError
+from ssvif.io.images import RawImage
+from ssvif.judging.cost import LiveBytes
+from ssvif.models.base import FusionModel
+from ssvif.models.registry import build_fusion_model
+from ssvif.ops.color import to_image, to_tensor
+from ssvif.pairs.pair import Rules, make_pair
+from ssvif.schema import FUSION_MODELS, INFERENCES
+
+CPU = torch.device("cpu")
+
+
+def pair_of(height, width, make=smooth):
+    return make_pair("a", RawImage(make(0, height, width)), RawImage(make(1, height, width, 0)), Rules())
+
+
+def apart(first, second):
+    return int(abs(first.astype(int) - second).max())
+
+
+def strong(name, factor):
+    """A network with weights that do something: fresh ones give nearly one gray."""
+    torch.manual_seed(0)
+    model = build_fusion_model(name, 1).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(factor)
+    return model
+
+
+@pytest.fixture
+def lively():
+    return strong("seafusion", 1.8)
+
+
+class Pool(FusionModel):
+    """A network that is not ours: the mean of both images, each pixel's from the three by three around it."""
+
+    feature_channels = channels = 1
+
+    def backbone(self, visible, infrared):
+        return torch.nn.functional.avg_pool2d((visible + infrared) / 2, 3, stride=1, padding=1)
+
+    def decoder(self, features):
+        return features
+
+
+class Mean(Pool):
+    """One that sees the whole image."""
+
+    def backbone(self, visible, infrared):
+        return (visible + infrared) / 2 - infrared.mean()
+
+
+class Deaf(Pool):
+    """One that hides what it is given."""
+
+    def backbone(self, visible, infrared):
+        return torch.nan_to_num(visible)
+
+
+def test_every_network_has_its_place_in_the_tables():
+    kinds = {type(build_fusion_model(name, 1)) for name in FUSION_MODELS}
+    assert set(REACHES) == set(BYTES_PER_PX) == kinds
+    assert set(LEAST_PX) < kinds
+
+
+@pytest.mark.parametrize("inference", INFERENCES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_fuser_gives_what_the_workflow_gives(lively, inference, channels):
+    model = lively if channels == 1 else build_fusion_model("seafusion", 3)
+    pair = pair_of(37, 43)
+    workflow = model_fuser(deepcopy(model), CPU, inference)
+    with torch.no_grad():
+        expected = to_image(workflow(to_tensor(pair.visible), to_tensor(pair.infrared)))
+    found = fuse_batch(TorchFuser(model, CPU, inference), [pair])[0]
+    assert apart(found, expected) <= 1
+    assert (found == expected).mean() > 0.999
+
+
+def test_a_batch_gives_what_single_pairs_give(lively):
+    pairs = [
+        make_pair(str(i), RawImage(smooth(i, 30, 34)), RawImage(smooth(9 + i, 30, 34, 0)), Rules()) for i in range(3)
+    ]
+    for inference in ("plain", "seafusion"):
+        fuser = TorchFuser(lively, CPU, inference)
+        for together, pair in zip(fuse_batch(fuser, pairs), pairs, strict=True):
+            assert apart(together, fuse_batch(fuser, [pair])[0]) <= 1
+
+
+@pytest.mark.parametrize("inference", ["plain", "seafusion"])
+def test_seafusion_in_tiles_is_seafusion(lively, inference):
+    fuser, pair = TorchFuser(lively, CPU, inference), pair_of(97, 121)
+    (whole,), (parts,) = (fuse_batch(fuser, [pair], tile=tile) for tile in (0, 50))
+    assert np.ptp(whole.astype(int)) > 60
+    assert apart(whole, parts) <= 1
+
+
+@pytest.mark.parametrize("name", FUSION_MODELS)
+@pytest.mark.parametrize("size", [(1, 1), (3, 17), (21, 8)])
+def test_any_size_is_fused(name, size):
+    fuser = TorchFuser(build_fusion_model(name, 3), CPU)
+    assert fuse_batch(fuser, [pair_of(*size, noise)])[0].shape == (*size, 3)
+
+
+def test_the_reach_of_seafusion_and_of_networks_that_are_not_ours_is_found():
+    model = build_fusion_model("seafusion", 1).eval()
+    assert probe_reach(model, CPU).radius_px == REACHES[type(model)].radius_px
+    assert TorchFuser(Pool(), CPU).reach == Reach(1, 32)
+    assert TorchFuser(Mean(), CPU).reach is None
+    assert TorchFuser(Deaf(), CPU).reach is None
+
+
+def test_a_network_that_is_not_ours_is_fused_in_tiles():
+    fuser, pair = TorchFuser(Pool(), CPU), pair_of(150, 140)
+    (whole,), (parts,) = (fuse_batch(fuser, [pair], tile=tile) for tile in (0, 128))
+    assert apart(whole, parts) <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "factor", "size"), [("sage", 2, (240, 280)), ("swinfusion", 1.3, (155, 247))])
+def test_local_networks_in_tiles_are_what_they_are_whole(name, factor, size):
+    fuser, pair = TorchFuser(strong(name, factor), CPU), pair_of(*size)
+    whole, parts = (fuse_batch(fuser, [pair], tile=tile)[0] for tile in (0, 232))
+    assert np.ptp(whole.astype(int)) > 20
+    assert apart(whole, parts) <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sage", "swinfusion", "emma"])
+def test_the_reaches_in_the_table_are_those_of_the_networks(name):
+    torch.manual_seed(0)
+    model = build_fusion_model(name, 1).eval()
+    known, found = REACHES[type(model)], probe_reach(model, CPU)
+    assert (known is None) == (found is None)
+    if known:
+        assert known.radius_px - known.grid_px < found.radius_px <= known.radius_px
+
+
+@pytest.mark.parametrize("name", FUSION_MODELS)
+@torch.no_grad()
+def test_the_memory_in_the_table_is_what_live_tensors_take(name):
+    model = build_fusion_model(name, 1).eval()
+    side = 96
+    pair = [torch.rand(1, 1, side, side) for _ in range(2)]
+    with LiveBytes() as counter:
+        counter.watch([*model.parameters(), *pair])
+        model(*pair)
+    weights = sum(each.nbytes for each in model.parameters())
+    kind = type(model)
+    assert 0.85 < (counter.peak - weights) / side**2 / BYTES_PER_PX[kind] < 1.15
+
+
+def test_the_stretch_is_that_of_the_script(lively):
+    from ssvif.models.inference import INFERENCES as SCRIPTS
+
+    plain = torch.rand(1, 3, 9, 8, generator=torch.Generator().manual_seed(0)) / 2 + 0.2
+
+    class Given(Pool):
+        channels = 3
+
+        def backbone(self, visible, infrared):
+            return plain
+
+    expected = SCRIPTS["seafusion"](Given(), plain, plain)[0].permute(1, 2, 0).numpy()
+    assert np.array_equal(stretch_down(plain[0].permute(1, 2, 0).numpy()), expected)
+    flat = np.full((3, 4, 3), 0.5, np.float32)
+    assert np.allclose(stretch_down(flat), 127 / 255)
+
+
+def test_bfloat16_is_near_float32(lively):
+    pair = pair_of(24, 28)
+    full, half = (fuse_batch(TorchFuser(lively, CPU, "plain", each), [pair])[0] for each in ("float32", "bfloat16"))
+    assert 0 < apart(full, half) < 12
+
+
+def test_unknown_words_are_told():
+    model = build_fusion_model("seafusion", 1)
+    with pytest.raises(UserError, match="Unknown inference 'magic'"):
+        TorchFuser(model, CPU, "magic")
+    with pytest.raises(UserError, match="Unknown precision 'int3'"):
+        TorchFuser(model, CPU, "plain", "int3")
+    assert not TorchFuser(model, CPU, "emma").tileable

@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ssvif.data.descriptor import ClassInfo, Descriptor, Layout
+from ssvif.data.pack import pack_pairs
+from ssvif.data.packed import PairsFile
+from ssvif.data.split import read_splits
+from ssvif.inspecting.check import check_pairs, write_good_pairs
+from ssvif.inspecting.findings import ERRORS, WARNINGS, write_findings
+from ssvif.inspecting.folders import recognise_folder
+from ssvif.inspecting.pair import Rules
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_image, write_png
+from ssvif.pairs.alignment import Alignment
+
+LABELLED = Descriptor(
+    name="mine",
+    title="Mine",
+    folder="pairs",
+    layouts=(Layout("vi/{name}", "ir/{name}", "labels/{name}", "boxes/{name}.txt"),),
+    classes=(ClassInfo(0, "ground", (0, 0, 0)), ClassInfo(1, "person", (226, 48, 60))),
+    background_id=0,
+    detection_classes=("person",),
+)
+
+
+def rules_of(folder, **more):
+    descriptor, root = recognise_folder(folder)
+    return Rules(descriptor, root, **({"for_pack": False} | more))
+
+
+def check(folder, quick=False, **more):
+    return check_pairs(rules_of(folder, **more), quick=quick)
+
+
+def found(report):
+    return {(each.kind, each.side, each.pair_id) for each in report.findings}
+
+
+def test_good_pairs_are_good(folder):
+    report = check(folder)
+    assert report.findings == []
+    assert not report.failed
+    assert [each.pair_id for each in report.good()["all"]] == list("012345")
+    assert "6 pairs" in report.lines()[0]
+    assert "128×96 px" in report.lines()[1]
+    assert "0 errors, 0 warnings, 6 good pairs" in report.lines()[-1]
+
+
+def deepen(path):
+    Image.fromarray(read_image(path).astype(np.uint16) * 200).save(path)
+
+
+def cut_off(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def save(path, change):
+    write_png(path, np.ascontiguousarray(change(read_image(path)).astype(np.uint8)))
+
+
+def heat_colors(image):
+    heat = image.astype(float) / 255
+    return np.stack([heat.clip(0.2, 1), abs(2 * heat - 1), 1 - heat], axis=2) * 255
+
+
+def turn_by_exif(path):
+    exif = Image.Exif()
+    exif[274] = 3
+    Image.open(path).rotate(180).save(path, exif=exif)
+
+
+SPOILED = {
+    "unmatched": ("ir/2.png", lambda path: path.unlink(), "infrared"),
+    "unreadable": ("vi/2.png", cut_off, "visible"),
+    "size": ("ir/2.png", lambda path: save(path, lambda image: image[:60]), "pair"),
+    "other size": ("ir/2.png", lambda path: save(path, lambda image: image[::2, ::2]), "pair"),
+    "constant": ("ir/2.png", lambda path: save(path, lambda image: image * 0 + 7), "infrared"),
+    "duplicate": ("vi/2.png", lambda path: shutil.copy(path.with_name("1.png"), path), "visible"),
+    "same name": ("vi/2.png", lambda path: shutil.copy(path, path.with_suffix(".bmp")), "visible"),
+    "16 bits": ("ir/2.png", deepen, "infrared"),
+    "rotated": ("vi/2.png", turn_by_exif, "visible"),
+    "dark": ("vi/2.png", lambda path: save(path, lambda image: image // 30), "visible"),
+    "saturated": ("vi/2.png", lambda path: save(path, lambda image: np.where(image > 70, 255, image)), "visible"),
+    "flat": ("ir/2.png", lambda path: save(path, lambda image: 90 + image // 80), "infrared"),
+    "color map": ("ir/2.png", lambda path: save(path, heat_colors), "infrared"),
+    "near duplicate": (
+        "vi/2.png",
+        lambda path: write_png(path, (read_image(path.with_name("1.png")) // 2 * 2).astype(np.uint8)),
+        "visible",
+    ),
+    "unlike": ("ir/2.png", lambda path: save(path, lambda image: NOISE), "pair"),
+}
+NOISE = np.random.default_rng(0).integers(0, 256, (96, 128), np.uint8)
+
+
+def test_pairs_that_are_almost_the_same_are_listed_in_one_split(folder, tmp_path):
+    SPOILED["near duplicate"][1](folder / "vi/2.png")
+    rules = rules_of(folder)
+    report = check_pairs(rules)
+    assert report.alike == {"2": "1"}
+    for seed in range(6):
+        write_good_pairs(tmp_path / "good.csv", report, rules.descriptor, seed)
+        split_of = {row.pair.pair_id: row.split for row in read_splits(tmp_path / "good.csv")}
+        assert split_of["1"] == split_of["2"]
+        assert len(split_of) == 6
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_what_is_wrong_is_told_of_that_pair_alone(folder, kind):
+    where, spoil, side = SPOILED[kind]
+    spoil(folder / where)
+    report = check(folder)
+    assert (kind, side, "2") in found(report)
+    assert {name for _, _, name in found(report)} == {"2"}
+    assert report.failed == (kind in ERRORS)
+    kept = [each.pair_id for each in report.good()["all"]]
+    assert kept == [name for name in "012345" if name != "2" or kind in WARNINGS]
+    (line,) = [line for line in report.lines() if f"  {kind}" in line]
+    assert line.startswith("error" if kind in ERRORS else "warning")
+
+
+def test_what_pack_refuses_is_an_error_when_packing_is_meant(folder):
+    deepen(folder / "ir/2.png")
+    save(folder / "ir/3.png", lambda image: image[::2, ::2])
+    report = check(folder, for_pack=True)
+    assert {("depth", "infrared", "2"), ("size", "pair", "3")} <= found(report)
+
+
+def test_the_few_of_another_kind_are_told(folder, small_scenes):
+    for number in range(6, 20):
+        random = np.random.default_rng(number)
+        write_png(folder / "vi" / f"{number}.png", random.integers(0, 256, (96, 128, 3), np.uint8))
+        write_png(folder / "ir" / f"{number}.png", random.integers(0, 256, (96, 128), np.uint8))
+    save(folder / "vi/2.png", lambda image: image[..., 0])
+    report = check(folder, quick=True)
+    assert [each for each in found(report) if each[0] == "mixed"] == [("mixed", "visible", "2")]
+
+
+def test_swapped_sides_are_told(folder):
+    for before, after in (("vi", "aside"), ("ir", "vi"), ("aside", "ir")):
+        (folder / before).rename(folder / after)
+    assert {name for kind, _, name in found(check(folder)) if kind == "swapped"} == set("012345")
+
+
+def test_files_that_are_passed_over_are_told(folder):
+    for name in ("a.webp", "b.webp", "notes.txt", ".hidden.raw"):
+        (folder / "vi" / name).touch()
+    (finding,) = check(folder).findings
+    assert (finding.kind, finding.detail) == ("other files", "2 .webp")
+
+
+def move(folder, right, down):
+    """Move the content of the infrared images."""
+    for path in (folder / "ir").iterdir():
+        image = np.pad(read_image(path), 12, mode="edge")
+        write_png(path, np.ascontiguousarray(image[12 - down : 12 - down + 96, 12 - right : 12 - right + 128]))
+
+
+@pytest.mark.parametrize(("right", "down", "says"), [(5, -3, "right"), (-6, 4, "left")])
+def test_a_shift_of_all_pairs_is_told_and_one_pair_out_of_line(folder, right, down, says):
+    other = read_image(folder / "ir/4.png")
+    move(folder, right, down)
+    write_png(folder / "ir/4.png", other)
+    report = check(folder)
+    assert report.together is not None
+    assert (report.together.x_px, report.together.y_px) == pytest.approx((right, down), abs=0.7)
+    assert report.together.confidence == "high"
+    assert found(report) == {("shift", "pair", ""), ("out of line", "pair", "4")}
+    assert not report.failed
+    assert says in report.lines()[-2]
+
+
+def test_an_alignment_takes_the_shift_away(folder):
+    move(folder, 5, -3)
+    alignment = Alignment(((1, 0, 5), (0, 1, -3), (0, 0, 1)), "translation", (128, 96), (128, 96))
+    report = check(folder, alignment=alignment)
+    assert found(report) == set()
+    assert report.together is not None
+    assert (report.together.x_px, report.together.y_px) == pytest.approx((0, 0), abs=0.7)
+    save(folder / "ir/2.png", lambda image: image[:50])
+    assert ("size", "pair", "2") in found(check(folder, alignment=alignment))
+
+
+def test_pairs_that_were_mixed_up_are_told_not_measured(folder):
+    """Nothing is said about a shift when there is none to see."""
+    for path in (folder / "ir").iterdir():
+        write_png(path, np.random.default_rng(int(path.stem)).integers(0, 256, (96, 128), np.uint8))
+    report = check(folder)
+    assert report.together is None
+    assert "not clear" in report.lines()[-2]
+
+
+@pytest.fixture
+def labelled(folder):
+    """The six pairs with labels and boxes of all kinds of wrong."""
+    label = np.zeros((96, 128), np.uint8)
+    label[40:60, 50:60] = 1
+    wrong = {1: label * 5, 2: label * 0, 3: label[:50], 4: label * 0 + 255}
+    for number in range(6):
+        write_png(folder / "labels" / f"{number}.png", wrong.get(number, label))
+    lines = {0: "0 0.5 0.5 0.1 0.1", 1: "3 0.5 0.5 0.1 0.1", 2: "0 0.5 0.5 9 0.1", 3: "", 4: "0 0.5"}
+    (folder / "boxes").mkdir()
+    for number, line in lines.items():
+        (folder / "boxes" / f"{number}.txt").write_text(line)
+    return Rules(LABELLED, folder, for_pack=True)
+
+
+def test_labels_and_boxes_are_held_against_the_descriptor(labelled):
+    report = check_pairs(labelled)
+    assert found(report) == {
+        ("label", "label", "1"),
+        ("empty label", "label", "2"),
+        ("label", "label", "3"),
+        ("empty label", "label", "4"),
+        ("boxes", "boxes", "1"),
+        ("boxes", "boxes", "2"),
+        ("boxes", "boxes", "4"),
+    }
+    text = "\n".join(report.lines())
+    assert "does not have: 5" in text
+    assert "class 3 is not one of" in text
+
+
+def test_the_good_pairs_can_be_packed(labelled, tmp_path):
+    report = check_pairs(labelled)
+    counts = write_good_pairs(tmp_path / "good.csv", report, LABELLED, seed=0)
+    assert sum(counts.values()) == 2
+    pack_pairs(LABELLED, labelled.root, tmp_path / "good.csv", tmp_path / "pairs.h5")
+    packed = PairsFile(tmp_path / "pairs.h5")
+    assert sorted(name for split in packed.splits() for name in packed.names(split)) == ["0", "5"]
+    assert {row.pair.pair_id for row in read_splits(tmp_path / "good.csv")} == {"0", "5"}
+
+
+def test_without_a_good_pair_no_list_is_written(folder, tmp_path):
+    for path in (folder / "vi").iterdir():
+        cut_off(path)
+    rules = rules_of(folder)
+    with pytest.raises(UserError, match="no good pair"):
+        write_good_pairs(tmp_path / "good.csv", check_pairs(rules), rules.descriptor, seed=0)
+
+
+def test_everything_is_kept_in_long_form(folder, tmp_path):
+    cut_off(folder / "vi/2.png")
+    report = check(folder)
+    for name in ("a.csv", "b.csv"):
+        write_findings(tmp_path / name, report.findings, report.measures())
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    with (tmp_path / "a.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    (wrong,) = [row for row in rows if row["level"] == "error"]
+    assert (wrong["pair_id"], wrong["side"], wrong["file"]) == ("2", "visible", "vi/2.png")
+    assert "cannot be read" in wrong["detail"]
+    measured = [row for row in rows if row["finding"] == "shift_x_px"]
+    assert [row["pair_id"] for row in measured] == list("01345")
+    assert all(abs(float(row["value"])) < 3 for row in measured)
+
+
+def test_a_duplicate_across_splits_names_the_other(tmp_path, small_scenes):
+    for split, numbers in (("train", (0, 1)), ("test", (2, 1))):
+        for number in numbers:
+            for side, image in zip(("visible", "thermal"), small_scenes[number], strict=True):
+                write_png(tmp_path / split / side / f"{split}{number}.png", image)
+    report = check(tmp_path)
+    details = {each.detail for each in report.findings if each.kind == "duplicate"}
+    assert {each.split for each in report.findings} == {"test"}
+    assert details == {"the same as train1 of train"}
+
+
+def test_names_without_anything_in_common_are_told_once(folder):
+    for path in list((folder / "ir").iterdir()):
+        path.rename(path.with_name(f"thermal_{path.name}"))
+    with pytest.raises(UserError, match="has the name of an infrared one"):
+        check(folder)
+
+
+def test_empty_folders_are_told(folder):
+    for path in [*(folder / "ir").iterdir(), *(folder / "vi").iterdir()]:
+        path.unlink()
+    with pytest.raises(UserError, match="There are no images"):
+        check(folder)
+
+
+def test_the_shift_of_few_is_measured_when_it_has_to_be_quick(folder, monkeypatch):
+    monkeypatch.setattr("ssvif.inspecting.check.QUICK_SHIFTS", 3)
+    assert sum(each.shift is not None for each in check(folder, quick=True).pairs) == 3
+    assert sum(each.shift is not None for each in check(folder).pairs) == 6

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+
+from ssvif.io import device
+from ssvif.io.errors import UserError
+
+
+@pytest.fixture
+def gpus(monkeypatch, tmp_path):
+    """Two pretended GPUs; returns the list of those that were set."""
+    chosen: list[int] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(device, "LOCK_FOLDER", tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return chosen
+
+
+def test_two_jobs_take_two_cards(gpus):
+    with device.lease_device() as first, device.lease_device("cuda") as second:
+        assert (first, second) == (torch.device("cuda", 0), torch.device("cuda", 1))
+    assert gpus == [0, 1]
+
+
+def test_a_card_is_free_again_after_the_job_even_a_failed_one(gpus):
+    with pytest.raises(ValueError, match="mine"), device.lease_device():
+        raise ValueError("mine")
+    with device.lease_device() as again:
+        assert again.index == 0
+
+
+def test_a_third_job_waits_for_the_first_card(gpus):
+    got = threading.Event()
+
+    def third():
+        with device.lease_device() as leased:
+            assert leased.index == 0
+            got.set()
+
+    waiting = threading.Thread(target=third)
+    with device.lease_device():
+        with device.lease_device():
+            waiting.start()
+            assert not got.wait(0.3)
+        assert not got.wait(0.1)
+    assert got.wait(10)
+    waiting.join()
+
+
+HOLD = """
+import sys, fcntl
+stream = open(sys.argv[1], "a")
+fcntl.flock(stream, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_another_processs_card_is_taken_until_it_is_killed(gpus, tmp_path):
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "ssvif-gpu-0.lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        with device.lease_device() as leased:
+            assert leased.index == 1
+        other.kill()
+    with device.lease_device() as leased:
+        assert leased.index == 0
+
+
+def test_the_lock_is_of_the_card_not_of_its_number(gpus, monkeypatch, tmp_path):
+    """Two jobs that see one card each, both as number 0, do not exclude each other."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    with device.lease_device() as first:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+        with device.lease_device() as second:
+            assert first.index == second.index == 0
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["ssvif-gpu-1.lock", "ssvif-gpu-3.lock"]
+
+
+def test_a_card_named_by_a_path_has_a_lock_too(gpus, monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-GPU-12ab/7/0, GPU-34cd")
+    with device.lease_device(), device.lease_device():
+        pass
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "ssvif-gpu-GPU-34cd.lock",
+        "ssvif-gpu-MIG-GPU-12ab-7-0.lock",
+    ]
+
+
+def test_another_users_lock_file_can_be_locked(gpus, monkeypatch, tmp_path):
+    path = tmp_path / "ssvif-gpu-0.lock"
+    path.touch()
+    opened = []
+    original = type(path).open
+
+    def refuse_writing(self, mode="r", *rest, **more):
+        opened.append(mode)
+        if "a" in mode:
+            raise PermissionError(13, "Permission denied", str(self))
+        return original(self, mode, *rest, **more)
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(type(path), "open", refuse_writing)
+    with device.lease_device() as leased:
+        assert leased.index == 0
+    assert opened == ["a", "r"]
+
+
+@pytest.mark.parametrize("setting", ["auto", "cpu"])
+def test_without_a_gpu_it_is_the_cpu(monkeypatch, tmp_path, setting):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(device, "LOCK_FOLDER", tmp_path)
+    with device.lease_device(setting) as leased:
+        assert leased == torch.device("cpu")
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+def test_cpu_leaves_the_gpus_alone(gpus, tmp_path):
+    with device.lease_device("cpu") as leased:
+        assert leased.type == "cpu"
+    assert gpus == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_cuda_without_a_gpu_is_told(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(UserError, match="No GPU can be used here"), device.lease_device("cuda"):
+        pass
+    with pytest.raises(UserError, match="Unknown device 'tpu'"), device.lease_device("tpu"):
+        pass
+
+
+def test_the_cpus_name_is_cpu():
+    assert device.device_name(torch.device("cpu")) == "cpu"

@@ -1,0 +1,405 @@
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import zlib
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, TiffImagePlugin
+
+from ssvif.io import files
+from ssvif.io.errors import UserError, shorten
+
+
+def names(folder):
+    return sorted(each.name for each in folder.iterdir())
+
+
+@pytest.fixture
+def colour() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)
+
+
+def test_a_file_appears_whole_and_alone(tmp_path):
+    path = tmp_path / "new" / "file.txt"
+    with files.write_aside(path) as aside:
+        aside.write_text("new")
+        assert aside.parent == path.parent
+        assert not path.exists()
+    assert path.read_text() == "new"
+    assert names(path.parent) == ["file.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt(), OSError(errno.EIO, "broken")])
+def test_a_failure_keeps_what_was_there(tmp_path, error):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(type(error)) as caught, files.write_aside(path) as aside:  # noqa: PT012
+        aside.write_text("half")
+        raise error
+    assert caught.value is error
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["file.txt"]
+
+
+FULL = [
+    OSError(errno.ENOSPC, "No space left on device"),
+    OSError(errno.EDQUOT, "Disk quota exceeded"),
+    OSError(errno.EFBIG, "File too large"),
+    OSError("Can't write data (file write failed: error message = 'No space left on device')"),
+]
+
+
+@pytest.mark.parametrize("error", FULL, ids=["space", "quota", "limit", "hdf5"])
+@pytest.mark.parametrize("folder", [False, True], ids=["file", "folder"])
+def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path, folder, error):
+    path = tmp_path / "results"
+    writer = files.write_folder_aside(path, ["*.png"]) if folder else files.write_aside(path)
+    if folder:
+        path.mkdir()
+        (path / "old.png").write_text("old")
+    else:
+        path.write_text("old")
+    with pytest.raises(UserError, match=r"No space left while writing .*results") as caught, writer:
+        raise error
+    assert "MB free" in caught.value.got
+    assert caught.value.remedy
+    assert names(tmp_path) == ["results"]
+    kept = path / "old.png" if path.is_dir() else path
+    assert kept.read_text() == "old"
+
+
+def test_a_full_disk_in_a_writer_is_told(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise FULL[0]
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    with pytest.raises(UserError, match=r"record\.json"):
+        files.write_json(tmp_path / "record.json", {})
+
+
+def test_a_folder_takes_the_others_place(tmp_path):
+    folder = tmp_path / "fused"
+    folder.mkdir()
+    (folder / "old.png").touch()
+    with files.write_folder_aside(folder, ["*"]) as aside:
+        (aside / "new.png").touch()
+        assert names(folder) == ["old.png"]
+    assert names(folder) == ["new.png"]
+    assert names(tmp_path) == ["fused"]
+
+
+def test_a_failure_keeps_the_folder_that_was_there(tmp_path):
+    folder = tmp_path / "fused"
+    folder.mkdir()
+    (folder / "old.png").touch()
+    with pytest.raises(ValueError, match="mine"), files.write_folder_aside(folder, ["*"]) as aside:  # noqa: PT012
+        (aside / "new.png").touch()
+        raise ValueError("mine")
+    assert names(tmp_path) == ["fused"]
+    assert names(folder) == ["old.png"]
+
+
+def test_what_cannot_be_written_is_named_and_not_its_temporary_file(tmp_path):
+    path = tmp_path / "scores.csv"
+    with pytest.raises(PermissionError) as caught, files.write_aside(path) as aside:
+        raise PermissionError(errno.EACCES, "Permission denied", str(aside))
+    assert caught.value.filename == str(path)
+
+
+def test_what_a_killed_job_left_is_cleared(tmp_path):
+    with files.write_folder_aside(tmp_path / "fused", ["*"]) as aside:
+        left_name = aside.name
+    (tmp_path / left_name).mkdir()
+    (tmp_path / left_name / "stale.png").touch()
+    with files.write_folder_aside(tmp_path / "fused", ["*"]):
+        pass
+    assert names(tmp_path) == ["fused"]
+    assert names(tmp_path / "fused") == []
+
+
+def test_sha256_is_the_standards(tmp_path):
+    path = tmp_path / "abc"
+    path.write_bytes(b"abc")
+    assert files.sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
+def test_images_are_read_as_they_are(tmp_path, colour, suffix):
+    for name, array in (("colour", colour), ("gray", colour[..., 0])):
+        Image.fromarray(array).save(tmp_path / f"{name}{suffix}")
+        back = files.read_image(tmp_path / f"{name}{suffix}")
+        assert back.dtype == np.uint8
+        assert back.flags["C_CONTIGUOUS"]
+        assert np.array_equal(back, array)
+
+
+def test_alpha_is_dropped(tmp_path, colour):
+    alpha = np.full((6, 9, 1), 7, np.uint8)
+    Image.fromarray(np.concatenate([colour, alpha], axis=2)).save(tmp_path / "rgba.png")
+    assert np.array_equal(files.read_image(tmp_path / "rgba.png"), colour)
+    Image.fromarray(np.concatenate([colour[..., :1], alpha], axis=2)).save(tmp_path / "la.png")
+    assert np.array_equal(files.read_image(tmp_path / "la.png"), colour[..., 0])
+
+
+def palette_image():
+    image = Image.fromarray(np.array([[0, 1, 2], [2, 1, 0]], np.uint8), mode="P")
+    image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
+    return image
+
+
+@pytest.mark.filterwarnings("ignore:.mode. parameter is deprecated")
+@pytest.mark.parametrize("transparency", [{}, {"transparency": 1}])
+def test_a_palette_gives_colours_to_images_and_ids_to_labels(tmp_path, transparency):
+    palette_image().save(tmp_path / "palette.png", **transparency)
+    image = files.read_image(tmp_path / "palette.png")
+    assert image[:, 0].tolist() == [[10, 20, 30], [70, 80, 90]]
+    assert image.shape == (2, 3, 3)
+    assert files.read_label(tmp_path / "palette.png").tolist() == [[0, 1, 2], [2, 1, 0]]
+
+
+@pytest.mark.parametrize("opacity", [0, 255])
+def test_a_tiff_with_palette_and_alpha_gives_colours(tmp_path, opacity):
+    image = Image.new("P", (3, 2))
+    image.putdata([0, 1, 2, 2, 1, 0])
+    image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
+    image = image.convert("PA")
+    image.putalpha(opacity)
+    image.save(tmp_path / "palette.tif")
+    with Image.open(tmp_path / "palette.tif") as stored:
+        assert stored.mode == "PA"
+    colours = [[10, 20, 30], [40, 50, 60], [70, 80, 90]]
+    assert files.read_image(tmp_path / "palette.tif").tolist() == [colours, colours[::-1]]
+    assert files.read_label(tmp_path / "palette.tif").tolist() == [[0, 1, 2], [2, 1, 0]]
+
+
+@pytest.mark.skipif(
+    (b"II", 1, (1,), 1, (8, 8), (1,)) not in TiffImagePlugin.OPEN_INFO, reason="Pillow before 13 cannot read such files"
+)
+def test_a_tiff_multiplied_by_its_alpha_gives_what_was_multiplied(tmp_path):
+    gray = np.array([[[100, 255], [50, 128]]], np.uint8)  # value times alpha, alpha
+    path = tmp_path / "gray.tif"
+    Image.fromarray(gray).save(path)
+    extra_samples = struct.pack("<HHI", 338, 3, 1)  # the tag, with one short number: 2 for alpha, 1 if multiplied
+    assert extra_samples + b"\2" in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(extra_samples + b"\2", extra_samples + b"\1"))
+    with Image.open(path) as stored:
+        assert stored.mode == "La"
+    assert files.read_image(path).tolist() == [[100, 99]]
+
+
+def test_one_bit_is_black_and_white_in_images_and_an_id_in_labels(tmp_path):
+    bits = np.array([[0, 1, 1], [1, 0, 0]], bool)
+    Image.fromarray(bits).save(tmp_path / "bits.png")
+    assert files.read_image(tmp_path / "bits.png").tolist() == [[0, 255, 255], [255, 0, 0]]
+    label = files.read_label(tmp_path / "bits.png")
+    assert label.dtype == np.uint8
+    assert label.tolist() == [[0, 1, 1], [1, 0, 0]]
+
+
+@pytest.mark.parametrize(("bits", "ids"), [(2, [0, 1, 2, 3]), (4, [0, 1, 9, 15])])
+def test_label_ids_packed_in_few_bits_keep_their_values(tmp_path, bits, ids):
+    """What optimisers of PNG make of a label map; as an image, the same file is stretched to 0..255."""
+    write_packed(tmp_path / "packed.png", np.array([ids], np.uint8), bits)
+    assert files.read_label(tmp_path / "packed.png").tolist() == [ids]
+    assert files.read_image(tmp_path / "packed.png").tolist() == [[each * 255 // (2**bits - 1) for each in ids]]
+
+
+def write_packed(path, array, bits, kind=0):
+    """Write a PNG of other than 8 bits, chunk by chunk; of kind 2, a row is the values of its RGB pixels."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    height, width = array.shape
+    rows = b""
+    for row in array:
+        packed = int("1" + "".join(f"{value:0{bits}b}" for value in row).ljust(-(-width * bits // 8) * 8, "0"), 2)
+        rows += b"\0" + packed.to_bytes(1 + -(-width * bits // 8), "big")[1:]
+    head = struct.pack(">IIBBBBB", width // 3 if kind == 2 else width, height, bits, kind, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    )
+
+
+def test_a_gray_label_map_in_three_channels_is_taken_and_a_coloured_one_is_not(tmp_path, colour):
+    same = np.repeat(colour[..., :1], 3, axis=2)
+    files.write_png(tmp_path / "same.png", same)
+    assert np.array_equal(files.read_label(tmp_path / "same.png"), same[..., 0])
+    files.write_png(tmp_path / "colour.png", colour)
+    with pytest.raises(UserError, match=r"colour\.png is a colour image, not a label map"):
+        files.read_label(tmp_path / "colour.png")
+
+
+@pytest.mark.parametrize("reader", [files.read_image, files.read_label])
+def test_more_than_8_bits_is_refused(tmp_path, reader):
+    Image.fromarray(np.full((4, 5), 300, np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(UserError, match=r"deep\.png is not an 8-bit image") as caught:
+        reader(tmp_path / "deep.png")
+    assert "16" in caught.value.got
+    Image.fromarray(np.full((4, 5), 0.5, np.float32)).save(tmp_path / "deep.tif")
+    with pytest.raises(UserError, match=r"deep\.tif is not an 8-bit image"):
+        reader(tmp_path / "deep.tif")
+
+
+def test_16_bit_colour_is_refused(tmp_path):
+    """Pillow reads it as 8 bits without a word."""
+    write_packed(tmp_path / "deep.png", np.array([[1, 2, 3]], np.uint8), 16, kind=2)
+    with pytest.raises(UserError, match=r"deep\.png is not an 8-bit image"):
+        files.read_image(tmp_path / "deep.png")
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # Pillow says so too
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif"])
+@pytest.mark.parametrize("kept", [0, 20, 0.5, 0.9])
+def test_a_truncated_image_is_named(tmp_path, suffix, kept):
+    path = tmp_path / f"cut.{suffix}"
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (40, 50, 3), np.uint8)).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: kept if isinstance(kept, int) else int(len(whole) * kept)])
+    with pytest.raises(UserError, match=rf"cut\.{suffix} cannot be read as an image") as caught:
+        files.read_image(path)
+    assert caught.value.remedy
+
+
+def test_what_is_no_image_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"gone\.png does not exist"):
+        files.read_image(tmp_path / "gone.png")
+    (tmp_path / "text.png").write_text("no image")
+    with pytest.raises(UserError, match=r"text\.png cannot be read"):
+        files.read_image(tmp_path / "text.png")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(UserError, match=r"folder\.png cannot be read"):
+        files.read_image(tmp_path / "folder.png")
+
+
+def test_a_bomb_is_named(tmp_path, monkeypatch, colour):
+    files.write_png(tmp_path / "huge.png", colour)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
+    with pytest.raises(UserError, match=r"huge\.png is too large"):
+        files.read_image(tmp_path / "huge.png")
+
+
+def test_equal_arrays_give_equal_bytes(tmp_path, colour):
+    first, second = tmp_path / "a.png", tmp_path / "other" / "b.png"
+    files.write_png(first, colour)
+    files.write_png(second, np.asfortranarray(colour))
+    assert first.read_bytes() == second.read_bytes()
+    files.write_png(second, colour ^ 1)
+    assert first.read_bytes() != second.read_bytes()
+    assert np.array_equal(files.read_image(first), colour)
+    files.write_png(second, colour[..., 0])
+    assert np.array_equal(files.read_image(second), colour[..., 0])
+
+
+def test_images_by_stem_are_sorted_and_only_images(tmp_path, colour):
+    for name in ("b.png", "a.JPG", "c.d.bmp", ".hidden.png"):
+        Image.fromarray(colour).save(tmp_path / name)
+    (tmp_path / "notes.txt").touch()
+    found = files.images_by_stem(tmp_path)
+    assert [(stem, path.name) for stem, path in found.items()] == [
+        ("a", "a.JPG"),
+        ("b", "b.png"),
+        ("c.d", "c.d.bmp"),
+    ]
+    Image.fromarray(colour).save(tmp_path / "b.bmp")
+    with pytest.raises(UserError, match=r"b\.png and b\.bmp share a name"):
+        files.images_by_stem(tmp_path)
+
+
+def test_folders_and_pipes_are_no_images_whatever_their_names(tmp_path, colour):
+    files.write_png(tmp_path / "8.png", colour)
+    (tmp_path / "9.png").mkdir()
+    os.mkfifo(tmp_path / "10.png")
+    (tmp_path / "link.png").symlink_to("8.png")
+    assert list(files.images_by_stem(tmp_path)) == ["8", "link"]
+    with pytest.raises(UserError, match="holds no image"):
+        files.images_by_stem(tmp_path / "9.png")
+    (tmp_path / "lost.png").symlink_to("gone.png")  # as a cleared cache leaves: to be told, not passed over
+    assert list(files.images_by_stem(tmp_path)) == ["8", "link", "lost"]
+
+
+def test_a_name_that_is_no_utf8_is_told(tmp_path, colour):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    try:
+        files.write_png(path, colour)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    with pytest.raises(UserError, match=r"The name of .*caf.udce9\.png is not UTF-8") as caught:
+        files.images_by_stem(tmp_path)
+    assert str(caught.value).encode("utf-8")
+    assert caught.value.remedy
+    path.rename(tmp_path / "café.png")
+    assert list(files.images_by_stem(tmp_path)) == ["café"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_a_text_that_is_no_unicode_is_told_and_nothing_is_lost(tmp_path, kind):
+    path = tmp_path / f"scores.{kind}"
+    path.write_text("old")
+    write = partial(files.write_csv, columns=("run",)) if kind == "csv" else files.write_json
+    content = {"run": "run\udce9"}
+    with pytest.raises(UserError, match=rf"scores\.{kind} cannot hold: .*run.udce9") as caught:
+        write(path, [content] if kind == "csv" else content)
+    assert str(caught.value).encode("utf-8")
+    assert path.read_text() == "old"
+    assert names(tmp_path) == [path.name]
+
+
+def test_a_folder_without_images_is_named(tmp_path):
+    with pytest.raises(UserError, match="holds no image"):
+        files.images_by_stem(tmp_path)
+    with pytest.raises(UserError, match="gone is not a folder"):
+        files.images_by_stem(tmp_path / "gone")
+
+
+def test_json_is_sorted_and_readable(tmp_path):
+    files.write_json(tmp_path / "a.json", {"b": 1, "a": "α"})
+    assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n  "a": "α",\n  "b": 1\n}\n'
+
+
+def test_csv_goes_and_comes(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = [{"name": "x, y", "value": 1 / 3}, {"name": "z"}, {"name": "n", "value": None}]
+    files.write_csv(path, rows, ("name", "value"))
+    assert path.read_bytes() == b'name,value\n"x, y",0.3333333333\nz,\nn,\n'
+    assert files.read_csv(path)[0] == {"name": "x, y", "value": "0.3333333333"}
+    with pytest.raises(ValueError, match="extra"):
+        files.write_csv(path, [{"extra": 1}], ("name", "value"))
+    assert len(files.read_csv(path)) == 3
+    with pytest.raises(UserError, match=r"gone\.csv does not exist"):
+        files.read_csv(tmp_path / "gone.csv")
+
+
+def test_errors_say_what_expected_got_and_remedy():
+    error = UserError("It broke", expected="this", got="that", remedy="mend it")
+    assert str(error) == "It broke\n  expected: this\n  got:      that\n  remedy:   mend it"
+    assert str(UserError("It broke", remedy="mend it")) == "It broke\n  remedy:   mend it"
+
+
+def test_long_lists_are_shortened():
+    assert shorten(["a", "b"]) == "a, b"
+    assert shorten([str(i) for i in range(5)]) == "0, 1, 2, 3, 4"
+    assert shorten([str(i) for i in range(12)]) == "0, 1, 2, 3, 4 and 7 more"
+
+
+def test_a_folder_with_foreign_files_is_not_replaced(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match="holds other files"), files.write_folder_aside(tmp_path, ["*.png"]):
+        pass
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    """As root, a rename over a device node would succeed."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for path, says in ((fifo, "is not a file that could be replaced"), (tmp_path, "is a folder, not a file")):
+        with pytest.raises(UserError, match=says), files.write_aside(path) as aside:
+            aside.write_text("x")
+    assert fifo.is_fifo()
+    assert [each.name for each in tmp_path.iterdir()] == ["fifo"]

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageOps
+
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_image
+from ssvif.io.images import read_raw
+
+DRAW = np.random.default_rng(0)
+DEEP = DRAW.integers(0, 65536, (13, 17, 4), np.uint16)
+WARM = DRAW.normal(300, 5, (13, 17))
+
+
+def write_png16(path, array):
+    """A PNG of 16 bits per channel, which Pillow does not write: each row led by the filter 'up' or none."""
+    height, width, channels = array.shape
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    rows = array.astype(">u2").view(np.uint8).reshape(height, -1)
+    above = np.vstack([np.zeros_like(rows[:1]), rows[:-1]])
+    filtered = np.where(np.arange(height)[:, None] % 2, rows - above, rows)
+    lines = np.hstack([np.arange(height, dtype=np.uint8)[:, None] % 2 * 2, filtered])
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)),
+        (b"IDAT", zlib.compress(lines.tobytes())),
+        (b"IEND", b""),
+    )
+    chunks = (
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in parts
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_sixteen_bits_of_a_png_are_all_read(tmp_path, channels):
+    """Pillow alone keeps the upper byte of color."""
+    write_png16(tmp_path / "deep.png", DEEP[..., :channels])
+    read = read_raw(tmp_path / "deep.png")
+    assert read.pixels.dtype == np.uint16
+    assert np.array_equal(read.pixels, DEEP[..., 0] if channels == 1 else DEEP[..., :3])
+    assert read.notes == (("alpha",) if channels == 4 else ())
+
+
+def test_sixteen_bit_gray_with_alpha_is_told_to_lose_its_lower_byte(tmp_path):
+    write_png16(tmp_path / "deep.png", DEEP[..., :2])
+    read = read_raw(tmp_path / "deep.png")
+    assert read.notes == ("alpha", "low bytes")
+    assert np.array_equal(read.pixels, np.repeat(DEEP[..., :1] >> 8, 3, axis=2))
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", ["gray", "color", "alpha", "planes"])
+def test_sixteen_bits_of_a_tiff_are_all_read(tmp_path, compression, order, kind):
+    image = {"gray": DEEP[..., 0], "color": DEEP[..., :3], "alpha": DEEP, "planes": np.moveaxis(DEEP[..., :3], 2, 0)}
+    more = {"alpha": {"extrasamples": ["unassalpha"]}, "planes": {"planarconfig": "separate"}}.get(kind, {})
+    tifffile.imwrite(
+        tmp_path / "deep.tif",
+        image[kind],
+        photometric="minisblack" if kind == "gray" else "rgb",
+        compression=compression,
+        byteorder=order,
+        **more,
+    )
+    read = read_raw(tmp_path / "deep.tif").pixels
+    assert read.dtype == np.uint16
+    assert np.array_equal(read, DEEP[..., 0] if kind == "gray" else DEEP[..., :3])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int16", "int32", "uint32"])
+def test_temperatures_come_as_floats(tmp_path, dtype):
+    tifffile.imwrite(tmp_path / "warm.tif", WARM.astype(dtype), photometric="minisblack")
+    read = read_raw(tmp_path / "warm.tif").pixels
+    assert read.dtype == np.float32
+    assert np.array_equal(read, WARM.astype(dtype).astype(np.float32))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_both_readers_follow_the_exif_orientation(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray((DEEP[..., :3] >> 8).astype(np.uint8)).save(tmp_path / "turned.png", exif=exif)
+    with Image.open(tmp_path / "turned.png") as opened:
+        expected = np.asarray(ImageOps.exif_transpose(opened))
+    assert np.array_equal(read_raw(tmp_path / "turned.png").pixels, expected)
+    assert np.array_equal(read_image(tmp_path / "turned.png"), expected)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix", "notes"),
+    [
+        ("1", "png", ()),
+        ("L", "png", ()),
+        ("LA", "png", ("alpha",)),
+        ("RGBA", "png", ("alpha",)),
+        ("P", "png", ()),
+        ("CMYK", "jpg", ()),
+        ("CMYK", "tif", ()),
+        ("RGB", "bmp", ()),
+    ],
+)
+def test_eight_bits_come_as_the_other_reader_gives_them(tmp_path, mode, suffix, notes):
+    path = tmp_path / f"image.{suffix}"
+    Image.fromarray((DEEP >> 8).astype(np.uint8)).convert("RGB").convert(mode).save(path)
+    read = read_raw(path)
+    assert read.notes == notes
+    assert np.array_equal(read.pixels, read_image(path))
+
+
+def test_of_several_pages_the_first_is_read_and_it_is_told(tmp_path):
+    tifffile.imwrite(tmp_path / "pages.tif", np.moveaxis(DEEP, 2, 0), photometric="minisblack")
+    read = read_raw(tmp_path / "pages.tif")
+    assert np.array_equal(read.pixels, DEEP[..., 0])
+    assert read.notes == ("pages",)
+
+
+@pytest.mark.parametrize("name", ["cut.png", "cut.tif", "cut.jpg", "text.tif", "empty.png", "gone.tif", "gone.png"])
+def test_what_cannot_be_read_is_named(tmp_path, name):
+    path = tmp_path / name
+    if name.startswith("cut"):
+        Image.fromarray((DEEP[..., :3] >> 8).astype(np.uint8)).save(path)
+        path.write_bytes(path.read_bytes()[:-200])
+    elif not name.startswith("gone"):
+        path.write_bytes(b"no image" * name.startswith("text"))
+    with pytest.raises(UserError, match=name):
+        read_raw(path)
+
+
+def test_a_tiff_of_another_kind_is_told(tmp_path):
+    tifffile.imwrite(tmp_path / "waves.tif", np.zeros((13, 17, 3), np.complex64), photometric="rgb")
+    with pytest.raises(UserError, match="waves") as caught:
+        read_raw(tmp_path / "waves.tif")
+    assert "complex64 values of shape (13, 17, 3)" in caught.value.got

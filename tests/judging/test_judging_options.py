@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ssvif.judging.options import DetectionOptions, SegmentationOptions
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "named"),
+    [
+        (SegmentationOptions, {"size": "b9"}, "size"),
+        (SegmentationOptions, {"weights": "a.pt"}, "weights"),
+        (SegmentationOptions, {"epochs": 0}, "epochs"),
+        (SegmentationOptions, {"patience": 0}, "patience"),
+        (SegmentationOptions, {"learning_rate": 0.0}, "learning_rate"),
+        (SegmentationOptions, {"frozen_epochs": -1}, "frozen_epochs"),
+        (SegmentationOptions, {"crop": 31}, "crop"),
+        (DetectionOptions, {"model": "yolo11n.pt"}, "model"),
+        (DetectionOptions, {"weights": "a.safetensors"}, "weights"),
+        (DetectionOptions, {"batch_size": 0}, "batch_size"),
+        (DetectionOptions, {"image_size_px": 100}, "image_size_px"),
+        (DetectionOptions, {"image_size_px": 32}, "image_size_px"),
+        (DetectionOptions, {"seed": -1}, "seed"),
+    ],
+)
+def test_a_bad_value_is_named(kind: type, values: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        kind(**values)
+
+
+def test_the_defaults_are_the_papers() -> None:
+    options = SegmentationOptions()
+    assert (options.size, options.epochs, options.frozen_epochs, options.batch_size) == ("b3", 80, 30, 12)
+    assert DetectionOptions().epochs == 100

@@ -1,0 +1,350 @@
+import csv
+import logging
+import shutil
+import struct
+import time
+import zlib
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from reference.images import as_tensor, natural_triple, write_triples
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_image, write_png
+from ssvif.judging.score import Measuring, match_folders, score_folders, score_pairs
+from ssvif.metrics.collection import METRICS, STANDARD_SET, evaluate
+from ssvif.pairs.pair import Rules, resized
+from ssvif.pairs.ranges import Range
+
+SIZES = {"b_small": (70, 64), "a_large": (161, 170)}
+
+
+@pytest.fixture(scope="module")
+def triples():
+    return {name: natural_triple(*size, seed=len(name)) for name, size in SIZES.items()}
+
+
+@pytest.fixture
+def folders(tmp_path, triples):
+    return write_triples(tmp_path, triples)
+
+
+@pytest.fixture
+def pairs(tmp_path, triples):
+    with h5py.File(tmp_path / "pairs.h5", "w") as file:
+        file.attrs["format"] = "ssvif-pairs-1"
+        for name, (visible, infrared, _) in triples.items():
+            file[f"test/{name}/visible"], file[f"test/{name}/infrared"] = visible, infrared
+    return tmp_path / "pairs.h5"
+
+
+def read_rows(path):
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_pairs_score_what_the_metrics_give(pairs, folders, triples, tmp_path, caplog):
+    output = tmp_path / "run" / "fusion_metrics.csv"
+    with caplog.at_level(logging.INFO, "ssvif"):
+        score_pairs(pairs, folders[2], output, dataset="made", run="first", measuring=Measuring())
+    rows = read_rows(output)
+    assert [row["pair_id"] for row in rows] == [name for name in sorted(SIZES) for _ in STANDARD_SET]
+    assert [row["metric"] for row in rows] == 2 * list(STANDARD_SET)
+    assert {(row["dataset"], row["run"]) for row in rows} == {("made", "first")}
+    expected = evaluate(*map(as_tensor, triples["a_large"]))
+    for row in rows[: len(STANDARD_SET)]:
+        assert float(row["value"]) == pytest.approx(expected[row["metric"]].item(), rel=1e-9)
+    empty = {(row["pair_id"], row["metric"]) for row in rows if not row["value"]}
+    assert empty == {("b_small", "ms_ssim"), ("b_small", "ms_ssim255")}
+    messages = [message for message in caplog.messages if "left empty" in message]
+    assert messages == [f"{name} is left empty for 1 image: it needs sides of at least 161 px" for name in
+                        ("ms_ssim", "ms_ssim255")]  # fmt: skip
+    first = output.read_bytes()
+    score_pairs(pairs, folders[2], output, dataset="made", run="first", measuring=Measuring())
+    assert output.read_bytes() == first
+
+
+def test_folders_equal_pairs(pairs, folders, tmp_path):
+    by_pairs, by_folders = tmp_path / "pairs.csv", tmp_path / "folders.csv"
+    score_pairs(pairs, folders[2], by_pairs, dataset="made", run="first", measuring=Measuring(["en", "vif"]))
+    score_folders(*folders, by_folders, dataset="made", run="first", measuring=Measuring(["en", "vif"]))
+    assert by_pairs.read_bytes() == by_folders.read_bytes()
+    assert len(read_rows(by_pairs)) == 4
+
+
+def test_fused_folder_decides_and_suffixes_may_differ(folders, tmp_path):
+    visible, infrared, fused = folders
+    (fused / "b_small.png").unlink()
+    with Image.open(infrared / "a_large.png") as image:
+        image.save(infrared / "a_large.bmp")
+    (infrared / "a_large.png").unlink()
+    score_folders(visible, infrared, fused, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["mi"]))
+    assert [row["pair_id"] for row in read_rows(tmp_path / "out.csv")] == ["a_large"]
+
+
+def test_palette_and_alpha_do_not_change_the_score(folders, tmp_path):
+    visible, infrared, fused = folders
+    outputs = [tmp_path / name for name in ("plain.csv", "alpha.csv", "palette.csv")]
+    with Image.open(fused / "b_small.png") as image:
+        reduced = image.quantize(100)
+    reduced.convert("RGB").save(fused / "b_small.png")
+    for output, kind in zip(outputs, ("RGB", "RGBA", "P"), strict=True):
+        (reduced if kind == "P" else reduced.convert("RGB").convert(kind)).save(fused / "b_small.png")
+        score_folders(
+            visible, infrared, fused, output, dataset="", run="", measuring=Measuring(["en", "qabf", "delta_e76"])
+        )
+    assert outputs[0].read_bytes() == outputs[1].read_bytes() == outputs[2].read_bytes()
+
+
+def test_no_image_is_large_enough(folders, tmp_path):
+    for folder in folders:
+        (folder / "a_large.png").unlink()
+    score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["ms_ssim"]))
+    assert [row["value"] for row in read_rows(tmp_path / "out.csv")] == [""]
+
+
+def test_nan_is_written_and_named_with_its_reason(folders, tmp_path, caplog):
+    for folder in folders[:2]:
+        write_png(folder / "b_small.png", np.zeros(SIZES["b_small"], np.uint8))
+    score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en", "qabf"]))
+    reason = "the visible image is 0 everywhere, the infrared image is 0 everywhere"
+    assert caplog.messages == [f"qabf is nan for b_small: {reason}"]
+    assert [row["value"] for row in read_rows(tmp_path / "out.csv")][2:] == [
+        row["value"] if row["metric"] == "en" else "nan" for row in read_rows(tmp_path / "out.csv")[2:]
+    ]
+
+
+def test_infinity_is_written_and_named_with_its_reason(folders, tmp_path, caplog):
+    for folder in folders:
+        write_png(folder / "b_small.png", natural_triple(70, 64, 1)[1])
+    score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["psnr"]))
+    assert caplog.messages == ["psnr is inf for b_small: the fused image equals both sources"]
+    assert [row["value"] == "inf" for row in read_rows(tmp_path / "out.csv")] == [False, True]
+
+
+def remove_fused(folders):
+    (folders[2] / "a_large.png").unlink()
+
+
+def resize_fused(folders):
+    write_png(folders[2] / "a_large.png", np.zeros((161, 169), np.uint8))
+
+
+def cut_fused_short(folders):
+    path = folders[2] / "a_large.png"
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def deepen_fused(folders):
+    Image.fromarray(np.zeros((161, 170), np.uint16)).save(folders[2] / "a_large.png")
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (remove_fused, r"(?s)fused lacks 1 fused images: a_large.*remedy"),
+        (resize_fused, r"(?s)a_large\.png has another size.*170×161.*169×161.*remedy"),
+        (cut_fused_short, r"(?s)a_large\.png cannot be read.*remedy"),
+        (deepen_fused, r"(?s)a_large\.png is not an 8-bit image.*remedy"),
+    ],
+)
+def test_bad_fused_images_are_named_and_nothing_is_lost(pairs, folders, tmp_path, damage, reason):
+    output = tmp_path / "out.csv"
+    output.write_text("kept")
+    damage(folders)
+    with pytest.raises(UserError, match=reason):
+        score_pairs(pairs, folders[2], output, dataset="", run="", measuring=Measuring(["en"]))
+    assert output.read_text() == "kept"
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_missing_source_is_named(folders, tmp_path):
+    (folders[1] / "b_small.png").unlink()
+    with pytest.raises(UserError, match=r"(?s)infrared lacks 1 image: b_small.*remedy"):
+        score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring())
+
+
+def test_missing_and_empty_folders_are_named(folders, tmp_path):
+    with pytest.raises(UserError, match="nowhere is not a folder"):
+        score_folders(
+            tmp_path / "nowhere", *folders[1:], tmp_path / "out.csv", dataset="", run="", measuring=Measuring()
+        )
+    shutil.rmtree(folders[2])
+    folders[2].mkdir()
+    with pytest.raises(UserError, match="fused holds no image"):
+        score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring())
+
+
+def test_unknown_metric_and_split(pairs, folders, tmp_path):
+    with pytest.raises(UserError, match="nosuch"):
+        score_pairs(pairs, folders[2], tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["nosuch"]))
+    with pytest.raises(UserError, match="validation"):
+        score_pairs(
+            pairs, folders[2], tmp_path / "out.csv", dataset="", run="", measuring=Measuring(), split="validation"
+        )
+
+
+@pytest.mark.parametrize("workers", [0, 2, 5])
+def test_workers_do_not_change_a_byte(pairs, folders, tmp_path, workers):
+    for i in range(6):
+        for folder, image in zip(folders, natural_triple(50 + i, 60, i), strict=True):
+            write_png(folder / f"more{i}.png", image)
+    outputs = [tmp_path / "one.csv", tmp_path / "many.csv"]
+    for output, count in zip(outputs, (1, workers), strict=True):
+        measuring = Measuring(["mi", "vif", "qabf", "ssim"], workers=count)
+        score_folders(*folders, output, dataset="", run="", measuring=measuring)
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+    assert [row["pair_id"] for row in read_rows(outputs[0])][::4] == [
+        "a_large", "b_small", *(f"more{i}" for i in range(6)),
+    ]  # fmt: skip
+
+
+def test_torch_has_its_threads_back_even_after_an_error(folders, tmp_path):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        cut_fused_short(folders)
+        with pytest.raises(UserError, match="a_large"):
+            score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en"], workers=2))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_pattern_chooses_images(pairs, folders, tmp_path):
+    for only, expected in (("a_*", ["a_large"]), ("[bc]_small", ["b_small"]), ("*", ["a_large", "b_small"])):
+        measuring = Measuring(["en"], only)
+        score_folders(*folders, tmp_path / "folders.csv", dataset="", run="", measuring=measuring)
+        score_pairs(pairs, folders[2], tmp_path / "pairs.csv", dataset="", run="", measuring=measuring)
+        assert [row["pair_id"] for row in read_rows(tmp_path / "folders.csv")] == expected
+        assert (tmp_path / "pairs.csv").read_bytes() == (tmp_path / "folders.csv").read_bytes()
+    (folders[2] / "b_small.png").unlink()  # not asked for, so not missed
+    score_pairs(pairs, folders[2], tmp_path / "pairs.csv", dataset="", run="", measuring=Measuring(["en"], "a*"))
+
+
+def test_a_pattern_that_matches_nothing_is_told(pairs, folders, tmp_path):
+    for score, sources in ((score_pairs, (pairs, folders[2])), (score_folders, folders)):
+        with pytest.raises(UserError, match=r"(?s)matches '00\*N'.*a_large, b_small"):
+            score(*sources, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en"], "00*N"))
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_pairs_without_a_fused_image_are_told(folders, tmp_path, caplog):
+    (folders[2] / "b_small.png").unlink()
+    with caplog.at_level(logging.INFO, "ssvif"):
+        assert [name for name, _ in match_folders(*folders)] == ["a_large"]
+    assert [message.endswith("for 1 pair, passed over: b_small") for message in caplog.messages] == [True]
+
+
+def test_a_source_of_another_size_is_named(folders, tmp_path):
+    write_png(folders[1] / "a_large.png", np.zeros((160, 170), np.uint8))
+    with pytest.raises(UserError, match=r"(?s)two images of a_large differ in size.*visible 170×161, infrared 170×160"):
+        score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en"]))
+
+
+@pytest.mark.parametrize("kind", ["deep gray", "deep color", "float"])
+def test_a_fused_image_of_more_than_8_bits_is_named(folders, tmp_path, kind):
+    path = folders[2] / "a_large.png"
+    if kind == "deep gray":
+        Image.fromarray(np.full((161, 170), 4000, np.uint16)).save(path)
+    elif kind == "deep color":
+        path.write_bytes(rgb_png_of_16_bits(161, 170))
+    else:
+        path.unlink()
+        Image.fromarray(np.full((161, 170), 0.5, np.float32)).save(path.with_suffix(".tif"))
+    with pytest.raises(UserError, match=r"(?s)a_large\.(png|tif) is not an 8-bit image"):
+        score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en"]))
+
+
+def deepen(folders, low, high):
+    """Store the infrared images as kelvin, float32 TIFF, 0 and 255 as `low` and `high`; return the folder."""
+    deep = folders[1].with_name("kelvin")
+    deep.mkdir()
+    for path in folders[1].iterdir():
+        kelvin = read_image(path).astype(np.float32) / 255 * (high - low) + low
+        Image.fromarray(kelvin.astype(np.float32)).save(deep / f"{path.stem}.tif")
+    return deep
+
+
+def test_deep_sources_are_measured_by_the_rules_of_fusing(folders, tmp_path):
+    """Kelvin of a known range give what the 8 bits give; a range of each image or of all gives something else."""
+    visible, infrared, fused = folders
+    deep, made = deepen(folders, 270, 330), {}
+    for name, folder, rule in (
+        ("8 bits", infrared, "auto"),
+        ("fixed", deep, Range(270, 330)),
+        ("each", deep, "auto"),
+        ("all", deep, "sequence"),
+    ):
+        output, rules = tmp_path / f"{name}.csv", Rules(infrared_range=rule)
+        score_folders(
+            visible, folder, fused, output, dataset="", run="", measuring=Measuring(["mi", "ssim"]), rules=rules
+        )
+        made[name] = output.read_bytes()
+    assert made["fixed"] == made["8 bits"]
+    assert len(set(made.values())) == 3
+
+
+def test_what_was_resized_or_aligned_for_fusing_is_so_for_measuring(folders, tmp_path):
+    visible, infrared, fused = folders
+    half = infrared.with_name("half")
+    half.mkdir()
+    for path in infrared.iterdir():
+        image = read_image(path)
+        Image.fromarray(image).resize((image.shape[1] // 2, image.shape[0] // 2)).save(half / path.name)
+    measuring = Measuring(["mi"])
+    with pytest.raises(UserError, match="differ in size"):
+        score_folders(visible, half, fused, tmp_path / "out.csv", dataset="", run="", measuring=measuring)
+    by_resizing, by_hand = tmp_path / "out.csv", tmp_path / "hand.csv"
+    score_folders(
+        visible, half, fused, by_resizing, dataset="", run="", measuring=measuring, rules=Rules(resize="infrared")
+    )
+    for path in half.iterdir():
+        size = read_image(visible / path.name).shape[:2]
+        write_png(half / path.name, resized(read_image(path), size))
+    score_folders(visible, half, fused, by_hand, dataset="", run="", measuring=measuring)
+    assert by_resizing.read_bytes() == by_hand.read_bytes()
+
+
+def rgb_png_of_16_bits(height, width):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    rows = (b"\0" + b"\x12\x34" * 3 * width) * height
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_two_files_of_one_name_are_told(folders, tmp_path):
+    Image.fromarray(np.zeros((70, 64), np.uint8)).save(folders[0] / "b_small.bmp")
+    with pytest.raises(UserError, match=r"b_small\.png and b_small\.bmp share a name"):
+        score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en"]))
+
+
+def test_ten_thousand_files_are_matched_in_seconds(tmp_path):
+    """The files are empty: matching opens none."""
+    folders = [tmp_path / name for name in ("visible", "infrared", "fused")]
+    for folder, suffix in zip(folders, (".jpg", ".bmp", ".png"), strict=True):
+        folder.mkdir()
+        for i in range(10_000):
+            (folder / f"{i:05d}{suffix}").touch()
+    begin = time.process_time()
+    matched = match_folders(*folders)
+    assert time.process_time() - begin < 5
+    assert [name for name, _ in matched] == [f"{i:05d}" for i in range(10_000)]
+    assert matched[7][1] == (folders[0] / "00007.jpg", folders[1] / "00007.bmp", folders[2] / "00007.png")
+    (folders[1] / "01234.bmp").unlink()
+    with pytest.raises(UserError, match="infrared lacks 1 image: 01234"):
+        match_folders(*folders)
+    assert len(match_folders(*folders, only="*5")) == 1000
+
+
+def test_values_repeat_exactly(triples):
+    images = [as_tensor(each) for each in triples["b_small"]]
+    small = [name for name in METRICS if METRICS[name].smallest_side <= 64]
+    first, second = (evaluate(*images, small) for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in small)

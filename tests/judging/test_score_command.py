@@ -1,0 +1,175 @@
+"""What `ssvif score` measures when asked, shows, compares and refuses."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from reference.images import natural_triple, write_triples
+from ssvif.cli import app as cli
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_csv, write_png
+from ssvif.judging.score import choose_metrics
+from ssvif.metrics.collection import METRICS, PAPER_SEVEN, STANDARD_SET
+
+SMALL, LARGE = (70, 64), (161, 170)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    triples = {"b_small": natural_triple(*SMALL, seed=7), "a_large": natural_triple(*LARGE, seed=7)}
+    return write_triples(tmp_path, triples)
+
+
+@pytest.mark.parametrize(
+    ("names", "convention", "expected"),
+    [
+        ("", "both", STANDARD_SET),
+        ("", "paper", PAPER_SEVEN),
+        ("", "standard", ("en", "mi", "vif", "qabf", "ssim255", "ms_ssim255", "delta_e2000")),
+        ("all", "both", tuple(METRICS)),
+        (" mi, en,mi,", "both", ("mi", "en")),
+        ("ssim,en", "paper", ("ssim", "en")),
+        ("ssim255, ssim", "both", ("ssim255", "ssim")),
+        ("all", "paper", tuple(name for name, each in METRICS.items() if each.convention != "standard")),
+        ("all,en", "both", tuple(METRICS)),
+        ("vif,all", "both", ("vif", *(name for name in METRICS if name != "vif"))),
+        (",", "both", STANDARD_SET),
+    ],
+)
+def test_metrics_are_chosen_by_name_and_convention(names, convention, expected):
+    assert choose_metrics(names, convention) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "convention", "says"),
+    [
+        ("en,nosuch", "both", "(?s)Unknown metric.*nosuch"),
+        ("all,nosuch", "both", "(?s)Unknown metric.*nosuch"),
+        ("en", "vifb", "(?s)Unknown convention.*vifb"),
+        ("ssim,en", "standard", "(?s)Not of the convention 'standard': ssim\n.*ssim255.*--convention both"),
+        ("all,ssim255,en,delta_e2000", "paper", "Not of the convention 'paper': ssim255, delta_e2000\n"),
+    ],
+)
+def test_metrics_that_cannot_be_chosen_are_told(names, convention, says):
+    with pytest.raises(UserError, match=says):
+        choose_metrics(names, convention)
+
+
+def test_the_documentation_lists_every_metric_as_it_is():
+    text = (Path(__file__).parents[2] / "docs/metrics.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
+    listed = {row[0].strip("`"): (row[2], row[4], row[5], row[6]) for row in rows}
+    assert listed == {
+        name: (each.unit, each.better, each.convention, str(each.smallest_side)) for name, each in METRICS.items()
+    }
+
+
+@pytest.fixture
+def command(folders, tmp_path):
+    def call(*arguments):
+        named = [f"--{folder.name}={folder}" for folder in folders]
+        return CliRunner().invoke(cli.app, ["score", *named, f"--output={tmp_path / 'out.csv'}", *arguments])
+
+    return call
+
+
+def test_the_command_shows_a_summary_and_writes_the_file(command, tmp_path):
+    done = command("--convention=standard", "--only=a_*", "--device=cpu", "--workers=2")
+    assert done.exit_code == 0
+    names = [line.split()[0] for line in done.stdout.splitlines()]
+    assert names == ["metric", "en", "mi", "vif", "qabf", "ssim255", "ms_ssim255", "delta_e2000"]
+    assert [row["metric"] for row in read_csv(tmp_path / "out.csv")] == names[1:]
+
+
+def test_the_command_compares_with_another_file(command, folders, tmp_path):
+    assert command("--metrics=mi,en,delta_e76").exit_code == 0
+    (tmp_path / "out.csv").rename(tmp_path / "first.csv")
+    for folder in folders[:2]:
+        shutil.copy(folder / "a_large.png", folders[2] / "a_large.png")
+    done = command("--metrics=en,mi", f"--against={tmp_path / 'first.csv'}")
+    shown = done.stdout.partition("this − other")[2].splitlines()
+    assert [line.split()[0] for line in shown[1:4]] == ["metric", "en", "mi"]
+    assert all(line.endswith("2  no evidence") for line in shown[2:4])
+
+
+def test_the_command_reads_the_other_file_before_it_measures(command, tmp_path):
+    done = command(f"--against={tmp_path / 'gone.csv'}")
+    assert isinstance(done.exception, UserError)
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("pair_id,metric,value\na_large,ms_ssim,1\n", r"(?s)first\.csv holds none of the metrics.*en, mi.*ms_ssim"),
+        ("pair_id,metric,value\nelsewhere,en,1\n", r"(?s)first\.csv holds none of the images.*a_large.*elsewhere"),
+    ],
+)
+def test_the_command_tells_before_it_measures_that_nothing_could_be_compared(command, tmp_path, text, says):
+    (tmp_path / "first.csv").write_text(text)
+    done = command("--metrics=en,mi", f"--against={tmp_path / 'first.csv'}")
+    with pytest.raises(UserError, match=says):
+        raise done.exception
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_the_command_names_what_only_one_run_has(command, folders, tmp_path):
+    """Night is black in the other run's time, and one image has been added since."""
+    for folder in folders[:2]:
+        write_png(folder / "b_small.png", np.zeros(SMALL, np.uint8))
+    assert command("--metrics=qabf,mi", "--only=b*").exit_code == 0
+    (tmp_path / "out.csv").rename(tmp_path / "first.csv")
+    done = command("--metrics=en,qabf", f"--against={tmp_path / 'first.csv'}")
+    assert done.exit_code == 0
+    this, other = f"this ({tmp_path / 'out.csv'})", f"other ({tmp_path / 'first.csv'})"
+    assert done.stdout.partition("undefined\n")[2].splitlines()[:5] == [
+        f"qabf: undefined, for {this} has no finite value of b_small",
+        f"qabf: undefined, for {other} has no finite value of b_small",
+        f"metrics only in {this}, not compared: en",
+        f"images only in {this}, not compared: a_large",
+        f"metrics only in {other}, not compared: mi",
+    ]
+
+
+def test_an_output_that_is_a_folder_is_told_before_anything_is_measured(command, tmp_path, monkeypatch):
+    (tmp_path / "out.csv").mkdir()
+    monkeypatch.setattr("ssvif.judging.score._measure", lambda *_, **__: pytest.fail("measured"))
+    with pytest.raises(UserError, match=r"out\.csv is a folder, not a file\n.*remedy"):
+        raise command("--metrics=en").exception
+
+
+def test_names_that_are_no_utf8_are_told_before_anything_is_measured(command, folders, tmp_path):
+    path = folders[2] / "b_small.png"
+    try:
+        path.rename(folders[2] / "b\udce9.png")
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    with pytest.raises(UserError, match=r"The name of .*b.udce9\.png is not UTF-8"):
+        raise command("--metrics=en").exception
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_folder_named_like_an_image_is_passed_over(command, folders, tmp_path):
+    (folders[2] / "9.png").mkdir()
+    assert command("--metrics=en").exit_code == 0
+    assert [row["pair_id"] for row in read_csv(tmp_path / "out.csv")] == ["a_large", "b_small"]
+
+
+def test_the_command_takes_the_ranges_that_were_fused_with(command, folders, tmp_path):
+    assert command("--metrics=mi").exit_code == 0
+    as_stored = (tmp_path / "out.csv").read_bytes()
+    assert command("--metrics=mi", "--infrared-range=0:255", "--visible-range=full").exit_code == 0
+    assert (tmp_path / "out.csv").read_bytes() == as_stored
+    assert command("--metrics=mi", "--infrared-range=percentile").exit_code == 0
+    assert (tmp_path / "out.csv").read_bytes() != as_stored
+    with pytest.raises(UserError, match="'hot' is no range"):
+        raise command("--infrared-range=hot").exception
+
+
+def test_the_command_takes_packed_pairs_as_they_are(folders, tmp_path):
+    call = ["score", "--pairs=pairs.h5", f"--fused={folders[2]}", "--output=out.csv", "--resize=infrared"]
+    with pytest.raises(UserError, match="are for --visible and --infrared"):
+        raise CliRunner().invoke(cli.app, call).exception

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fusing.made import noise, save
+from ssvif.io.errors import UserError
+from ssvif.pairs.match import kind_of, kind_of_both, match_files
+
+PIXEL = noise(0, 1, 1)
+
+
+@pytest.fixture
+def cameras(tmp_path, monkeypatch):
+    """One folder for both cameras, and a folder for each."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("001", "002", "003"):
+        save(tmp_path / f"cam/{name}_vis.png", PIXEL)
+        save(tmp_path / f"cam/{name}_ir.tiff", PIXEL)
+        save(tmp_path / f"vi/{name}.png", PIXEL)
+        save(tmp_path / f"ir/{name}.jpg", PIXEL)
+    return tmp_path
+
+
+def _told(found):
+    return [each.what for each in found.faults]
+
+
+def test_folders_match_by_stem_and_the_rest_is_listed(cameras):
+    (cameras / "ir/002.jpg").rename(cameras / "ir/2.jpg")
+    found = match_files("vi", "ir")
+    assert list(found.pairs) == ["001", "003"]
+    assert found.pairs["001"][1].name == "001.jpg"
+    assert _told(found) == ["visible 002.png has no partner", "infrared 2.jpg has no partner"]
+    assert found.notes == ()
+
+
+def test_a_name_of_two_images_and_one_that_is_not_utf8_leave_the_others_in_peace(cameras):
+    save(cameras / "vi/001.jpg", PIXEL)
+    (cameras / "ir" / b"\xff.png".decode("utf-8", "surrogateescape")).touch()
+    found = match_files("vi", "ir")
+    assert list(found.pairs) == ["002", "003"]
+    assert _told(found) == ["vi/001.jpg, vi/001.png share the name 001", "ir/\\udcff.png has a name that is not UTF-8"]
+    assert all("rename" in each.remedy for each in found.faults)
+
+
+def test_what_is_passed_over_is_told(cameras):
+    for name in ("a.gif", "b.webp", "c.GIF", "notes", ".hidden"):
+        (cameras / "vi" / name).touch()
+    save(cameras / "vi/night/001.png", PIXEL)
+    found = match_files("vi", "ir/*.jpg")
+    assert list(found.pairs) == ["001", "002", "003"]
+    (note,) = found.notes
+    assert note.startswith("vi: passed over 2 .gif files, 1 .webp file, 1 file, 1 folder, as only .png")
+    assert note.endswith("for images in folders pass 'vi/**/*.png'")
+
+
+def test_beside_a_folder_a_pattern_may_match_by_whole_names(cameras):
+    save(cameras / "flir/FLIR_1.png", PIXEL)
+    save(cameras / "flir_ir/FLIR_1.png", PIXEL)
+    assert list(match_files("flir/FLIR*.png", "flir_ir").pairs) == ["FLIR_1"]
+    assert list(match_files("flir", "flir_ir/FLIR*.png").pairs) == ["FLIR_1"]
+
+
+@pytest.mark.parametrize(
+    ("visible", "infrared", "names"),
+    [
+        ("cam/*_vis.png", "cam/*_ir.tiff", ["001", "002", "003"]),
+        ("cam/00?_vis.*", "cam/00?_ir.*", ["1", "2", "3"]),
+        ("cam/00[13]_vis.png", "cam/00[!2]_ir.*", ["1", "3"]),
+        ("vi", "cam/*_ir.*", ["001", "002", "003"]),
+        ("vi/*", "ir/*.jpg", ["001", "002", "003"]),
+        ("**/*_vis.png", "**/*_ir.tiff", ["cam_001", "cam_002", "cam_003"]),
+    ],
+)
+def test_in_patterns_the_wildcards_are_the_name(cameras, visible, infrared, names):
+    assert list(match_files(visible, infrared).pairs) == names
+    assert list(match_files(str(cameras / visible), str(cameras / infrared)).pairs) == names
+
+
+def test_two_files_are_a_pair_whatever_their_names(cameras):
+    assert list(match_files("vi/001.png", "cam/002_ir.tiff").pairs) == ["001"]
+
+
+def test_a_file_with_a_bracket_in_its_name_is_a_file(cameras):
+    save(cameras / "vi/[1].png", PIXEL)
+    assert kind_of("vi/[1].png") == "image"
+    assert kind_of("vi/[12].png") == "pattern"
+
+
+@pytest.mark.parametrize(
+    ("visible", "infrared", "says"),
+    [
+        ("gone", "ir", "gone does not exist"),
+        ("vi", "ir/001.jpg", "different kinds"),
+        ("vi/*.bmp", "ir/*", r"vi/\*.bmp matches no image"),
+        ("vi", "cam", "No visible image has an infrared one of the same name"),
+        ("b", "ir", "b holds no image"),
+        ("**/0*.png", "ir/*.jpg", r"share the name"),
+    ],
+)
+def test_what_cannot_be_matched_is_told(cameras, visible, infrared, says):
+    save(cameras / "vi/b/001.png", PIXEL)
+    save(cameras / "vi/b_001.png", PIXEL)
+    save(cameras / "vi/b/001x.png", PIXEL)
+    (cameras / "b").mkdir()
+    if "share" in says:
+        save(cameras / "vi/b/0.png", PIXEL)
+        save(cameras / "vi_b/0.png", PIXEL)
+    with pytest.raises(UserError, match=says):
+        match_files(visible, infrared)
+
+
+def test_videos_are_known_by_suffix(tmp_path):
+    for name in ("a.mp4", "b.MKV"):
+        (tmp_path / name).touch()
+    assert kind_of_both(str(tmp_path / "a.mp4"), str(tmp_path / "b.MKV")) == "video"
+
+
+@given(st.text("ab*?_", min_size=1, max_size=8))
+def test_a_pattern_matches_what_it_stands_for(pattern):
+    import re
+    from fnmatch import fnmatchcase
+
+    from ssvif.pairs.match import _as_expression
+
+    expression = re.compile(_as_expression(pattern))
+    for text in ("a", "ab", "a_b", "bb_a", "aab_", pattern.replace("*", "ba").replace("?", "a")):
+        assert bool(expression.fullmatch(text)) == fnmatchcase(text, pattern)

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from ssvif.io.errors import UserError
+from ssvif.metrics.collection import METRICS
+from ssvif.report.compare import compare_runs
+from ssvif.report.layout import MEASURES
+
+FILES = {"miou": "segmentation/iou.csv", "map50": "detection/ap.csv"}
+
+
+def run_of(folder, *, dataset="toy", **metrics):
+    """A run's folder with the metrics' values image by image."""
+    folder.mkdir(parents=True)
+    with (folder / "fusion_metrics.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("dataset", "run", "pair_id", "metric", "value"))
+        for metric, values in metrics.items():
+            writer.writerows((dataset, folder.name, f"{i:03d}", metric, value) for i, value in enumerate(values))
+    return folder
+
+
+def score_of(folder, metric, value):
+    path = folder / FILES[metric]
+    path.parent.mkdir()
+    path.write_text(f"dataset,run,metric,class,value,initial_weights\ntoy,{folder.name},{metric},,{value},scratch\n")
+
+
+@pytest.fixture
+def runs(tmp_path):
+    values = [0.5, 0.52, 0.48, 0.51, 0.49, 0.53, 0.47, 0.5]
+    first = run_of(tmp_path / "toy/first", vif=values, delta_e76=[4.0] * 8, ms_ssim=[""] * 8)
+    better = [value + 0.1 + i / 1000 for i, value in enumerate(values)]
+    second = run_of(tmp_path / "toy/second", vif=better, delta_e76=[5.0 + i / 10 for i in range(8)], ms_ssim=[""] * 8)
+    third = run_of(tmp_path / "toy/third", vif=values, delta_e76=[4.5] * 8, own=[1.0] * 8)
+    return first, second, third
+
+
+def cells(lines, title):
+    """The rows below a metric's title, as words."""
+    start = next(i for i, line in enumerate(lines) if line.startswith(title))
+    rows = [lines[start].removeprefix(title).split()]
+    for line in lines[start + 1 :]:
+        if not line.startswith("  "):
+            break
+        rows.append(line.split())
+    return rows
+
+
+def test_metric_by_metric_means_best_and_difference_to_the_first(runs):
+    lines = compare_runs(runs, METRICS)
+    first, second, third = cells(lines, "VIF ↑")
+    assert first == ["first", "0.5000", "second"]
+    assert second[:4] == ["second", "0.6035", "best", "+0.1035"]
+    assert second[-3:] == ["0.008", "8", "better"]
+    assert third[:3] == ["third", "0.5000", "second"]
+    assert third[-2:] == ["no", "evidence"]
+    assert cells(lines, "ΔE76 ↓ [CIELAB]")[1][-1] == "worse"
+    assert cells(lines, "ΔE76 ↓ [CIELAB]")[0] == ["first", "4.0000", "best"]
+    assert "p is not corrected" in lines[-1]
+
+
+def test_a_metric_that_only_some_have_is_shown_and_one_without_values_is_not(runs):
+    lines = compare_runs(runs, METRICS)
+    assert [row[1] for row in cells(lines, "own")] == ["–", "–", "1.0000"]
+    assert not any("MS-SSIM" in line for line in lines)
+
+
+def test_means_of_different_images_are_told_and_not_ranked(tmp_path):
+    whole = run_of(tmp_path / "toy/whole", vif=[0.5, 0.6, 0.7, 0.8], en=[1.0, 2.0, 3.0, 4.0])
+    half = run_of(tmp_path / "toy/half", vif=[0.9, 0.9], en=[1.0, 2.0, 3.0, 5.0])
+    lines = compare_runs([whole, half], METRICS)
+    assert not {"best", "second"} & {word for row in cells(lines, "VIF ↑") for word in row}
+    assert "best" in cells(lines, "EN ↑ [bit]")[1]
+    assert "vif: values only in whole, not compared: 002, 003" in lines
+
+
+def test_a_mean_that_is_no_number_is_neither_best_nor_second(tmp_path):
+    names = ("a", "b", "c")
+    folders = [run_of(tmp_path / f"toy/{name}", vif=[place / 10, 0.5]) for place, name in enumerate(names)]
+    undefined = run_of(tmp_path / "toy/d", vif=["nan", 0.5])
+    lines = compare_runs([*folders, undefined], METRICS)
+    marks = [[word for word in row if word in ("best", "second")] for row in cells(lines, "VIF ↑")]
+    assert marks == [[], ["second"], ["best"], []]
+    assert cells(lines, "VIF ↑")[3][1] == "NaN"
+    assert "vif: undefined, for d has no finite value of 000" in lines
+    assert cells(lines, "VIF ↑")[3][2:] == ["NaN", "–", "–", "2", "undefined"]
+
+
+def test_a_run_without_the_metric_does_not_keep_the_others_from_being_ranked(tmp_path):
+    first = run_of(tmp_path / "toy/first", en=[1.0, 2.0])
+    others = [run_of(tmp_path / f"toy/{name}", en=[1.0, 2.0], vif=[value] * 2) for name, value in (("a", 1), ("b", 2))]
+    assert cells(compare_runs([first, *others], METRICS), "VIF ↑")[2][:3] == ["b", "2.0000", "best"]
+
+
+def test_small_p_is_not_spelled_out(tmp_path):
+    values = [[i / 10 + shift + i / 1000 for i in range(12)] for shift in (0.0, 1.0)]
+    folders = [run_of(tmp_path / f"toy/{place}", vif=[*each]) for place, each in enumerate(values)]
+    assert cells(compare_runs(folders, METRICS), "VIF ↑")[1][-3:] == ["<0.001", "12", "better"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_what_is_shown_fits_the_terminal_and_says_the_same(runs, tmp_path, width):
+    long = [run.rename(run.with_name(f"{run.name}_with_a_long_name")) for run in runs]
+    score_of(long[0], "miou", 0.5)
+    score_of(long[1], "miou", 0.4)
+    lines = compare_runs(long, METRICS, width)
+    assert max(map(len, lines)) <= width
+    assert sorted(" ".join(lines).split()) == sorted(" ".join(compare_runs(long, METRICS)).split())
+
+
+def test_a_narrow_terminal_has_metrics_above_their_runs(runs):
+    lines = compare_runs(runs, METRICS, 75)
+    start = lines.index("VIF ↑")
+    assert lines[start + 1].split() == ["first", "0.5000", "second"]
+    assert lines[start + 2].startswith("  second  0.6035  best")
+    assert lines[start + 2].endswith("better")
+
+
+def test_metrics_have_the_names_that_the_tables_print():
+    assert all(METRICS[name].title == MEASURES[name].heading for name in MEASURES.keys() & METRICS.keys())
+    assert {"SSIM (L=1)", "MS-SSIM (L=255)"} <= {metric.title for metric in METRICS.values()}
+
+
+def test_scores_of_one_number_have_a_difference_and_no_interval(runs):
+    first, second, _ = runs
+    score_of(first, "miou", 0.5)
+    score_of(second, "miou", 0.625)
+    score_of(second, "map50", 0.25)
+    lines = compare_runs(runs, METRICS)
+    assert cells(lines, "mIoU ↑ [%]") == [["first", "50.00"], ["second", "62.50", "best", "+12.50"], ["third", "–"]]
+    assert cells(lines, "mAP@0.5 ↑ [%]")[1] == ["second", "25.00"]
+
+
+def test_runs_of_one_name_are_told_apart(runs, tmp_path):
+    other = run_of(tmp_path / "other/toy/first", vif=[0.4] * 8)
+    lines = compare_runs([runs[0], other], METRICS)
+    assert "results" not in lines[0]
+    assert [row[0] for row in cells(lines, "VIF ↑")] == [f"{tmp_path.name}/toy/first", "other/toy/first"]
+
+
+def test_a_file_of_scores_stands_for_a_run(runs):
+    lines = compare_runs([runs[0] / "fusion_metrics.csv", runs[1]], METRICS)
+    assert cells(lines, "VIF ↑")[1][-1] == "better"
+
+
+def test_what_cannot_be_compared_is_told(runs, tmp_path):
+    with pytest.raises(UserError, match="nothing to compare"):
+        compare_runs(runs[:1], METRICS)
+    with pytest.raises(UserError, match="stands there twice"):
+        compare_runs([runs[0], runs[0]], METRICS)
+    with pytest.raises(UserError, match="gone is not a run that was scored"):
+        compare_runs([runs[0], tmp_path / "gone"], METRICS)
+    other = run_of(tmp_path / "scenes/first", dataset="scenes", vif=[0.5] * 8)
+    with pytest.raises(UserError, match="not of the same dataset") as caught:
+        compare_runs([runs[0], other], METRICS)
+    assert "toy/first: toy, scenes/first: scenes" in str(caught.value)
