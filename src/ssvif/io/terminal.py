@@ -1,0 +1,54 @@
+"""Tables as plain text, for a terminal or a log."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from collections.abc import Sequence
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Column
+
+UNLIMITED = 10_000  # characters: lines of a log or a file are not wrapped
+NUMBER = re.compile(r"[+−-]?\d[\d.,]*(e[+-]?\d+)?( ?[±–] ?\d[\d.,]*)?( ?%)?|[+−-]?(nan|inf)|[–—-]?", re.IGNORECASE)
+
+
+def render_table(
+    columns: Sequence[Column | str], rows: Sequence[Sequence[str]], *, title: str = "", width: int | None = None
+) -> str:
+    """Return a table as text without colour codes, with a line under the header.
+
+    A column whose cells are numbers (or empty, "–") is right-aligned, any other left-aligned; a `rich.table.Column`
+    decides for itself. Markup of rich in the text is printed as it stands.
+
+    Args:
+        columns: the header of each column.
+        rows: the cells of each row, one for each column.
+        title: a line above the table.
+        width: the most characters a line may have, longer cells are wrapped; None takes the terminal's width, and
+            sets no limit where the output is no terminal.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    headers: list[Column] = []
+    for place, header in enumerate(columns):
+        cells = [row[place] for row in rows]
+        if isinstance(header, str):
+            numbers = any(cells) and all(NUMBER.fullmatch(cell) for cell in cells)
+            header = Column(header, justify="right" if numbers else "left", overflow="fold")
+        headers.append(header)
+    table = Table(*headers, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    if width is None:
+        width = get_terminal_size().columns if sys.stdout.isatty() else UNLIMITED
+    text = io.StringIO()
+    console = Console(file=text, width=width, color_system=None, markup=False, emoji=False, highlight=False)
+    console.print(table)
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    return "\n".join([title, *lines] if title else lines)
