@@ -222,5 +222,5 @@ def _with_seeds(where: str, run: Run, training: Mapping[str, str], seeds: str, d
         try:
             class_path(override(defaults, each.training).fusion_model)
         except UserError as error:
-            raise UserError(f"{where}: {error.what}", expected=error.expected, got=error.got) from error
+            raise error.replace(what=f"{where}: {error.what}") from error
     return runs

@@ -146,7 +146,7 @@ def load_settings(
     try:
         class_path(settings.training.fusion_model)  # a table whose rows all name their own would hide a wrong one
     except UserError as error:
-        raise UserError(f"{source}, training: {error.what}", expected=error.expected) from error
+        raise error.replace(what=f"{source}, training: {error.what}") from error
     return settings
 
 

@@ -19,7 +19,7 @@ from ssvif.data.packed import FORMAT
 from ssvif.data.reading import Reading, to_arrays
 from ssvif.data.sink import create_hdf5
 from ssvif.data.split import SplitRow, read_splits
-from ssvif.io.errors import UserError, shorten
+from ssvif.io.errors import ErrorKind, UserError, shorten
 from ssvif.io.files import read_image, read_label, sha256_of, write_aside
 from ssvif.io.progress import track
 from ssvif.pairs.alignment import Alignment, alignment_to_json, check_size, read_alignment, warp
@@ -142,12 +142,9 @@ def _read_8_bits(path: Path) -> NDArray[np.uint8]:
     try:
         return read_image(path)
     except UserError as error:
-        if "8 bits" not in error.expected:
+        if error.kind != ErrorKind.DEPTH:
             raise
-        raise UserError(
-            error.what,
-            expected=error.expected,
-            got=error.got,
+        raise error.replace(
             remedy="pass --infrared-range and --visible-range to `ssvif pack`, for instance --infrared-range sequence, "
             "or convert the images to 8 bits with one fixed range for the whole set",
         ) from error

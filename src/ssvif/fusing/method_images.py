@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssvif.data.packed import PairsFile
-from ssvif.io.errors import UserError, counted, shorten
+from ssvif.io.errors import ErrorKind, UserError, counted, shorten
 from ssvif.io.files import images_by_stem, write_folder_aside, write_png
 from ssvif.io.images import read_raw
 from ssvif.io.progress import track
@@ -118,7 +118,7 @@ class _Found:
         try:
             raw = read_raw(path)
         except UserError as error:
-            self._note(UNREADABLE, f"{name} ({error.got.replace(f' {str(path)!r}', '')})")
+            self._note(UNREADABLE, f"{name} ({error.got})")
             return None
         image = raw.pixels
         if image.dtype != np.uint8 or "low bytes" in raw.notes:
@@ -174,11 +174,10 @@ def _images_in(folder: Path) -> dict[str, Path]:
     try:
         return images_by_stem(folder)
     except UserError as error:
-        if error.remedy or not folder.is_dir():
+        if error.kind != ErrorKind.EMPTY:
             raise
         there = sorted(path.name for path in folder.iterdir())
-        raise UserError(
-            error.what,
+        raise error.replace(
             expected=f"images in it, or in a folder {', '.join(SPLITS)} or all of it",
             got=shorten(there) or "an empty folder",
             remedy=RULES,

@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
+from typing import Self
+
+
+class ErrorKind(Enum):
+    """What a `UserError` is about, for code that handles some errors and passes on the others."""
+
+    OTHER = auto()
+    MISSING = auto()  # a file or folder does not exist
+    EMPTY = auto()  # a folder holds no image
+    DAMAGED = auto()  # a file cannot be decoded
+    DEPTH = auto()  # an image has more than 8 bits per channel
+
 
 class UserError(Exception):
     """Something the user can mend; the command line prints it whole and exits with status 1.
@@ -11,15 +24,23 @@ class UserError(Exception):
         expected: what would have been right.
         got: what came instead.
         remedy: what to do about it.
+        kind: for code that handles this kind of error.
     """
 
-    def __init__(self, what: str, *, expected: str = "", got: str = "", remedy: str = "") -> None:
-        self.what, self.expected, self.got, self.remedy = what, expected, got, remedy
+    def __init__(
+        self, what: str, *, expected: str = "", got: str = "", remedy: str = "", kind: ErrorKind = ErrorKind.OTHER
+    ) -> None:
+        self.what, self.expected, self.got, self.remedy, self.kind = what, expected, got, remedy, kind
         lines = [what]
         for name, text in (("expected", expected), ("got", got), ("remedy", remedy)):
             if text:
                 lines.append(f"  {name + ':':<10}{text}")
         super().__init__("\n".join(lines))
+
+    def replace(self, **parts: str) -> Self:
+        """Return the same error with some of its parts (what, expected, got, remedy) said otherwise."""
+        said = {"what": self.what, "expected": self.expected, "got": self.got, "remedy": self.remedy}
+        return type(self)(**said | parts, kind=self.kind)
 
 
 def shorten(names: list[str], most: int = 5) -> str:

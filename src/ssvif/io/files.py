@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ssvif.io.errors import UserError, shorten
+from ssvif.io.errors import ErrorKind, UserError, shorten
 from ssvif.io.images import ORIENTATION, drop_alpha, expand, open_image, stored_form, upright
 from ssvif.schema import IMAGE_SUFFIXES
 
@@ -173,6 +173,7 @@ def _read(path: Path, *, keep_palette: bool) -> NDArray[np.uint8]:
             expected="8 bits per channel",
             got=f"{array.dtype} values" if array.dtype != np.uint8 else "16 bits per channel",
             remedy="convert it to 8 bits first, with one fixed range for the whole set",
+            kind=ErrorKind.DEPTH,
         )
     if keep_palette and (packed := re.search("L;([24])", stored)):  # Pillow stretches these to 0..255
         array = array // np.uint8(255 // (2 ** int(packed[1]) - 1))
@@ -190,7 +191,7 @@ def images_by_stem(folder: Path) -> dict[str, Path]:
             UTF-8.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder", remedy="check the path")
+        raise UserError(f"{folder} is not a folder", remedy="check the path", kind=ErrorKind.MISSING)
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
@@ -202,7 +203,8 @@ def images_by_stem(folder: Path) -> dict[str, Path]:
             raise UserError(f"{path} and {found[path.stem].name} share a name", remedy="keep one of them")
         found[path.stem] = path
     if not found:
-        raise UserError(f"{folder} holds no image", expected="files ending in " + " ".join(IMAGE_SUFFIXES))
+        expected = "files ending in " + " ".join(IMAGE_SUFFIXES)
+        raise UserError(f"{folder} holds no image", expected=expected, kind=ErrorKind.EMPTY)
     return found
 
 
@@ -249,7 +251,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         UserError: the file is missing or is no text.
     """
     if not path.is_file():
-        raise UserError(f"{path} does not exist", remedy="run the step that writes it first")
+        raise UserError(f"{path} does not exist", remedy="run the step that writes it first", kind=ErrorKind.MISSING)
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets put a mark at the start
             return list(csv.DictReader(stream))

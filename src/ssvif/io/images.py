@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from ssvif.io.errors import UserError
+from ssvif.io.errors import ErrorKind, UserError
 
 ORIENTATION = 0x0112  # EXIF's tag
 BITS_PER_SAMPLE, PLANAR_CONFIGURATION = 258, 284  # TIFF's tags
@@ -57,7 +57,9 @@ def open_image(path: Path) -> Iterator[ImageFile]:
         with Image.open(path) as opened:
             yield opened
     except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist", remedy="check the folder and its name") from error
+        raise UserError(
+            f"{path} does not exist", remedy="check the folder and its name", kind=ErrorKind.MISSING
+        ) from error
     except Image.DecompressionBombError as error:
         raise UserError(
             f"{path} is too large",
@@ -65,6 +67,8 @@ def open_image(path: Path) -> Iterator[ImageFile]:
             got=str(error).partition(",")[0],
             remedy="cut it into parts; in a program of yours set PIL.Image.MAX_IMAGE_PIXELS",
         ) from error
+    except UnidentifiedImageError as error:  # whose text repeats the path
+        raise _unreadable(path, "no format of images that is known") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise _unreadable(path, str(error)) from error
 
@@ -75,6 +79,7 @@ def _unreadable(path: Path, got: str) -> UserError:
         expected="a whole PNG, JPEG, BMP or TIFF",
         got=got,
         remedy="copy or export the file again",
+        kind=ErrorKind.DAMAGED,
     )
 
 

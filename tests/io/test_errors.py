@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ssvif.io.errors import ErrorKind, UserError
+from ssvif.io.files import images_by_stem, read_csv, read_image
+
+
+def test_an_error_tells_its_parts_and_another_remedy_keeps_the_rest():
+    error = UserError("a.png is deep", expected="8 bits", got="16 bits", remedy="convert it", kind=ErrorKind.DEPTH)
+    assert str(error).splitlines() == [
+        "a.png is deep",
+        "  expected: 8 bits",
+        "  got:      16 bits",
+        "  remedy:   convert it",
+    ]
+    other = error.replace(remedy="pass --range")
+    assert (other.what, other.expected, other.got, other.kind) == ("a.png is deep", "8 bits", "16 bits", error.kind)
+    assert str(other).endswith("pass --range")
+
+
+def test_the_kind_of_an_error_is_told_apart_without_reading_it(tmp_path):
+    (tmp_path / "text.png").write_text("no image")
+    Image.fromarray(np.zeros((4, 5), np.uint16)).save(tmp_path / "deep.png")
+    (tmp_path / "empty").mkdir()
+    for reader, path, kind in (
+        (read_image, tmp_path / "gone.png", ErrorKind.MISSING),
+        (read_csv, tmp_path / "gone.csv", ErrorKind.MISSING),
+        (read_image, tmp_path / "text.png", ErrorKind.DAMAGED),
+        (read_image, tmp_path / "deep.png", ErrorKind.DEPTH),
+        (images_by_stem, tmp_path / "empty", ErrorKind.EMPTY),
+        (images_by_stem, tmp_path / "gone", ErrorKind.MISSING),
+    ):
+        with pytest.raises(UserError) as caught:
+            reader(path)
+        assert caught.value.kind == kind
