@@ -14,16 +14,16 @@ def test_a_table_is_plain_text_with_numbers_to_the_right(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert render_table(["name", "MACs, G", "share"], ROWS, title="Costs").splitlines() == [
         "Costs",
-        "name                 MACs, G   share",
-        "────────────────────────────────────",
-        "a long name [bold]   1,234.5       –",
-        "b                          7    12 %",
+        "name                MACs, G  share",
+        "──────────────────────────────────",
+        "a long name [bold]  1,234.5      –",
+        "b                         7   12 %",
     ]
 
 
 def test_a_column_can_decide_for_itself():
     table = render_table([Column("name", justify="right"), "x", "y"], ROWS)
-    assert table.splitlines()[-1].startswith("                 b   ")
+    assert table.splitlines()[-1].startswith("                 b  ")
 
 
 @pytest.mark.parametrize("rows", [[], [("1" * 300, "", "x")]])

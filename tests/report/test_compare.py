@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import csv
+import itertools
+import math
 
 import pytest
 
 from ssvif.io.errors import UserError
 from ssvif.metrics.collection import METRICS
-from ssvif.report.compare import compare_runs
+from ssvif.report.compare import compare_runs, summary_table
 from ssvif.report.layout import MEASURES
 
 FILES = {"miou": "segmentation/iou.csv", "map50": "detection/ap.csv"}
@@ -29,6 +31,34 @@ def score_of(folder, metric, value):
     path.write_text(f"dataset,run,metric,class,value,initial_weights\ntoy,{folder.name},{metric},,{value},scratch\n")
 
 
+def summary_of(tmp_path, **metrics):
+    """The lines below the head of a run's summary."""
+    return summary_table(run_of(tmp_path / "run", **metrics) / "fusion_metrics.csv", METRICS).splitlines()[2:]
+
+
+def test_a_summary_counts_what_has_a_value(tmp_path):
+    lines = summary_of(tmp_path, en=[6.0, 7.0, 6.5], ms_ssim=["", 1.2, ""], sharpness=[1.0, 3.0], fmi=[""])
+    assert lines[0].split()[:7] == ["en", "EN", "↑", "[bit]", "6.5000", "6.5000", "0.5000"]
+    assert lines[0].split()[-1] == "3"
+    assert lines[1].split()[-5:] == ["1.2000", "1.2000", "–", "–", "1"]
+    assert lines[2].split()[:2] == ["sharpness", "2.0000"]  # not one of our metrics
+    assert lines[3].split()[-5:] == ["–", "–", "–", "–", "0"]
+    assert lines[4:] == [
+        "ms_ssim: 2 images too small for it, without a value",
+        "fmi: 1 image too small for it, without a value",
+    ]
+
+
+def test_a_summary_names_what_is_no_number_and_does_not_average_it_away(tmp_path):
+    lines = summary_of(tmp_path, qabf=[0.5, math.nan, 0.6], psnr=[20.0, 21.0, math.inf], en=[1.0])
+    assert [line.split()[3] for line in lines[:2]] == ["NaN", "[dB]"]
+    assert "inf" in lines[1].split()
+    assert lines[3:] == [
+        "qabf: the mean is NaN because the value is NaN for 001",
+        "psnr: the mean is infinite because the value is infinite for 002",
+    ]
+
+
 @pytest.fixture
 def runs(tmp_path):
     values = [0.5, 0.52, 0.48, 0.51, 0.49, 0.53, 0.47, 0.5]
@@ -39,19 +69,18 @@ def runs(tmp_path):
     return first, second, third
 
 
+def compared(runs, metrics=METRICS, **options):
+    return compare_runs(runs, metrics, **options).splitlines()
+
+
 def cells(lines, title):
     """The rows below a metric's title, as words."""
-    start = next(i for i, line in enumerate(lines) if line.startswith(title))
-    rows = [lines[start].removeprefix(title).split()]
-    for line in lines[start + 1 :]:
-        if not line.startswith("  "):
-            break
-        rows.append(line.split())
-    return rows
+    rows = lines[next(i for i, line in enumerate(lines) if line.startswith(title)) + 1 :]
+    return [line.split() for line in itertools.takewhile(lambda line: line.startswith("  "), rows)]
 
 
 def test_metric_by_metric_means_best_and_difference_to_the_first(runs):
-    lines = compare_runs(runs, METRICS)
+    lines = compared(runs)
     first, second, third = cells(lines, "VIF ↑")
     assert first == ["first", "0.5000", "second"]
     assert second[:4] == ["second", "0.6035", "best", "+0.1035"]
@@ -64,7 +93,7 @@ def test_metric_by_metric_means_best_and_difference_to_the_first(runs):
 
 
 def test_a_metric_that_only_some_have_is_shown_and_one_without_values_is_not(runs):
-    lines = compare_runs(runs, METRICS)
+    lines = compared(runs)
     assert [row[1] for row in cells(lines, "own")] == ["–", "–", "1.0000"]
     assert not any("MS-SSIM" in line for line in lines)
 
@@ -72,7 +101,7 @@ def test_a_metric_that_only_some_have_is_shown_and_one_without_values_is_not(run
 def test_means_of_different_images_are_told_and_not_ranked(tmp_path):
     whole = run_of(tmp_path / "toy/whole", vif=[0.5, 0.6, 0.7, 0.8], en=[1.0, 2.0, 3.0, 4.0])
     half = run_of(tmp_path / "toy/half", vif=[0.9, 0.9], en=[1.0, 2.0, 3.0, 5.0])
-    lines = compare_runs([whole, half], METRICS)
+    lines = compared([whole, half])
     assert not {"best", "second"} & {word for row in cells(lines, "VIF ↑") for word in row}
     assert "best" in cells(lines, "EN ↑ [bit]")[1]
     assert "vif: values only in whole, not compared: 002, 003" in lines
@@ -82,7 +111,7 @@ def test_a_mean_that_is_no_number_is_neither_best_nor_second(tmp_path):
     names = ("a", "b", "c")
     folders = [run_of(tmp_path / f"toy/{name}", vif=[place / 10, 0.5]) for place, name in enumerate(names)]
     undefined = run_of(tmp_path / "toy/d", vif=["nan", 0.5])
-    lines = compare_runs([*folders, undefined], METRICS)
+    lines = compared([*folders, undefined])
     marks = [[word for word in row if word in ("best", "second")] for row in cells(lines, "VIF ↑")]
     assert marks == [[], ["second"], ["best"], []]
     assert cells(lines, "VIF ↑")[3][1] == "NaN"
@@ -93,31 +122,33 @@ def test_a_mean_that_is_no_number_is_neither_best_nor_second(tmp_path):
 def test_a_run_without_the_metric_does_not_keep_the_others_from_being_ranked(tmp_path):
     first = run_of(tmp_path / "toy/first", en=[1.0, 2.0])
     others = [run_of(tmp_path / f"toy/{name}", en=[1.0, 2.0], vif=[value] * 2) for name, value in (("a", 1), ("b", 2))]
-    assert cells(compare_runs([first, *others], METRICS), "VIF ↑")[2][:3] == ["b", "2.0000", "best"]
+    assert cells(compared([first, *others]), "VIF ↑")[2][:3] == ["b", "2.0000", "best"]
 
 
 def test_small_p_is_not_spelled_out(tmp_path):
     values = [[i / 10 + shift + i / 1000 for i in range(12)] for shift in (0.0, 1.0)]
     folders = [run_of(tmp_path / f"toy/{place}", vif=[*each]) for place, each in enumerate(values)]
-    assert cells(compare_runs(folders, METRICS), "VIF ↑")[1][-3:] == ["<0.001", "12", "better"]
+    assert cells(compared(folders), "VIF ↑")[1][-3:] == ["<0.001", "12", "better"]
 
 
-@pytest.mark.parametrize("width", [60, 80, 100, 200])
-def test_what_is_shown_fits_the_terminal_and_says_the_same(runs, tmp_path, width):
+@pytest.mark.parametrize("width", [70, 80, 100, 200])
+def test_the_table_fits_the_terminal_and_says_the_same(runs, width):
     long = [run.rename(run.with_name(f"{run.name}_with_a_long_name")) for run in runs]
     score_of(long[0], "miou", 0.5)
     score_of(long[1], "miou", 0.4)
-    lines = compare_runs(long, METRICS, width)
-    assert max(map(len, lines)) <= width
-    assert sorted(" ".join(lines).split()) == sorted(" ".join(compare_runs(long, METRICS)).split())
+    lines = compared(long, width=width)
+    assert max(map(len, lines[1:-2])) <= width
+    words = " ".join(lines).replace("─", "").replace("metric, run", "").split()
+    assert sorted(words) == sorted(" ".join(compared(long)).replace("─", "").replace("metric, run", "").split())
 
 
-def test_a_narrow_terminal_has_metrics_above_their_runs(runs):
-    lines = compare_runs(runs, METRICS, 75)
+def test_a_narrow_terminal_has_names_above_their_numbers(runs):
+    lines = compared(runs, width=70)
     start = lines.index("VIF ↑")
-    assert lines[start + 1].split() == ["first", "0.5000", "second"]
-    assert lines[start + 2].startswith("  second  0.6035  best")
-    assert lines[start + 2].endswith("better")
+    assert lines[start + 1 : start + 4 : 2] == ["  first", "  second"]
+    assert lines[start + 2].split() == ["0.5000", "second"]
+    assert lines[start + 4].split()[:2] == ["0.6035", "best"]
+    assert lines[start + 4].endswith("better")
 
 
 def test_metrics_have_the_names_that_the_tables_print():
@@ -130,31 +161,87 @@ def test_scores_of_one_number_have_a_difference_and_no_interval(runs):
     score_of(first, "miou", 0.5)
     score_of(second, "miou", 0.625)
     score_of(second, "map50", 0.25)
-    lines = compare_runs(runs, METRICS)
-    assert cells(lines, "mIoU ↑ [%]") == [["first", "50.00"], ["second", "62.50", "best", "+12.50"], ["third", "–"]]
-    assert cells(lines, "mAP@0.5 ↑ [%]")[1] == ["second", "25.00"]
+    lines = compared(runs)
+    assert cells(lines, "mIoU ↑ [%]") == [
+        ["first", "50.00"],
+        ["second", "62.50", "best", "+12.50"],
+        ["third", "–", "–"],
+    ]
+    assert cells(lines, "mAP@0.5 ↑ [%]")[1] == ["second", "25.00", "–"]
 
 
 def test_runs_of_one_name_are_told_apart(runs, tmp_path):
     other = run_of(tmp_path / "other/toy/first", vif=[0.4] * 8)
-    lines = compare_runs([runs[0], other], METRICS)
+    lines = compared([runs[0], other])
     assert "results" not in lines[0]
     assert [row[0] for row in cells(lines, "VIF ↑")] == [f"{tmp_path.name}/toy/first", "other/toy/first"]
 
 
 def test_a_file_of_scores_stands_for_a_run(runs):
-    lines = compare_runs([runs[0] / "fusion_metrics.csv", runs[1]], METRICS)
+    lines = compared([runs[0] / "fusion_metrics.csv", runs[1]])
     assert cells(lines, "VIF ↑")[1][-1] == "better"
 
 
 def test_what_cannot_be_compared_is_told(runs, tmp_path):
     with pytest.raises(UserError, match="nothing to compare"):
-        compare_runs(runs[:1], METRICS)
-    with pytest.raises(UserError, match="stands there twice"):
-        compare_runs([runs[0], runs[0]], METRICS)
+        compared(runs[:1])
+    with pytest.raises(UserError, match="given twice"):
+        compared([runs[0], runs[0]])
     with pytest.raises(UserError, match="gone is not a run that was scored"):
-        compare_runs([runs[0], tmp_path / "gone"], METRICS)
+        compared([runs[0], tmp_path / "gone"])
     other = run_of(tmp_path / "scenes/first", dataset="scenes", vif=[0.5] * 8)
     with pytest.raises(UserError, match="not of the same dataset") as caught:
-        compare_runs([runs[0], other], METRICS)
+        compared([runs[0], other])
     assert "toy/first: toy, scenes/first: scenes" in str(caught.value)
+
+
+def scores_of(path, **metrics):
+    return run_of(path, **metrics) / "fusion_metrics.csv"
+
+
+def test_a_metric_we_do_not_know_is_higher_or_lower(tmp_path):
+    base = [i / 10 for i in range(12)]
+    files = [scores_of(tmp_path / name, own=[each + i / 1000 + up for i, each in enumerate(base)])
+             for name, up in (("one", 0), ("two", 1))]  # fmt: skip
+    assert cells(compared(files), "own")[1][-1] == "higher"
+    assert cells(compared(files[::-1]), "own")[1][-1] == "lower"
+
+
+def test_what_only_one_run_has_is_named(tmp_path):
+    first = scores_of(tmp_path / "toy/first", en=["1.0", "2.0", "", "1.0"], mi=[1, 2, 3, 4])
+    second = scores_of(tmp_path / "toy/second", en=["", "2.0", "1.0"], qabf=[1, 2, 3])
+    lines = compared([first, second])
+    assert [line for line in lines if "only in" in line] == [
+        "metrics only in second/fusion_metrics.csv, not compared: qabf",
+        "en: values only in second/fusion_metrics.csv, not compared: 002",
+        "metrics only in first/fusion_metrics.csv, not compared: mi",
+        "images only in first/fusion_metrics.csv, not compared: 003",
+        "en: values only in first/fusion_metrics.csv, not compared: 000",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("others", "says"),
+    [
+        ({"vif": [1.0]}, r"(?s)no score of the same image and metric.*the same metrics.*vif; and en, mi.*remedy"),
+        ({"en": ["", 1.0]}, r"(?s)no score of the same image and metric.*the same images.*000, 001; and 000\n.*remedy"),
+    ],
+)
+def test_nothing_in_common_is_told(tmp_path, others, says):
+    folders = [run_of(tmp_path / "toy/one", en=[1.0], mi=[1.0]), run_of(tmp_path / "toy/two", **others)]
+    with pytest.raises(UserError, match=says):
+        compare_runs(folders, METRICS)
+
+
+def test_datasets_may_differ_if_asked(tmp_path):
+    files = [scores_of(tmp_path / name, dataset=name, vif=[1.0, 2.0]) for name in ("one", "two")]
+    assert cells(compared(files, any_dataset=True), "VIF ↑")
+
+
+def test_a_path_that_is_no_utf8_can_be_shown(tmp_path):
+    first = scores_of(tmp_path / "run", en=[1.0])
+    try:
+        odd = run_of(tmp_path / "odd", en=[1.0]).rename(tmp_path / "caf\udce9")
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    assert compare_runs([first, odd], METRICS).encode("utf-8")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,9 +75,7 @@ def compare(
     from ssvif.metrics.collection import METRICS
     from ssvif.report.compare import compare_runs
 
-    # a file or a pipe takes lines of any width
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    typer.echo("\n".join(compare_runs(runs, METRICS, width)))
+    typer.echo(compare_runs(runs, METRICS))
 
 
 def figures(

@@ -53,7 +53,8 @@ def score(
     from ssvif.judging import score as scoring
     from ssvif.metrics.collection import METRICS
     from ssvif.pairs.alignment import read_alignment
-    from ssvif.report import scores
+    from ssvif.report.compare import compare_runs, summary_table
+    from ssvif.report.scores import check_comparable
     from ssvif.schema import IMAGE_SUFFIXES
 
     check_sources("score", pairs, visible, infrared)
@@ -69,7 +70,7 @@ def score(
     if output.suffix.lower() in IMAGE_SUFFIXES or (against and against.resolve() == output.resolve()):
         raise UserError(f"{output} is read and would be replaced", remedy="choose another file, such as scores.csv")
     if against:
-        scores.check_comparable(against, names, scoring.fused_names(fused, only))  # before the work, not after
+        check_comparable(against, names, scoring.fused_names(fused, only))  # before the work, not after
     prepare_cpu(0)
     with lease_device(device) as leased:
         measuring = scoring.Measuring(names, only, leased, workers)
@@ -79,9 +80,9 @@ def score(
             scoring.score_folders(
                 visible, infrared, fused, output, dataset=dataset, run=run, measuring=measuring, rules=rules
             )
-    typer.echo("\n".join(scores.summary_table(scores.summarize_scores(output), METRICS)))
+    typer.echo(summary_table(output, METRICS))
     if against:
-        typer.echo("\n".join(["", *scores.comparison_report(output, against, METRICS)]))
+        typer.echo("\n" + compare_runs([against, output], METRICS, any_dataset=True))
 
 
 def segment(

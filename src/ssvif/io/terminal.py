@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from rich.table import Column
 
 UNLIMITED = 10_000  # characters: lines of a log or a file are not wrapped
-NUMBER = re.compile(r"[+−-]?\d[\d.,]*(e[+-]?\d+)?( ?[±–] ?\d[\d.,]*)?( ?%)?|[+−-]?(nan|inf)|[–—-]?", re.IGNORECASE)
+NUMBER = re.compile(
+    r"[<+−-]?\d[\d.,]*(e[+-]?\d+)?( ?[±–…] ?[+−-]?\d[\d.,]*)?( ?%)?|[+−-]?(nan|inf)|[–—-]?", re.IGNORECASE
+)
+
+
+def screen_width() -> int:
+    """Return the terminal's width in characters, or `UNLIMITED` where the output is no terminal."""
+    return get_terminal_size().columns if sys.stdout.isatty() else UNLIMITED
 
 
 def render_table(
@@ -42,13 +49,13 @@ def render_table(
             numbers = any(cells) and all(NUMBER.fullmatch(cell) for cell in cells)
             header = Column(header, justify="right" if numbers else "left", overflow="fold")
         headers.append(header)
-    table = Table(*headers, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(*headers, box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for row in rows:
         table.add_row(*row)
-    if width is None:
-        width = get_terminal_size().columns if sys.stdout.isatty() else UNLIMITED
     text = io.StringIO()
-    console = Console(file=text, width=width, color_system=None, markup=False, emoji=False, highlight=False)
+    console = Console(
+        file=text, width=width or screen_width(), color_system=None, markup=False, emoji=False, highlight=False
+    )
     console.print(table)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
     return "\n".join([title, *lines] if title else lines)

@@ -1,90 +1,102 @@
-"""Several runs of one dataset beside each other, for the screen: what each scores, and how it stands to the first."""
+"""Fusion scores as tables in a terminal: the summary of one run, and several runs compared with the first of them."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ssvif.io.errors import UserError
+from ssvif.io.errors import UserError, counted, shorten
 from ssvif.io.files import printable, read_csv
-from ssvif.report import scores
-from ssvif.report.layout import measure_of, rank, show
-from ssvif.report.measured import read_samples
-from ssvif.schema import RUN_FILES
+from ssvif.io.terminal import UNLIMITED, render_table, screen_width
+from ssvif.report.layout import DASH, MINUS, measure_of, rank
+from ssvif.report.scores import Comparison, Scores, compare_scores, known, read_scores, summarize
+from ssvif.schema import DETECTION, FUSION_METRICS, RUN_FILES, SEGMENTATION
 
 if TYPE_CHECKING:
     from ssvif.metrics.base import Metric
+    from ssvif.ops.statistics import Summary
 
-HEAD = ("metric", "run", "mean", "", "− first", "95 % interval", "p", "n", "")
-TEXTS = (0, 1, 3, 8)  # columns of words; the others are numbers
+Metrics = Mapping[str, "Metric"]
+LEAST_P = 0.001
+ARROWS = {"up": "↑", "down": "↓"}
 MARKS = ("", "best", "second")
-ONE_LINE, TWO_LINES = (slice(1, 9),), (slice(1, 4), slice(4, 9))  # a run's cells where its metric has a line of its own
+HEADER = ("metric, run", "mean", "", "− first", "95 % interval", "p", "n", "")
+LEGEND = (
+    "best, second: where all runs have values of the same images",
+    "better, worse: the interval excludes 0 and Wilcoxon's p < 0.05; p is not corrected for the number of metrics",
+)
 
 
-def compare_runs(folders: Sequence[Path], metrics: Mapping[str, Metric], width: int | None = None) -> list[str]:
-    """Return the lines of a table: metric by metric each run's mean, and its paired difference to the first run.
+def summary_table(path: Path, metrics: Metrics, width: int | None = None) -> str:
+    """Return a table of one run's scores, a row for each metric, then remarks on images without a finite value.
 
     Args:
-        folders: of runs, results/DATASET/RUN, or files that `ssvif score` wrote; at least two.
-        metrics: what is known of metrics by name.
-        width: of the screen, in characters; None for as wide as it gets.
+        path: file of scores.
+        metrics: the known metrics by name; any other is shown by its name alone.
+        width: the most characters of a line; None takes the terminal's.
 
     Raises:
-        UserError: there is one run only, one twice, a file is missing or damaged, or the runs are not of the same
-            dataset or have no image in common.
+        UserError: as of `read_scores`.
     """
-    if len(folders) < 2:
-        raise UserError("There is nothing to compare", expected="two runs or more", got=f"{len(folders)}")
-    if len({folder.resolve() for folder in folders}) < len(folders):
-        raise UserError("A run stands there twice", expected="different runs", got=" ".join(map(str, folders)))
-    files = {name: _file_of(folder) for name, folder in zip(_names(folders), folders, strict=True)}
-    _check_dataset(files)
-    first, *others = files
-    compared = {name: scores.compare_scores(files[name], files[first]) for name in others}
-    rows = [HEAD, *_fusion_rows(files, compared, metrics), *_score_rows(folders, list(files))]
-    remarks = [
-        line
-        for name, comparisons in compared.items()
-        for line in scores.left_out(comparisons, {name: files[name], first: files[first]})
-    ]
-    above = f"differences are to {first}, image by image where there is an interval"
-    below = [*dict.fromkeys(remarks), "best, second: where all runs have values of the same images", scores.VERDICTS]
-    return [*_wrapped([above], width), *_fitting(rows, width), *_wrapped(below, width)]
+    rows, remarks = [], []
+    for name, values in read_scores(path).items():
+        found, finite = summarize(values), known(values)
+        numbers = [found.mean, found.median, found.deviation] if found else [None] * 3
+        rows.append([name, _title(name, metrics), *map(_number, numbers), _interval(found), str(len(finite))])
+        if empty := len(values) - len(finite):
+            remarks.append(f"{name}: {counted(empty, 'image')} too small for it, without a value")
+        if undefined := sorted(image for image, value in finite.items() if math.isnan(value)):
+            remarks.append(f"{name}: the mean is NaN because the value is NaN for {shorten(undefined)}")
+        if infinite := sorted(image for image, value in finite.items() if math.isinf(value)):
+            remarks.append(f"{name}: the mean is infinite because the value is infinite for {shorten(infinite)}")
+    header = ("metric", "", "mean", "median", "sd", "95 % interval", "n")
+    return "\n".join([render_table(header, rows, width=width), *remarks])
 
 
-def _fitting(rows: Sequence[tuple[str, ...]], width: int | None) -> list[str]:
-    """Return the widest form of the table that fits: all in a row, metrics above their runs, two lines a run."""
-    lines = scores.aligned(rows, TEXTS)
-    for spans in (ONE_LINE, TWO_LINES):
-        if width is None or max(map(len, lines)) <= width:
-            break
-        lines = list(_stacked(rows, spans))
-    return lines
+def compare_runs(runs: Sequence[Path], metrics: Metrics, *, any_dataset: bool = False, width: int | None = None) -> str:
+    """Return a table that compares runs with the first: each metric's means, paired differences and verdicts.
+
+    Args:
+        runs: at least two folders results/DATASET/RUN, or files that `ssvif score` wrote.
+        metrics: the known metrics by name; of any other no direction is better.
+        any_dataset: whether the runs may name different datasets.
+        width: the most characters of a line; None takes the terminal's.
+
+    Raises:
+        UserError: there is one run only, one occurs twice, a file is missing or damaged, or the runs are not of the
+            same dataset or have no image in common.
+    """
+    if len(runs) < 2:
+        raise UserError("There is nothing to compare", expected="two runs or more", got=f"{len(runs)}")
+    if len({run.resolve() for run in runs}) < len(runs):
+        raise UserError("A run is given twice", expected="different runs", got=" ".join(map(str, runs)))
+    files = {name: _file_of(run) for name, run in zip(_names(runs), runs, strict=True)}
+    if not any_dataset:
+        _check_dataset(files)
+    scores = {name: read_scores(path) for name, path in files.items()}
+    first, *others = scores
+    compared = {name: _compare(name, scores[name], first, scores[first]) for name in others}
+    remarks = [line for name in others for line in _left_out(compared[name], name, scores[name], first, scores[first])]
+    rows = [*_fusion_rows(scores, compared, metrics), *_judge_rows(runs, list(scores))]
+    title = f"differences are to {first}, image by image where there is an interval"
+    return "\n".join([title, _layout(rows, width or screen_width()), *dict.fromkeys(remarks), *LEGEND])
 
 
-def _stacked(rows: Sequence[tuple[str, ...]], spans: Sequence[slice]) -> Iterator[str]:
-    parts = []
-    for span in spans:
-        texts = [place - span.start for place in TEXTS if span.start <= place < span.stop]
-        parts.append(scores.aligned([row[span] for row in rows], texts))
-    for row, *pieces in zip(rows, *parts, strict=True):
-        if row[0]:
-            yield row[0]
-        yield from ("  " * depth + piece for depth, piece in enumerate(pieces, start=1) if piece)
+def _layout(rows: Sequence[Sequence[str]], width: int) -> str:
+    """Return the table, with names above their numbers where the width is not enough for both."""
+    whole = render_table(HEADER, rows, width=UNLIMITED)
+    if max(map(len, whole.splitlines())) <= width:
+        return whole
+    header, rule, *lines = render_table(HEADER[1:], [row[1:] for row in rows], width=UNLIMITED).splitlines()
+    stacked = [f"{row[0]}\n    {line}" if line else row[0] for row, line in zip(rows, lines, strict=True)]
+    return "\n".join([f"    {header}", f"    {rule}", *stacked])
 
 
-def _wrapped(lines: Iterable[str], width: int | None) -> list[str]:
-    if width is None:
-        return list(lines)
-    wrapper = textwrap.TextWrapper(width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-    return [part for line in lines for part in wrapper.wrap(line)]
-
-
-def _names(folders: Sequence[Path]) -> list[str]:
-    """Return the shortest ends of the paths that tell them apart."""
-    paths = [folder.resolve() for folder in folders]
+def _names(runs: Sequence[Path]) -> list[str]:
+    """Return the shortest ends of the paths that distinguish them."""
+    paths = [run.resolve() for run in runs]
     for count in range(1, max(len(path.parts) for path in paths) + 1):
         names = ["/".join(path.parts[-count:]) for path in paths]
         if len(set(names)) == len(names):
@@ -92,13 +104,11 @@ def _names(folders: Sequence[Path]) -> list[str]:
     return [printable(name) for name in names]
 
 
-def _file_of(folder: Path) -> Path:
-    if folder.is_file():
-        return folder
-    path = folder / RUN_FILES["fusion_metrics"]
+def _file_of(run: Path) -> Path:
+    path = run if run.is_file() else run / RUN_FILES[FUSION_METRICS]
     if not path.is_file():
         raise UserError(
-            f"{printable(folder)} is not a run that was scored",
+            f"{printable(run)} is not a run that was scored",
             expected=f"a folder results/DATASET/RUN with {path.name}",
             remedy="score it first: `ssvif score`, or Snakemake with that file as its target",
         )
@@ -106,7 +116,7 @@ def _file_of(folder: Path) -> Path:
 
 
 def _check_dataset(files: Mapping[str, Path]) -> None:
-    found = {name: _dataset_of(path) for name, path in files.items()}
+    found = {name: next((row.get("dataset") or "" for row in read_csv(path)), "") for name, path in files.items()}
     if len(set(found.values()) - {""}) > 1:
         raise UserError(
             "The runs are not of the same dataset",
@@ -115,61 +125,110 @@ def _check_dataset(files: Mapping[str, Path]) -> None:
         )
 
 
-def _dataset_of(path: Path) -> str:
-    rows = read_csv(path)
-    return rows[0].get("dataset") or "" if rows else ""
+def _compare(name: str, this: Scores, first: str, other: Scores) -> dict[str, Comparison]:
+    if not (comparisons := compare_scores(this, other)):
+        metrics_differ = this.keys().isdisjoint(other)
+        raise UserError(
+            f"{name} and {first} have no score of the same image and metric",
+            expected="two runs measured by the same metrics" if metrics_differ else "two runs on the same images",
+            got="; and ".join(shorten(list(each) if metrics_differ else _images(each)) for each in (this, other)),
+            remedy="score both runs with the same metrics on the same images",
+        )
+    return comparisons
+
+
+def _images(scores: Scores) -> list[str]:
+    return sorted({image for values in scores.values() for image in values})
+
+
+def _left_out(compared: Mapping[str, Comparison], name: str, this: Scores, first: str, other: Scores) -> Iterator[str]:
+    """Yield a line for whatever of two runs was not compared: undefined values, and what only one of them has."""
+    for metric, comparison in compared.items():
+        for where, images in zip((name, first), comparison.undefined, strict=True):
+            if images:
+                yield f"{metric}: undefined, for {where} has no finite value of {shorten(images)}"
+    for where, here, there in ((name, this, other), (first, other, this)):
+        if only := [metric for metric in here if metric not in there]:
+            yield f"metrics only in {where}, not compared: {', '.join(only)}"
+        foreign = set(_images(here)).difference(_images(there))
+        if foreign:
+            yield f"images only in {where}, not compared: {shorten(sorted(foreign))}"
+        for metric in (each for each in here if each in there):
+            if absent := sorted(known(here[metric]).keys() - known(there[metric]).keys() - foreign):
+                yield f"{metric}: values only in {where}, not compared: {shorten(absent)}"
 
 
 def _fusion_rows(
-    files: Mapping[str, Path],
-    compared: Mapping[str, Mapping[str, scores.Comparison]],
-    metrics: Mapping[str, Metric],
-) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of the fusion metrics: a metric's runs together, its title in the first of them."""
-    summaries = {name: scores.summarize_scores(path) for name, path in files.items()}
-    values = [scores.read_scores(path) for path in files.values()]
-    for metric in dict.fromkeys(each for found in summaries.values() for each in found):
-        title = scores.title_of(metric, metrics) or metric
-        means = {}
-        for name, found in summaries.items():
-            summary = found[metric].summary if metric in found else None
-            means[name] = summary.mean if summary else None
-        if all(mean is None for mean in means.values()):  # the images are too small for it
+    scores: Mapping[str, Scores], compared: Mapping[str, Mapping[str, Comparison]], metrics: Metrics
+) -> Iterator[Sequence[str]]:
+    """Yield for each metric a row with its title and a row for each run; a metric without any value is left out."""
+    for metric in dict.fromkeys(metric for found in scores.values() for metric in found):
+        values = [known(found.get(metric, {})) for found in scores.values()]
+        if not any(values):  # the images are too small for it
             continue
-        arrow = scores.ARROWS[metrics[metric].better] if metric in metrics else ""
-        texts = [scores.shown(mean) for mean in means.values()]
-        places = rank(texts, arrow) if _same_images(each.get(metric, {}) for each in values) else [0] * len(texts)
-        for name, text, place in zip(means, texts, places, strict=True):
-            row = compared[name].get(metric) if name in compared else None
-            rest = scores.difference_cells(row, metrics.get(metric)) if row else ("",) * 5
-            yield (title, name, text, MARKS[place], *rest)
-            title = ""
+        texts = [_number(found.mean if (found := summarize(each)) else None) for each in values]
+        same_images = len({frozenset(each) for each in values if each}) == 1
+        arrow = ARROWS[metrics[metric].better] if metric in metrics and same_images else ""
+        rests = [_difference(compared.get(name, {}).get(metric), metrics.get(metric)) for name in scores]
+        yield from _metric_rows(_title(metric, metrics) or metric, list(scores), texts, arrow, rests)
 
 
-def _same_images(values: Iterable[Mapping[str, float | None]]) -> bool:
-    images = [frozenset(image for image, value in each.items() if value is not None) for each in values]
-    return len({each for each in images if each}) < 2
-
-
-def _score_rows(folders: Sequence[Path], names: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of mIoU and mAP; one number a run, so there is a difference and no interval."""
-    for source, metric in (("segmentation", "miou"), ("detection", "map50")):
-        values = []
-        for folder in folders:
-            path = folder / RUN_FILES[source]
-            samples = read_samples(path, source) if path.is_file() else {}
-            known = samples[metric, ""].known if (metric, "") in samples else {}
-            values.append(known.get(""))
+def _judge_rows(runs: Sequence[Path], names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield the rows of mIoU and mAP in percent: one number a run, so there is a difference but no interval."""
+    for source, metric in ((SEGMENTATION, "miou"), (DETECTION, "map50")):
+        first, *others = values = [_judged(run / RUN_FILES[source], metric) for run in runs]
         if any(value is not None for value in values):
-            yield from _one_number_rows(metric, values, names)
+            measure = measure_of(metric)
+            differences = [None if value is None or first is None else value - first for value in others]
+            rests = [("",) * 5, *((_number(each, "+.2f"), "", "", "", "") for each in differences)]
+            texts = [_number(value, ".2f") for value in values]
+            title = f"{measure.heading} {measure.arrow} [{measure.unit}]"
+            yield from _metric_rows(title, names, texts, measure.arrow, rests)
 
 
-def _one_number_rows(metric: str, values: Sequence[float | None], names: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    shown = [value * 100 if value is not None else None for value in values]
-    texts = [show(value, metric) for value in shown]
-    measure = measure_of(metric)
-    title = f"{measure.heading} {measure.arrow} [{measure.unit}]"
-    for place, (name, text, marked) in enumerate(zip(names, texts, rank(texts, measure.arrow), strict=True)):
-        value, first = shown[place], shown[0]
-        difference = scores.shown(value - first, "+.2f") if place and value is not None and first is not None else ""
-        yield (title if not place else "", name, text, MARKS[marked], difference, "", "", "", "")
+def _judged(path: Path, metric: str) -> float | None:
+    rows = read_csv(path) if path.is_file() else []
+    return next((float(row["value"]) * 100 for row in rows if row["metric"] == metric and row["value"]), None)
+
+
+def _metric_rows(
+    title: str, names: Sequence[str], texts: Sequence[str], arrow: str, rests: Sequence[Sequence[str]]
+) -> Iterator[Sequence[str]]:
+    yield (title, *[""] * 7)
+    for name, text, place, rest in zip(names, texts, rank(texts, arrow), rests, strict=True):
+        yield (f"  {name}", text, MARKS[place], *rest)
+
+
+def _difference(comparison: Comparison | None, metric: Metric | None) -> tuple[str, str, str, str, str]:
+    """Return the cells of a paired difference: its mean, interval, p, number of images, and the verdict."""
+    if comparison is None:
+        return ("",) * 5
+    p_value, found = comparison.p_value, comparison.difference
+    if math.isnan(p_value):
+        return (_number(found.mean), DASH, DASH, str(found.count), "undefined")
+    evidence = comparison.evidence()
+    verdict = ("no evidence", "higher", "lower")[evidence]
+    if metric and evidence:
+        verdict = "better" if (evidence > 0) == (metric.better == "up") else "worse"
+    shown_p = f"{p_value:.3f}" if p_value >= LEAST_P else f"<{LEAST_P}"
+    return (_number(found.mean, "+.4f"), _interval(found, "+.4f"), shown_p, str(found.count), verdict)
+
+
+def _title(name: str, metrics: Metrics) -> str:
+    if name not in metrics:
+        return ""
+    metric = metrics[name]
+    return f"{metric.title} {ARROWS[metric.better]}" + (f" [{metric.unit}]" if metric.unit else "")
+
+
+def _number(value: float | None, form: str = ".4f") -> str:
+    """Return a number with a typographic minus; `DASH` for None."""
+    if value is None:
+        return DASH
+    return "NaN" if math.isnan(value) else format(value, form).replace("-", MINUS)
+
+
+def _interval(summary: Summary | None, form: str = ".4f") -> str:
+    if summary is None or summary.low is None or summary.high is None or math.isnan(summary.low):
+        return DASH
+    return f"{_number(summary.low, form)} … {_number(summary.high, form)}"
