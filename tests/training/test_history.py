@@ -28,14 +28,6 @@ def test_means_weigh_by_count():
     assert means.compute() == {"a": 2.0, "b": 10.0}
 
 
-def test_means_hold_no_graph():
-    means = Means()
-    value = torch.tensor(1.0, requires_grad=True)
-    means.add({"a": value * 2})
-    assert means.compute() == {"a": 2.0}
-    assert not means._sums["a"].requires_grad
-
-
 @pytest.mark.parametrize(
     ("live", "collapsed"),
     [
@@ -53,7 +45,7 @@ def test_collapsed_is_one_class_for_three_epochs(live, collapsed):
 
 
 def test_a_row_of_stage_one_leaves_the_rest_empty(tmp_path):
-    row = history_row(1, Stage.FUSION, TRAIN, {"loss": 4.0, "fusion": 4.0}, {"fusion": 1.0, "consistency": 0.5})
+    row = history_row(1, Stage.FUSION, TRAIN, {"loss": 4.0, "fusion": 4.0}, {"fusion": 1.0})
     write_history(tmp_path / "history.csv", [row])
     with (tmp_path / "history.csv").open(newline="") as stream:
         (cells,) = csv.DictReader(stream)

@@ -221,7 +221,7 @@ def staged(monkeypatch):
         trainer.switch = loop.StageSwitch(Stage.FUSION, may_switch=True, max_epochs=changes["stage_one_max_epochs"])
         steps = iter(told)
 
-        def step(index, batch, stage):
+        def step(batch, stage):
             trainer.told = next(steps)
             loss = torch.tensor(trainer.told[0])
             terms = {"loss": loss, "fusion": loss}

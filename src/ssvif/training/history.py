@@ -1,4 +1,4 @@
-"""One row an epoch: what the losses, the weights and the pseudo label did."""
+"""The rows of history.csv, one an epoch, and of gradients.csv, one a measured step."""
 
 from __future__ import annotations
 
@@ -88,22 +88,16 @@ def history_row(
         stage: of the epoch.
         train: mean loss terms, and "loss", over the steps.
         validation: the same over the validation pairs, and in stage II the class diagnostics.
-        weights: of the tasks after the epoch's last step.
+        weights: of the tasks after the epoch's last step; fusion's alone in stage I.
     """
     row: Row = {"epoch": epoch, "stage": str(stage)}
     row |= {f"train_{name}": value for name, value in train.items()}
     for name, value in validation.items():
         row[name if name in COLUMNS else f"validation_{name}"] = value
-    if stage is Stage.JOINT:
+    if "consistency" in weights:
         row |= {f"weight_{task}": weight for task, weight in weights.items()}
         row["alpha"] = weights["consistency"] / weights["fusion"]
     return {name: value for name, value in row.items() if name in COLUMNS}
-
-
-def mean_relations(measured: Sequence[Row]) -> Row:
-    """Return the means of an epoch's measured projections and cosines; nothing where none was measured."""
-    names = ("projection_consistency", "projection_fusion", "cosine")
-    return {name: sum(float(row[name]) for row in measured) / len(measured) for name in names} if measured else {}
 
 
 def write_history(path: Path, rows: Sequence[Row]) -> None:

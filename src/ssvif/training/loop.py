@@ -1,7 +1,7 @@
-"""The self-supervised training, to be read from top to bottom.
+"""The self-supervised training; read this file first.
 
-`train` is the command; `Trainer` holds everything that changes from epoch to epoch, so that a
-checkpoint is its state; `Trainer.step` is the method of the paper in a dozen lines.
+`train` is the command. `Trainer` holds everything that changes from epoch to epoch, so its state is the
+checkpoint. `Trainer.step` is the method of the paper: forward, losses, weighting, optimizer.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,19 +28,18 @@ from ssvif.ops.seeds import derive_seed, generator, make_deterministic, seed_tor
 from ssvif.training.checkpoint import load_state, save_state, state_key
 from ssvif.training.diagnostics import COLLAPSED_EPOCHS, ClassUsage
 from ssvif.training.framework import Framework
-from ssvif.training.gradients import TASKS, Gradients, apply_gradients, compare_gradients, task_gradients
 from ssvif.training.history import (
     Means,
     Row,
     history_row,
     is_collapsed,
-    mean_relations,
     write_gradients,
     write_history,
 )
 from ssvif.training.options import TrainingOptions
 from ssvif.training.pseudo_labels import write_pseudo_labels
 from ssvif.training.stages import EarlyStopping, Stage, StageSwitch
+from ssvif.training.weighting.base import FusionOnly, Weighting
 from ssvif.training.weighting.registry import build_weighting
 
 log = logging.getLogger("ssvif")
@@ -125,6 +124,7 @@ class Trainer:
         self.options, self.device = options, device
         self.framework = Framework(options).to(device)
         self.weighting = build_weighting(options, device)
+        self.weightings: dict[Stage, Weighting] = {Stage.FUSION: FusionOnly(), Stage.JOINT: self.weighting}
         learnt = [*self.framework.parameters(), *self.weighting.parameters()]
         self.optimizer = torch.optim.Adam(learnt, lr=options.learning_rate)
         joint = options.framework == "ssvif"
@@ -153,31 +153,33 @@ class Trainer:
     def run_epoch(self, train_batches: Iterable[Batch], validation_batches: Iterable[Batch]) -> None:
         """Train and validate one epoch, then decide on weights, stage and stopping."""
         stage = self.switch.stage
+        weighting = self.weightings[stage]
         seed_torch(self.options.seed, "epoch", self.epoch)
         self.framework.train()
         means = Means()
-        for index, batch in enumerate(train_batches):
-            means.add(self.step(index, batch, stage))
-        train_means, weights = means.compute(), self.weighting.weights()
+        for batch in train_batches:
+            means.add(self.step(batch, stage))
+        train_means, weights = means.compute(), weighting.weights()
         self._check_finite("loss", train_means["loss"])
         validation_means = self.validate(validation_batches, stage)
         self._check_finite("validation loss", validation_means["loss"])
-        if stage is Stage.JOINT:
-            self.weighting.end_epoch({task: train_means[task] for task in TASKS})
-
+        self.gradients += [{"epoch": self.epoch + 1, **row} for row in weighting.measured]
+        weighting.end_epoch(train_means)
         row = history_row(self.epoch + 1, stage, train_means, validation_means, weights)
-        if stage is Stage.JOINT:
-            row |= self.weighting.facts
-            row |= mean_relations([each for each in self.gradients if each["epoch"] == row["epoch"]])
-            live = [int(each["live_classes"]) for each in self.history if "live_classes" in each]
-            row["collapsed"] = int(is_collapsed([*live, int(row["live_classes"])]))
-        self.history.append(row)
+        self.history.append({**row, **weighting.facts})
+        self._note_collapse()
         if self.stopping.update(validation_means["loss"]):
             state = self.framework.fusion_model.state_dict()
             self.best = {name: value.detach().cpu().clone() for name, value in state.items()}
             self.best_epoch = self.epoch
         if self.switch.update(train_means["fusion"], stalled=self.stopping.exhausted):
             self.stopping.restart()
+
+    def _note_collapse(self) -> None:
+        """Say in the last row whether the pseudo label has collapsed; rows of stage I say nothing."""
+        live = [int(row["live_classes"]) for row in self.history if "live_classes" in row]
+        if "live_classes" in self.history[-1]:
+            self.history[-1]["collapsed"] = int(is_collapsed(live))
 
     def _check_finite(self, name: str, value: float) -> None:
         if not math.isfinite(value):
@@ -186,36 +188,16 @@ class Trainer:
                 remedy="set a smaller `learning_rate`, or `precision: float32`",
             )
 
-    def step(self, index: int, batch: Batch, stage: Stage) -> dict[str, torch.Tensor]:
-        """Take one optimisation step on the `index`-th batch; return the named terms and "loss"."""
+    def step(self, batch: Batch, stage: Stage) -> dict[str, torch.Tensor]:
+        """Take one optimisation step on images (B,3,H,W) by name; return the named terms and "loss", of shape ()."""
         visible, infrared = self.framework.inputs(batch, self.device)
         with self._autocast():
             output = self.framework(visible, infrared, stage)
         terms = self.framework.losses(output, visible, infrared)
-
         self.optimizer.zero_grad(set_to_none=True)
-        measured = stage is Stage.JOINT and self.weighting.measures_at(index)
-        if measured:
-            gradients = task_gradients(terms, self.framework.parameters())
-            self._measure(index, gradients, terms)
-            apply_gradients(gradients, self.weighting.weights())
-        loss = self._total(terms)
-        if not measured:
-            loss.backward()  # type: ignore[no-untyped-call]
+        loss = self.weightings[stage].backward(terms, self.framework, self.framework.fusion_model)
         self.optimizer.step()
-        if stage is Stage.JOINT:
-            self.weighting.end_step({task: terms[task].detach() for task in TASKS})
         return {**terms, "loss": loss}
-
-    def _measure(self, index: int, gradients: Mapping[str, Gradients], terms: Mapping[str, torch.Tensor]) -> None:
-        relations = compare_gradients(gradients, self.framework.fusion_model.parameters())
-        self.gradients.append({"epoch": self.epoch + 1, "step": index + 1, **relations})
-        norms = {task: relations[f"grad_norm_{task}"] for task in TASKS}
-        self.weighting.observe(norms, {task: float(terms[task].detach()) for task in TASKS})
-
-    def _total(self, terms: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        # in stage I there is one task, and a weighting learns and weighs nothing
-        return self.weighting.total(terms) if "consistency" in terms else terms["fusion"]
 
     @torch.no_grad()
     def validate(self, batches: Iterable[Batch], stage: Stage) -> dict[str, float]:
@@ -227,7 +209,7 @@ class Trainer:
             with self._autocast():
                 output = self.framework(visible, infrared, stage)
             terms = self.framework.losses(output, visible, infrared)
-            means.add({**terms, "loss": self._total(terms)}, count=len(visible))
+            means.add({**terms, "loss": self.weightings[stage].total(terms)}, count=len(visible))
             if output.pseudo_label is not None:
                 usage.update(output.pseudo_label, output.feature_logits, output.pixel_logits)
         return means.compute() | (usage.compute() if stage is Stage.JOINT else {})
@@ -255,7 +237,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the state of a checkpoint."""
+        """Restore the state of a checkpoint."""
         self.framework.load_state_dict(state["framework"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.switch.load_state_dict(state["switch"])

@@ -55,7 +55,7 @@ class StageSwitch:
         return {"stage": str(self.stage), "epoch": self.epoch, "losses": self._losses}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the state of a checkpoint."""
+        """Restore the state of a checkpoint."""
         self.stage, self.epoch, self._losses = Stage(state["stage"]), state["epoch"], list(state["losses"])
 
 
@@ -91,5 +91,5 @@ class EarlyStopping:
         return {"best": self._best, "waited": self._waited}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the state of a checkpoint."""
+        """Restore the state of a checkpoint."""
         self._best, self._waited = state["best"], state["waited"]

@@ -4,15 +4,20 @@ import copy
 import math
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
+from ssvif.schema import WEIGHTINGS
+from ssvif.training.options import TrainingOptions
 from ssvif.training.weighting.gradient_based import (
     ALPHA_BOUNDS,
     GradientDescentWeighting,
     GradNormWeighting,
     gdwa_weights,
 )
+from ssvif.training.weighting.registry import build_weighting
 
 ANY = {"fusion": 1.0, "consistency": 1.0}  # GDWA does not look at a step's losses
 POSITIVE = st.floats(1e-6, 1e6)
@@ -101,9 +106,39 @@ def test_losses_at_or_below_zero_do_not_break_it():
         assert ALPHA_BOUNDS[0] <= alpha(weighting) <= ALPHA_BOUNDS[1]
 
 
-def test_measures_at_every_nth_step():
-    weighting = GradientDescentWeighting(2.0, "ratio", 3)
-    assert [step for step in range(8) if weighting.measures_at(step)] == [0, 3, 6]
+@pytest.mark.parametrize("name", ["gdwa", "gradnorm"])
+def test_measures_at_every_nth_step_of_an_epoch(name):
+    weighting = build_weighting(TrainingOptions(weighting=name, every_n_steps=3), torch.device("cpu"))
+    layer = nn.Linear(2, 1)
+    for _ in range(2):
+        measured = []
+        for _ in range(8):
+            losses = tasks(layer(torch.ones(2)).square().sum(), layer(torch.ones(2)).exp().sum())
+            before = len(weighting.measured)
+            weighting.backward(losses, learnt=layer, shared=layer)
+            measured.append(len(weighting.measured) > before)
+        assert [step for step, is_measured in enumerate(measured) if is_measured] == [0, 3, 6]
+        assert [row["step"] for row in weighting.measured] == [1, 4, 7]
+        cosines = [row["cosine"] for row in weighting.measured]
+        weighting.end_epoch(ANY)
+        assert weighting.facts["cosine"] == pytest.approx(sum(cosines) / 3)
+        assert weighting.measured == []
+
+
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_backward_is_that_of_the_total(name):
+    """A measured step sets the gradients that a plain backward of the weighted sum would set."""
+    weighting = build_weighting(TrainingOptions(weighting=name), torch.device("cpu"))
+    torch.manual_seed(0)
+    layer = nn.Linear(3, 2)
+    terms = tasks(layer(torch.ones(3)).square().sum(), layer(torch.ones(3)).exp().sum())
+    loss = weighting.backward(terms, learnt=layer, shared=layer)
+    found = layer.weight.grad
+    weights = weighting.weights() if name != "segmif" else tasks(0.4, 0.8)
+    terms = tasks(layer(torch.ones(3)).square().sum(), layer(torch.ones(3)).exp().sum())
+    total = sum(weights[task] * terms[task] for task in terms)
+    assert found == pytest.approx(torch.autograd.grad(total, layer.weight)[0], rel=1e-5)
+    assert loss.item() == pytest.approx(total.item() + (-0.5 if name == "ucw" else 0), rel=1e-5)
 
 
 def test_a_state_between_epochs_comes_back():

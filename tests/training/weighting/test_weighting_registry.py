@@ -18,7 +18,6 @@ def test_every_name_of_the_settings_is_built():
     for name in NAMES:
         weighting = build_weighting(TrainingOptions(weighting=name), CPU)
         assert set(weighting.weights()) == {"fusion", "consistency"}
-        assert weighting.measures_at(0) == (name in ("gdwa", "gradnorm"))
 
 
 def test_options_reach_the_weighting():
@@ -26,8 +25,6 @@ def test_options_reach_the_weighting():
     assert fixed.weights() == {"fusion": 1.0, "consistency": 0.3}
     segmif = build_weighting(TrainingOptions(weighting="segmif", preference_fusion=0.7), CPU)
     assert segmif.weights() == {"fusion": 0.7, "consistency": 0.8}
-    gradnorm = build_weighting(TrainingOptions(weighting="gradnorm", every_n_steps=3), CPU)
-    assert [step for step in range(7) if gradnorm.measures_at(step)] == [0, 3, 6]
 
 
 def test_an_unknown_name_is_named():

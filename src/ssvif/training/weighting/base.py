@@ -1,4 +1,4 @@
-"""The one small interface behind which every weighting stands."""
+"""What every weighting offers: it turns the tasks' losses into one and runs the backward pass."""
 
 from __future__ import annotations
 
@@ -9,53 +9,115 @@ from typing import Any
 import torch
 from torch import nn
 
-from ssvif.training.gradients import TASKS
+from ssvif.training.gradients import TASKS, apply_gradients, compare_gradients, task_gradients
 
 
 class Weighting(ABC):
-    """Turns the tasks' losses into one, with weights that follow from what it is shown.
+    """Turns the tasks' losses into one, with weights that follow from what it has seen.
 
     Attributes:
-        facts: what it measured in the last epoch, by column of the history.
+        facts: what it measured in the last epoch, by column of history.csv.
+        measured: how the tasks' gradients related at each measured step of this epoch, by column of gradients.csv.
     """
 
     facts: dict[str, float]
+    measured: list[dict[str, float]]
 
     def __init__(self) -> None:
-        self.facts = {}
+        self.facts, self.measured = {}, []
 
     @abstractmethod
     def weights(self) -> dict[str, float]:
         """Return the weight of each task's loss in the coming step."""
 
     def total(self, terms: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Return Eq. 2, a scalar: the weighted sum of the tasks' losses, scalars by name."""
+        """Return Eq. 2: the weighted sum of the tasks' losses, both of shape ()."""
         weights = self.weights()
-        return torch.stack([weights[task] * terms[task] for task in TASKS]).sum()
+        return torch.stack([weights[task] * terms[task] for task in weights]).sum()
+
+    def backward(self, terms: Mapping[str, torch.Tensor], learnt: nn.Module, shared: nn.Module) -> torch.Tensor:
+        """Set `.grad` of everything that is learnt to the gradient of the total loss.
+
+        Args:
+            terms: loss terms by name, each of shape ().
+            learnt: holds all parameters that the losses reach.
+            shared: the part of `learnt` on which both tasks pull: the fusion network.
+
+        Returns:
+            The total loss, of shape ().
+        """
+        loss = self.total(terms)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
 
     def parameters(self) -> list[nn.Parameter]:
-        """Return what the optimizer is to learn beside the networks."""
+        """Return what the optimizer is to learn besides the networks."""
         return []
 
-    def measures_at(self, step: int) -> bool:
-        """Return whether the tasks' gradient norms are wanted at this step of the epoch."""
-        return False
-
-    def observe(self, grad_norms: Mapping[str, float], losses: Mapping[str, float]) -> None:  # noqa: B027
-        """Take ‖∇L‖ and L of the unweighted losses at a measured step, before its weights are used."""
-
-    def end_step(self, losses: Mapping[str, torch.Tensor]) -> None:  # noqa: B027 (most look at epochs only)
-        """Take a step's unweighted losses, scalars by task."""
-
-    def end_epoch(self, losses: Mapping[str, float]) -> None:  # noqa: B027 (a fixed weight ignores it)
-        """Take the epoch's mean losses by task."""
+    def end_epoch(self, losses: Mapping[str, float]) -> None:
+        """Take the epoch's mean losses by task; `facts` describes the epoch afterwards."""
+        self.measured = []
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint, which falls between epochs, must hold."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027 (nothing to restore by default)
-        """Take up the state of a checkpoint."""
+        """Restore the state of a checkpoint."""
+
+
+class FusionOnly(Weighting):
+    """Stage I: the fusion loss alone."""
+
+    def weights(self) -> dict[str, float]:
+        """Return 1 for fusion."""
+        return {"fusion": 1.0}
+
+
+class GradientWeighting(Weighting):
+    """A weighting that measures both tasks' gradients at every n-th step of an epoch, the first included.
+
+    Args:
+        every_n_steps: n.
+    """
+
+    def __init__(self, every_n_steps: int) -> None:
+        super().__init__()
+        self._every, self._steps = every_n_steps, 0
+
+    @abstractmethod
+    def observe(self, grad_norms: Mapping[str, float], losses: Mapping[str, float]) -> None:
+        """Take ‖∇L‖ over the fusion network and L of the unweighted losses, before the step's weights are used."""
+
+    def backward(self, terms: Mapping[str, torch.Tensor], learnt: nn.Module, shared: nn.Module) -> torch.Tensor:
+        """Set `.grad` of everything that is learnt; at a measured step, from the tasks' separate gradients.
+
+        Args:
+            terms: loss terms by name, each of shape ().
+            learnt: holds all parameters that the losses reach.
+            shared: the fusion network within `learnt`, over which the gradients are compared.
+
+        Returns:
+            The total loss, of shape ().
+        """
+        self._steps += 1
+        if (self._steps - 1) % self._every:
+            return super().backward(terms, learnt, shared)
+        gradients = task_gradients(terms, learnt.parameters())
+        relations = compare_gradients(gradients, shared.parameters())
+        self.measured.append({"step": self._steps, **relations})
+        norms = {task: relations[f"grad_norm_{task}"] for task in TASKS}
+        self.observe(norms, {task: float(terms[task].detach()) for task in TASKS})
+        apply_gradients(gradients, self.weights())
+        return self.total(terms)
+
+    def end_epoch(self, losses: Mapping[str, float]) -> None:
+        """Add the means of the epoch's projections and cosines to `facts`; the next epoch counts its steps anew."""
+        names = ("projection_consistency", "projection_fusion", "cosine")
+        if self.measured:
+            self.facts |= {name: sum(row[name] for row in self.measured) / len(self.measured) for name in names}
+        self._steps = 0
+        super().end_epoch(losses)
 
 
 def softmax(values: Mapping[str, float], temperature: float) -> dict[str, float]:
@@ -64,6 +126,6 @@ def softmax(values: Mapping[str, float], temperature: float) -> dict[str, float]
     return dict(zip(values, scaled.softmax(dim=0).tolist(), strict=True))
 
 
-def descent(now: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
-    """Return r = L(t)/L(t−1) by task; 1 where a loss was at or below zero, of which a ratio says nothing."""
+def loss_ratios(now: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
+    """Return r = L(t)/L(t−1) by task; 1 where the earlier loss is not positive and the ratio means nothing."""
     return {task: now[task] / before[task] if before[task] > 0 else 1.0 for task in TASKS}

@@ -1,4 +1,4 @@
-"""Weightings that look at the tasks' gradients: GDWA, the paper's own (Eq. 7), and GradNorm."""
+"""Weightings computed from the tasks' gradients: GDWA, the paper's own (Eq. 7), and GradNorm."""
 
 from __future__ import annotations
 
@@ -9,28 +9,17 @@ from typing import Any
 import torch
 
 from ssvif.training.gradients import TASKS
-from ssvif.training.weighting.base import Weighting, descent
+from ssvif.training.weighting.base import GradientWeighting, loss_ratios
 
 ALPHA_BOUNDS = (1e-3, 10.0)
 SMALLEST_WEIGHT = 1e-3
 
 
-class _MeasuringWeighting(Weighting):
-    # every_n_steps: the gradients are measured at every n-th step of an epoch, the first included
-    def __init__(self, every_n_steps: int) -> None:
-        super().__init__()
-        self._every = every_n_steps
+class GradientDescentWeighting(GradientWeighting):
+    """GDWA, Eq. 7: weights from gradient norms and descent rates of the tasks.
 
-    def measures_at(self, step: int) -> bool:
-        """Return True at every n-th step, the epoch's first included."""
-        return step % self._every == 0
-
-
-class GradientDescentWeighting(_MeasuringWeighting):
-    """GDWA, Eq. 7: gradient norms say which task matters, descent rates which one lags.
-
-    An epoch's α comes from the epoch before. The first epoch has none before: there the descent
-    rates are 1 and the gradient norms are the mean over the steps measured so far.
+    An epoch's α comes from the epoch before. In the first epoch the descent rates are 1 and the gradient
+    norms are the mean over the steps measured so far.
 
     Args:
         temperature: T of the softmax over descent rates; 2 is DWA's value (assumed).
@@ -42,7 +31,7 @@ class GradientDescentWeighting(_MeasuringWeighting):
         super().__init__(every_n_steps)
         self._temperature, self._form = temperature, form
         self._alpha: float | None = None
-        self._norm_sums, self._measured = dict.fromkeys(TASKS, 0.0), 0
+        self._norm_sums, self._count = dict.fromkeys(TASKS, 0.0), 0
         self._previous: dict[str, float] | None = None
 
     def weights(self) -> dict[str, float]:
@@ -51,7 +40,7 @@ class GradientDescentWeighting(_MeasuringWeighting):
 
     def observe(self, grad_norms: Mapping[str, float], losses: Mapping[str, float]) -> None:
         """Add a measured step's gradient norms to the epoch's mean."""
-        self._measured += 1
+        self._count += 1
         for task in TASKS:
             self._norm_sums[task] += grad_norms[task]
         if self._previous is None:
@@ -59,12 +48,13 @@ class GradientDescentWeighting(_MeasuringWeighting):
 
     def end_epoch(self, losses: Mapping[str, float]) -> None:
         """Set the next epoch's α from this epoch's gradient norms and loss ratios."""
-        self._update(descent(losses, self._previous or losses))
+        self._update(loss_ratios(losses, self._previous or losses))
         self._previous = {task: losses[task] for task in TASKS}
-        self._norm_sums, self._measured = dict.fromkeys(TASKS, 0.0), 0
+        self._norm_sums, self._count = dict.fromkeys(TASKS, 0.0), 0
+        super().end_epoch(losses)
 
     def _update(self, ratios: Mapping[str, float]) -> None:
-        norms = {task: self._norm_sums[task] / self._measured for task in TASKS}
+        norms = {task: self._norm_sums[task] / self._count for task in TASKS}
         weights = gdwa_weights(norms, ratios, self._temperature)
         alpha = weights["consistency"]
         if self._form == "ratio":
@@ -78,7 +68,7 @@ class GradientDescentWeighting(_MeasuringWeighting):
         return {"alpha": self._alpha, "previous": self._previous}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up α and the last epoch's losses."""
+        """Restore α and the last epoch's losses."""
         self._alpha, self._previous = state["alpha"], state["previous"]
 
 
@@ -101,7 +91,7 @@ def gdwa_weights(
     return {task: product / total for task, product in products.items()}
 
 
-class GradNormWeighting(_MeasuringWeighting):
+class GradNormWeighting(GradientWeighting):
     """GradNorm: weights learnt so that each task's gradient grows with how slowly it is learnt.
 
     At a measured step the weights w descend on Σ|w_i g_i − Ḡ·r_i^a|, with g_i = ‖∇_θ L_i‖ over the
@@ -132,7 +122,7 @@ class GradNormWeighting(_MeasuringWeighting):
         """Move w one step."""
         self._first = self._first or {task: losses[task] for task in TASKS}
         norms = torch.tensor([grad_norms[task] for task in TASKS], dtype=torch.float64)
-        rates = torch.tensor(list(descent(losses, self._first).values()), dtype=torch.float64).clamp(min=0)
+        rates = torch.tensor(list(loss_ratios(losses, self._first).values()), dtype=torch.float64).clamp(min=0)
         weighted = self._weights * norms
         target = weighted.mean() * (rates / rates.mean().clamp(min=1e-12)) ** self._asymmetry
         self._weights.grad = torch.sign(weighted - target) * norms
@@ -145,13 +135,14 @@ class GradNormWeighting(_MeasuringWeighting):
         means = torch.stack(self._norms).mean(dim=0).tolist()
         self.facts = {f"grad_norm_{task}": mean for task, mean in zip(TASKS, means, strict=True)}
         self._norms = []
+        super().end_epoch(losses)
 
     def state_dict(self) -> dict[str, Any]:
         """Return w, the state of its descent and the first losses."""
         return {"weights": self._weights, "optimizer": self._optimizer.state_dict(), "first": self._first}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up w, the state of its descent and the first losses."""
+        """Restore w, the state of its descent and the first losses."""
         self._weights.copy_(state["weights"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._first = state["first"]

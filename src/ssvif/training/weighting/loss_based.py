@@ -1,4 +1,4 @@
-"""Weightings that look at the losses alone: a constant, DWA, SegMiF's, and learnt uncertainties."""
+"""Weightings computed from the losses alone: a constant, DWA, SegMiF's, and learnt uncertainties."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ssvif.training.gradients import TASKS
-from ssvif.training.weighting.base import Weighting, descent, softmax
+from ssvif.training.weighting.base import Weighting, loss_ratios, softmax
 
 SEGMIF_TEMPERATURE = 1000.0
 INITIAL_LOG_VARIANCE = -0.5
@@ -49,17 +49,18 @@ class DynamicWeightAverage(Weighting):
     def end_epoch(self, losses: Mapping[str, float]) -> None:
         """Set the next epoch's λ."""
         if self._previous is not None:
-            ratios = descent(losses, self._previous)
+            ratios = loss_ratios(losses, self._previous)
             self._weights = {task: 2 * share for task, share in softmax(ratios, self._temperature).items()}
             self.facts = {f"loss_ratio_{task}": ratios[task] for task in TASKS}
         self._previous = {task: losses[task] for task in TASKS}
+        super().end_epoch(losses)
 
     def state_dict(self) -> dict[str, Any]:
         """Return λ and the last epoch's losses."""
         return {"weights": self._weights, "previous": self._previous}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up λ and the last epoch's losses."""
+        """Restore λ and the last epoch's losses."""
         self._weights, self._previous = state["weights"], state["previous"]
 
 
@@ -82,19 +83,21 @@ class SegMiFWeighting(Weighting):
         """Return preference · b of both tasks."""
         if len(self._last) < 2:
             return dict(self._preference)
-        balance = softmax(descent(self._last[1], self._last[0]), SEGMIF_TEMPERATURE)
+        balance = softmax(loss_ratios(self._last[1], self._last[0]), SEGMIF_TEMPERATURE)
         return {task: self._preference[task] * 2 * balance[task] for task in TASKS}
 
-    def end_step(self, losses: Mapping[str, torch.Tensor]) -> None:
-        """Keep the losses of the last two steps."""
-        self._last = [*self._last[-1:], {task: float(losses[task]) for task in TASKS}]
+    def backward(self, terms: Mapping[str, torch.Tensor], learnt: nn.Module, shared: nn.Module) -> torch.Tensor:
+        """Run the backward pass and keep the losses of the last two steps; returns the total, of shape ()."""
+        loss = super().backward(terms, learnt, shared)
+        self._last = [*self._last[-1:], {task: float(terms[task].detach()) for task in TASKS}]
+        return loss
 
     def state_dict(self) -> dict[str, Any]:
         """Return the losses of the last two steps."""
         return {"last": self._last}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the losses of the last two steps."""
+        """Restore the losses of the last two steps."""
         self._last = state["last"]
 
 
@@ -131,6 +134,6 @@ class UncertaintyWeighting(Weighting):
         return {"log_variances": self._log_variances.detach().cpu()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up s."""
+        """Restore s."""
         with torch.no_grad():
             self._log_variances.copy_(state["log_variances"])
