@@ -16,10 +16,11 @@ from typer.main import get_command
 from roadscenes.render import render_scene
 from ssvif.cli import app as cli
 from ssvif.config.runs import load_runs
-from ssvif.io.files import images_by_stem, read_image, write_png
+from ssvif.io.files import read_image, write_png
 from ssvif.models import shipped
 from ssvif.models.registry import build_fusion_model, save_fusion_model
 from ssvif.pairs.alignment import map_points, read_alignment
+from ssvif.pairs.match import find_images
 from ssvif.pairs.video import video_writer
 from ssvif.training.options import TrainingOptions
 
@@ -128,7 +129,7 @@ def test_the_own_network_is_checked_trained_and_fuses(own_folder, monkeypatch, c
     settings = " ".join(f"--set {each}" for each in QUICK)
     assert type_in(monkeypatch, f"{train} {settings} --device cpu") == 0
     assert type_in(monkeypatch, f"{fuse} --device cpu") == 0
-    fused = images_by_stem(own_folder / "FUSED")
+    fused = {path.stem: path for path in (own_folder / "FUSED").glob("*.png")}
     assert len(fused) == 2
     for name, path in fused.items():
         assert read_image(path).shape == read_image(own_folder / f"VIS/{name}.png").shape
@@ -241,7 +242,7 @@ def test_own_data_is_fused(own_data, monkeypatch):
     made = {each.name for each in own_data.iterdir()}
     assert {"fused.png", "fused.mp4", "steady.mkv", "FUSED", "FUSED2", "FUSED3", "FUSED4"} <= made
     for folder in ("FUSED", "FUSED2", "FUSED3", "FUSED4"):
-        assert sorted(images_by_stem(own_data / folder)) == ["0", "1"]
+        assert sorted(find_images(own_data / folder).files) == ["0", "1"]
 
 
 def run_blocks(page):
@@ -270,5 +271,5 @@ def test_the_export_on_the_page_is_made_and_used(own_data, monkeypatch, capsys):
         assert type_in(monkeypatch, line) == 0, line
     run_blocks(EXPORT)
     assert "seafusion 3 rgb" in capsys.readouterr().out
-    assert sorted(images_by_stem(own_data / "FUSED")) == ["0", "1"]
+    assert sorted(find_images(own_data / "FUSED").files) == ["0", "1"]
     assert (own_data / "model.pt2").is_file()

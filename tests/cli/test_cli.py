@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from ssvif.cli import app as cli
 from ssvif.cli import networks, results
-from ssvif.io.files import images_by_stem, read_image
+from ssvif.io.files import read_image
+from ssvif.pairs.match import find_images
 from ssvif.training.options import TrainingOptions
 
 VERBS = (
@@ -216,7 +217,7 @@ def test_from_a_folder_to_scores(capsys, monkeypatch, tiny, tmp_path, descriptor
     assert run(capsys, monkeypatch, "pack", *data, "--splits", splits, "--output", packed)[0] == 0
     call = ["fuse", "--pairs", packed, "--baseline", "maximum", "--output", fused]
     assert run(capsys, monkeypatch, *call)[0] == 0
-    assert sorted(images_by_stem(fused / "test")) == ["test0", "test1"]
+    assert sorted(find_images(fused / "test").files) == ["test0", "test1"]
     call = ["score", "--pairs", packed, "--fused", fused / "test", "--output", tmp_path / "scores.csv"]
     status, output, _ = run(capsys, monkeypatch, *call, "--metrics", "en, mi")
     assert status == 0

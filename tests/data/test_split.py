@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssvif.data.descriptor import Layout
-from ssvif.data.find import FoundPair, find_pairs
+from ssvif.data.find import FoundPair, find_pairs, find_sources
 from ssvif.data.split import _cut, _deal, _deal_groups, read_splits, split_dataset, write_splits
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv
@@ -56,15 +56,15 @@ def test_missing_sides_are_listed(descriptor, raw, side):
     with pytest.raises(UserError) as caught:
         find_pairs(descriptor, raw)
     text = str(caught.value)
-    assert str(raw / "training" / side) in text
-    assert "7 of 12" in text
-    assert "00, 01, 02, 03, 04 and 2 more" in text
-    assert "add the missing files" in text
+    present, absent = ("infrared", "visible") if side == "vi" else ("visible", "infrared")
+    assert f"7 {present} images have no {absent} image of the same name: 00, 01, 02, 03, 04 and 2 more" in text
+    assert f"{absent} images of the same names in {raw / 'training' / side}" in text
+    assert "add the missing images" in text
 
 
 def test_two_files_of_one_name_are_refused(descriptor, raw):
     shutil.copy(raw / "training" / "vi" / "00.png", raw / "training" / "vi" / "00.jpg")
-    with pytest.raises(UserError, match=r"00\.jpg and 00\.png"):
+    with pytest.raises(UserError, match=r"00\.jpg, .*00\.png share the name 00"):
         find_pairs(descriptor, raw)
 
 
@@ -226,3 +226,30 @@ def test_the_real_pairs_are_found(load, shared_data, tmp_path, folder, labelled)
     counts = split_dataset(descriptor, shared_data / folder, tmp_path / "splits.csv", seed=0)
     assert sum(counts.values()) == {"MSRS": 183, "RoadScene": 180}[folder]
     assert sum(bool(row.pair.label) for row in read_splits(tmp_path / "splits.csv")) == labelled
+
+
+@pytest.mark.parametrize(
+    ("visible", "infrared"), [("one/vi", "two/deep/ir"), ("one/vi/?.png", "two/deep/ir/?.*"), ("one/vi", "**/ir/*")]
+)
+def test_two_sources_anywhere_make_pairs(tmp_path, monkeypatch, visible, infrared):
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path / "one/vi/a.png", tmp_path / "two/deep/ir/a.jpg"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    found = find_sources(visible, infrared)
+    (pair,) = found.pairs("all")
+    assert (pair.visible, pair.infrared) == ("one/vi/a.png", "two/deep/ir/a.jpg")
+    assert found.root == tmp_path
+    assert found.descriptor.layouts[0] == Layout("one/vi/{name}", "two/deep/ir/{name}")
+
+
+def test_sources_that_cannot_be_two_sides_are_told(tmp_path):
+    for name in ("vi", "{ir}"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").touch()
+    with pytest.raises(UserError, match="given for both sides"):
+        find_sources(tmp_path / "vi", tmp_path / "vi" / ".." / "vi")
+    with pytest.raises(UserError, match="gone does not exist"):
+        find_sources(tmp_path / "vi", tmp_path / "gone")
+    with pytest.raises(UserError, match=r"(?s)\{ir\} cannot be used together.*rename the folder"):
+        find_sources(tmp_path / "vi", tmp_path / "{ir}")

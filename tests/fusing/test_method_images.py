@@ -128,7 +128,7 @@ def test_gray_images_stay_gray_and_are_told(pairs, tmp_path, caplog):
 
 
 def test_a_missing_folder_of_images_is_named(pairs, tmp_path):
-    with pytest.raises(UserError, match="theirs is not a folder"):
+    with pytest.raises(UserError, match="theirs does not exist"):
         collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
 
 

@@ -90,7 +90,8 @@ def test_what_has_no_partner_is_listed_and_the_rest_is_fused(folders, fuse):
     save(folders / "ir/z.png", noise(0, 4, 4, 0))
     status, errors = fuse("vi", "ir", "-o", "fused")
     assert status == 1
-    assert "All is in fused but these 2:\n  - visible b.png has no partner\n  - infrared z.png has no partner" in errors
+    assert "All is in fused but these 2:\n  - visible b.png has no infrared image of the same name\n" in errors
+    assert "  - infrared z.png has no visible image of the same name" in errors
     assert made(folders / "fused") == ["a.png", "c.png", "d.png", "e.png"]
 
 

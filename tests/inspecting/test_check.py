@@ -276,7 +276,7 @@ def test_a_duplicate_across_splits_names_the_other(tmp_path, small_scenes):
 def test_names_without_anything_in_common_are_told_once(folder):
     for path in list((folder / "ir").iterdir()):
         path.rename(path.with_name(f"thermal_{path.name}"))
-    with pytest.raises(UserError, match="has the name of an infrared one"):
+    with pytest.raises(UserError, match="have no name in common"):
         check(folder)
 
 

@@ -117,7 +117,7 @@ def test_wrong_calls_are_told(write_folders, tmp_path):
     with pytest.raises(UserError, match="too small"):
         align_folders(*folders, tmp_path / "a.json", model="affine")
     (folders[1] / "0.png").rename(folders[1] / "x.png")
-    with pytest.raises(UserError, match="has its counterpart"):
+    with pytest.raises(UserError, match="have no name in common"):
         align_folders(*folders, tmp_path / "a.json", model="affine")
     (folders[1] / "x.png").rename(folders[1] / "0.png")
     (folders[0] / "0.png").write_bytes(b"\x89PNG no image")

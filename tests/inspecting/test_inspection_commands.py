@@ -63,6 +63,7 @@ def test_wrong_calls_are_told_without_a_traceback(say, tmp_path):
         (["check", tmp_path / "gone"], "gone is not a folder"),
         (["check", tmp_path], "no subfolder"),
         (["align", "--visible", tmp_path, "--infrared", tmp_path, "--output", "x"], "holds no image"),
+        (["check", "--visible", tmp_path, "--infrared", tmp_path], "is given for both sides"),
         (["align", "--visible", tmp_path, "--infrared", tmp_path, "--output", "x", "--model", "m"], "model 'm'"),
     ):
         status, _, errors = say(*arguments)

@@ -7,7 +7,7 @@ from PIL import Image
 from ssvif.data.find import find_pairs
 from ssvif.inspecting.appearance import digest_of, near_duplicates, thumbnail_of
 from ssvif.inspecting.correlation import Peak
-from ssvif.inspecting.folders import describe_sides, recognise_folder
+from ssvif.inspecting.folders import recognise_folder
 from ssvif.inspecting.images import read_picture
 from ssvif.inspecting.shifts import combine_shifts, is_trusted, is_unlike, measure_shift
 from ssvif.inspecting.structure import shrink
@@ -46,24 +46,6 @@ def test_what_cannot_be_recognised_is_told(tmp_path, folders):
         recognise_folder(tmp_path)
     with pytest.raises(UserError, match="is not a folder"):
         recognise_folder(tmp_path / "gone")
-
-
-def test_two_folders_anywhere_make_pairs(tmp_path):
-    make(tmp_path, "one/camera", "two/deep/other")
-    descriptor, root = describe_sides(tmp_path / "one/camera", tmp_path / "two/deep/other")
-    assert root == tmp_path
-    (pair,) = find_pairs(descriptor, root)["all"]
-    assert (pair.visible, pair.infrared) == ("one/camera/a.png", "two/deep/other/a.png")
-
-
-def test_folders_that_cannot_be_two_sides_are_told(tmp_path):
-    make(tmp_path, "a", "{b}")
-    with pytest.raises(UserError, match="cannot be both sides"):
-        describe_sides(tmp_path / "a", tmp_path / "a" / ".." / "a")
-    with pytest.raises(UserError, match="is not a folder"):
-        describe_sides(tmp_path / "a", tmp_path / "gone")
-    with pytest.raises(UserError, match="rename the folder"):
-        describe_sides(tmp_path / "a", tmp_path / "{b}")
 
 
 @pytest.mark.parametrize(

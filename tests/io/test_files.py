@@ -296,47 +296,6 @@ def test_equal_arrays_give_equal_bytes(tmp_path, colour):
     assert np.array_equal(files.read_image(second), colour[..., 0])
 
 
-def test_images_by_stem_are_sorted_and_only_images(tmp_path, colour):
-    for name in ("b.png", "a.JPG", "c.d.bmp", ".hidden.png"):
-        Image.fromarray(colour).save(tmp_path / name)
-    (tmp_path / "notes.txt").touch()
-    found = files.images_by_stem(tmp_path)
-    assert [(stem, path.name) for stem, path in found.items()] == [
-        ("a", "a.JPG"),
-        ("b", "b.png"),
-        ("c.d", "c.d.bmp"),
-    ]
-    Image.fromarray(colour).save(tmp_path / "b.bmp")
-    with pytest.raises(UserError, match=r"b\.png and b\.bmp share a name"):
-        files.images_by_stem(tmp_path)
-
-
-def test_folders_and_pipes_are_no_images_whatever_their_names(tmp_path, colour):
-    files.write_png(tmp_path / "8.png", colour)
-    (tmp_path / "9.png").mkdir()
-    os.mkfifo(tmp_path / "10.png")
-    (tmp_path / "link.png").symlink_to("8.png")
-    assert list(files.images_by_stem(tmp_path)) == ["8", "link"]
-    with pytest.raises(UserError, match="holds no image"):
-        files.images_by_stem(tmp_path / "9.png")
-    (tmp_path / "lost.png").symlink_to("gone.png")  # as a cleared cache leaves: to be told, not passed over
-    assert list(files.images_by_stem(tmp_path)) == ["8", "link", "lost"]
-
-
-def test_a_name_that_is_no_utf8_is_told(tmp_path, colour):
-    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
-    try:
-        files.write_png(path, colour)
-    except OSError:
-        pytest.skip("this file system takes no such names")
-    with pytest.raises(UserError, match=r"The name of .*caf.udce9\.png is not UTF-8") as caught:
-        files.images_by_stem(tmp_path)
-    assert str(caught.value).encode("utf-8")
-    assert caught.value.remedy
-    path.rename(tmp_path / "café.png")
-    assert list(files.images_by_stem(tmp_path)) == ["café"]
-
-
 @pytest.mark.parametrize("kind", ["csv", "json"])
 def test_a_text_that_is_no_unicode_is_told_and_nothing_is_lost(tmp_path, kind):
     path = tmp_path / f"scores.{kind}"
@@ -348,13 +307,6 @@ def test_a_text_that_is_no_unicode_is_told_and_nothing_is_lost(tmp_path, kind):
     assert str(caught.value).encode("utf-8")
     assert path.read_text() == "old"
     assert names(tmp_path) == [path.name]
-
-
-def test_a_folder_without_images_is_named(tmp_path):
-    with pytest.raises(UserError, match="holds no image"):
-        files.images_by_stem(tmp_path)
-    with pytest.raises(UserError, match="gone is not a folder"):
-        files.images_by_stem(tmp_path / "gone")
 
 
 def test_json_is_sorted_and_readable(tmp_path):

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import os
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fusing.made import noise, save
 from ssvif.io.errors import UserError
-from ssvif.pairs.match import kind_of, kind_of_both, match_files
+from ssvif.pairs.match import find_by_template, find_images, kind_of, kind_of_both, match_names, match_sources
 
 PIXEL = noise(0, 1, 1)
 
@@ -23,44 +28,93 @@ def cameras(tmp_path, monkeypatch):
     return tmp_path
 
 
-def _told(found):
-    return [each.what for each in found.faults]
+def match(visible, infrared, **more):
+    return match_sources({"visible": str(visible), "infrared": str(infrared), **more})
 
 
-def test_folders_match_by_stem_and_the_rest_is_listed(cameras):
+def told(found):
+    return [str(fault) for fault in found.faults]
+
+
+def test_folders_match_by_name_without_suffix_and_the_rest_is_listed(cameras):
     (cameras / "ir/002.jpg").rename(cameras / "ir/2.jpg")
-    found = match_files("vi", "ir")
+    found = match("vi", "ir")
     assert list(found.pairs) == ["001", "003"]
-    assert found.pairs["001"][1].name == "001.jpg"
-    assert _told(found) == ["visible 002.png has no partner", "infrared 2.jpg has no partner"]
-    assert found.notes == ()
+    assert found.pairs["001"] == {"visible": Path("vi/001.png"), "infrared": Path("ir/001.jpg")}
+    assert told(found) == [
+        "visible 002.png has no infrared image of the same name",
+        "infrared 2.jpg has no visible image of the same name",
+    ]
+    assert [(fault.kind, fault.name, fault.missing) for fault in found.faults] == [
+        ("no_partner", "002", ("infrared",)),
+        ("no_partner", "2", ("visible",)),
+    ]
+    assert found.notes() == []
 
 
 def test_a_name_of_two_images_and_one_that_is_not_utf8_leave_the_others_in_peace(cameras):
     save(cameras / "vi/001.jpg", PIXEL)
     (cameras / "ir" / b"\xff.png".decode("utf-8", "surrogateescape")).touch()
-    found = match_files("vi", "ir")
+    found = match("vi", "ir")
     assert list(found.pairs) == ["002", "003"]
-    assert _told(found) == ["vi/001.jpg, vi/001.png share the name 001", "ir/\\udcff.png has a name that is not UTF-8"]
-    assert all("rename" in each.remedy for each in found.faults)
+    assert told(found) == ["ir/\\udcff.png has a name that is not UTF-8", "vi/001.jpg, vi/001.png share the name 001"]
+    assert all("rename" in fault.error().remedy for fault in found.faults)
+    error = found.refusal(found.faults)
+    assert (error.what, error.got) == tuple(told(found))
+    assert str(error).encode("utf-8")
+
+
+def test_a_third_side_is_matched_and_an_optional_one_may_be_missing(cameras):
+    save(cameras / "fused/001.png", PIXEL)
+    save(cameras / "fused/9.png", PIXEL)
+    found = match("vi", "ir", fused="fused")
+    assert [*found.pairs] == ["001"]
+    assert [*found.pairs["001"]] == ["visible", "infrared", "fused"]
+    assert told(found)[1:] == [
+        "visible 003.png has no fused image of the same name",
+        "fused 9.png has no visible or infrared image of the same name",
+    ]
+    sides = {"visible": find_images("vi"), "infrared": find_images("ir"), "label": find_images("fused")}
+    found = match_names(sides, optional=("label",))
+    assert [len(files) for files in found.pairs.values()] == [3, 2, 2]
+    assert told(found) == ["label 9.png has no visible or infrared image of the same name"]
+
+
+def test_a_refusal_names_the_folder_and_counts(cameras):
+    for name in "abcdefg":
+        save(cameras / f"vi/{name}.png", PIXEL)
+    found = match("vi", "ir")
+    assert str(found.refusal(found.faults)).splitlines() == [
+        "7 visible images have no infrared image of the same name: a, b, c, d, e and 2 more",
+        "  expected: infrared images of the same names in ir",
+        "  remedy:   add the missing images, or remove the others",
+    ]
 
 
 def test_what_is_passed_over_is_told(cameras):
-    for name in ("a.gif", "b.webp", "c.GIF", "notes", ".hidden"):
+    for name in ("a.gif", "b.webp", "c.GIF", "notes", ".hidden", ".hidden.png"):
         (cameras / "vi" / name).touch()
     save(cameras / "vi/night/001.png", PIXEL)
-    found = match_files("vi", "ir/*.jpg")
+    found = match("vi", "ir/*.jpg")
     assert list(found.pairs) == ["001", "002", "003"]
-    (note,) = found.notes
+    (note,) = found.notes()
     assert note.startswith("vi: passed over 2 .gif files, 1 .webp file, 1 file, 1 folder, as only .png")
     assert note.endswith("for images in folders pass 'vi/**/*.png'")
+
+
+def test_folders_and_pipes_are_no_images_whatever_their_names_but_a_lost_link_is(cameras):
+    (cameras / "vi/9.png").mkdir()
+    os.mkfifo(cameras / "vi/10.png")
+    (cameras / "vi/link.png").symlink_to("001.png")
+    (cameras / "vi/lost.png").symlink_to("gone.png")  # as a cleared cache leaves: to be told, not passed over
+    assert list(find_images("vi").files) == ["001", "002", "003", "link", "lost"]
 
 
 def test_beside_a_folder_a_pattern_may_match_by_whole_names(cameras):
     save(cameras / "flir/FLIR_1.png", PIXEL)
     save(cameras / "flir_ir/FLIR_1.png", PIXEL)
-    assert list(match_files("flir/FLIR*.png", "flir_ir").pairs) == ["FLIR_1"]
-    assert list(match_files("flir", "flir_ir/FLIR*.png").pairs) == ["FLIR_1"]
+    assert list(match("flir/FLIR*.png", "flir_ir").pairs) == ["FLIR_1"]
+    assert list(match("flir", "flir_ir/FLIR*.png").pairs) == ["FLIR_1"]
 
 
 @pytest.mark.parametrize(
@@ -75,12 +129,18 @@ def test_beside_a_folder_a_pattern_may_match_by_whole_names(cameras):
     ],
 )
 def test_in_patterns_the_wildcards_are_the_name(cameras, visible, infrared, names):
-    assert list(match_files(visible, infrared).pairs) == names
-    assert list(match_files(str(cameras / visible), str(cameras / infrared)).pairs) == names
+    assert list(match(visible, infrared).pairs) == names
+    assert list(match(cameras / visible, cameras / infrared).pairs) == names
+
+
+def test_in_a_template_the_braces_are_the_name(cameras):
+    (cameras / "cam/_vis.png").touch()  # nothing stands for {name}
+    assert list(find_by_template(cameras, "cam/{name}_vis").files) == ["001", "002", "003"]
+    assert find_by_template(cameras, "gone/{name}").files == {}
 
 
 def test_two_files_are_a_pair_whatever_their_names(cameras):
-    assert list(match_files("vi/001.png", "cam/002_ir.tiff").pairs) == ["001"]
+    assert list(match("vi/001.png", "cam/002_ir.tiff").pairs) == ["001"]
 
 
 def test_a_file_with_a_bracket_in_its_name_is_a_file(cameras):
@@ -95,7 +155,7 @@ def test_a_file_with_a_bracket_in_its_name_is_a_file(cameras):
         ("gone", "ir", "gone does not exist"),
         ("vi", "ir/001.jpg", "different kinds"),
         ("vi/*.bmp", "ir/*", r"vi/\*.bmp matches no image"),
-        ("vi", "cam", "No visible image has an infrared one of the same name"),
+        ("vi", "cam", "The visible and infrared images have no name in common"),
         ("b", "ir", "b holds no image"),
         ("**/0*.png", "ir/*.jpg", r"share the name"),
     ],
@@ -109,7 +169,7 @@ def test_what_cannot_be_matched_is_told(cameras, visible, infrared, says):
         save(cameras / "vi/b/0.png", PIXEL)
         save(cameras / "vi_b/0.png", PIXEL)
     with pytest.raises(UserError, match=says):
-        match_files(visible, infrared)
+        match(visible, infrared)
 
 
 def test_videos_are_known_by_suffix(tmp_path):
@@ -120,11 +180,8 @@ def test_videos_are_known_by_suffix(tmp_path):
 
 @given(st.text("ab*?_", min_size=1, max_size=8))
 def test_a_pattern_matches_what_it_stands_for(pattern):
-    import re
-    from fnmatch import fnmatchcase
+    from ssvif.pairs.match import pattern_to_expression
 
-    from ssvif.pairs.match import _as_expression
-
-    expression = re.compile(_as_expression(pattern))
+    expression = re.compile(pattern_to_expression(pattern))
     for text in ("a", "ab", "a_b", "bb_a", "aab_", pattern.replace("*", "ba").replace("?", "a")):
         assert bool(expression.fullmatch(text)) == fnmatchcase(text, pattern)

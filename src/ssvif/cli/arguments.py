@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ssvif.pairs.pair import Rules
 
 Pairs = Annotated[Path, typer.Option(help="HDF5 file of `ssvif pack`.")]
+Visible = Annotated[str | None, typer.Option(help="Folder or quoted pattern of visible images.")]
+Infrared = Annotated[str | None, typer.Option(help="Folder or quoted pattern of infrared images.")]
 Fused = Annotated[Path, typer.Option(help="The run's folder of fused images, one folder a split.")]
 Dataset = Annotated[Path, typer.Option(help="Dataset descriptor, e.g. config/datasets/msrs.yaml.")]
 DataRoot = Annotated[Path, typer.Option(help="The folder that holds the dataset's folder.")]
@@ -43,8 +45,8 @@ def read_descriptor(path: Path) -> Descriptor:
     return load_descriptor(path)
 
 
-def check_sources(verb: str, pairs: Path | None, visible: Path | None, infrared: Path | None) -> None:
-    """Check that pairs come from one place: packed, or two folders.
+def check_sources(verb: str, pairs: Path | None, visible: str | None, infrared: str | None) -> None:
+    """Check that pairs come from one place: packed, or two folders or patterns.
 
     Raises:
         UserError: they come from both, or from none.

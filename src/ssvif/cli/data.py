@@ -10,10 +10,12 @@ import typer
 from ssvif.cli.arguments import (
     DataRoot,
     Dataset,
+    Infrared,
     InfraredRange,
     Output,
     Resize,
     Seed,
+    Visible,
     VisibleRange,
     parse_pair,
     parse_rules,
@@ -22,10 +24,8 @@ from ssvif.cli.arguments import (
 from ssvif.io.errors import UserError
 
 if TYPE_CHECKING:
-    from ssvif.data.descriptor import Descriptor
+    from ssvif.data.find import FoundDataset
 
-VisibleFolder = Annotated[Path | None, typer.Option("--visible", help="Folder of visible images.")]
-InfraredFolder = Annotated[Path | None, typer.Option("--infrared", help="Folder of infrared images.")]
 Aligned = Annotated[Path | None, typer.Option(help="File of `ssvif align`; infrared is brought onto visible by it.")]
 
 
@@ -47,8 +47,8 @@ def check(
     folder: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="Folder with subfolders such as vi and ir.")
     ] = None,
-    visible: VisibleFolder = None,
-    infrared: InfraredFolder = None,
+    visible: Visible = None,
+    infrared: Infrared = None,
     dataset: Annotated[Path | None, typer.Option(help="Or a dataset descriptor: labels and boxes too.")] = None,
     data_root: DataRoot = Path("data"),
     alignment: Aligned = None,
@@ -63,42 +63,43 @@ def check(
     from ssvif.inspecting.pair import Rules
     from ssvif.pairs.alignment import read_alignment
 
-    descriptor, root = _checked_folders(folder, visible, infrared, dataset, data_root)
+    found = _find_checked(folder, visible, infrared, dataset, data_root)
     aligned = read_alignment(alignment) if alignment else None
-    report = check_pairs(Rules(descriptor, root, bool(dataset), aligned), quick=quick)
+    report = check_pairs(Rules(found.descriptor, found.root, bool(dataset), aligned), found=found, quick=quick)
     typer.echo("\n".join(report.lines()))
     if output:
         write_findings(output, report.findings, report.measures())
     if fix_list:
-        counts = write_good_pairs(fix_list, report, descriptor, seed)
+        counts = write_good_pairs(fix_list, report, found.descriptor, seed)
         typer.echo(f"{fix_list}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     if report.failed:
         raise typer.Exit(1)
 
 
-def _checked_folders(
-    folder: Path | None, visible: Path | None, infrared: Path | None, dataset: Path | None, data_root: Path
-) -> tuple[Descriptor, Path]:
-    """Return what describes the pairs, and the folder it speaks of, from whichever way they were named."""
-    from ssvif.inspecting.folders import describe_sides, recognise_folder
+def _find_checked(
+    folder: Path | None, visible: str | None, infrared: str | None, dataset: Path | None, data_root: Path
+) -> FoundDataset:
+    """Return the pairs, from whichever way they were named."""
+    from ssvif.data.find import find_dataset, find_sources
+    from ssvif.inspecting.folders import recognise_folder
 
     ways = [bool(folder), bool(dataset), bool(visible or infrared)]
     if sum(ways) != 1 or bool(visible) != bool(infrared):
         raise UserError("ssvif check needs one of DIR, --dataset, and --visible with --infrared")
+    if visible and infrared:
+        return find_sources(visible, infrared)
     if dataset:
         descriptor = read_descriptor(dataset)
-        return descriptor, data_root / descriptor.folder
-    if visible and infrared:
-        return describe_sides(visible, infrared)
+        return find_dataset(descriptor, data_root / descriptor.folder)
     descriptor, root = recognise_folder(folder or Path())
     layout = descriptor.layouts[0]
     typer.echo(f"visible images: {root / layout.visible}, infrared images: {root / layout.infrared}")
-    return descriptor, root
+    return find_dataset(descriptor, root)
 
 
 def align(
-    visible: Annotated[Path, typer.Option(help="Folder of visible images, all of one camera and size.")],
-    infrared: Annotated[Path, typer.Option(help="Folder of infrared images of the same names.")],
+    visible: Annotated[str, typer.Option(help="Visible images of one camera and size: folder or quoted pattern.")],
+    infrared: Annotated[str, typer.Option(help="Infrared images of the same names: folder or quoted pattern.")],
     output: Output,
     model: Annotated[
         str, typer.Option(help="What may differ: translation, similarity, affine or homography.")

@@ -10,11 +10,13 @@ import typer
 from ssvif.cli.arguments import (
     Assignments,
     Device,
+    Infrared,
     InfraredRange,
     Output,
     Resize,
     SettingsText,
     Threads,
+    Visible,
     VisibleRange,
     Workers,
     check_sources,
@@ -29,9 +31,9 @@ if TYPE_CHECKING:
 def train(
     output: Output,
     pairs: Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`.")] = None,
-    visible: Annotated[Path | None, typer.Option(help="Instead of pairs: folder of visible images.")] = None,
-    infrared: Annotated[Path | None, typer.Option(help="Instead of pairs: folder of infrared images.")] = None,
-    alignment: Annotated[Path | None, typer.Option(help="File of `ssvif align`, for these folders.")] = None,
+    visible: Visible = None,
+    infrared: Infrared = None,
+    alignment: Annotated[Path | None, typer.Option(help="File of `ssvif align`, for these images.")] = None,
     infrared_range: InfraredRange = None,
     visible_range: VisibleRange = None,
     resize: Resize = None,
@@ -56,8 +58,8 @@ def train(
     if visible and infrared:
         from dataclasses import asdict
 
-        from ssvif.data.own_pairs import Crop, find_own_pairs, pack_own_pairs
         from ssvif.data.own_training import begin
+        from ssvif.data.prepare import Crop, find_own_pairs, pack_own_pairs
 
         options = _own_options(settings, assignments or [])
         rules = parse_rules(infrared_range, visible_range, resize)

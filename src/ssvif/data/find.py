@@ -1,14 +1,17 @@
-"""Find a dataset's pairs on disk, by the patterns of its descriptor."""
+"""Find the pairs of a dataset: by the patterns of its descriptor, or in two folders or patterns without one."""
 
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from ssvif.data.descriptor import Descriptor, Layout
 from ssvif.io.errors import UserError, shorten
-from ssvif.schema import IMAGE_SUFFIXES, SPLITS
+from ssvif.pairs.match import Images, Matching, find_by_template, match_names, match_sources
+from ssvif.schema import IMAGE_SUFFIXES, SIDES, SPLITS
 
 log = logging.getLogger("ssvif")
 
@@ -22,6 +25,40 @@ class FoundPair:
     infrared: str
     label: str = ""
     boxes: str = ""
+
+
+@dataclass(frozen=True)
+class FoundDataset:
+    """The files of a dataset, matched.
+
+    Attributes:
+        descriptor: of the dataset.
+        root: the folder that paths are relative to.
+        boxes: official split, or "all" where there is none → pattern of the box files, with `{name}`.
+        matchings: official split, or "all" → its pairs and what is in no pair.
+    """
+
+    descriptor: Descriptor
+    root: Path
+    boxes: Mapping[str, str]
+    matchings: Mapping[str, Matching]
+
+    def pair(self, split: str, name: str, files: Mapping[str, Path]) -> FoundPair:
+        """Return the pair of a name.
+
+        Args:
+            split: its split, or "all".
+            name: of the pair.
+            files: side → file; a side may be missing.
+        """
+        relative = {side: PurePath(os.path.relpath(path, self.root)).as_posix() for side, path in files.items()}
+        boxes = self.boxes[split].replace("{name}", name)
+        boxes = boxes if boxes and (self.root / boxes).is_file() else ""
+        return FoundPair(name, **(dict.fromkeys(SIDES, "") | relative), boxes=boxes)
+
+    def pairs(self, split: str) -> list[FoundPair]:
+        """Return the pairs of a split, or of "all", sorted by name."""
+        return [self.pair(split, name, files) for name, files in self.matchings[split].pairs.items()]
 
 
 def find_pairs(descriptor: Descriptor, root: Path) -> dict[str, list[FoundPair]]:
@@ -38,142 +75,112 @@ def find_pairs(descriptor: Descriptor, root: Path) -> dict[str, list[FoundPair]]
         Pairs sorted by name, per official split, or under "all" where there is none.
 
     Raises:
-        UserError: the folder is missing or empty, a pair lacks a side, or two files share a name.
+        UserError: the folder is missing or empty, a pair lacks a side, two files share a name, or a name is not UTF-8.
     """
-    folders = split_folders(descriptor)
-    layout = choose_layout(descriptor, root)
-    return {split: _find_split(descriptor, root, layout, folder) for split, folder in folders.items()}
+    found = find_dataset(descriptor, root)
+    for matching in found.matchings.values():
+        if not any(matching.sides[side].files for side in SIDES):
+            raise _nothing_found(
+                descriptor,
+                f"There are no images in {matching.sides['visible'].source}",
+                expected=f"visible images of {descriptor.title} ({', '.join(IMAGE_SUFFIXES)})",
+                remedy="or leave this split out of the descriptor's official_splits",
+            )
+        labels = [fault.name for fault in matching.faults if [*fault.files] == ["label"] and fault.missing]
+        if labels:
+            log.warning("%s: labels without a pair are ignored: %s", descriptor.title, shorten(labels))
+        faults = [fault for fault in matching.faults if fault.name not in labels]
+        if faults:
+            raise matching.refusal(faults)
+    return {split: found.pairs(split) for split in found.matchings}
 
 
-def split_folders(descriptor: Descriptor) -> dict[str, str]:
+def find_dataset(descriptor: Descriptor, root: Path) -> FoundDataset:
+    """Find and match the files of a dataset by its descriptor's first layout whose folder of visible images exists.
+
+    Args:
+        descriptor: the dataset's descriptor.
+        root: the dataset's folder, `data_root / descriptor.folder`.
+
+    Raises:
+        UserError: the folder is missing, or no layout fits it.
+    """
+    folders = _split_folders(descriptor)
+    layout = _choose_layout(descriptor, root)
+    matchings = {}
+    for split, folder in folders.items():
+        templates = {side: getattr(layout, side).replace("{split}", folder) for side in (*SIDES, "label")}
+        sides = {side: find_by_template(root, each) if each else Images("") for side, each in templates.items()}
+        matchings[split] = match_names(sides, optional=("label",))
+    boxes = {split: layout.boxes.replace("{split}", folder) for split, folder in folders.items()}
+    return FoundDataset(descriptor, root, boxes, matchings)
+
+
+def find_sources(
+    visible: str | Path, infrared: str | Path, *, ratios: tuple[float, float, float] = (0.8, 0.1, 0.1)
+) -> FoundDataset:
+    """Match two folders or quoted patterns of one's own, for which there is no descriptor.
+
+    Args:
+        visible: folder, or pattern such as 'cam/*_vis.png'.
+        infrared: likewise.
+        ratios: shares of train, validation and test, if they are to be split.
+
+    Raises:
+        UserError: a source does not exist or holds no image, both are the same, nothing matches, or a folder's name
+            holds a brace.
+    """
+    if Path(visible).resolve() == Path(infrared).resolve():
+        raise UserError(f"{visible} is given for both sides", expected="a folder or a pattern of each")
+    matching = match_sources({"visible": str(visible), "infrared": str(infrared)})
+    folders = [_common_folder(images) for images in matching.sides.values()]
+    root = Path(os.path.commonpath(folders))
+    try:
+        layout = Layout(*(f"{folder.relative_to(root).as_posix()}/{{name}}" for folder in folders))
+    except ValueError as error:  # e.g. a brace in a folder's name
+        raise UserError(
+            f"{visible} and {infrared} cannot be used together", got=str(error), remedy="rename the folder"
+        ) from error
+    descriptor = Descriptor("own", "Own pairs", ".", (layout,), ratios=ratios)
+    return FoundDataset(descriptor, root, {"all": ""}, {"all": matching})
+
+
+def _common_folder(images: Images) -> Path:
+    folders = {path.parent for paths in images.files.values() for path in paths}
+    return Path(os.path.commonpath([os.path.normpath(Path.cwd() / folder) for folder in folders]))
+
+
+def _split_folders(descriptor: Descriptor) -> dict[str, str]:
     """Return what `{split}` stands for, per official split; {"all": ""} where there is none."""
     folders = {split: descriptor.official_splits[split] for split in SPLITS if split in descriptor.official_splits}
     return folders or {"all": ""}
 
 
-def _origin(descriptor: Descriptor) -> str:
-    return f"; the dataset comes from {descriptor.source}" if descriptor.source else ""
-
-
-def choose_layout(descriptor: Descriptor, root: Path) -> Layout:
-    """Return the descriptor's first layout whose folder of visible images exists.
-
-    Raises:
-        UserError: the dataset's folder does not exist, or no layout fits it.
-    """
+def _choose_layout(descriptor: Descriptor, root: Path) -> Layout:
     if not root.is_dir():
-        raise UserError(
+        raise _nothing_found(
+            descriptor,
             f"The folder of {descriptor.title} does not exist: {root}",
             expected=f"the raw files of {descriptor.name} there",
-            remedy=f"set `data_root` to the folder that holds {descriptor.folder!r}, or mend the "
-            f"descriptor's `folder`{_origin(descriptor)}",
+            remedy="or mend the descriptor's `folder`",
         )
     wanted = []
     for layout in descriptor.layouts:
-        for folder in split_folders(descriptor).values():
-            visible = _parent(layout.visible, folder)
+        for folder in _split_folders(descriptor).values():
+            visible = PurePosixPath(layout.visible.replace("{split}", folder)).parent
             if (root / visible).is_dir():
                 return layout
             wanted.append(f"{visible}")
-    raise UserError(
+    raise _nothing_found(
+        descriptor,
         f"{root} holds no visible images of {descriptor.title}",
         expected=f"a folder {shorten(wanted)} in it",
         got=f"it holds {shorten(sorted(path.name for path in root.iterdir())) or 'nothing'}",
-        remedy=f"copy the dataset there, set `data_root` to the folder that holds {descriptor.folder!r}, or "
-        f"mend the layouts of the descriptor{_origin(descriptor)}",
+        remedy="or mend the layouts of the descriptor",
     )
 
 
-def _find_split(descriptor: Descriptor, root: Path, layout: Layout, split: str) -> list[FoundPair]:
-    visible = _list_images(root, layout.visible, split)
-    infrared = _list_images(root, layout.infrared, split)
-    label = _list_images(root, layout.label, split) if layout.label else {}
-    names = sorted(visible.keys() | infrared.keys())
-    if not names:
-        raise UserError(
-            f"There are no images in {root / _parent(layout.visible, split)}",
-            expected=f"visible images of {descriptor.title} ({', '.join(IMAGE_SUFFIXES)})",
-            remedy="copy the dataset there, set `data_root` to the folder that holds "
-            f"{descriptor.folder!r}, or leave this split out of the descriptor's official_splits",
-        )
-    _check_sides(root, layout, split, names, visible, infrared)
-    if orphans := sorted(label.keys() - visible.keys()):
-        log.warning("%s: labels without a pair are ignored: %s", descriptor.title, shorten(orphans))
-    pairs = []
-    for name in names:
-        boxes = boxes_of(root, layout, split, name)
-        pairs.append(FoundPair(name, visible[name], infrared[name], label.get(name, ""), boxes))
-    return pairs
-
-
-def _check_sides(
-    root: Path,
-    layout: Layout,
-    split: str,
-    names: list[str],
-    visible: dict[str, str],
-    infrared: dict[str, str],
-) -> None:
-    for side, files, pattern in (
-        ("visible", visible, layout.visible),
-        ("infrared", infrared, layout.infrared),
-    ):
-        missing = [name for name in names if name not in files]
-        if missing:
-            raise UserError(
-                f"{len(missing)} of {len(names)} pairs lack their {side} image",
-                expected=f"an image for each pair in {root / _parent(pattern, split)}",
-                got=f"none for {shorten(missing)}",
-                remedy="add the missing files, or remove the other side of these pairs",
-            )
-
-
-def list_images(root: Path, pattern: str, split: str) -> list[tuple[str, str]]:
-    """List the images that fit a layout's pattern.
-
-    Args:
-        root: the dataset's folder.
-        pattern: with `{name}`, and `{split}` where there are official splits.
-        split: what `{split}` stands for.
-
-    Returns:
-        Name and file (relative to the root) of each, sorted by file; none if the folder does not exist. Two files
-        may have one name, with different suffixes.
-    """
-    folder = _parent(pattern, split)
-    before, after = PurePosixPath(pattern.replace("{split}", split)).name.split("{name}")
-    if not (root / folder).is_dir():
-        return []
-    named = [(_match(path, before, after), path) for path in sorted((root / folder).iterdir())]
-    return [(name, (folder / path.name).as_posix()) for name, path in named if name]
-
-
-def _list_images(root: Path, pattern: str, split: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, file in list_images(root, pattern, split):
-        if name in found:
-            raise UserError(
-                f"Two files in {root / _parent(pattern, split)} are named {name}",
-                got=f"{PurePosixPath(found[name]).name} and {PurePosixPath(file).name}",
-                remedy="remove one of them",
-            )
-        found[name] = file
-    return found
-
-
-def _match(path: Path, before: str, after: str) -> str:
-    image = path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
-    long_enough = len(path.stem) > len(before) + len(after)
-    if not (image and long_enough and path.stem.startswith(before) and path.stem.endswith(after)):
-        return ""
-    return path.stem[len(before) : len(path.stem) - len(after)]
-
-
-def _parent(pattern: str, split: str) -> PurePosixPath:
-    return PurePosixPath(pattern.replace("{split}", split)).parent
-
-
-def boxes_of(root: Path, layout: Layout, split: str, name: str) -> str:
-    """Return a pair's file of boxes, relative to the dataset's root, or nothing if there is none."""
-    boxes = layout.boxes.replace("{split}", split).replace("{name}", name)
-    return boxes if boxes and (root / boxes).is_file() else ""
+def _nothing_found(descriptor: Descriptor, what: str, *, expected: str, remedy: str, got: str = "") -> UserError:
+    origin = f"; the dataset comes from {descriptor.source}" if descriptor.source else ""
+    ways = f"copy the dataset there, set `data_root` to the folder that holds {descriptor.folder!r}, {remedy}"
+    return UserError(what, expected=expected, got=got, remedy=ways + origin)

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from ssvif.data.packed import PairsFile
 from ssvif.io.errors import ErrorKind, UserError, counted, shorten
-from ssvif.io.files import images_by_stem, write_folder_aside, write_png
+from ssvif.io.files import write_folder_aside, write_png
 from ssvif.io.images import read_raw
 from ssvif.io.progress import track
+from ssvif.pairs.match import find_images, match_names
 from ssvif.schema import SPLITS
 
 log = logging.getLogger("ssvif")
@@ -172,7 +173,7 @@ class _Found:
 
 def _images_in(folder: Path) -> dict[str, Path]:
     try:
-        return images_by_stem(folder)
+        matching = match_names({"fused": find_images(folder)})
     except UserError as error:
         if error.kind != ErrorKind.EMPTY:
             raise
@@ -182,3 +183,6 @@ def _images_in(folder: Path) -> dict[str, Path]:
             got=shorten(there) or "an empty folder",
             remedy=RULES,
         ) from error
+    if matching.faults:
+        raise matching.refusal(matching.faults)
+    return {name: files["fused"] for name, files in matching.pairs.items()}

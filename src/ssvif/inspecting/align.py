@@ -13,11 +13,12 @@ from ssvif.inspecting.estimate import Estimate, estimate_transform
 from ssvif.inspecting.images import read_grey
 from ssvif.inspecting.overlay import write_overlay
 from ssvif.inspecting.structure import Grey, shrink
-from ssvif.io.errors import UserError, shorten
-from ssvif.io.files import images_by_stem
+from ssvif.io.errors import UserError
 from ssvif.io.progress import track
 from ssvif.ops.statistics import choose_evenly
 from ssvif.pairs.alignment import MODELS, Alignment, corners_of, map_points, resizing, seen_by_both, write_alignment
+from ssvif.pairs.match import match_sources
+from ssvif.schema import SIDES
 
 KEPT_PX = 640  # longest side kept of an image: the finest level needs less
 SMALLEST_PX = 32  # side below which there are no blocks to compare
@@ -50,13 +51,19 @@ class Sides:
 
 
 def align_folders(
-    visible: Path, infrared: Path, output: Path, *, model: str, most_pairs: int = 20, picture: Path | None = None
+    visible: str | Path,
+    infrared: str | Path,
+    output: Path,
+    *,
+    model: str,
+    most_pairs: int = 20,
+    picture: Path | None = None,
 ) -> str:
     """Estimate how an infrared camera's pixels lie on a visible camera's, and write it.
 
     Args:
-        visible: folder of visible images, all of one size.
-        infrared: folder of infrared images, all of one size; pairs share their file name without suffix.
+        visible: folder or pattern of visible images, all of one size.
+        infrared: folder or pattern of infrared images, all of one size; see `ssvif.pairs.match.match_sources`.
         output: the JSON file to write; see `ssvif.pairs.alignment`.
         model: "translation", "similarity", "affine" or "homography".
         most_pairs: look at so many pairs, evenly chosen among all.
@@ -79,44 +86,41 @@ def align_folders(
     return describe_alignment(alignment)
 
 
-def read_sides(visible: Path, infrared: Path, most_pairs: int) -> Sides:
-    """Read some of the pairs of two folders.
+def read_sides(visible: str | Path, infrared: str | Path, most_pairs: int) -> Sides:
+    """Read some of the pairs of two folders or patterns; images in no pair are passed over.
 
     Raises:
         UserError: there is no pair, a file cannot be read, an image is too small or the sizes within a side differ.
     """
-    folders = images_by_stem(visible), images_by_stem(infrared)
-    names = choose_evenly(sorted(folders[0].keys() & folders[1].keys()), max(1, most_pairs))
-    if not names:
-        raise UserError(
-            f"No image of {visible} has its counterpart in {infrared}",
-            expected="the same file names in both folders, without their suffixes",
-            got=f"{shorten(list(folders[0]), 2)} and {shorten(list(folders[1]), 2)}",
-            remedy="rename the files of one side",
-        )
-    images: tuple[list[Grey], list[Grey]] = [], []
-    sizes: tuple[dict[Path, tuple[int, int]], dict[Path, tuple[int, int]]] = {}, {}
+    sources = {"visible": str(visible), "infrared": str(infrared)}
+    matching = match_sources(sources)
+    for note in matching.notes():
+        log.warning("%s", note)
+    pairs = matching.pairs
+    names = choose_evenly(list(pairs), max(1, most_pairs))
+    images: dict[str, list[Grey]] = {side: [] for side in SIDES}
+    sizes: dict[str, dict[Path, tuple[int, int]]] = {side: {} for side in SIDES}
     for name in track(names, "reading"):
-        for side, folder in enumerate(folders):
-            image, size = read_grey(folder[name])
+        for side, path in pairs[name].items():
+            image, sizes[side][path] = read_grey(path)
             images[side].append(shrink(image, KEPT_PX))
-            sizes[side][folder[name]] = size
-    return Sides(names, *images, _one_size(visible, sizes[0]), _one_size(infrared, sizes[1]))
+    visible_size, infrared_size = (_one_size(sources[side], sizes[side]) for side in SIDES)
+    return Sides(names, images["visible"], images["infrared"], visible_size, infrared_size)
 
 
-def _one_size(folder: Path, sizes: dict[Path, tuple[int, int]]) -> tuple[int, int]:
+def _one_size(source: str, sizes: dict[Path, tuple[int, int]]) -> tuple[int, int]:
     counted = Counter(sizes.values()).most_common()
     (width, height), _ = counted[0]
     if len(counted) > 1:
         other = next(path for path, size in sizes.items() if size != (width, height))
         raise UserError(
-            f"{folder} holds images of {len(counted)} sizes, so they come from more than one camera or setting",
+            f"{source} holds images of {len(counted)} sizes, so they come from more than one camera or setting",
             expected=f"{width}×{height} px, as most have",
             got="{}×{} px in {}".format(*sizes[other], other.name),
             remedy="make a folder, and an alignment, for each size",
         )
     if min(width, height) < SMALLEST_PX:
-        raise UserError(f"The images in {folder} are too small to align", expected=f"at least {SMALLEST_PX} px a side")
+        raise UserError(f"The images in {source} are too small to align", expected=f"at least {SMALLEST_PX} px a side")
     return width, height
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ssvif.data.descriptor import Descriptor, Layout
-from ssvif.data.find import FoundPair, boxes_of, choose_layout, list_images, split_folders
+from ssvif.data.descriptor import Descriptor
+from ssvif.data.find import FoundDataset, FoundPair, find_dataset
 from ssvif.data.split import write_splits
 from ssvif.inspecting.appearance import near_duplicates
 from ssvif.inspecting.findings import ERROR, Finding, Measure, show_findings
@@ -21,7 +21,8 @@ from ssvif.inspecting.shifts import SetShift, combine_shifts, out_of_line
 from ssvif.io.errors import UserError, counted
 from ssvif.io.progress import track
 from ssvif.ops.statistics import choose_evenly
-from ssvif.schema import IMAGE_SUFFIXES
+from ssvif.pairs.match import FOLDER, Matching
+from ssvif.schema import IMAGE_SUFFIXES, SIDES
 
 QUICK_SHIFTS = 100  # pairs whose shift is measured when it has to be quick
 MOST_THREADS = 8
@@ -30,6 +31,7 @@ MOST_THREADS = 8
 NEAR_DUPLICATE = 0.99
 FEW = 0.1  # a kind of image that so few of a side have is told
 QUIET = (".txt", ".xml", ".json", ".md", ".csv", ".yaml", ".db", ".ini")  # files that nobody takes for images
+FINDINGS = {"same_name": "same name", "not_utf8": "unreadable"}  # kind of fault in matching → kind of finding
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Report:
         return lines
 
 
-def check_pairs(rules: Rules, *, quick: bool = False) -> Report:
+def check_pairs(rules: Rules, *, found: FoundDataset | None = None, quick: bool = False) -> Report:
     """Look at all pairs of a dataset.
 
     Every file is decoded to its end. The shift between the sides is measured for every pair, or, when it has to be
@@ -109,12 +111,13 @@ def check_pairs(rules: Rules, *, quick: bool = False) -> Report:
 
     Args:
         rules: the dataset and what is asked of it.
+        found: its pairs; by default those that its descriptor finds.
         quick: whether to measure few shifts.
 
     Raises:
-        UserError: there is no folder, or no image in it.
+        UserError: there is no folder, no image in it, or no name that both sides have.
     """
-    listed, findings = _list_pairs(rules)
+    listed, findings = _list_pairs(found or find_dataset(rules.descriptor, rules.root))
     measured = set(choose_evenly(range(len(listed)), QUICK_SHIFTS if quick else len(listed)))
     threads = min(MOST_THREADS, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads) as pool:
@@ -153,58 +156,41 @@ def write_good_pairs(path: Path, report: Report, descriptor: Descriptor, seed: i
     return write_splits(descriptor, good, path, seed=seed, alike=report.alike)
 
 
-def _list_pairs(rules: Rules) -> tuple[list[tuple[str, FoundPair]], list[Finding]]:
-    layout = choose_layout(rules.descriptor, rules.root)
+def _list_pairs(found: FoundDataset) -> tuple[list[tuple[str, FoundPair]], list[Finding]]:
+    """Return (split, pair) of all pairs, those that lack a side included, and what their names have wrong."""
     listed: list[tuple[str, FoundPair]] = []
     findings: list[Finding] = []
-    for split, folder in split_folders(rules.descriptor).items():
-        sides: dict[str, dict[str, str]] = {"visible": {}, "infrared": {}, "label": {}}
-        for side, files in sides.items():
-            pattern = getattr(layout, side)
-            for name, file in list_images(rules.root, pattern, folder) if pattern else []:
-                if name in files:
-                    detail = f"{Path(files[name]).name} and {Path(file).name}"
-                    findings.append(Finding("same name", name, side, file, detail, split))
-                files.setdefault(name, file)
-        findings += _other_files(rules.root, layout, folder, split)
-        for name in sorted(sides["visible"].keys() | sides["infrared"].keys()):
-            files = {side: found.get(name, "") for side, found in sides.items()}
-            listed.append((split, FoundPair(name, **files, boxes=boxes_of(rules.root, layout, folder, name))))
+    both = 0
+    for split, matching in found.matchings.items():
+        named = dict(matching.pairs)
+        for fault in matching.faults:
+            for side, paths in fault.files.items():
+                if len(paths) > 1 or fault.kind == "not_utf8":
+                    detail = str(fault) if fault.kind == "not_utf8" else " and ".join(path.name for path in paths)
+                    file = found.pair(split, fault.name, {side: paths[0]})
+                    findings.append(Finding(FINDINGS[fault.kind], fault.name, side, getattr(file, side), detail, split))
+            if fault.kind != "not_utf8" and fault.files.keys() & set(SIDES):
+                named[fault.name] = {side: paths[0] for side, paths in fault.files.items()}
+        findings += _other_files(matching, split)
+        listed += [(split, found.pair(split, name, files)) for name, files in sorted(named.items())]
+        both += sum(files.keys() >= set(SIDES) for files in named.values())
     if not listed:
         raise UserError(
-            f"There are no images of {rules.descriptor.title} in {rules.root}",
+            f"There are no images of {found.descriptor.title} in {found.root}",
             expected=f"files ending in {', '.join(IMAGE_SUFFIXES)}",
             remedy="check the folders, or convert the images",
         )
-    _refuse_strangers(listed, rules)
+    if len(listed) > 1 and not both:  # said once instead of once for each file
+        raise next(iter(found.matchings.values())).no_pairs()
     return listed, findings
 
 
-def _refuse_strangers(listed: list[tuple[str, FoundPair]], rules: Rules) -> None:
-    """Say so once if the names of the two sides have nothing in common, instead of once for each file."""
-    both = [{pair.pair_id for _, pair in listed if getattr(pair, side)} for side in ("visible", "infrared")]
-    if len(listed) > 1 and not both[0] & both[1]:
-        examples = [min(names) if names else "nothing" for names in both]
-        raise UserError(
-            f"No visible image in {rules.root} has the name of an infrared one",
-            expected="the same names on both sides, without suffix",
-            got=f"visible {examples[0]}, infrared {examples[1]}",
-            remedy="rename one side, or describe the names with --dataset FILE, e.g. visible: 'vi/{name}_rgb'",
-        )
-
-
-def _other_files(root: Path, layout: Layout, folder: str, split: str) -> Iterator[Finding]:
-    for side in ("visible", "infrared"):
-        where = root / Path(getattr(layout, side).replace("{split}", folder)).parent
-        suffixes = Counter(
-            path.suffix.lower() or "no suffix"
-            for path in (where.iterdir() if where.is_dir() else ())
-            if path.is_file() and not path.name.startswith(".")
-        )
-        others = {suffix: count for suffix, count in sorted(suffixes.items()) if suffix not in IMAGE_SUFFIXES + QUIET}
-        if others:
-            detail = ", ".join(f"{count} {suffix}" for suffix, count in others.items())
-            yield Finding("other files", "", side, "", detail, split)
+def _other_files(matching: Matching, split: str) -> Iterator[Finding]:
+    for side in SIDES:
+        others = matching.sides[side].others
+        told = [f"{others[suffix]} {suffix}" for suffix in sorted(others) if suffix not in (*QUIET, FOLDER)]
+        if told:
+            yield Finding("other files", "", side, "", ", ".join(told), split)
 
 
 def _find_duplicates(seen: list[Seen], side: str, alike: dict[str, str]) -> list[Finding]:

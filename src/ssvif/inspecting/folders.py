@@ -1,8 +1,7 @@
-"""Which folder holds which side: two folders named, or one folder whose subfolders have telling names."""
+"""Which subfolder holds which side, by their names."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ssvif.data.descriptor import Descriptor, Layout
@@ -15,23 +14,6 @@ SPLIT_NAMES = {
     "validation": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
-
-
-def describe_sides(visible: Path, infrared: Path) -> tuple[Descriptor, Path]:
-    """Return a descriptor of two folders whose files share their names, and the root it speaks of.
-
-    Raises:
-        UserError: one is no folder, both are the same, or a name holds a brace.
-    """
-    for folder in (visible, infrared):
-        if not folder.is_dir():
-            raise UserError(f"{folder} is not a folder", remedy="check the path")
-    sides = [folder.resolve() for folder in (visible, infrared)]
-    if sides[0] == sides[1]:
-        raise UserError(f"{visible} cannot be both sides", remedy="name the folders of the visible and infrared images")
-    root = Path(os.path.commonpath([side.parent for side in sides]))
-    patterns = [(side.relative_to(root) / "{name}").as_posix() for side in sides]
-    return _describe(root, patterns[0], patterns[1], {}), root
 
 
 def recognise_folder(folder: Path) -> tuple[Descriptor, Path]:

@@ -21,7 +21,6 @@ from PIL import Image
 
 from ssvif.io.errors import ErrorKind, UserError, shorten
 from ssvif.io.images import ORIENTATION, drop_alpha, expand, open_image, stored_form, upright
-from ssvif.schema import IMAGE_SUFFIXES
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # full disk, full quota, limit on one file's size
 
@@ -178,44 +177,6 @@ def _read(path: Path, *, keep_palette: bool) -> NDArray[np.uint8]:
     if keep_palette and (packed := re.search("L;([24])", stored)):  # Pillow stretches these to 0..255
         array = array // np.uint8(255 // (2 ** int(packed[1]) - 1))
     return np.ascontiguousarray(upright(drop_alpha(array), orientation))
-
-
-def images_by_stem(folder: Path) -> dict[str, Path]:
-    """Return a folder's images by file name without suffix, sorted.
-
-    Folders, pipes and devices do not count, whatever their names; a link to nowhere does, so that
-    reading it can say so.
-
-    Raises:
-        UserError: the folder is missing or holds no image, two images share a stem, or a name is not
-            UTF-8.
-    """
-    if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder", remedy="check the path", kind=ErrorKind.MISSING)
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
-            continue
-        if not path.is_file() and path.exists():
-            continue
-        _check_name(path)
-        if path.stem in found:
-            raise UserError(f"{path} and {found[path.stem].name} share a name", remedy="keep one of them")
-        found[path.stem] = path
-    if not found:
-        expected = "files ending in " + " ".join(IMAGE_SUFFIXES)
-        raise UserError(f"{folder} holds no image", expected=expected, kind=ErrorKind.EMPTY)
-    return found
-
-
-def _check_name(path: Path) -> None:
-    # Python keeps bytes that are no UTF-8 as lone surrogates, which no table of results can hold
-    if printable(path.name) != path.name:
-        raise UserError(
-            f"The name of {printable(path)} is not UTF-8",
-            expected="a name that tables can hold",
-            remedy="rename the file",
-        )
 
 
 def write_png(path: Path, array: NDArray[np.uint8]) -> None:

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 
 from ssvif.data.packed import PairsFile
 from ssvif.io.errors import UserError, counted, shorten
-from ssvif.io.files import images_by_stem, read_image, write_csv
+from ssvif.io.files import read_image, write_csv
 from ssvif.io.images import read_raw
 from ssvif.io.progress import track
 from ssvif.metrics.collection import METRICS, STANDARD_SET, check_names, evaluate, of_convention
+from ssvif.pairs.match import find_images, match_sources
 from ssvif.pairs.pair import Rules, make_pair, with_sequence
 from ssvif.pairs.ranges import to_8_bits
 from ssvif.schema import METRIC_COLUMNS, SIDES
@@ -134,8 +135,8 @@ def _read_packed(source: PairsFile, split: str, name: str) -> tuple[Image, Image
 
 
 def score_folders(
-    visible: Path,
-    infrared: Path,
+    visible: str | Path,
+    infrared: str | Path,
     fused: Path,
     output: Path,
     *,
@@ -152,8 +153,8 @@ def score_folders(
     as `score_pairs`.
 
     Args:
-        visible: folder of RGB or gray images.
-        infrared: folder of gray or RGB images.
+        visible: folder or pattern of RGB or gray images.
+        infrared: folder or pattern of gray or RGB images.
         fused: folder of RGB or gray images.
         output: the CSV to write: dataset, run, pair_id, metric, value; sorted by pair_id.
         dataset: the first column.
@@ -166,9 +167,11 @@ def score_folders(
             lacks a source, or an image is unreadable or of another size than its fused image.
     """
     matched = match_folders(visible, infrared, fused, measuring.only)
-    sides = {side: [paths[i] for _, paths in matched] for i, side in enumerate(SIDES)}
-    fixed = with_sequence(rules, lambda side: (read_raw(path).pixels for path in sides[side]))
-    cases = [_Case(name, paths[2], partial(_read_files, name, *paths[:2], fixed)) for name, paths in matched]
+    fixed = with_sequence(rules, lambda side: (read_raw(files[side]).pixels for files in matched.values()))
+    cases = [
+        _Case(name, files["fused"], partial(_read_files, name, files["visible"], files["infrared"], fixed))
+        for name, files in matched.items()
+    ]
     _write(cases, output, dataset, run, measuring)
 
 
@@ -185,42 +188,37 @@ def fused_names(fused: Path, only: str = "*") -> list[str]:
         only: a pattern of names, e.g. "00*N".
 
     Raises:
-        UserError: the folder is missing or empty, two of its images share a name, or no name matches.
+        UserError: the folder is missing or empty, or no name matches.
     """
-    return _matching(sorted(images_by_stem(fused)), only, fused)
+    return _matching(sorted(find_images(fused).files), only, fused)
 
 
 def match_folders(
-    visible: Path, infrared: Path, fused: Path, only: str = "*"
-) -> list[tuple[str, tuple[Path, Path, Path]]]:
-    """Match the images of three folders by name without suffix; none is opened.
+    visible: str | Path, infrared: str | Path, fused: Path, only: str = "*"
+) -> dict[str, dict[str, Path]]:
+    """Match fused images with their sources by name; none is opened.
 
     Args:
-        visible: folder of visible images.
-        infrared: folder of infrared images.
+        visible: folder or pattern of visible images.
+        infrared: folder or pattern of infrared images.
         fused: folder of fused images; it decides which are matched.
         only: a pattern of names, e.g. "00*N".
 
     Returns:
-        Name and the paths of its visible, infrared and fused image, sorted by name.
+        Name → "visible", "infrared" and "fused" → file, sorted by name.
 
     Raises:
-        UserError: a folder is missing or empty, two of its images share a name, no name matches, or
-            a fused image lacks a source.
+        UserError: a folder is missing or empty, no name matches, a fused image lacks a source, two of its files share
+            a name, or a name is not UTF-8.
     """
-    found = [images_by_stem(folder) for folder in (visible, infrared, fused)]
-    names = _matching(sorted(found[2]), only, fused)
-    for folder, images in zip((visible, infrared), found, strict=False):
-        if missing := [name for name in names if name not in images]:
-            raise UserError(
-                f"{folder} lacks {counted(len(missing), 'image')}: {shorten(missing)}",
-                expected=f"one for each fused image in {fused}, of the same name (the suffix may differ)",
-                remedy="add them, or move the fused images without sources away",
-            )
-    if idle := [name for name in found[0] if name in found[1] and name not in found[2] and fnmatchcase(name, only)]:
+    found = match_sources({"visible": str(visible), "infrared": str(infrared), "fused": str(fused)})
+    asked = [fault for fault in found.faults if fault.kind == "not_utf8" or fnmatchcase(fault.name, only)]
+    if faults := [fault for fault in asked if fault.kind == "not_utf8" or "fused" in fault.files]:
+        raise found.refusal(faults)
+    if idle := [fault.name for fault in asked if fault.missing == ("fused",)]:
         alone = counted(len(idle), "pair")
         log.info("%s holds no fused image for %s, passed over: %s", fused, alone, shorten(idle))
-    return [(name, (found[0][name], found[1][name], found[2][name])) for name in names]
+    return {name: found.pairs[name] for name in _matching(list(found.pairs), only, fused)}
 
 
 def _matching(names: Sequence[str], only: str, where: Path) -> list[str]:

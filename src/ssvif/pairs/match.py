@@ -1,44 +1,129 @@
-"""Which visible image belongs to which infrared one: by name, or by what a pattern's wildcards stand for."""
+"""Which images belong together: the images of each source get names, then sides are matched by name.
+
+The two steps are separate, so that another way of naming or of pairing takes the place of one of them alone.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from glob import has_magic
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Literal
 
-from ssvif.io.errors import UserError, counted, shorten
+from ssvif.io.errors import ErrorKind, UserError, counted, shorten
 from ssvif.io.files import printable
 from ssvif.schema import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 FORMS = "two images, two folders, two quoted patterns ('cam/*_vis.png' 'cam/*_ir.png') or two videos"
+FOLDER, NO_SUFFIX = "folder", "no suffix"  # keys of `Images.others` beside the suffixes
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of one side, named.
+
+    Attributes:
+        source: the folder, pattern or file they come from.
+        files: name → its files; more than one where files share the name.
+        not_utf8: files whose names are not UTF-8.
+        others: how many files of each other suffix, and how many folders, were passed over.
+    """
+
+    source: str
+    files: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
+    not_utf8: list[Path] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why files are in no pair.
+
+    Attributes:
+        kind: a side is missing, files of one side share a name, or a name is not UTF-8.
+        name: of the files.
+        files: side → its files of this name.
+        missing: the sides that have no file of this name.
+    """
+
+    kind: Literal["no_partner", "same_name", "not_utf8"]
+    name: str
+    files: Mapping[str, Sequence[Path]]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def side(self) -> str:
+        """The first side that has files of this name."""
+        return next(iter(self.files))
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        remedies = {"same_name": "rename one of those that share a name", "not_utf8": "rename what is not UTF-8"}
+        return remedies.get(self.kind, "")
+
+    def __str__(self) -> str:
+        path = self.files[self.side][0]
+        if self.kind == "not_utf8":
+            return f"{printable(path)} has a name that is not UTF-8"
+        if self.kind == "same_name":
+            shared = [shorten([str(path) for path in paths]) for paths in self.files.values() if len(paths) > 1]
+            return f"{' and '.join(shared)} share the name {self.name}"
+        return f"{self.side} {path.name} has no {' or '.join(self.missing)} image of the same name"
+
+    def error(self) -> UserError:
+        """Return it as an error of its own."""
+        return UserError(str(self), remedy=self.remedy)
 
 
 @dataclass(frozen=True)
 class Matching:
-    """Pairs of files, and what is none.
+    """Pairs of files, and what is in no pair.
 
     Attributes:
-        pairs: name → visible and infrared file, sorted by name.
-        faults: why other images are in no pair: no partner, a name that two share.
-        notes: in words, what else the sources hold that is no image, or lies in folders of its own.
+        sides: side → its images.
+        pairs: name → side → file, sorted by name; an optional side may be missing.
+        faults: why other images are in no pair, sorted by name after those that are not UTF-8.
     """
 
-    pairs: dict[str, tuple[Path, Path]]
-    faults: tuple[UserError, ...] = ()
-    notes: tuple[str, ...] = ()
+    sides: Mapping[str, Images]
+    pairs: dict[str, dict[str, Path]]
+    faults: tuple[Fault, ...] = ()
 
+    def notes(self) -> list[str]:
+        """Return in words what else the sources hold that is no image, or lies in folders of its own."""
+        return [_passed_over(images) for images in self.sides.values() if images.others]
 
-@dataclass
-class _Side:
-    """The images of one source by name, with what cannot be named, and how many of what else is there."""
+    def no_pairs(self) -> UserError:
+        """Return the error that says that the names of the sides have nothing in common."""
+        names = [f"{side}: {shorten(sorted(images.files), most=3)}" for side, images in self.sides.items()]
+        *first, last = self.sides
+        return UserError(
+            f"The {', '.join(first)} and {last} images have no name in common",
+            expected="names that are equal but for the suffix",
+            got="; ".join([*names, *(str(fault) for fault in self.faults if fault.kind != "no_partner")][:5]),
+            remedy="for other names pass quoted patterns whose wildcards stand for the part that is equal, such as "
+            "'cam/*_vis.png' and 'cam/*_ir.png'",
+        )
 
-    images: dict[str, Path] = field(default_factory=dict)
-    unclear: set[str] = field(default_factory=set)
-    faults: list[UserError] = field(default_factory=list)
-    others: Counter[str] = field(default_factory=Counter)
+    def refusal(self, faults: Sequence[Fault]) -> UserError:
+        """Return the error of a command that accepts none of these faults."""
+        groups: dict[tuple[str, str, tuple[str, ...]], list[Fault]] = defaultdict(list)
+        for fault in faults:
+            groups[fault.kind, fault.side, fault.missing].append(fault)
+        sentences = [_summary(group) for group in groups.values()]
+        lacking = {side: None for fault in faults for side in fault.missing}
+        return UserError(
+            sentences[0],
+            expected="; ".join(f"{side} images of the same names in {self.sides[side].source}" for side in lacking),
+            got="; ".join(sentences[1:]),
+            remedy="; ".join(
+                dict.fromkeys(fault.remedy or "add the missing images, or remove the others" for fault in faults)
+            ),
+        )
 
 
 def kind_of(source: str) -> str:
@@ -55,7 +140,8 @@ def kind_of(source: str) -> str:
         return "folder"
     if path.exists() or not has_magic(source):
         if not path.exists():
-            raise UserError(f"{printable(source)} does not exist", expected=FORMS, remedy="check the path")
+            what = f"{printable(source)} does not exist"
+            raise UserError(what, expected=FORMS, remedy="check the path", kind=ErrorKind.MISSING)
         return "video" if path.suffix.lower() in VIDEO_SUFFIXES else "image"
     return "pattern"
 
@@ -66,108 +152,155 @@ def kind_of_both(visible: str, infrared: str) -> str:
     Raises:
         UserError: they are of different kinds, or one does not exist.
     """
-    kinds = kind_of(visible), kind_of(infrared)
-    if len(set(kinds)) > 1 and set(kinds) != {"folder", "pattern"}:
-        raise UserError(
-            "The two sources are of different kinds", expected=FORMS, got=f"visible: {kinds[0]}, infrared: {kinds[1]}"
-        )
-    return "pattern" if "pattern" in kinds else kinds[0]
+    return _kind_of_all({"visible": visible, "infrared": infrared})
 
 
-def match_files(visible: str, infrared: str) -> Matching:
-    """Match the images of two sources: two files, or folders and patterns.
+def _kind_of_all(sources: Mapping[str, str]) -> str:
+    kinds = {side: kind_of(source) for side, source in sources.items()}
+    if len(set(kinds.values())) > 1 and set(kinds.values()) != {"folder", "pattern"}:
+        got = ", ".join(f"{side}: {kind}" for side, kind in kinds.items())
+        raise UserError("The sources are of different kinds", expected=FORMS, got=got)
+    return "pattern" if "pattern" in kinds.values() else next(iter(kinds.values()))
 
-    Two files are a pair, called like the visible one. In a folder, an image's name is its file's without suffix. In
-    a pattern it is what the wildcards stand for, without suffix: 'cam/*_vis.png' calls cam/007_vis.png 007; beside a
-    folder that knows no such name it is the whole name. Images that share a name are left out.
+
+def match_sources(sources: Mapping[str, str]) -> Matching:
+    """Match the images of several sources: files, or folders and patterns.
+
+    Single files belong together, whatever they are called, and get the name of the first. Otherwise images of the
+    same name belong together; see `find_images`. Beside a folder, the name of a pattern's image is what the wildcards
+    stand for or, if no such names match, the whole name.
+
+    Args:
+        sources: side ("visible", "infrared", "fused") → path or pattern.
 
     Raises:
         UserError: a source holds no image, or nothing matches.
     """
-    if kind_of_both(visible, infrared) == "image":
-        return Matching({Path(visible).stem: (Path(visible), Path(infrared))})
-    left, right = _look(visible), _look(infrared)
-    if not left.images.keys() & right.images.keys() and {kind_of(visible), kind_of(infrared)} == {"folder", "pattern"}:
-        left, right = _look(visible, whole_names=True), _look(infrared, whole_names=True)
-    both = sorted(left.images.keys() & right.images.keys())
-    faults = [*left.faults, *right.faults]
-    if not both:
-        names = (shorten(sorted(side.images), most=3) for side in (left, right))
-        raise UserError(
-            "No visible image has an infrared one of the same name",
-            expected="equal names but for the suffix; for other names say in patterns which part is equal",
-            got="visible: {}; infrared: {}".format(*names) + "".join(f"; {each.what}" for each in faults[:3]),
-            remedy="for instance: ssvif fuse 'cam/*_vis.png' 'cam/*_ir.png' -o fused",
-        )
-    faults += _without_partner("visible", left, right) + _without_partner("infrared", right, left)
-    notes = [_passed_over(*each) for each in ((visible, left), (infrared, right)) if each[1].others]
-    pairs = {name: (left.images[name], right.images[name]) for name in both}
-    return Matching(pairs, tuple(faults), tuple(notes))
+    if _kind_of_all(sources) == "image":
+        files = {side: Path(source) for side, source in sources.items()}
+        sides = {side: Images(source, {files[side].stem: [files[side]]}) for side, source in sources.items()}
+        return Matching(sides, {next(iter(files.values())).stem: files})
+    found = match_names({side: find_images(source) for side, source in sources.items()})
+    if not found.pairs and {kind_of(source) for source in sources.values()} == {"folder", "pattern"}:
+        found = match_names({side: find_images(source, whole_names=True) for side, source in sources.items()})
+    if not found.pairs:
+        raise found.no_pairs()
+    return found
 
 
-def _without_partner(label: str, side: _Side, other: _Side) -> list[UserError]:
-    names = sorted(side.images.keys() - other.images.keys() - other.unclear)
-    return [UserError(f"{label} {side.images[name].name} has no partner") for name in names]
+def match_names(sides: Mapping[str, Images], *, optional: Collection[str] = ()) -> Matching:
+    """Match sides by name: images of the same name belong together.
 
-
-def _passed_over(source: str, side: _Side) -> str:
-    what = _counts(side)
-    inside = f"; for images in folders pass '{source.rstrip('/')}/**/*.png'" if "folder" in side.others else ""
-    return f"{source}: passed over {what}, as only {' '.join(IMAGE_SUFFIXES)} are read{inside}"
-
-
-def _counts(side: _Side) -> str:
-    kinds = sorted(side.others, key=lambda kind: (" " not in kind, kind))  # by suffix, then what has none
-    return ", ".join(counted(side.others[kind], kind) for kind in kinds)
-
-
-def _look(source: str, *, whole_names: bool = False) -> _Side:
-    side, named = _Side(), defaultdict[str, list[Path]](list)
-    for path, name in _named(source, whole_names):
-        is_folder, is_device = path.is_dir(), path.exists() and not (path.is_file() or path.is_dir())
-        if path.name.startswith(".") or is_device or (is_folder and kind_of(source) == "pattern"):
-            continue
-        if is_folder or path.suffix.lower() not in IMAGE_SUFFIXES:
-            side.others["folder" if is_folder else f"{path.suffix.lower()} file".lstrip()] += 1
-        elif printable(path.name) != path.name:
-            fault = f"{printable(path)} has a name that is not UTF-8"
-            side.faults.append(UserError(fault, remedy="rename what is not UTF-8"))
+    Args:
+        sides: side → its images.
+        optional: sides that a pair may lack, such as "label".
+    """
+    faults = [
+        Fault("not_utf8", printable(path.stem), {side: [path]})
+        for side, images in sides.items()
+        for path in images.not_utf8
+    ]
+    pairs = {}
+    for name in sorted({name for images in sides.values() for name in images.files}):
+        files = {side: images.files[name] for side, images in sides.items() if name in images.files}
+        missing = tuple(side for side in sides if side not in files and side not in optional)
+        if any(len(paths) > 1 for paths in files.values()):
+            faults.append(Fault("same_name", name, files))
+        elif missing:
+            faults.append(Fault("no_partner", name, files, missing))
         else:
-            named[name].append(path)
-    if not named:
-        raise UserError(
-            f"{source} {'holds' if kind_of(source) == 'folder' else 'matches'} no image",
-            expected="files ending in " + " ".join(IMAGE_SUFFIXES),
-            got="; ".join(filter(None, [*(each.what for each in side.faults[:3]), _counts(side)])),
-        )
-    for name, paths in named.items():
-        if len(paths) == 1:
-            side.images[name] = paths[0]
-        else:
-            side.unclear.add(name)
-            fault = f"{shorten([str(path) for path in paths])} share the name {name}"
-            side.faults.append(UserError(fault, remedy="rename one of those that share a name"))
-    return side
+            pairs[name] = {side: path for side, (path,) in files.items()}
+    return Matching(sides, pairs, tuple(faults))
 
 
-def _named(source: str, whole_names: bool) -> Iterable[tuple[Path, str]]:
-    """Return what a folder holds or a pattern matches, each with its name, sorted."""
+def find_images(source: str | Path, *, whole_names: bool = False) -> Images:
+    """Find and name the images of a folder, a pattern or a file.
+
+    In a folder an image's name is its file's without suffix. In a pattern it is what the wildcards stand for, without
+    suffix: 'cam/*_vis.png' calls cam/007_vis.png 007. Hidden files are passed over. A link to nowhere counts, so that
+    reading it can say so.
+
+    Args:
+        source: path or pattern.
+        whole_names: names in a pattern are those of its files without suffix, as in a folder.
+
+    Raises:
+        UserError: it does not exist or holds no image.
+    """
+    kind = kind_of(str(source))
     path = Path(source)
-    if kind_of(source) == "folder":
-        return [(each, each.stem) for each in sorted(path.iterdir())]
-    shape = re.compile(_as_expression(str(path.with_suffix(""))))  # the suffix is no part of a name
-    root = Path(path.anchor)
-    matching = sorted(root.glob(str(path.relative_to(root))))
-    return [(each, each.stem if whole_names else _by_wildcards(shape, each)) for each in matching]
+    if kind == "folder":
+        named: Iterable[tuple[Path, str]] = ((each, each.stem) for each in path.iterdir())
+    elif kind == "pattern":
+        named = _matching_pattern(path, whole_names)
+    else:
+        named = [(path, path.stem)]
+    images = _sort_out(str(source), named)
+    if not images.files:
+        unclear = [f"{printable(path)} has a name that is not UTF-8" for path in images.not_utf8[:3]]
+        raise UserError(
+            f"{printable(source)} {'matches' if kind == 'pattern' else 'holds'} no image",
+            expected="files ending in " + " ".join(IMAGE_SUFFIXES),
+            got="; ".join(filter(None, [*unclear, _counts(images)])),
+            remedy="check the path, or convert the images",
+            kind=ErrorKind.EMPTY,
+        )
+    return images
 
 
-def _by_wildcards(shape: re.Pattern[str], path: Path) -> str:
-    match = shape.fullmatch(str(path.with_suffix("")))
+def find_by_template(root: Path, template: str) -> Images:
+    """Find and name the images of a dataset's side.
+
+    Args:
+        root: the dataset's folder.
+        template: path below it in POSIX form, with `{name}` in its last part and without suffix: 'vi/{name}_8bit'
+            calls vi/007_8bit.png 007.
+
+    Returns:
+        The images, none if there is no such folder.
+    """
+    place = PurePosixPath(template)
+    folder, (before, after) = root / place.parent, place.name.split("{name}")
+    shape = re.compile(f"{re.escape(before)}(.+){re.escape(after)}", re.DOTALL)
+    files = folder.iterdir() if folder.is_dir() else ()
+    return _sort_out(str(folder), ((path, _by_shape(shape, path.stem)) for path in files))
+
+
+def _sort_out(source: str, named: Iterable[tuple[Path, str]]) -> Images:
+    """Return those of the named paths that are images; an empty name is none."""
+    images = Images(source)
+    for path, name in sorted(named):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            images.others[FOLDER] += 1
+        elif path.suffix.lower() not in IMAGE_SUFFIXES:
+            images.others[path.suffix.lower() or NO_SUFFIX] += 1
+        elif not name or (path.exists() and not path.is_file()):  # another side's image, or a device
+            continue
+        elif printable(path.name) != path.name:
+            images.not_utf8.append(path)
+        else:
+            images.files[name].append(path)
+    return images
+
+
+def _matching_pattern(pattern: Path, whole_names: bool) -> Iterator[tuple[Path, str]]:
+    shape = re.compile(pattern_to_expression(str(pattern.with_suffix(""))))  # the suffix is no part of a name
+    root = Path(pattern.anchor)
+    for path in root.glob(str(pattern.relative_to(root))):
+        if not path.is_dir():
+            yield path, path.stem if whole_names else _by_shape(shape, str(path.with_suffix(""))) or path.stem
+
+
+def _by_shape(shape: re.Pattern[str], text: str) -> str:
+    """Return what the groups of an expression stand for, joined by "_"; nothing if it does not fit."""
+    match = shape.fullmatch(text)
     parts = [part.strip("/") for part in match.groups() if part] if match else []
-    return "_".join(filter(None, parts)).replace("/", "_") or path.stem
+    return "_".join(filter(None, parts)).replace("/", "_")
 
 
-def _as_expression(pattern: str) -> str:
+def pattern_to_expression(pattern: str) -> str:
     """Return a glob pattern as a regular expression with a group for each wildcard."""
     made, rest = "", pattern
     while rest:
@@ -183,3 +316,24 @@ def _as_expression(pattern: str) -> str:
         else:
             made, rest = made + re.escape(rest[0]), rest[1:]
     return made
+
+
+def _summary(faults: Sequence[Fault]) -> str:
+    """Return faults of one kind and side in one sentence."""
+    first = faults[0]
+    if len(faults) == 1 or first.kind != "no_partner":
+        return "; ".join(map(str, faults[:3])) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "")
+    names = shorten([fault.name for fault in faults])
+    return f"{len(faults)} {first.side} images have no {' or '.join(first.missing)} image of the same name: {names}"
+
+
+def _passed_over(images: Images) -> str:
+    source = images.source
+    inside = f"; for images in folders pass '{source.rstrip('/')}/**/*.png'" if FOLDER in images.others else ""
+    return f"{source}: passed over {_counts(images)}, as only {' '.join(IMAGE_SUFFIXES)} are read{inside}"
+
+
+def _counts(images: Images) -> str:
+    kinds = sorted(images.others, key=lambda kind: (kind == FOLDER, kind == NO_SUFFIX, kind))
+    nouns = {kind: f"{kind} file" for kind in kinds} | {FOLDER: "folder", NO_SUFFIX: "file"}
+    return ", ".join(counted(images.others[kind], nouns[kind]) for kind in kinds)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage, read_raw
-from ssvif.pairs.match import Matching, kind_of_both, match_files
+from ssvif.pairs.match import Matching, kind_of_both, match_sources
 from ssvif.pairs.pair import Rules, with_sequence
 from ssvif.pairs.video import explain, facts_of, frames_of, paired_frames
 from ssvif.schema import SIDES
@@ -72,7 +72,7 @@ def open_source(visible: str, infrared: str) -> Source:
     """
     if kind_of_both(visible, infrared) == "video":
         return _from_videos(Path(visible), Path(infrared))
-    return _from_files(match_files(visible, infrared))
+    return _from_files(match_sources({"visible": visible, "infrared": infrared}))
 
 
 def resolve_sequence(rules: Rules, source: Source) -> Rules:
@@ -92,15 +92,15 @@ def _is_deep(images: Iterable[NDArray[Any]]) -> bool:
 
 
 def _from_files(matching: Matching) -> Source:
-    for note in matching.notes:
+    for note in matching.notes():
         log.warning("%s", note)
     return Source(
-        jobs=lambda: (Job(name, partial(_read_both, *paths)) for name, paths in matching.pairs.items()),
-        pixels=lambda side: _readable(paths[SIDES.index(side)] for paths in matching.pairs.values()),
-        inputs=lambda name: matching.pairs[name],
+        jobs=lambda: (Job(name, partial(_read_both, **files)) for name, files in matching.pairs.items()),
+        pixels=lambda side: _readable(files[side] for files in matching.pairs.values()),
+        inputs=lambda name: tuple(matching.pairs[name].values()),
         total=len(matching.pairs),
         names=tuple(matching.pairs),
-        faults=matching.faults,
+        faults=tuple(fault.error() for fault in matching.faults),
     )
 
 

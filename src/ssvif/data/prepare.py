@@ -1,27 +1,25 @@
-"""Two folders of one's own, without a descriptor, made ready for training."""
+"""Split and pack two folders or patterns of one's own for training."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from ssvif.data.descriptor import Descriptor, Layout
-from ssvif.data.find import FoundPair, list_images
+from ssvif.data.find import FoundDataset, FoundPair, find_sources
 from ssvif.data.pack import pack_pairs
 from ssvif.data.reading import Reading
 from ssvif.data.split import read_splits, write_splits
 from ssvif.io.errors import UserError, counted, shorten
-from ssvif.io.files import printable, sha256_of, write_csv
+from ssvif.io.files import sha256_of, write_csv
 from ssvif.io.progress import track
 from ssvif.pairs.alignment import read_alignment
 from ssvif.pairs.pair import Pair, Rules
 from ssvif.schema import SPLIT_COLUMNS, SPLITS
 
-RATIOS = (0.9, 0.1, 0.0)
+RATIOS = (0.9, 0.1, 0.0)  # of train, validation and test
 LISTED = 20
 log = logging.getLogger("ssvif")
 
@@ -41,59 +39,44 @@ class Crop:
 
 @dataclass(frozen=True)
 class OwnPairs:
-    """What two folders hold.
+    """Pairs of one's own that are to be trained on.
 
     Attributes:
-        descriptor: of the two folders.
-        root: what its patterns are relative to.
-        pairs: by name.
+        found: two folders or patterns, matched.
+        pairs: those that are to be packed, by name.
         splits: name → split, of a list that was given; empty if they are to be dealt.
-        left_out: what is no pair, with the reason.
     """
 
-    descriptor: Descriptor
-    root: Path
+    found: FoundDataset
     pairs: tuple[FoundPair, ...]
-    splits: Mapping[str, str] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
+    splits: Mapping[str, str]
 
     def digest(self, rules: Rules, alignment: Path | None) -> str:
         """Return a SHA-256 of everything that decides what is packed: files, splits, rules, alignment."""
         total = hashlib.sha256(f"{Reading(rules).describe()} {_digest_of(alignment) if alignment else ''}\n".encode())
         for pair in self.pairs:
-            digests = [_digest_of(self.root / file) for file in (pair.visible, pair.infrared)]
+            digests = [_digest_of(self.found.root / file) for file in (pair.visible, pair.infrared)]
             total.update(" ".join([self.splits.get(pair.pair_id, ""), pair.pair_id, *digests, "\n"]).encode())
         return total.hexdigest()
 
 
-def find_own_pairs(visible: Path, infrared: Path, *, only: Path | None = None) -> OwnPairs:
-    """Match two folders of images by name.
+def find_own_pairs(visible: str | Path, infrared: str | Path, *, only: Path | None = None) -> OwnPairs:
+    """Match two folders or patterns of images by name.
 
     Args:
-        visible: folder of visible images.
-        infrared: folder of infrared images.
+        visible: folder or pattern of visible images.
+        infrared: folder or pattern of infrared images.
         only: a list such as `ssvif check --fix-list` writes: its pairs and its splits are taken, no others.
 
     Raises:
-        UserError: a folder is missing or given twice, its name holds a brace, or the list names other pairs.
+        UserError: a source is missing, empty or given twice, nothing matches, or the list names other pairs.
     """
-    for folder in (visible, infrared):
-        if not folder.is_dir():
-            raise UserError(f"{folder} is not a folder", expected="a folder of images")
-    left, right = visible.resolve(), infrared.resolve()
-    root = Path(os.path.commonpath([left, right]))
-    if left == right:
-        raise UserError(f"{visible} is given for both sides", expected="a folder of each")
-    try:
-        layout = Layout(*(f"{side.relative_to(root).as_posix()}/{{name}}" for side in (left, right)))
-    except ValueError as error:  # e.g. a brace in a folder's name
-        raise UserError(f"The folders {visible} and {infrared} cannot be used", got=str(error)) from error
-    descriptor = Descriptor("own", "Own pairs", ".", (layout,), ratios=RATIOS)
-    pairs, left_out = _match(root, layout)
-    if not only:
-        return OwnPairs(descriptor, root, tuple(pairs.values()), left_out=tuple(left_out))
-    splits = _listed(only, pairs)
-    return OwnPairs(descriptor, root, tuple(pairs[name] for name in sorted(splits)), splits)
+    found = find_sources(visible, infrared, ratios=RATIOS)
+    for note in found.matchings["all"].notes():
+        log.warning("%s", note)
+    pairs = {pair.pair_id: pair for pair in found.pairs("all")}
+    splits = _listed(only, pairs) if only else {}
+    return OwnPairs(found, tuple(pairs[name] for name in sorted(splits or pairs)), splits)
 
 
 def pack_own_pairs(
@@ -127,39 +110,18 @@ def pack_own_pairs(
     aligned = read_alignment(alignment) if alignment else None
     asked = rules or Rules()
     usable, faults = _survey(own, Reading(replace(asked, alignment=aligned)), crop or Crop())
-    left_out = [*own.left_out, *faults]
+    matching = own.found.matchings["all"]
+    left_out = [*([] if own.splits else map(str, matching.faults)), *faults]
     splits = output / "splits.csv"
     counts = _write_splits(own, usable, splits, seed) if len(usable) > 1 else {}
     if not ({"train", "validation"} <= counts.keys()):
         raise _too_few(own, len(usable), left_out)
-    reading = pack_pairs(own.descriptor, own.root, splits, output / "pairs.h5", alignment=alignment, rules=asked)
+    descriptor, root = own.found.descriptor, own.found.root
+    reading = pack_pairs(descriptor, root, splits, output / "pairs.h5", alignment=alignment, rules=asked)
     for sentence in reading.sentences() if reading else ():
         log.info("%s", sentence)
     _tell(left_out, len(usable))
     return counts
-
-
-def _match(root: Path, layout: Layout) -> tuple[dict[str, FoundPair], list[str]]:
-    """Return pairs by name, sorted, and what is none, in words."""
-    sides: list[dict[str, str]] = []
-    left_out = []
-    twice: set[str] = set()
-    for pattern in (layout.visible, layout.infrared):
-        files: dict[str, str] = {}
-        for name, file in list_images(root, pattern, ""):
-            if printable(name) != name:
-                left_out.append(f"{printable(file)}: its name is not UTF-8")
-                continue
-            if name in files:
-                left_out.append(f"{name}: {files[name]} and {PurePosixPath(file).name} share a name")
-                twice.add(name)
-            files[name] = file
-        sides.append(files)
-    visible, infrared = sides
-    left_out += [f"{name}: has no infrared image" for name in visible if name not in infrared]
-    left_out += [f"{name}: has no visible image" for name in infrared if name not in visible]
-    names = sorted((visible.keys() & infrared.keys()) - twice)
-    return {name: FoundPair(name, visible[name], infrared[name]) for name in names}, left_out
 
 
 def _listed(only: Path, pairs: Mapping[str, FoundPair]) -> dict[str, str]:
@@ -167,7 +129,7 @@ def _listed(only: Path, pairs: Mapping[str, FoundPair]) -> dict[str, str]:
     splits = {row.pair.pair_id: row.split for row in read_splits(only)}
     if unknown := [name for name in splits if name not in pairs]:
         raise UserError(
-            f"{only} lists {counted(len(unknown), 'pair')} that the two folders do not hold",
+            f"{only} lists {counted(len(unknown), 'pair')} that the two sources do not hold",
             got=shorten(unknown),
             remedy="write it with `ssvif check --fix-list` of the same --visible and --infrared",
         )
@@ -180,7 +142,7 @@ def _survey(own: OwnPairs, reading: Reading, crop: Crop) -> tuple[list[FoundPair
     said: set[str] = set()
     for found in track(own.pairs, "looking at own pairs"):
         try:
-            pair = reading.make(own.root, found)
+            pair = reading.make(own.found.root, found)
         except UserError as error:
             left_out.append(f"{found.pair_id}: {_reason(error)}")
             continue
@@ -208,7 +170,7 @@ def _reason(error: UserError) -> str:
 
 def _write_splits(own: OwnPairs, usable: list[FoundPair], path: Path, seed: int) -> dict[str, int]:
     if not own.splits:
-        return write_splits(own.descriptor, {"all": usable}, path, seed=seed)
+        return write_splits(own.found.descriptor, {"all": usable}, path, seed=seed)
     rows = [{"split": split, **vars(pair)} for split in SPLITS for pair in usable if own.splits[pair.pair_id] == split]
     write_csv(path, rows, SPLIT_COLUMNS)
     counts = {split: sum(row["split"] == split for row in rows) for split in SPLITS}
@@ -219,7 +181,7 @@ def _too_few(own: OwnPairs, usable: int, left_out: Sequence[str]) -> UserError:
     reasons = "".join(f"\n  - {each}" for each in left_out[:LISTED])
     listed = " (one for training and one for validation in the list)" if own.splits else ""
     return UserError(
-        f"{own.root} holds too few pairs to train on" + (f"; left out are:{reasons}" if reasons else ""),
+        f"{own.found.root} holds too few pairs to train on" + (f"; left out are:{reasons}" if reasons else ""),
         expected=f"two usable pairs or more{listed}, better hundreds",
         got=str(usable),
         remedy="mend or add images; `ssvif check` says what is wrong with them" if left_out else "add images",
