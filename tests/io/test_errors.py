@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from ssvif.io.errors import ErrorKind, UserError
-from ssvif.io.files import images_by_stem, read_csv, read_image
+from ssvif.io.files import read_csv, read_image
+from ssvif.pairs.match import find_images
 
 
 def test_an_error_tells_its_parts_and_another_remedy_keeps_the_rest():
@@ -30,8 +31,8 @@ def test_the_kind_of_an_error_is_told_apart_without_reading_it(tmp_path):
         (read_csv, tmp_path / "gone.csv", ErrorKind.MISSING),
         (read_image, tmp_path / "text.png", ErrorKind.DAMAGED),
         (read_image, tmp_path / "deep.png", ErrorKind.DEPTH),
-        (images_by_stem, tmp_path / "empty", ErrorKind.EMPTY),
-        (images_by_stem, tmp_path / "gone", ErrorKind.MISSING),
+        (find_images, tmp_path / "empty", ErrorKind.EMPTY),
+        (find_images, tmp_path / "gone", ErrorKind.MISSING),
     ):
         with pytest.raises(UserError) as caught:
             reader(path)
