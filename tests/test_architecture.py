@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -331,3 +332,22 @@ def test_nothing_stands_twice():
 
 def test_levels_are_distinct():
     assert all(not upper & lower for upper, lower in pairwise(LEVELS))
+
+
+SHAPE = re.compile(
+    r"\((?:\*|…|\.\.\.|\w{1,12})(?: ?[,x×|] ?[^\s,()]{1,12}){1,5},?\)|of shape \(\)|\(\w,\)|a scalar|\bshape\b"
+)
+
+
+def test_docstrings_of_tensor_functions_name_shapes():
+    """In at least 60 % of the functions that take or return tensors or arrays."""
+    named = without = 0
+    for path in FILES:
+        for node in functions_in(path):
+            notes = [*(each.annotation for each in node.args.args + node.args.kwonlyargs), node.returns]
+            arrays = re.search(
+                r"\b(Tensor|NDArray|Floats|Matrix)\b", " ".join(ast.unparse(each) for each in notes if each)
+            )
+            if arrays and (text := ast.get_docstring(node)):
+                named, without = (named + 1, without) if SHAPE.search(text) else (named, without + 1)
+    assert named >= 0.6 * (named + without)

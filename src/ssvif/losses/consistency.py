@@ -1,7 +1,4 @@
-"""The cross-segmentation consistency loss, Eq. 4-6: two branches must agree without any label.
-
-Logits and probabilities are (B,K,H,W).
-"""
+"""The cross-segmentation consistency loss, Eq. 4-6: agreement of the two branches, without labels."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ def make_pseudo_label(
             the paper, where it is 1.
 
     Returns:
-        (B,K,H,W) probabilities, detached (assumed: the loss could otherwise move its own target).
+        (B,K,H,W) probabilities, detached (assumed: otherwise the loss could change its own target).
     """
     with torch.no_grad():
         feature, pixel = feature_logits.softmax(dim=1), pixel_logits.softmax(dim=1)
@@ -46,9 +43,10 @@ def hybrid_loss(logits: torch.Tensor, pseudo_label: torch.Tensor) -> torch.Tenso
 
 
 def dice_loss(probabilities: torch.Tensor, pseudo_label: torch.Tensor) -> torch.Tensor:
-    """Return 1 − (1/K) Σ_k (2 Σ Ŷ_k P_k + ε)/(Σ Ŷ_k + Σ P_k + ε), sums over the batch; in [0,1].
+    """Return 1 − (1/K) Σ_k (2 Σ Ŷ_k P_k + ε)/(Σ Ŷ_k + Σ P_k + ε) of P and Ŷ (B,K,H,W), a scalar in [0,1].
 
-    Source: Sudre et al. 2017 with the paper's plain mean over classes; ε = 1 (assumed).
+    The inner sums run over the batch and all pixels; ε = 1 (assumed). Source: Sudre et al. 2017 with the paper's
+    plain mean over classes.
     """
     axes = (0, 2, 3)
     overlap = (pseudo_label * probabilities).sum(axes)
@@ -69,7 +67,7 @@ def consistency_loss(
         pixel_logits: (B,K,H,W) of the segmenter.
         pseudo_label: (B,K,H,W) of `make_pseudo_label`.
         balance: weight of a term against collapse, not in the paper: ln K minus the entropy of the mean
-            prediction, averaged over the branches; 0 when all classes are used alike.
+            prediction, averaged over the branches; 0 when all classes are used equally.
     """
     branches = (feature_logits, pixel_logits)
     loss = torch.stack([hybrid_loss(logits, pseudo_label) for logits in branches]).mean()

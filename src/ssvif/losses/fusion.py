@@ -40,12 +40,12 @@ def fusion_terms(
 
 
 def weighted_sum(terms: Mapping[str, torch.Tensor], weights: Mapping[str, float]) -> torch.Tensor:
-    """Return Eq. 3: Σ λ·term over the terms there are."""
+    """Return Eq. 3, a scalar: Σ λ·term over the given terms, each a scalar."""
     return torch.stack([weights[name] * term for name, term in terms.items()]).sum()
 
 
 def intensity_loss(visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor) -> torch.Tensor:
-    """Mean |fused − max(visible, infrared)|. Source: SwinFusion's released loss."""
+    """Mean |fused − max(visible, infrared)| of images (B,C,H,W), a scalar. Source: SwinFusion's released loss."""
     return (fused - torch.maximum(visible, infrared)).abs().mean()
 
 
@@ -56,14 +56,14 @@ def gradient_magnitude(image: torch.Tensor) -> torch.Tensor:
 
 
 def gradient_loss(visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor) -> torch.Tensor:
-    """Mean |g(fused) − max(g(visible), g(infrared))| of gradient magnitudes (B,C,H,W)."""
+    """Mean |g(fused) − max(g(visible), g(infrared))| of gradient magnitudes g (B,C,H,W), a scalar."""
     return (fused - torch.maximum(visible, infrared)).abs().mean()
 
 
 def visible_share(visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
-    """The visible image's share of the batch's mean gradient magnitude, a scalar in [0,1].
+    """The visible image's share of the mean gradient magnitude of both (B,C,H,W), a scalar in [0,1].
 
-    Source: SwinFusion's released loss, one pair of shares per batch. Two flat batches share alike.
+    Source: SwinFusion's released loss, one pair of shares per batch. 0.5 where both are 0.
     """
     both = visible.mean() + infrared.mean()
     return torch.where(both > 0, visible.mean() / both.clamp_min(torch.finfo(both.dtype).tiny), 0.5)
@@ -72,12 +72,12 @@ def visible_share(visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor
 def structural_loss(
     visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor, share: torch.Tensor
 ) -> torch.Tensor:
-    """1 − [share·SSIM(visible, fused) + (1 − share)·SSIM(infrared, fused)]."""
+    """1 − [share·SSIM(visible, fused) + (1 − share)·SSIM(infrared, fused)] of images (B,C,H,W), a scalar."""
     return 1 - share * mean_ssim(visible, fused) - (1 - share) * mean_ssim(infrared, fused)
 
 
 def mean_ssim(source: torch.Tensor, fused: torch.Tensor) -> torch.Tensor:
-    """SSIM for training, a scalar in [−1,1]: Gaussian 11×11, σ 1.5, zero padding, data range 1.
+    """SSIM of images (B,C,H,W), a scalar in [−1,1]: Gaussian 11×11, σ 1.5, zero padding, data range 1.
 
     Source: Wang et al. 2004 in the form of SwinFusion's released loss. The metrics' SSIM differs: it
     works on 8-bit luma and takes the valid part only.
@@ -94,6 +94,6 @@ def mean_ssim(source: torch.Tensor, fused: torch.Tensor) -> torch.Tensor:
 
 
 def color_loss(visible: torch.Tensor, fused: torch.Tensor) -> torch.Tensor:
-    """Mean |Cb(fused) − Cb(visible)| + mean |Cr(fused) − Cr(visible)|, BT.601 (assumed form)."""
+    """Mean |ΔCb| + mean |ΔCr| of fused and visible (B,3,H,W), BT.601; a scalar (assumed form)."""
     difference = rgb_to_ycbcr(fused) - rgb_to_ycbcr(visible)
     return difference[:, 1].abs().mean() + difference[:, 2].abs().mean()

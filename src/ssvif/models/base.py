@@ -1,4 +1,4 @@
-"""The contract between SSVIF and a fusion network: a backbone, then a decoder."""
+"""The interface of a fusion network: a backbone that fuses features, then a decoder."""
 
 from __future__ import annotations
 

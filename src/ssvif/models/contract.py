@@ -1,4 +1,4 @@
-"""Does a network keep what `FusionModel` promises?"""
+"""Check that a network does what `FusionModel` promises."""
 
 from __future__ import annotations
 

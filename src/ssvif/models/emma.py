@@ -165,7 +165,7 @@ class Encoder(nn.Module):
         self.downs = nn.ModuleList(mirrored3x3(width, width, stride=2) for width in WIDTHS[:-1])
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
-        """Return the four maps, finest first."""
+        """Return the four maps (B,C_i,H/2^i,W/2^i) of an image (B,C,H,W), finest first."""
         maps = [self.blocks[0](image)]
         for down, block in zip(self.downs, self.blocks[1:], strict=True):
             maps.append(block(down(maps[-1])))

@@ -1,4 +1,4 @@
-"""From a network's output to the image that is saved: ours, and what the scripts of four releases do.
+"""From a network's output to the image that is saved: our way, and those of four released scripts.
 
 The scripts drive one-channel networks. A three-channel network given a script's name gets the script's padding,
 tiling, stretch and rounding, but both images whole and no step for color. Two scripts save grey images; color is
@@ -42,8 +42,15 @@ def plain(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> 
 def seafusion(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
     """Fuse as SeAFusion's script: `plain`, a stretch over all pixels and colors, levels cut off downwards.
 
-    Args and returns as of `plain`; the values are 8-bit levels / 255. The stretch is over the batch, as there
-    (its batch is one image).
+    The stretch is over the whole batch (the script's batch is one image).
+
+    Args:
+        model: with C = 1 or 3.
+        visible: (B,3,H,W) RGB in [0,1].
+        infrared: (B,3,H,W) in [0,1].
+
+    Returns:
+        (B,3,H,W) in [0,1], 8-bit levels / 255.
     """
     return (_stretch(plain(model, visible, infrared)) * 255).floor() / 255
 
@@ -54,7 +61,13 @@ def swinfusion(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor
     The mirror repeats the edge and adds 1 to 8 rows and columns, so the network's own padding never acts and the
     shifted windows see other neighbours. The output is cut, clamped to [0,1] and rounded (half to even).
 
-    Args and returns as of `plain`; the grey values are 8-bit levels / 255, beside visible's chroma.
+    Args:
+        model: with C = 1 or 3.
+        visible: (B,3,H,W) RGB in [0,1].
+        infrared: (B,3,H,W) in [0,1].
+
+    Returns:
+        (B,3,H,W) in [0,1], 8-bit grey levels / 255 with visible's chroma.
     """
     height, width = visible.shape[-2:]
     sides = [size // SWIN_WINDOW * SWIN_WINDOW + SWIN_WINDOW for size in (height, width)]
@@ -70,7 +83,13 @@ def emma(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> t
     tile counts where it reaches. Levels are rounded, halves downwards, as the image writer named in the release does.
     The script fails below 32 pixels; here such a side is one tile.
 
-    Args and returns as of `plain`; the grey values are 8-bit levels / 255, beside visible's chroma.
+    Args:
+        model: with C = 1 or 3.
+        visible: (B,3,H,W) RGB in [0,1].
+        infrared: (B,3,H,W) in [0,1].
+
+    Returns:
+        (B,3,H,W) in [0,1], 8-bit grey levels / 255 with visible's chroma.
     """
     fused = _stretch(_fuse_tiles(model, *_grey(model, visible, infrared)))
     return _color((fused * 255 - 0.5).ceil() / 255, visible)
@@ -79,16 +98,23 @@ def emma(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> t
 def sage(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
     """Fuse as SAGE's script: whole images, luma and chroma in 8 bits with OpenCV's constants, no stretch.
 
-    Chroma is taken apart about 128/255 and put together about 0.5, so greys come out with a slight tint, as there.
-    Levels are to be rounded half up, as `ops.levels.to_image` does.
+    Chroma is centred on 128/255 when it is taken apart and on 0.5 when it is put together, so greys get a slight
+    tint, as in the release.
+    Levels are to be rounded half up, as `ssvif.ops.color.to_image` does. Inputs are rounded to 8-bit levels / 255.
 
-    Args and returns as of `plain`; images in 8-bit levels / 255 are expected, others are rounded to them.
+    Args:
+        model: with C = 1 or 3.
+        visible: (B,3,H,W) RGB in [0,1].
+        infrared: (B,3,H,W) in [0,1].
+
+    Returns:
+        (B,3,H,W) in [0,1], not rounded.
     """
     if model.channels == 3:
         return plain(model, visible, infrared)
     ycbcr = _opencv_ycbcr(_levels(visible)).to(visible.dtype) / 255
-    warm = _weighted(_levels(infrared), (9798, 19235, 3735), 15).to(visible.dtype) / 255
-    return _join_chroma(model(ycbcr[:, :1], warm), ycbcr)
+    gray = _weighted(_levels(infrared), (9798, 19235, 3735), 15).to(visible.dtype) / 255
+    return _join_chroma(model(ycbcr[:, :1], gray), ycbcr)
 
 
 INFERENCES: dict[str, Inference] = {
@@ -101,7 +127,7 @@ INFERENCES: dict[str, Inference] = {
 
 
 def _levels(image: torch.Tensor) -> torch.Tensor:
-    """Return an image in [0,1] in 8-bit levels, as integers wide enough to be multiplied."""
+    """Return an image (B,C,H,W) in [0,1] as 8-bit levels in int32, wide enough to be multiplied."""
     return (image * 255).round().to(torch.int32)
 
 
@@ -138,7 +164,7 @@ def _join_chroma(fused: torch.Tensor, ycbcr: torch.Tensor) -> torch.Tensor:
 
 
 def _stretch(image: torch.Tensor) -> torch.Tensor:
-    """Return an image with its least value at 0 and its greatest at 1; a uniform one as it is (scripts give NaN)."""
+    """Stretch (B,C,H,W) to [0,1]; a uniform image stays as it is (the scripts give NaN)."""
     least, greatest = image.aminmax()
     return (image - least) / (greatest - least) if greatest > least else image
 

@@ -1,4 +1,4 @@
-"""Weights to start from. PyTorch's defaults are the networks' own; the other kind is ours, for short trainings."""
+"""Initial weights: PyTorch's defaults, which the networks were released with, or ours for short trainings."""
 
 from __future__ import annotations
 

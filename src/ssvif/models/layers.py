@@ -1,4 +1,4 @@
-"""Layers that several networks are built of."""
+"""Layers shared by several networks."""
 
 from __future__ import annotations
 

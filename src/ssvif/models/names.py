@@ -1,4 +1,4 @@
-"""The fusion methods known by name. Imports nothing, so that a configuration is checked in no time."""
+"""Fusion networks by name, without importing them: a configuration is checked without torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training state between epochs: outside the declared outputs, so that a killed job can go on."""
+"""Training state between epochs, kept outside the declared outputs so that a killed training resumes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the pseudo label still alive? Without labels, one class for every pixel would please the loss."""
+"""Diagnostics against collapse: without labels, one class for every pixel would minimise the loss."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from ssvif.training.stages import Stage
 
 @dataclass
 class Output:
-    """What a step's forward pass gives; the logits and the pseudo label exist in stage II only.
+    """Result of a forward pass; the logits and the pseudo label exist in stage II only.
 
     Attributes:
         fused: (B,C,H,W), not clamped.
@@ -65,7 +65,7 @@ class Framework(nn.Module):
             return Output(fused)
         assert self.segmentation_head is not None, "a fusion-only framework has no stage II"
         assert self.segmenter is not None
-        # a network may pad below and to the right; what it made of the padding is nobody's
+        # a network may pad below and to the right: the padded part is no image
         joined = join_features(features)[..., :height, :width]
         feature_logits = self.segmentation_head(joined).float()
         seen = fused
@@ -79,13 +79,13 @@ class Framework(nn.Module):
         return Output(fused, feature_logits, pixel_logits, label)
 
     def _draw_window(self, height: int, width: int) -> tuple[slice, slice]:
-        """Return rows and columns of a random window: the branches then share no border to tell positions by."""
+        """Return rows and columns of a random window, so that the branches share no image border."""
         sides = [max(1, round(size * self.options.consistency_window)) for size in (height, width)]
         starts = [int(torch.randint(size - side + 1, ())) for size, side in zip((height, width), sides, strict=True)]
         return slice(starts[0], starts[0] + sides[0]), slice(starts[1], starts[1] + sides[1])
 
     def losses(self, output: Output, visible: torch.Tensor, infrared: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the named terms: those of Eq. 3, their sum `fusion`, and in stage II `consistency`."""
+        """Return the named loss terms of images (B,C,H,W): those of Eq. 3, `fusion`, in stage II `consistency`."""
         terms = fusion_terms(visible, infrared, output.fused, self.options.structural_shares)
         terms["fusion"] = weighted_sum(terms, self.options.fusion_weights())
         if output.pseudo_label is not None:

@@ -1,6 +1,6 @@
-"""The two tasks' gradients, taken once and used three times: to weigh the losses, to train, to compare.
+"""The two tasks' gradients: computed once, used to weigh the losses, to train and to be compared.
 
-θ are the fusion network's parameters, on which both tasks pull.
+θ are the fusion network's parameters, which both tasks train.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ Gradients = dict[nn.Parameter, torch.Tensor]
 
 
 def task_gradients(terms: Mapping[str, torch.Tensor], parameters: Iterable[nn.Parameter]) -> dict[str, Gradients]:
-    """Return each task's gradient of its unweighted loss, by parameter.
+    """Return the gradient of each task's unweighted loss, by parameter and of the parameter's shape.
 
-    A parameter that a loss does not reach is left out of that task's gradient.
+    A parameter that a loss does not depend on is left out of that task's gradient.
 
     Args:
         terms: loss terms by name; those of `TASKS` that occur are differentiated.
@@ -34,7 +34,7 @@ def task_gradients(terms: Mapping[str, torch.Tensor], parameters: Iterable[nn.Pa
 
 
 def flatten_gradient(gradients: Gradients, parameters: Iterable[nn.Parameter]) -> torch.Tensor:
-    """Return a task's gradient as one vector over parameters; 0 where the task does not reach."""
+    """Return a task's gradient as one vector (N,) over all parameters; 0 where the loss does not depend on them."""
     return torch.cat([gradients.get(each, torch.zeros_like(each)).flatten().float() for each in parameters])
 
 
@@ -48,7 +48,7 @@ def compare_gradients(gradients: Mapping[str, Gradients], parameters: Iterable[n
     Returns:
         `grad_norm_fusion` and `grad_norm_consistency`, ‖g‖₂; `projection_consistency`, the coefficient
         ⟨g_c, g_f⟩/‖g_f‖² of consistency's gradient on fusion's, and `projection_fusion`, the reverse;
-        `cosine` of the angle between them. Where a gradient is 0, so is what would divide by it.
+        `cosine` of the angle between them. A ratio whose denominator is 0 is 0.
     """
     shared = list(parameters)
     fusion, consistency = (flatten_gradient(gradients[task], shared) for task in TASKS)

@@ -55,7 +55,7 @@ class Means:
         self._counts: dict[str, int] = {}
 
     def add(self, values: Mapping[str, torch.Tensor], count: int = 1) -> None:
-        """Add scalars that are means over `count` items."""
+        """Add named scalars, each of shape () and a mean over `count` items."""
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0) + value.detach().double() * count
             self._counts[name] = self._counts.get(name, 0) + count

@@ -1,4 +1,4 @@
-"""What the pseudo label shows at the end: pictures beside the pairs, its classes, and what they follow."""
+"""Pictures and statistics of the final pseudo label: its classes, and which image cues they follow."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _segment(framework: Framework, visible: torch.Tensor, infrared: torch.Tensor
 
 
 class ClassTally:
-    """Sums of the cues by class, over pixels.
+    """Sums of the cues over the pixels of each class.
 
     Args:
         classes: K.
