@@ -7,7 +7,7 @@ import pytest
 from ssvif.config.runs import load_runs
 from ssvif.config.tables import load_sheet_specs
 from ssvif.io.errors import UserError
-from ssvif.report.layout import MEASURES
+from ssvif.report.sheet import MEASURES
 from ssvif.training.options import TrainingOptions
 
 CONFIG = Path(__file__).parents[2] / "config"

@@ -18,10 +18,10 @@ from report.made_results import (
     write_metrics,
     write_pseudo_labels,
 )
-from ssvif.report.layout import Cell, Heading, Row, Sheet, Table
+from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table
 from ssvif.report.page.site import make_page
 from ssvif.report.runs import RunLabel
-from ssvif.report.sheets import write_sheet
+from ssvif.report.sheet_files import write_sheet
 from ssvif.report.tables import make_tables
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

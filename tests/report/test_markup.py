@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from report.test_paper_tables import make, score, segment
 from ssvif.io.files import read_csv
-from ssvif.report.layout import DASH, Cell, Heading, Row, Sheet, Table, rank, show, show_difference
+from ssvif.report.sheet import DASH, Cell, Heading, Row, Sheet, Table, rank, show, show_difference
 from ssvif.report.markup import escape, to_latex, to_markdown
-from ssvif.report.markup_html import page_of, to_html
-from ssvif.report.sheets import read_sheets, without_blanks
+from ssvif.report.markup import page_of, to_html
+from ssvif.report.sheet_files import read_sheets, without_blanks
 
 Value = tuple[str, int, str, str, int, str]  # text, rank, interval, published, its rank, difference
 NUMBER = r"NaN|–|[+−]?\d+(?:\.\d+)?"

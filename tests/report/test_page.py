@@ -27,12 +27,12 @@ from ssvif.io.errors import UserError
 from ssvif.io.files import write_json
 from ssvif.ops.statistics import choose_evenly
 from ssvif.report.figures.style import COLORS
-from ssvif.report.layout import Cell, Heading, Row, Sheet, Table
+from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table
 from ssvif.report.overlays import IGNORED_COLOR
 from ssvif.report.page import site
 from ssvif.report.page.site import make_page
 from ssvif.report.runs import RunLabel
-from ssvif.report.sheets import write_sheet
+from ssvif.report.sheet_files import write_sheet
 from ssvif.report.tables import make_tables
 
 RUNS = {"toy": [RunLabel("average"), RunLabel("ours", "Ours <b>")]}

@@ -11,10 +11,10 @@ from report.made_results import write
 from ssvif.config.tables import load_sheet_specs
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv
-from ssvif.report.layout import Cell, Heading, Row, Sheet, Table
+from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table
 from ssvif.report.paper_tables import make_sheets
 from ssvif.report.runs import RunLabel, parse_runs
-from ssvif.report.sheets import read_sheets, write_sheet
+from ssvif.report.sheet_files import read_sheets, write_sheet
 from ssvif.report.specs import base_name
 
 PUBLISHED = Path(__file__).parents[2] / "config/published"

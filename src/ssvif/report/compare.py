@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from ssvif.io.errors import UserError, counted, shorten
 from ssvif.io.files import printable, read_csv
 from ssvif.io.terminal import UNLIMITED, render_table, screen_width
-from ssvif.report.layout import DASH, MINUS, measure_of, rank
 from ssvif.report.scores import Comparison, Scores, compare_scores, known, read_scores, summarize
+from ssvif.report.sheet import DASH, MINUS, measure_of, rank
 from ssvif.schema import DETECTION, FUSION_METRICS, RUN_FILES, SEGMENTATION
 
 if TYPE_CHECKING:

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ssvif.io.errors import UserError
-from ssvif.report.layout import (
-    WITH_LABELS,
-    Cell,
-    Row,
-    Sheet,
-    Table,
-    heading_of,
-    listed,
-    measure_of,
-    rank,
-    show,
-    show_difference,
-    show_published,
-)
-from ssvif.report.measured import Key, Mean
-from ssvif.report.paper_lines import Line, Published, collect_lines, read_published
-from ssvif.report.runs import RunLabel
-from ssvif.report.sheets import write_sheet
-from ssvif.report.specs import SheetSpec, SheetSpecs
+from ssvif.report.formats import write_sheet
+from ssvif.report.measured import Key, Sample, average, read_efficiency, read_samples
+from ssvif.report.runs import RunLabel, read_rows, to_number
+from ssvif.report.sheet import WITH_LABELS, Cell, Heading, Sheet, Table, listed
+from ssvif.report.specs import SheetSpec, SheetSpecs, base_name
+from ssvif.report.tables import Line, build_table, remarks
+from ssvif.schema import EFFICIENCY, RUN_FILES
 
 DECIMALS = 2  # as the paper prints
 FUSION_QUALITY = ("en", "mi", "vif", "qabf", "ssim", "ms_ssim", "delta_e76")  # what needs no labels
+OTHERS = "runs beside the paper's"
+PUBLISHED_COLUMNS = ("dataset", "method", "metric", "class", "value")
+PUBLISHED_EFFICIENCY_COLUMNS = ("method", "channels", "height_px", "width_px", "metric", "value")
+Published = dict[tuple[str, str, str, str], str]  # (dataset, method, metric, class) → the number as stored
 
 
 def make_sheets(
@@ -67,97 +59,114 @@ def make_sheets(
     given = list(dict.fromkeys([*(titles or {}), *runs]))
     for name in tables or [name for name, spec in specs.tables.items() if spec.number]:
         spec = specs.tables[name]
-        numbers = read_published(published, spec.published)
+        datasets = (given if name in tables else specs.datasets_of(name, given)) or spec.datasets
+        numbers = _read_published(published, spec.published)
         made = []
-        for dataset in _datasets(specs, name, given, asked=name in tables):
-            lines = collect_lines(spec, results, dataset, runs.get(dataset, ()), asked=name in tables)
+        for dataset in datasets if spec.datasets else [""]:
+            collected = _collect(spec, results, dataset, runs.get(dataset, ()))
+            lines = _lines(spec, collected, others=name in tables or spec.others)
+            table = _table(name, spec, dataset, lines, numbers)
             title = (titles or {}).get(dataset, dataset) or spec.title
-            made.append(_with_words(_table(name, spec, dataset, lines, numbers), title, specs.test_pairs))
-        written.append(write_sheet(output, _sheet(name, spec, made)))
+            notes = tuple(_notes(table, title, specs.test_pairs.get(dataset, 0)))
+            made.append(replace(table, title=title, notes=notes))
+        notes = (*spec.notes, *_legend(made))
+        sheet = Sheet(f"table_{name}", spec.number, spec.title, spec.caption, tuple(made), notes)
+        written.append(write_sheet(output, sheet))
     return written
 
 
-def _datasets(specs: SheetSpecs, name: str, given: Sequence[str], *, asked: bool) -> Sequence[str]:
-    """Return what to show: all datasets that were given to a table asked for, otherwise those that it takes."""
-    spec = specs.tables[name]
-    if not spec.datasets:
-        return [""]
-    return (given if asked else specs.datasets_of(name, given)) or spec.datasets
+def _read_published(folder: Path, names: Iterable[str]) -> Published:
+    """Read the paper's numbers from {name}.csv; in those of Table IV "network channels" is the method."""
+    found: Published = {}
+    for name in names:
+        path = folder / f"{name}.csv"
+        for row in read_rows(path, PUBLISHED_EFFICIENCY_COLUMNS if name == EFFICIENCY else PUBLISHED_COLUMNS):
+            to_number(row["value"], path)  # read for its error: the digits stay as they were printed
+            method = f"{row['method']} {row['channels']}" if name == EFFICIENCY else row["method"]
+            found[row.get("dataset", ""), method, row["metric"], row.get("class", "")] = row["value"]
+    return found
+
+
+def _collect(spec: SheetSpec, results: Path, dataset: str, labels: Sequence[RunLabel]) -> dict[str, Line]:
+    """Return what may stand in a table on one dataset, as lines of their own, by the names that its rows ask for."""
+    if EFFICIENCY in spec.sources:
+        lines = {}
+        for name, costs in read_efficiency(results / "efficiency.csv").items():
+            network, _, channels = name.rpartition(" ")
+            title = f"{network}, {channels} channel{'' if channels == '1' else 's'}"
+            lines[name] = Line(title, (name,), _average([costs]), OTHERS)
+        return lines
+    seeds: dict[str, list[RunLabel]] = {}
+    for run in labels:
+        seeds.setdefault(base_name(run.name), []).append(run)
+    return {
+        base: Line(
+            _title_without_seed(several[0], base),
+            tuple(run.name for run in several),
+            _average([_read_run(results / dataset / run.name, spec.sources) for run in several]),
+            OTHERS,
+        )
+        for base, several in seeds.items()
+    }
+
+
+def _title_without_seed(run: RunLabel, base: str) -> str:
+    title = run.label.removesuffix(f" (seed {run.name.removeprefix(f'{base}_seed')})")
+    return title if title and title != run.name else base
+
+
+def _read_run(folder: Path, sources: Iterable[str]) -> dict[Key, Sample]:
+    found: dict[Key, Sample] = {}
+    for source in sources:
+        if (path := folder / RUN_FILES[source]).is_file():
+            found |= read_samples(path, source)
+    return found
+
+
+def _average(runs: Sequence[Mapping[Key, Sample]]) -> dict[Heading, Cell]:
+    keys, missing = dict.fromkeys(key for samples in runs for key in samples), Sample({"": None})
+    return {Heading(*key): average([samples.get(key, missing) for samples in runs]) for key in keys}
+
+
+def _lines(spec: SheetSpec, collected: Mapping[str, Line], *, others: bool) -> list[Line]:
+    """Return the lines of a table: the paper's, then all others where these belong here."""
+    lines, placed = [], set()
+    for row in spec.rows:
+        known = [base for base in row.runs if base in collected]
+        chosen = next((base for base in known if collected[base].cells), known[0] if known else "")
+        placed.add(chosen)
+        label = row.label + (WITH_LABELS if row.with_labels else "")
+        note = "; ".join(filter(None, [row.note, row.runs.get(chosen, "")]))
+        line = collected.get(chosen, Line(label))
+        lines.append(replace(line, label=label, group=row.group, note=note, published=row.published))
+    return lines + [line for base, line in collected.items() if others and base not in placed]
 
 
 def _table(name: str, spec: SheetSpec, dataset: str, lines: Sequence[Line], published: Published) -> Table:
-    found = dict.fromkeys(key for line in lines for key in line.means)
-    keys = spec.columns_of(dataset, found)
-    columns = [_column(key, spec, dataset, lines, published) for key in keys]
-    rows = [
-        Row(
-            label=line.spec.label + (WITH_LABELS if line.spec.with_labels else ""),
-            cells=cells,
-            runs=line.runs,
-            group=line.spec.group,
-            note=line.spec.note,
-        )
-        for line, cells in zip(lines, zip(*columns, strict=True), strict=True)
-    ]
-    weights = sorted(frozenset().union(*(line.initial_weights for line in lines)))
-    return Table(
-        name=f"{name}_{dataset}" if dataset else name,
-        title=dataset,
-        caption=f"Initial weights: {', '.join(weights)}." if weights else "",
-        dataset=dataset,
-        headings=tuple(heading_of(*key) for key in keys),
-        rows=tuple(rows),
+    """Return the table of one dataset, without its title and notes."""
+    found = dict.fromkeys(heading for line in lines for heading in line.cells)
+    table = build_table(
+        f"{name}_{dataset}" if dataset else name,
+        dataset,
+        lines,
+        [Heading(*each) for each in spec.columns_of(dataset, found)],
         label=spec.label,
+        published=published,
+        decimals=DECIMALS,
+        rank_in_groups=spec.rank_in_groups,
     )
-
-
-def _column(key: Key, spec: SheetSpec, dataset: str, lines: Sequence[Line], published: Published) -> list[Cell]:
-    cells = [
-        _cell(key[0], line.means.get(key, Mean()), published.get((dataset, line.spec.published, *key), ""))
-        for line in lines
-    ]
-    arrow = measure_of(key[0]).arrow
-    groups = [line.spec.group if spec.rank_in_groups else "" for line in lines]
-    for group in dict.fromkeys(groups):
-        places = [place for place, each in enumerate(groups) if each == group]
-        ranks = rank([cells[place].text for place in places], arrow)
-        of_paper = rank([cells[place].published for place in places], arrow)
-        for place, measured, paper in zip(places, ranks, of_paper, strict=True):
-            cells[place] = replace(cells[place], rank=measured, published_rank=paper)
-    return cells
-
-
-def _cell(metric: str, mean: Mean, published: str) -> Cell:
-    scale = measure_of(metric).scale
-    value, low, high = (each * scale if each is not None else None for each in (mean.value, mean.low, mean.high))
-    text, printed = show(value, metric, DECIMALS), show_published(published, metric)
-    half = max(high - value, value - low) if value is not None and low is not None and high is not None else None
-    return Cell(
-        text=text,
-        value=value,
-        interval=f"±{show(half, metric, DECIMALS)}" if half is not None else "",
-        published=printed,
-        difference=show_difference(text, value, printed),
-        low=low,
-        high=high,
-        over=mean.over,
-        images=mean.images,
-        seeds=mean.seeds,
-        note=mean.note,
-    )
-
-
-def _with_words(table: Table, title: str, test_pairs: Mapping[str, int]) -> Table:
-    """Return a table with its title, what it is over in the caption, and its notes."""
-    images = sorted({cell.images for row in table.rows for cell in row.cells if cell.images})
+    images = sorted({cell.images for cell in _cells(table) if cell.images})
     count = " to ".join(dict.fromkeys((str(images[0]), str(images[-1])))) if images else ""
-    measured = f"{count} test image{'' if count == '1' else 's'}." if count else ""
-    return replace(
-        table,
-        title=title,
-        caption=" ".join(filter(None, [measured, table.caption])),
-        notes=tuple(_notes(table, title, test_pairs.get(table.dataset, 0))),
-    )
+    weights = sorted({each for line in lines for cell in line.cells.values() for each in cell.initial_weights})
+    parts = [
+        f"{count} test image{'' if count == '1' else 's'}." if count else "",
+        f"Initial weights: {', '.join(weights)}." if weights else "",
+    ]
+    return replace(table, caption=" ".join(filter(None, parts)))
+
+
+def _cells(table: Table) -> Iterator[Cell]:
+    return (cell for row in table.rows for cell in row.cells)
 
 
 def _notes(table: Table, title: str, test_pairs: int) -> Iterator[str]:
@@ -166,43 +175,25 @@ def _notes(table: Table, title: str, test_pairs: int) -> Iterator[str]:
     rows = list(zip(names, table.rows, strict=True))
     if absent := [name for name, row in rows if not row.runs]:
         yield f"Not run here: {listed(absent)}."
-    if lacking := [name for name, row in rows if row.runs and _is_empty(row)]:
+    if lacking := [name for name, row in rows if row.runs and row.empty]:
         yield f"Run, but without these results: {listed(lacking)}."
     for name, row in rows:
         if row.note:
             yield f"{name}: {row.note}."
-    yield from _remarks(table, [(name, row) for name, row in rows if not _is_empty(row)])
+    yield from remarks(table, [(name, row) for name, row in rows if not row.empty])
     if table.compares and test_pairs:
         human = "" if all(heading.metric in FUSION_QUALITY for heading in table.headings) else " with human labels"
         yield f"The paper's numbers are of {test_pairs} test pairs of {title}{human}; ours compare on these alone."
 
 
-def _is_empty(row: Row) -> bool:
-    return all(cell.value is None for cell in row.cells)
-
-
-def _remarks(table: Table, rows: Sequence[tuple[str, Row]]) -> Iterator[str]:
-    """Yield what is to be said about values, those with the same remark together."""
-    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    for name, row in rows:
-        for heading, cell in zip(table.headings, row.cells, strict=True):
-            if cell.note:
-                columns, names = found.setdefault(cell.note, ({}, {}))
-                columns[heading.text] = None
-                names[name] = None
-    for note, (columns, names) in found.items():
-        yield f"{listed(list(columns))} of {listed(list(names))}: {note}."
-
-
-def _sheet(name: str, spec: SheetSpec, tables: Sequence[Table]) -> Sheet:
-    cells = [cell for table in tables for row in table.rows for cell in row.cells]
-    notes = list(spec.notes)
+def _legend(tables: Sequence[Table]) -> Iterator[str]:
+    """Yield what the signs in tables mean, of those that occur."""
+    cells = [cell for table in tables for cell in _cells(table)]
     if any(cell.over == "images" for cell in cells):
-        notes.append("±: 95 % bootstrap interval of the mean over test images, its longer side; both are in the CSV.")
+        yield "±: 95 % bootstrap interval of the mean over test images, its longer side; both are in the CSV."
     if any(cell.over == "seeds" for cell in cells):
-        notes.append("Lines of several seeds: mean over seeds, ± half of Student's 95 % interval.")
+        yield "Lines of several seeds: mean over seeds, ± half of Student's 95 % interval."
     if any(cell.published for cell in cells):
-        notes.append("Small: the paper's numbers, ranked among themselves, and in brackets measured less published.")
+        yield "Small: the paper's numbers, ranked among themselves, and in brackets measured less published."
     if any(row.label.endswith(WITH_LABELS) for table in tables for row in table.rows):
-        notes.append("† trained with segmentation or detection labels, according to the paper.")
-    return Sheet(f"table_{name}", spec.number, spec.title, spec.caption, tuple(tables), tuple(notes))
+        yield "† trained with segmentation or detection labels, according to the paper."

@@ -1,14 +1,13 @@
-"""What a run's pseudo label came to: pictures beside the pairs and the cues that its classes follow."""
+"""A run's pseudo labels for the report: pictures beside the pairs, and the image cues that the classes follow."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from ssvif.report.runs import RunLabel, read_rows, to_number
+from ssvif.report.runs import read_rows, to_number
 
 CUES = {
     "visible": "visible brightness",
@@ -20,56 +19,38 @@ CUES = {
 
 @dataclass(frozen=True)
 class PseudoLabels:
-    """A run's pseudo labels as the page shows them.
+    """A run's pseudo labels as the page shows them."""
 
-    Attributes:
-        title: of the run.
-        classes: how many occur in these pictures, above 0.1 % of the pixels.
-        largest: the share of the largest, in percent.
-        follows: sentences' ends such as "heat 62 %": how much of each cue's variance the classes explain.
-        pictures: (pair, address) of each strip.
-    """
-
-    title: str
-    classes: int
-    largest: str
-    follows: str
-    pictures: list[tuple[str, str]]
+    classes: int  # how many cover more than 0.1 % of the pixels of these pictures
+    largest: str  # the share of the largest, in percent
+    follows: str  # how much of each cue's variance the classes explain, "heat 62 %, height in the image 3 %"
+    pictures: list[tuple[str, str]]  # pair and address of each strip
 
 
-def collect_pseudo_labels(results: Path, labels: Sequence[RunLabel], folder: Path) -> list[PseudoLabels]:
-    """Copy the pictures of every run that has some into the page's folder and describe them.
+def collect_pseudo_labels(run: Path, folder: Path) -> PseudoLabels | None:
+    """Copy a run's pictures of pseudo labels into the report and describe them; None where there are none.
 
     Args:
-        results: the dataset's folder of runs.
-        labels: the runs.
-        folder: the page's.
+        run: results/{dataset}/{run}.
+        folder: the report's.
 
     Raises:
         UserError: a file is not one of ours.
     """
-    found = []
-    for run in labels:
-        source = results / run.name / "pseudo_labels"
-        paths = sorted(source.glob("*.png")) if source.is_dir() else []
-        if not paths:
-            continue
-        target = folder / "pictures" / results.name / "pseudo_labels" / run.name
-        target.mkdir(parents=True)
-        for path in paths:
-            shutil.copyfile(path, target / path.name)
-        shares = [
-            to_number(row["share"], source / "classes.csv") for row in read_rows(source / "classes.csv", ("share",))
-        ]
-        cues = read_rows(source / "follows.csv", ("cue", "explained"))
-        named = [f"{CUES[row['cue']]} {to_number(row['explained'], source / 'follows.csv'):.0%}" for row in cues]
-        found.append(
-            PseudoLabels(
-                title=run.title,
-                classes=sum(share > 1e-3 for share in shares),
-                largest=f"{max(shares, default=0):.0%}",
-                follows=", ".join(named),
-                pictures=[(path.stem, quote((target / path.name).relative_to(folder).as_posix())) for path in paths],
-            )
-        )
-    return found
+    source = run / "pseudo_labels"
+    paths = sorted(source.glob("*.png"))
+    if not paths:
+        return None
+    target = folder / "pictures" / run.parent.name / "pseudo_labels" / run.name
+    target.mkdir(parents=True)
+    for path in paths:
+        shutil.copyfile(path, target / path.name)
+    classes, follows = source / "classes.csv", source / "follows.csv"
+    shares = [to_number(row["share"], classes) for row in read_rows(classes, ("share",))]
+    cues = read_rows(follows, ("cue", "explained"))
+    return PseudoLabels(
+        classes=sum(share > 1e-3 for share in shares),
+        largest=f"{max(shares, default=0):.0%}",
+        follows=", ".join(f"{CUES[row['cue']]} {to_number(row['explained'], follows):.0%}" for row in cues),
+        pictures=[(path.stem, quote((target / path.name).relative_to(folder).as_posix())) for path in paths],
+    )

@@ -1,41 +1,46 @@
-"""The one place where results are aggregated: long CSV of every run to tables, a dataset and a kind at a time.
-
-The paper's own tables are made in `ssvif.report.paper_tables`.
-"""
+"""Tables of every run's scores, one a dataset and kind; the paper's tables are made in `paper_tables`."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 
-from ssvif.io.files import write_aside, write_csv
-from ssvif.ops.statistics import mean_of
+from ssvif.io.files import write_csv
+from ssvif.report.formats import write_texts
 from ssvif.report.gradients import write_gradient_table
-from ssvif.report.layout import (
-    MEASURES,
-    Cell,
-    Row,
-    Sheet,
-    Table,
-    heading_of,
-    listed,
-    measure_of,
-    position,
-    rank,
-    show,
-)
-from ssvif.report.markup import to_latex, to_markdown
-from ssvif.report.measured import FUSION, Sample, read_samples
+from ssvif.report.measured import average, read_samples
 from ssvif.report.runs import RunLabel, read_rows, to_number_or_none
-from ssvif.schema import RUN_FILES
+from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table, listed, measure_of, position, rank
+from ssvif.schema import DETECTION, FUSION_METRICS, RUN_FILES, SEGMENTATION
 
 log = logging.getLogger("ssvif")
 
 KINDS = tuple(RUN_FILES)
+PRINTED = (".md", ".tex")
 COLUMNS = ("dataset", "run", "metric", "class", "mean", "images", "label", "initial_weights", "note")
-LongRow = dict[str, str | float | int | None]
+TITLES = {FUSION_METRICS: "Fusion quality", SEGMENTATION: "Segmentation", DETECTION: "Detection"}
+CAPTIONS = {
+    FUSION_METRICS: "Fusion quality on {title}, mean over {images}.",
+    SEGMENTATION: "Segmentation on {title}: IoU in percent of a SegFormer trained {training}.",
+    DETECTION: "Detection on {title}: AP@0.5 in percent of a YOLO detector trained {training}.",
+}
+BLIND = {"miou_without_background": "SegFormer found nothing but background", "map50": "YOLO found nothing"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """What was measured for a row, before its columns are chosen."""
+
+    label: str
+    runs: tuple[str, ...] = ()
+    cells: dict[Heading, Cell] = field(default_factory=dict)  # means in the unit that they are stored in
+    group: str = ""
+    note: str = ""
+    published: str = ""  # the method's name among the published numbers
 
 
 def make_tables(
@@ -45,12 +50,10 @@ def make_tables(
     *,
     titles: Mapping[str, str] | None = None,
 ) -> list[Path]:
-    """Aggregate the results of runs and write a table per dataset and kind.
+    """Write a table for each dataset and kind of score: `{kind}_{dataset}.csv` (long, full digits), `.md`, `.tex`.
 
-    For each dataset and each of `KINDS`, the files `{kind}_{dataset}.csv` (long, full digits), `.md` and
-    `.tex` are written into `output`, and gradients_{dataset}.csv where a run measured its gradients.
-    Segmentation and detection are left out, with a line in the log,
-    where no run of the dataset has them; files of theirs from before are removed.
+    Where no run of a dataset has scores of a kind, that table is left out, with a line in the log, and older files
+    of it are removed. gradients_{dataset}.csv is written where a run measured its gradients.
 
     Args:
         results: the folder that holds {dataset}/{run}/.
@@ -67,27 +70,48 @@ def make_tables(
     written = []
     for dataset, labels in runs.items():
         for kind in KINDS:
-            rows = _collect(kind, results / dataset, dataset, labels)
-            paths = [output / f"{kind}_{dataset}{suffix}" for suffix in (".csv", ".md", ".tex")]
+            rows = [row for run in labels for row in _measure(kind, results / dataset, run)]
+            path = output / f"{kind}_{dataset}.csv"
             if not rows:
                 log.info("%s: no run has %s results, so that table is left out", dataset, kind)
-                for path in paths:
-                    path.unlink(missing_ok=True)
+                for suffix in (".csv", *PRINTED):
+                    path.with_name(f"{path.stem}{suffix}").unlink(missing_ok=True)
                 continue
-            write_csv(paths[0], rows, COLUMNS)
-            table = read_table(paths[0], (titles or {}).get(dataset, dataset))
-            sheet = Sheet(table.name, "", table.title, table.caption, (table,))
-            for path, text in zip(paths[1:], (to_markdown(sheet), to_latex(sheet)), strict=True):
-                with write_aside(path) as aside:
-                    aside.write_text(text, encoding="utf-8")
-            written.append(paths[0])
+            write_csv(path, rows, COLUMNS)
+            table = read_table(path, (titles or {}).get(dataset, dataset))
+            write_texts(output, Sheet(table.name, "", table.title, table.caption, (table,)), PRINTED)
+            written.append(path)
         if gradients := write_gradient_table(results, output, dataset, labels):
             written.append(gradients)
     return written
 
 
+def _measure(kind: str, folder: Path, run: RunLabel) -> Iterator[dict[str, str | float | None]]:
+    """Yield the rows of one run in `{kind}_{dataset}.csv`; `folder` is results/{dataset}."""
+    path = folder / run.name / RUN_FILES[kind]
+    # every run must have the fusion metrics; the others depend on the dataset's labels
+    samples = read_samples(path, kind) if kind == FUSION_METRICS or path.is_file() else {}
+    if not samples:
+        log.info("%s/%s: no %s results", folder.name, run.name, kind)
+    for (metric, class_name), sample in sorted(samples.items(), key=lambda item: position(item[0][0])):
+        mean = average([sample], interval=False)
+        if any(map(math.isnan, sample.known.values())):
+            log.warning("%s: %s is %s, and so is its mean", path, metric, mean.note)
+        yield {
+            "dataset": folder.name,
+            "run": run.name,
+            "metric": metric,
+            "class": class_name,
+            "mean": mean.value,
+            "images": mean.images if kind == FUSION_METRICS else None,
+            "label": run.title,
+            "initial_weights": sample.initial_weights,
+            "note": mean.note,
+        }
+
+
 def read_table(path: Path, title: str) -> Table:
-    """Read `{kind}_{dataset}.csv` as a table to print.
+    """Read `{kind}_{dataset}.csv` as a table.
 
     Args:
         path: a file written by `make_tables`.
@@ -96,131 +120,128 @@ def read_table(path: Path, title: str) -> Table:
     Raises:
         UserError: the file is missing or not one of `make_tables`.
     """
-    rows = read_rows(path, COLUMNS)
-    for row in rows:
-        to_number_or_none(row["images"], path)
+    lines: dict[str, Line] = {}
+    for row in read_rows(path, COLUMNS):
+        line = lines.setdefault(row["run"], Line(row["label"], (row["run"],)))
+        line.cells[Heading(row["metric"], row["class"])] = Cell(
+            value=to_number_or_none(row["mean"], path),
+            images=int(to_number_or_none(row["images"], path) or 0),
+            seeds=1,
+            initial_weights=(row["initial_weights"],),
+            note=row["note"],
+        )
     kind = next(kind for kind in KINDS if path.name.startswith(kind))
-    keys = sorted(dict.fromkeys((row["metric"], row["class"]) for row in rows), key=lambda key: position(key[0]))
-    by_run: dict[str, dict[tuple[str, str], dict[str, str]]] = {}
-    for row in rows:
-        by_run.setdefault(row["run"], {})[row["metric"], row["class"]] = row
-    columns = [_column(key, [cells.get(key, {}) for cells in by_run.values()], path) for key in keys]
-    labels = {row["run"]: row["label"] for row in rows}
-    lines = zip(by_run, zip(*columns, strict=True), strict=True)
-    return Table(
-        name=path.stem,
-        title=f"{TITLES[kind]} on {title}",
-        caption=CAPTIONS[kind](title, rows),
-        dataset=path.stem.removeprefix(f"{kind}_"),
-        headings=tuple(heading_of(*key) for key in keys),
-        rows=tuple(Row(labels[run], cells, (run,)) for run, cells in lines),
-        notes=tuple(_notes(kind, rows)),
-    )
-
-
-def _column(key: tuple[str, str], rows: Sequence[Mapping[str, str]], path: Path) -> list[Cell]:
-    scale = measure_of(key[0]).scale
-    stored = [to_number_or_none(row.get("mean", ""), path) for row in rows]
-    values = [value * scale if value is not None else None for value in stored]
-    texts = [show(value, key[0]) for value in values]
-    places = zip(texts, rank(texts, measure_of(key[0]).arrow), values, rows, strict=True)
-    return [
-        Cell(text, place, value, images=int(row.get("images") or 0), seeds=1, note=row.get("note", ""))
-        for text, place, value, row in places
-    ]
-
-
-def _collect(kind: str, folder: Path, dataset: str, labels: Sequence[RunLabel]) -> list[LongRow]:
-    rows: list[LongRow] = []
-    for run in labels:
-        path = folder / run.name / RUN_FILES[kind]
-        # the fusion metrics every run must have, the others are as the dataset's labels allow
-        found = read_samples(path, kind) if kind == FUSION or path.is_file() else {}
-        if not found:
-            log.info("%s/%s: no %s results", dataset, run.name, kind)
-        known = [metric for metric in MEASURES if (metric, "") in found] if kind == FUSION else []
-        ordered = {key: found[key] for key in [*((metric, "") for metric in known), *found]}
-        base: LongRow = {"dataset": dataset, "run": run.name, "label": run.title}
-        rows += [{**base, "metric": key[0], "class": key[1], **_mean(each)} for key, each in ordered.items()]
-        for (metric, _), each in ordered.items():
-            if any(map(math.isnan, each.known.values())):
-                log.warning("%s: %s is %s, and so is its mean", path, metric, each.note)
-    return rows
-
-
-def _mean(sample: Sample) -> LongRow:
-    """Average over images; one NaN makes the mean NaN and is named, an empty value is skipped."""
-    known = list(sample.known.values())
-    return {
-        "mean": mean_of(known) if known else None,
-        "images": len(known) if "" not in sample.values else None,
-        "initial_weights": sample.initial_weights or None,
-        "note": sample.note or None,
-    }
-
-
-def _fusion_caption(title: str, own: Sequence[Mapping[str, str]]) -> str:
-    most = max(int(float(row["images"])) for row in own)
+    headings = dict.fromkeys(heading for line in lines.values() for heading in line.cells)
+    ordered = sorted(headings, key=lambda heading: position(heading.metric))
+    table = build_table(path.stem, path.stem.removeprefix(f"{kind}_"), list(lines.values()), ordered)
+    most = max((cell.images for row in table.rows for cell in row.cells), default=0)
     images = "one test image" if most == 1 else f"{most} test images"
-    return f"Fusion quality on {title}, mean over {images}."
+    caption = CAPTIONS[kind].format(title=title, images=images, training=_training(table))
+    notes = (*remarks(table, [(row.label, row) for row in table.rows]), *_differences(kind, table), *_blind(table))
+    return replace(table, title=f"{TITLES[kind]} on {title}", caption=caption, notes=notes)
 
 
-def _segmentation_caption(title: str, own: Sequence[Mapping[str, str]]) -> str:
-    return f"Segmentation on {title}: IoU in percent of a SegFormer trained {_training(own)}."
+def build_table(
+    name: str,
+    dataset: str,
+    lines: Sequence[Line],
+    headings: Sequence[Heading],
+    *,
+    label: str = "run",
+    published: Mapping[tuple[str, str, str, str], str] | None = None,
+    decimals: int = 3,
+    rank_in_groups: bool = False,
+) -> Table:
+    """Return a table with the chosen columns of lines, in shown units and ranked; its title and caption are empty.
+
+    Args:
+        name: unique among the tables.
+        dataset: its short name, or "".
+        lines: the rows.
+        headings: the columns.
+        label: head of the first column.
+        published: (dataset, method, metric, class) to the number as stored.
+        decimals: no value is printed with more digits after the point.
+        rank_in_groups: whether the best is marked in each group instead of in the whole column.
+    """
+    columns = []
+    for heading in headings:
+        numbers = [(published or {}).get((dataset, line.published, *heading), "") for line in lines]
+        cells = [
+            _in_shown_unit(line.cells.get(heading, Cell()), heading.metric, number, decimals)
+            for line, number in zip(lines, numbers, strict=True)
+        ]
+        groups = [line.group if rank_in_groups else "" for line in lines]
+        columns.append(_ranked(cells, groups, heading.arrow))
+    rows = [
+        Row(line.label, tuple(column[place] for column in columns), line.runs, line.group, line.note)
+        for place, line in enumerate(lines)
+    ]
+    return Table(name, "", "", dataset, tuple(headings), tuple(rows), label=label)
 
 
-def _detection_caption(title: str, own: Sequence[Mapping[str, str]]) -> str:
-    return f"Detection on {title}: AP@0.5 in percent of a YOLO detector trained {_training(own)}."
+def _in_shown_unit(cell: Cell, metric: str, published: str, decimals: int) -> Cell:
+    measure = measure_of(metric)
+    value, low, high = (None if each is None else each * measure.scale for each in (cell.value, cell.low, cell.high))
+    number = str(Decimal(published).scaleb(2)) if published and measure.scale != 1 else published
+    digits = min(decimals, measure.decimals)
+    return replace(cell, value=value, low=low, high=high, published=number, decimals=digits)
 
 
-BLIND = {"miou_without_background": "SegFormer found nothing but background", "map50": "YOLO found nothing"}
-TITLES = {"fusion_metrics": "Fusion quality", "segmentation": "Segmentation", "detection": "Detection"}
-CAPTIONS: dict[str, Callable[[str, Sequence[Mapping[str, str]]], str]] = {
-    "fusion_metrics": _fusion_caption,
-    "segmentation": _segmentation_caption,
-    "detection": _detection_caption,
-}
+def _ranked(cells: Sequence[Cell], groups: Sequence[str], arrow: str) -> list[Cell]:
+    ranked = list(cells)
+    for group in set(groups):
+        places = [place for place, each in enumerate(groups) if each == group]
+        measured = rank([cells[place].text for place in places], arrow)
+        published = rank([cells[place].published for place in places], arrow)
+        for place, own, others in zip(places, measured, published, strict=True):
+            ranked[place] = replace(cells[place], rank=own, published_rank=others)
+    return ranked
 
 
-def _training(own: Sequence[Mapping[str, str]]) -> str:
-    found = list(dict.fromkeys(row["initial_weights"] for row in own))
-    start = "from scratch" if found == ["scratch"] else f"from the weights {found[0]}"
-    return "on each run's fused images" + (f", {start}" if len(found) == 1 else "")
+def remarks(table: Table, rows: Sequence[tuple[str, Row]]) -> Iterator[str]:
+    """Yield the remarks on a table's cells, those with the same words together.
 
-
-def _notes(kind: str, rows: Sequence[Mapping[str, str]]) -> list[str]:
-    return [*_remarks(rows), *_differences(kind, rows), *_blind(rows)]
-
-
-def _remarks(own: Sequence[Mapping[str, str]]) -> Iterable[str]:
-    everyone = list(dict.fromkeys(row["label"] for row in own))
-    remarks: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
-    for row in own:
-        if row["note"]:
-            columns, labels = remarks.setdefault(row["note"], ({}, {}))
-            columns[row["class"] or measure_of(row["metric"]).heading] = None
-            labels[row["label"]] = None
-    for note, (columns, labels) in remarks.items():
-        whose = "" if list(labels) == everyone else f" of {listed(list(labels))}"
+    Args:
+        table: whose columns are named.
+        rows: (name, row) of those to go through; a remark on all rows of the table names none.
+    """
+    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for name, row in rows:
+        for heading, cell in zip(table.headings, row.cells, strict=True):
+            if cell.note:
+                columns, names = found.setdefault(cell.note, ({}, {}))
+                columns[heading.text] = None
+                names[name] = None
+    for note, (columns, names) in found.items():
+        whose = "" if len(names) == len(table.rows) else f" of {listed(list(names))}"
         yield f"{listed(list(columns))}{whose}: {note}."
 
 
-def _differences(kind: str, own: Sequence[Mapping[str, str]]) -> Iterable[str]:
+def _training(table: Table) -> str:
+    found = {each for row in table.rows for cell in row.cells for each in cell.initial_weights}
+    start = "from scratch" if found == {"scratch"} else f"from the weights {', '.join(found)}"
+    return "on each run's fused images" + (f", {start}" if len(found) == 1 else "")
+
+
+def _differences(kind: str, table: Table) -> Iterator[str]:
     """Say when rows are not measured alike: other initial weights, other numbers of images."""
-    facts = {"fusion_metrics": "images"}.get(kind, "initial_weights")
-    found: dict[str, str] = {}
-    for row in own:
-        found[row["label"]] = max(found.get(row["label"], ""), row[facts], key=lambda text: (len(text), text))
-    if len(set(found.values())) > 1:
-        listed = "; ".join(f"{label}: {fact}" for label, fact in found.items())
-        yield f"The runs differ in {facts.replace('_', ' ')}: {listed}."
+    if kind == FUSION_METRICS:
+        what, facts = "images", {row.label: str(max(cell.images for cell in row.cells)) for row in table.rows}
+    else:
+        weights = {row.label: {each for cell in row.cells for each in cell.initial_weights} for row in table.rows}
+        what, facts = "initial weights", {label: ", ".join(sorted(each)) for label, each in weights.items()}
+    if len(set(facts.values())) > 1:
+        yield f"The runs differ in {what}: {'; '.join(f'{label}: {fact}' for label, fact in facts.items())}."
 
 
-def _blind(own: Sequence[Mapping[str, str]]) -> Iterable[str]:
+def _blind(table: Table) -> Iterator[str]:
     """Say of which runs a judge saw nothing: its scores then compare trainings that have not begun, not images."""
-    everyone = list(dict.fromkeys(row["label"] for row in own))
-    for metric, judge in BLIND.items():
-        found = [row["label"] for row in own if row["metric"] == metric and row["mean"] and float(row["mean"]) == 0]
-        if found:
-            whose = "any run's" if found == everyone else f"{listed(found)}'s"
-            yield f"{judge} in {whose} images: after so short a training, or with so few labels, it judges no fusion."
+    for column, heading in enumerate(table.headings):
+        found = [row.label for row in table.rows if row.cells[column].value == 0]
+        if heading.metric in BLIND and found:
+            whose = "any run's" if len(found) == len(table.rows) else f"{listed(found)}'s"
+            yield (
+                f"{BLIND[heading.metric]} in {whose} images: after so short a training, or with so few labels, it "
+                "judges no fusion."
+            )

@@ -29,9 +29,9 @@ from ssvif.report.figures.style import (
     write_text,
 )
 from ssvif.report.figures.values import heading, read_score, read_values
-from ssvif.report.layout import listed, measure_of
 from ssvif.report.measured import read_efficiency
 from ssvif.report.runs import RunLabel
+from ssvif.report.sheet import listed, measure_of
 
 WIDE_IN, HIGH_IN, LEFT_IN, TOP_IN, BOTTOM_IN = 2.8, 2.35, 0.6, 0.12, 0.42
 KEY_MPARAM = (0.1, 1.0)  # of the bubbles that explain the area, in millions of parameters

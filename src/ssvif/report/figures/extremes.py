@@ -10,8 +10,8 @@ from ssvif.io.errors import UserError
 from ssvif.report.figures.album import Album
 from ssvif.report.figures.grid import Panel, Strip, draw_grid
 from ssvif.report.figures.values import metrics_in, read_values, show_value
-from ssvif.report.layout import measure_of
 from ssvif.report.runs import RunLabel
+from ssvif.report.sheet import measure_of
 
 MOST = 3  # images at an end
 RANKS = ("", "2nd ", "3rd ")

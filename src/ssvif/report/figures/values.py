@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from ssvif.report.layout import MEASURES, measure_of, show
-from ssvif.report.measured import FUSION, read_samples
+from ssvif.report.measured import read_samples
 from ssvif.report.runs import RunLabel
-from ssvif.schema import RUN_FILES
+from ssvif.report.sheet import MEASURES, measure_of, show
+from ssvif.schema import FUSION_METRICS, RUN_FILES
 
 # run → metric → pair → value
 Values = dict[str, dict[str, dict[str, float]]]
@@ -25,11 +25,11 @@ def read_values(results: Path, runs: Sequence[RunLabel]) -> Values:
     Raises:
         UserError: a file cannot be read as one of ours.
     """
-    return {run.name: _read(results / run.name / RUN_FILES[FUSION]) for run in runs}
+    return {run.name: _read(results / run.name / RUN_FILES[FUSION_METRICS]) for run in runs}
 
 
 def _read(path: Path) -> dict[str, dict[str, float]]:
-    samples = read_samples(path, FUSION) if path.is_file() else {}
+    samples = read_samples(path, FUSION_METRICS) if path.is_file() else {}
     finite = {
         metric: {pair: value for pair, value in sample.known.items() if math.isfinite(value)}
         for (metric, _), sample in samples.items()

@@ -13,9 +13,9 @@ from ssvif.io.errors import UserError
 from ssvif.io.progress import format_seconds
 from ssvif.report.figures.curves import Training, draw_curves
 from ssvif.report.gradients import GradientMean
-from ssvif.report.layout import Cell, Row, Table, listed
 from ssvif.report.pseudo_labels import PseudoLabels, collect_pseudo_labels
 from ssvif.report.runs import History, RunLabel
+from ssvif.report.sheet import Cell, Row, Table, listed
 
 RECORDS = {"Training": "record.json", "Segmentation": "segmentation/record.json", "Detection": "detection/record.json"}
 ALREADY_SAID = ("settings", "dataset", "run")  # keys of a record that the page shows elsewhere
@@ -104,7 +104,6 @@ def describe_run(
     Raises:
         UserError: a file of the run is damaged.
     """
-    pseudo_labels = collect_pseudo_labels(results, [run], folder)
     return RunPage(
         name=run.name,
         title=run.title,
@@ -113,7 +112,7 @@ def describe_run(
         warnings=[warning] if training and (warning := warn_of_collapse(run.title, training.history)) else [],
         curves=_curves(folder, results.name, run, training) if training else "",
         gradients=[each for each in gradients if each.label == run.title],
-        pseudo_labels=pseudo_labels[0] if pseudo_labels else None,
+        pseudo_labels=collect_pseudo_labels(results / run.name, folder),
         records=[
             _record(title, results / run.name / file, assumed)
             for title, file in RECORDS.items()

@@ -11,11 +11,11 @@ from typing import Any
 from ssvif.data.descriptor import Descriptor
 from ssvif.io.files import write_aside
 from ssvif.report.figures.style import color_of
-from ssvif.report.layout import measure_of, position
-from ssvif.report.measured import FUSION, read_samples
+from ssvif.report.measured import read_samples
 from ssvif.report.overlays import NamedBox, box_color, box_legend, class_legend
 from ssvif.report.pictures import SOURCE_TITLES, Gallery, PairPictures
-from ssvif.schema import RUN_FILES
+from ssvif.report.sheet import measure_of, position
+from ssvif.schema import FUSION_METRICS, RUN_FILES
 
 DIGITS = 6  # of a stored score: more than any table prints, and the file stays small
 
@@ -52,7 +52,7 @@ def describe_scores(gallery: Gallery, pairs: Sequence[PairPictures]) -> dict[str
     """
     runs = gallery.runs
     everyone = [row["pair_id"] for row in gallery.rows]
-    found = [read_samples(gallery.results / run.name / RUN_FILES[FUSION], FUSION) for run in runs]
+    found = [read_samples(gallery.results / run.name / RUN_FILES[FUSION_METRICS], FUSION_METRICS) for run in runs]
     names = sorted({metric for samples in found for metric, _ in samples}, key=lambda name: (position(name), name))
     values = {
         name: [

@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 from ssvif.report.figures.curves import Training, draw_curves, read_trainings, tell_apart
 from ssvif.report.gradients import GradientMean, read_gradient_table
-from ssvif.report.layout import Table, listed
 from ssvif.report.page.run_pages import RunPage, describe_run
 from ssvif.report.page.scripts import describe_pictures, describe_scores, write_script
 from ssvif.report.pictures import THUMBNAILS, Gallery, PairPictures, Source
 from ssvif.report.runs import RunLabel
+from ssvif.report.sheet import Table, listed
 from ssvif.report.tables import KINDS, read_table
 
 HIGHLIGHTS = {"mIoU": " %", "mAP@0.5": " %", "VIF": "", "Qabf": ""}  # with their units

@@ -15,13 +15,12 @@ from PIL import Image
 
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import write_folder_aside
+from ssvif.report.formats import SUFFIXES, read_sheets, to_html
 from ssvif.report.gradients import QUANTITIES
-from ssvif.report.layout import Sheet
-from ssvif.report.markup_html import to_html
 from ssvif.report.page.sections import DatasetSection, Site, describe_dataset
 from ssvif.report.pictures import Source
 from ssvif.report.runs import RunLabel
-from ssvif.report.sheets import SUFFIXES, read_sheets
+from ssvif.report.sheet import Sheet
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 FOLDERS = ("assets", "curves", "data", "figures", "pictures", "runs", "tables", "thumbnails")
