@@ -18,10 +18,10 @@ from report.made_results import (
     write_metrics,
     write_pseudo_labels,
 )
-from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table
+from ssvif.report.formats import write_sheet
 from ssvif.report.page.site import make_page
 from ssvif.report.runs import RunLabel
-from ssvif.report.sheet_files import write_sheet
+from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table
 from ssvif.report.tables import make_tables
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -34,10 +34,8 @@ def made_sheet():
     """A table with groups, a row without a run, and the paper's numbers."""
 
     def row(label, group, value, paper, runs):
-        text = "–" if value is None else f"{value:.1f}"
-        others = (Cell(f"{each}", 0, each) if runs else Cell("–", 0, None) for each in (1.0, 2.0))
-        cells = [Cell(text, 0, value, published=paper), *others]
-        return Row(label, tuple(cells), runs, group)
+        others = (Cell(each if runs else None, decimals=1) for each in (1.0, 2.0))
+        return Row(label, (Cell(value, published=paper, decimals=1), *others), runs, group)
 
     rows = (
         row("Alpha", "", 3.0, "9.0", ("average",)),
@@ -47,7 +45,7 @@ def made_sheet():
         row("Epsilon", "ours", 10.0, "", ("average",)),
         row("Zeta", "nothing", None, "", ()),
     )
-    headings = (Heading("VIF", "", "↑"), Heading("first", "", ""), Heading("second", "", ""))
+    headings = (Heading("vif"), Heading("first"), Heading("second"))
     return Sheet("table_1", "I", "Quality", "How good.", (Table("1_toy", "Toy", "", "toy", headings, rows),))
 
 

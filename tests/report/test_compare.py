@@ -8,13 +8,8 @@ import pytest
 
 from ssvif.io.errors import UserError
 from ssvif.metrics.collection import METRICS
-<<<<<<< HEAD
 from ssvif.report.compare import compare_runs, summary_table
-from ssvif.report.layout import MEASURES
-=======
-from ssvif.report.compare import compare_runs
 from ssvif.report.sheet import MEASURES
->>>>>>> c95d478 (Tables: one sheet description, every format by a template, both kinds of tables on one path)
 
 FILES = {"miou": "segmentation/iou.csv", "map50": "detection/ap.csv"}
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from report.made_results import write_gradients
-from ssvif.report.gradients import mean_of, read_gradient_table, write_gradient_table
+from ssvif.report.gradients import GradientMean, read_gradient_table, write_gradient_table
 from ssvif.report.runs import RunLabel
 
 LABELS = [RunLabel("average"), RunLabel("ours", "Ours")]
@@ -24,14 +24,11 @@ def test_the_interval_is_students(results, tmp_path):
     assert len(means) == 3
 
 
-def test_one_step_has_no_width():
-    assert mean_of("a", "cosine", [0.25]).low == 0.25
-
-
-def test_printed_numbers_have_a_sign_and_one_minus():
-    mean = mean_of("a", "cosine", [-0.25])
-    assert (mean.text, mean.interval) == ("−0.25", "−0.25 to −0.25")
-    assert mean_of("a", "cosine", [0.001234]).text == "+0.00123"
+def test_one_step_has_no_width_and_printed_numbers_one_minus(results, tmp_path):
+    write_gradients(results / "toy/ours", (-0.25,))
+    *_, cosine = read_gradient_table(write_gradient_table(results, tmp_path, "toy", LABELS))
+    assert (cosine.text, cosine.interval) == ("−0.25", "−0.25 to −0.25")
+    assert GradientMean("a", "cosine", 0.001234, 0.001, 1, 4).text == "+0.00123"
 
 
 def test_nothing_measured_gives_no_file(results, tmp_path):

@@ -27,12 +27,12 @@ from ssvif.io.errors import UserError
 from ssvif.io.files import write_json
 from ssvif.ops.statistics import choose_evenly
 from ssvif.report.figures.style import COLORS
-from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table
+from ssvif.report.formats import write_sheet
 from ssvif.report.overlays import IGNORED_COLOR
 from ssvif.report.page import site
 from ssvif.report.page.site import make_page
 from ssvif.report.runs import RunLabel
-from ssvif.report.sheet_files import write_sheet
+from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table
 from ssvif.report.tables import make_tables
 
 RUNS = {"toy": [RunLabel("average"), RunLabel("ours", "Ours <b>")]}
@@ -222,10 +222,8 @@ def test_a_damaged_record_is_named(build, results):
 
 
 def test_the_papers_tables_and_figures_come_along(build, tmp_path):
-    cell = Cell("1.50", 1, 1.5, "±0.10", "1.40", 1, "+0.10")
-    table = Table(
-        "1_toy", "Toy", "", "toy", (Heading("VIF", "VIF", "↑", metric="vif"),), (Row("A <1>", (cell,), ("ours",)),)
-    )
+    cell = Cell(1.5, 1.4, 1.6, published="1.40", decimals=2, rank=1, published_rank=1)
+    table = Table("1_toy", "Toy", "", "toy", (Heading("vif"),), (Row("A <1>", (cell,), ("ours",)),))
     write_sheet(tmp_path / "tables", Sheet("table_1", "I", "Quality", "A caption.", (table,), ("A note.",)))
     picture(tmp_path / "figures/fusion_toy.png", np.zeros((20, 2000, 3)))
     picture(tmp_path / "figures/fusion_toyland.png", np.zeros((20, 30, 3)))

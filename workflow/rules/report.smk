@@ -54,6 +54,7 @@ rule score_tables:
         results=RESULTS,
         folder=TABLES,
         code=fingerprint("ssvif.report.tables"),
+        templates=files_fingerprint("ssvif/report/templates/tables"),
     message:
         "Making tables of all scores"
     shell:
@@ -95,6 +96,7 @@ for table in TABLE_NAMES:
             published=PUBLISHED,
             numbers=PAPER_NUMBERS,
             code=fingerprint("ssvif.report.paper_tables"),
+            templates=files_fingerprint("ssvif/report/templates/tables"),
         message:
             f"Making table {table} of the paper"
         shell:
@@ -182,6 +184,7 @@ rule report:
         settings=to_json(SETTINGS.training),
         code=fingerprint("ssvif.report.page.site"),
         templates=files_fingerprint("ssvif/report/templates"),
+        table_templates=files_fingerprint("ssvif/report/templates/tables"),
     message:
         "Making the page"
     shell:

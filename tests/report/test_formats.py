@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
-from html.parser import HTMLParser
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -13,163 +14,125 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from report.test_paper_tables import make, score, segment
+from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv
-from ssvif.report.sheet import DASH, Cell, Heading, Row, Sheet, Table, rank, show, show_difference
-from ssvif.report.markup import escape, to_latex, to_markdown
-from ssvif.report.markup import page_of, to_html
-from ssvif.report.sheet_files import read_sheets, without_blanks
+from ssvif.report.formats import (
+    escape,
+    page_of,
+    read_sheets,
+    to_html,
+    to_latex,
+    to_markdown,
+    without_blanks,
+    write_sheet,
+)
+from ssvif.report.sheet import DASH, Cell, Heading, Row, Sheet, Table, rank
 
-Value = tuple[str, int, str, str, int, str]  # text, rank, interval, published, its rank, difference
-NUMBER = r"NaN|–|[+−]?\d+(?:\.\d+)?"
+MARKS = ("{}", "**{}**", "<u>{}</u>")
+IN_LATEX = (
+    (r"\\textbf\{(.*?)\}", r"**\1**"),
+    (r"\\underline\{(.*?)\}", r"<u>\1</u>"),
+    (r"\{\\scriptsize (.*?)\}", r"\1"),
+)
+IN_HTML = (
+    (r'<span class="\w+ best">(.*?)</span>', r"**\1**"),
+    (r'<span class="\w+ second">(.*?)</span>', r"<u>\1</u>"),
+    (r' <span class="paper">', "<br>"),
+    (r"</?span.*?>", ""),
+)
+RUNS = ("sage", "swinfusion_ssvif_seed0", "swinfusion_ssvif_seed1", "emma_fusion_only")
 
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """All nine tables of two datasets, with seeds, a stand-in, others, NaN, percent and awkward names."""
     for dataset in ("fmb", "msrs"):
-        for place, run in enumerate(("sage", "swinfusion_ssvif_seed0", "swinfusion_ssvif_seed1", "emma_fusion_only")):
+        for place, run in enumerate(RUNS):
             score(tmp_path, dataset, run, 1.0 + place / 7, images=6)
             segment(tmp_path, dataset, run, 0.5 + place / 70, person=0.2 + place / 9, car=0.99)
     score(tmp_path, "msrs", "mine", 3.0, en="nan", vif=0.5)
-    runs = [
-        f"{dataset}/{run}"
-        for dataset in ("fmb", "msrs")
-        for run in ("sage", "swinfusion_ssvif_seed0", "swinfusion_ssvif_seed1", "emma_fusion_only")
-    ]
     score(tmp_path, "msrs", "other", 3.0, en=2.0)
+    runs = [f"{dataset}/{run}" for dataset in ("fmb", "msrs") for run in RUNS]
     signs = ["msrs/mine=A_b & 100 % | λ₄ <i> ± {x} #1", "msrs/other=[12] *ours* ≈ ΑΒο∞√′ϵ [3pt]"]
     make(tmp_path, *runs, *signs, titles={"fmb": "FMB & co", "msrs": "MSRS"})
     return tmp_path / "tables"
 
 
-def expected(sheet: Sheet) -> list[list[Value]]:
-    return [
-        [(each.text, each.rank, each.interval, each.published, each.published_rank, each.difference)
-         for row in table.rows for each in row.cells]
-        for table in sheet.tables
-    ]  # fmt: skip
+def sheet_of(row: Row, metric: str = "en") -> Sheet:
+    """A sheet of one row and column."""
+    table = Table("t", "T", "", "x", (Heading(metric),), (row,))
+    return Sheet("t", "", "T", "Said.", (table,))
 
 
-def value_of(text: str, marks: tuple[str, str], paper: str) -> Value:
-    """Read one cell back; `marks` are patterns with a group for bold and underlined, `paper` what parts the lines."""
-
-    def ranked(part: str) -> tuple[str, int, str]:
-        for place, mark in enumerate(marks, start=1):
-            if found := re.match(mark, part):
-                return found[1], place, part[found.end() :].strip()
-        found = re.match(NUMBER, part)
-        return (found[0], 0, part[found.end() :].strip()) if found else ("", 0, part)
-
-    measured, _, below = text.partition(paper)
-    shown, place, interval = ranked(measured.strip())
-    published, its_place, difference = ranked(below.strip())
-    return shown, place, interval, published, its_place, difference.strip("()")
+def expected(sheet: Sheet) -> list[str]:
+    """What each cell says, in Markdown's marks."""
+    said = []
+    for cell in (cell for table in sheet.tables for row in table.rows for cell in row.cells):
+        measured = f"{MARKS[cell.rank].format(cell.text)} {cell.interval}".strip()
+        below = f"<br>{MARKS[cell.published_rank].format(cell.published)}" if cell.published else ""
+        said.append(measured + below + (f" ({cell.difference})" if cell.difference else ""))
+    return said
 
 
-def read_markdown(text: str) -> list[list[Value]]:
-    tables: list[list[Value]] = []
-    for line in text.splitlines():
-        cells = [each.strip() for each in re.split(r"(?<!\\)\|", line)[1:-1]]
-        if line.startswith("|:--"):
-            tables.append([])
-        elif cells and tables and any(cells[1:]) and "↑" not in line:
-            clean = [cell.replace("</sub>", "").replace("<sub>", "") for cell in cells[1:]]
-            tables[-1] += [value_of(cell, (r"\*\*(.+?)\*\*", r"<u>(.+?)</u>"), "<br>") for cell in clean]
-    return tables
+def replaced(text: str, patterns) -> str:
+    for pattern, replacement in patterns:
+        text = re.sub(pattern, replacement, text)
+    return text
 
 
-def read_latex(text: str) -> list[list[Value]]:
-    tables = []
-    for body in re.findall(r"\\midrule\n(.*?)\\bottomrule", text, re.DOTALL):
-        values: list[Value] = []
-        for line in body.splitlines():
-            if "\\multicolumn" in line or "\\midrule" in line:
-                continue
-            plain = line.replace("$-$", "−").replace("$\\pm$", "±").replace("{\\scriptsize ", "").replace("--", DASH)
-            cells = [each.strip() for each in re.split(r"(?<!\\)&", re.sub(r" *\\\\(\[.*\])?$", "", plain))][1:]
-            cells = [re.sub(r"\}$", "", each) if each.count("}") > each.count("{") else each for each in cells]
-            found = [value_of(cell, (r"\\textbf\{(.+?)\}", r"\\underline\{(.+?)\}"), "\n") for cell in cells]
-            if line.lstrip().startswith("&"):
-                last = values[-len(found) :]
-                values[-len(found) :] = [
-                    (*above[:3], *below[:2], below[2].strip("()")) for above, below in zip(last, found, strict=True)
-                ]
-            else:
-                values += found
-        tables.append(values)
-    return tables
+def read_markdown(text: str) -> list[str]:
+    lines = [line for line in text.splitlines() if line.startswith("| ") and not re.search("[↑↓] \\|", line)]
+    rows = [re.split(r"(?<!\\)\|", line)[2:-1] for line in lines]
+    return [re.sub("</?sub>", "", cell.strip()) for row in rows if any(map(str.strip, row)) for cell in row]
 
 
-class Reader(HTMLParser):
-    """Collects the cells of each table, and each row's header."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tables: list[list[Value]] = []
-        self.values: list[str] = []
-        self._open: list[str] = []
-
-    def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "td":
-            self.tables[-1].append(("", 0, "", "", 0, ""))
-            self.values.append(found.get("data-value", ""))
-        elif tag == "span":
-            self._open.append(found["class"])
-
-    def handle_endtag(self, tag):
-        if tag == "span":
-            self._open.pop()
-
-    def handle_data(self, data):
-        kind = self._open[-1].split()[0] if self._open else ""
-        if kind not in ("measured", "interval", "published", "difference"):
-            return
-        place = {"best": 1, "second": 2}.get(self._open[-1].split()[-1], 0)
-        shown, rank_, interval, published, rank_of_paper, difference = self.tables[-1][-1]
-        if kind == "measured":
-            shown, rank_ = data, place
-        elif kind == "interval":
-            interval = data
-        elif kind == "published":
-            published, rank_of_paper = data, place
+def read_latex(text: str) -> list[str]:
+    """Read the cells back, a row of the paper's numbers as the second line of those above it."""
+    said: list[str] = []
+    for line in re.findall(r"^    (.* \\\\(?:\[.*\])?)$", text, re.MULTILINE):
+        if "multicolumn" in line or "arrow" in line:
+            continue
+        plain = line.rpartition(" \\\\")[0].replace("$-$", "−").replace("$\\pm$", "±").replace("--", DASH)
+        # the marks of the paper's numbers stand within a smaller size, so they are read first
+        cells = [replaced(cell.strip(), IN_LATEX) for cell in re.split(r"(?<!\\)&", plain)[1:]]
+        if line.startswith("&"):
+            above = said[-len(cells) :]
+            said[-len(cells) :] = [
+                f"{each}<br>{cell}" if cell else each for each, cell in zip(above, cells, strict=True)
+            ]
         else:
-            difference = data.strip("()")
-        self.tables[-1][-1] = (shown, rank_, interval, published, rank_of_paper, difference)
+            said += cells
+    return said
 
 
-def read_html(text: str) -> Reader:
-    reader = Reader()
-    reader.feed(text)
-    return reader
+def read_html(text: str) -> list[str]:
+    return [replaced(unescape(cell), IN_HTML) for cell in re.findall(r"<td.*?>(.*?)</td>", text)]
 
 
 def test_html_markdown_latex_and_csv_say_the_same(folder):
     compared = 0
     for sheet in read_sheets(folder):
         stem, printed = folder / sheet.name, without_blanks(sheet)
-        said = expected(printed)
-        lines = {(table.dataset, row.group, row.label) for table in printed.tables for row in table.rows}
-        html = read_html(stem.with_suffix(".html").read_text("utf-8"))
-        assert html.tables == said, sheet.name
+        said, html = expected(printed), stem.with_suffix(".html").read_text("utf-8")
+        assert read_html(html) == said, sheet.name
         assert read_markdown(stem.with_suffix(".md").read_text("utf-8")) == said, sheet.name
         assert read_latex(stem.with_suffix(".tex").read_text("utf-8")) == said, sheet.name
+        lines = {(table.dataset, row.group, row.label) for table in printed.tables for row in table.rows}
         rows = read_csv(stem.with_suffix(".csv"))
         rows = [row for row in rows if (row["dataset"], row["group"], row["row"]) in lines]
-        cells = [cell for table in said for cell in table]
-        for row, cell, value in zip(rows, cells, html.values, strict=True):
-            text, _, _, published, _, _ = cell
-            assert row["published"] == published
-            assert row["measured"] == value
-            digits = len(text.partition(".")[2])
-            shown = "NaN" if row["measured"] == "nan" else f"{float(row['measured']):.{digits}f}" if value else DASH
-            assert shown == text
+        cells = [cell for table in printed.tables for row in table.rows for cell in row.cells]
+        tags = re.findall(r"<td.*?>", html)
+        for row, cell, tag in zip(rows, cells, tags, strict=True):
+            measured = row["measured"]
+            assert row["published"] == cell.published
+            assert (f'data-value="{measured}"' in tag, "data-value" in tag) == (bool(measured), bool(measured))
+            digits = len(cell.text.partition(".")[2])
+            shown = "NaN" if measured == "nan" else f"{float(measured):.{digits}f}" if measured else DASH
+            assert shown == cell.text
             if row["difference"]:
-                difference = float(row["measured"]) - float(published)
+                difference = float(measured) - float(row["published"])
                 assert float(row["difference"]) == pytest.approx(difference, rel=1e-6, abs=1e-9)
-            compared += bool(value)
+            compared += bool(measured)
     assert compared > 100
 
 
@@ -209,45 +172,57 @@ def test_lines_without_any_number_are_printed_only_where_there_is_none(tmp_path)
 
 
 def test_signs_that_pdflatex_does_not_know_are_told():
-    head = Heading("EN", "EN", "↑", "bit", "en")
     for title, told in (("日本", True), ("✓", True), ("Ħ", True), ("ϝ", True), ("Łódź ΑΩ ≈ ‘a’ •", False)):
-        table = Table("t", "T", "", "x", (head,), (Row(title, (Cell("1.0", value=1.0),), ("a",)),))
-        text = to_latex(Sheet("t", "", "T", "Said.", (table,)))
+        text = to_latex(sheet_of(Row(title, (Cell(1.0),), ("a",))))
         assert text.startswith("% has letters that pdfLaTeX does not know") is told
         assert ("[T1]{fontenc}" in text) is not told
 
 
 def test_negative_numbers_have_one_minus_sign_in_print():
-    cell = Cell(show(-0.1234, "vif"), value=-0.1234, interval="±0.01")
-    table = Table("t", "T", "", "x", (Heading("VIF", "VIF", "↑", "", "vif"),), (Row("a", (cell,), ("a",)),))
-    sheet = Sheet("t", "", "T", "Said.", (table,))
-    assert "−0.123 ±0.01" in to_markdown(sheet)
+    sheet = sheet_of(Row("a", (Cell(-0.1234, -0.1334, -0.1134),), ("a",)), "vif")
+    assert "−0.123 ±0.010" in to_markdown(sheet)
     assert "$-$0.123" in to_latex(sheet)
-    assert 'data-value="-0.1234"><span class="measured">−0.123</span>' in to_html(table)
+    assert 'data-value="-0.1234"><span class="measured">−0.123</span>' in to_html(sheet.tables[0])
     assert rank(["−0.2", "−0.1", "0.1"], "↓") == [1, 2, 0]
 
 
 def test_no_sign_of_a_title_is_markup():
     title = "a_b *c* <d> `e` ~f~ | \\ [g]"
-    head = Heading("EN", "EN", "↑", "bit", "en")
-    row = Row(title, (Cell("1.0", value=1.0),), ("a",), group=title)
-    table = Table('t"<x>', title, title, "x", (head,), (row,), (title,), title)
+    row = Row(title, (Cell(1.0),), ("a",), group=title)
+    table = Table('t"<x>', title, title, "x", (Heading("en"),), (row,), (title,), title)
     sheet = Sheet("t", "I", title, title, (table,), (title,))
     escaped = r"a\_b \*c\* \<d> \`e\` \~f\~ \| \\ \[g]"
     # the headline's caption, the table's title and caption, the first head, a group, a label, two notes
     assert to_markdown(sheet).count(escaped) == 8
     page = page_of(sheet)
-    assert 'id="t&quot;&lt;x&gt;"' in page
-    assert 'aria-labelledby="t&quot;&lt;x&gt;"' in page
+    assert page.count("a_b *c* &lt;d&gt; `e` ~f~ | \\ [g]") == 9, "the page's title, too"
+    assert re.findall(r'(?:id|aria-labelledby)="(.*?)"', page) == ["t&#34;&lt;x&gt;"] * 2
 
 
 def test_a_table_of_one_dataset_without_number_is_plain():
-    head = Heading("EN", "EN", "↑", "bit", "en")
-    table = Table("t", "T", "", "x", (head,), (Row("a", (Cell("1.0", value=1.0),), ("a",)),))
-    sheet = Sheet("t", "", "T", "Said.", (table,))
-    assert to_markdown(sheet) == "**Said.**\n\n| run | EN (bit) ↑ |\n|:--|--:|\n| a | 1.0 |\n"
+    sheet = sheet_of(Row("a", (Cell(1.0, decimals=1),), ("a",)), "macs_gmac")
+    assert to_markdown(sheet) == "**Said.**\n\n| run | MACs (G) ↓ |\n|:--|--:|\n| a | 1.0 |\n"
     assert "minipage" not in to_latex(sheet)
-    assert "EN (bit) $\\uparrow$" in to_latex(sheet)
+    assert "MACs (G) $\\downarrow$" in to_latex(sheet)
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    cells = (Cell(1.0, 0.9, 1.1, "images", 5, 1, ("scratch",), "so", "2", 2, 1, 2), Cell(math.inf), Cell())
+    heads = (Heading("en"), Heading("iou", "car"), Heading("unknown_metric"))
+    table = Table("table_7_x", "X", "said", "x", heads, (Row("a|b", cells, ("r",), "g", "n"),), ("one",), "K")
+    sheet = Sheet("table_7", "VII", "title", "caption", (table,), ("two",))
+    write_sheet(tmp_path, sheet)
+    assert read_sheets(tmp_path) == [sheet]
+    assert read_sheets(tmp_path, ["7"]) == [sheet]
+    assert read_sheets(tmp_path, ["other"]) == [], "left by an earlier configuration"
+    assert read_sheets(tmp_path / "none") == []
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    for text in ("{}", "[", '{"name": 1}'):
+        (tmp_path / "table_1.json").write_text(text)
+        with pytest.raises(UserError, match=r"(?s)table_1\.json cannot be read as a table.*ssvif tables"):
+            read_sheets(tmp_path)
 
 
 LATEX = shutil.which("pdflatex")
@@ -317,7 +292,7 @@ def test_ranks_agree_with_the_order(texts):
 
 @given(st.floats(-50, 50), st.decimals(-50, 50, places=2))
 def test_a_difference_is_what_the_printed_numbers_differ_by(value, published):
-    text = f"{value:.2f}"
-    shown = show_difference(text, value, str(published))
-    assert float(shown.replace("−", "-")) == pytest.approx(float(text) - float(published), abs=0.0101)
-    assert not re.fullmatch(r"[+−]0\.?0*", shown)
+    cell = Cell(value, published=str(published), decimals=2)
+    difference = float(f"{value:.2f}") - float(published)
+    assert float(cell.difference.replace("−", "-")) == pytest.approx(difference, abs=0.0101)
+    assert not re.fullmatch(r"[+−]0\.?0*", cell.difference)
