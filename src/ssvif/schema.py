@@ -53,6 +53,7 @@ RUN_FILES = {
     DETECTION: "detection/ap.csv",
 }
 METRIC_COLUMNS = ("dataset", "run", "pair_id", "metric", "value")
+JUDGE_COLUMNS = ("dataset", "run", "metric", "class", "value", "initial_weights")  # iou.csv and ap.csv
 BOX_COLUMNS = ("pair_id", "class", "confidence", "x_min_px", "y_min_px", "x_max_px", "y_max_px")
 EFFICIENCY = "efficiency"  # the one score that is no run's: results/efficiency.csv
 EFFICIENCY_COLUMNS = ("model", "channels", "height_px", "width_px", "quantity", "value")

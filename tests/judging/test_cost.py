@@ -143,12 +143,6 @@ def test_multiplications_are_counted_once_each(kind, rows, columns):
     assert count_macs(bare(kind), height, width) == ends + grouped + up + norms + linear + attention
 
 
-def test_counting_leaves_no_hooks():
-    model = bare(Layers)
-    assert count_macs(model, 8, 8) == count_macs(model, 8, 8)
-    assert not model.norm._forward_hooks
-
-
 def test_nothing_is_computed():
     row = measure("seafusion", 3, 1 << 14, 1 << 14)
     assert row.macs == measure("seafusion", 3, 64, 64).macs * (1 << 16)
@@ -273,10 +267,10 @@ def row(**changed):
 def test_the_table_is_aligned_and_ends_with_a_verdict():
     published = complexity.read_published(PUBLISHED)
     lines = to_text([row(), row(channels=1, released_parameters=5_000)], published).splitlines()
-    assert [line.index("MACs, G") for line in lines[2:3]] == [lines[3].index("10.9400")]
-    assert "166,000      167,000  0.17 as printed  10.9400  10.94 as printed        1.5  106.2 (-104.7)" in lines[3]
-    assert "0.17 (-0.17)" in lines[4]
-    assert "10.88 (+0.06)" in lines[4]
+    assert lines[2].index("MACs, G") == lines[4].index("10.9400")
+    assert "166,000      167,000  0.17 as printed  10.9400  10.94 as printed        1.5  106.2 (-104.7)" in lines[4]
+    assert "0.17 (-0.17)" in lines[5]
+    assert "10.88 (+0.06)" in lines[5]
     assert lines[-1].startswith("2 of 4 parameter and MAC figures are as printed")
 
 

@@ -18,9 +18,16 @@ from PIL import Image
 from ssvif.data.packed import PairsFile
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv
-from ssvif.judging.detect import ap_rows, load_ultralytics, train_and_score
+from ssvif.judging.detect import (
+    ap_rows,
+    box_rows,
+    boxes_of,
+    build_tree,
+    format_labels,
+    load_ultralytics,
+    train_and_score,
+)
 from ssvif.judging.options import DetectionOptions
-from ssvif.judging.yolo_tree import boxes_of, build_tree, format_labels
 
 QUICK = DetectionOptions(epochs=2, batch_size=4, image_size_px=64)
 COUNTS = {"train": 6, "validation": 2, "test": 3}
@@ -93,8 +100,6 @@ def test_without_validation_the_last_epoch_counts(make_dataset: Make, tmp_path: 
 
 def test_a_box_is_given_in_pixels_of_the_fused_image() -> None:
     load_ultralytics()
-    from ssvif.judging.detect import _box_rows
-
     # a 32×16 image, doubled and then padded by 16 above and below
     batch = {
         "img": torch.zeros(1, 3, 64, 64),
@@ -108,7 +113,7 @@ def test_a_box_is_given_in_pixels_of_the_fused_image() -> None:
         "cls": torch.tensor([1.0, 0.0]),
     }
     corners = {"x_min_px": 5.0, "y_min_px": 2.0, "x_max_px": 15.0, "y_max_px": 15.0}
-    assert _box_rows(prediction, batch, 0, {0: "car", 1: "person"}) == [
+    assert box_rows(prediction, batch, 0, {0: "car", 1: "person"}) == [
         {"pair_id": "a.b", "class": "person", "confidence": 0.9, **corners}
     ]
 

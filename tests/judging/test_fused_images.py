@@ -13,7 +13,7 @@ from PIL import Image
 
 from ssvif.data.packed import PairsFile
 from ssvif.io.errors import UserError
-from ssvif.judging.fused_images import IGNORE, ClassIndex, FusedImages, batches_by_size, fused_path
+from ssvif.judging.fused_images import IGNORE, FusedImages, batches_by_size, fused_path, target_of
 
 
 def open_train(dataset: tuple[Path, Path], **settings: object) -> FusedImages:
@@ -38,8 +38,7 @@ def test_an_item_has_the_fused_image_and_class_indices(make_dataset: Make) -> No
     np.testing.assert_allclose(item["image"].numpy().transpose(1, 2, 0) * 255, image, atol=1e-4)
     ids = PairsFile(pairs).label("train", "000.a")
     assert ids is not None
-    for index, info in enumerate(DESCRIPTOR.classes):
-        np.testing.assert_array_equal(item["label"].numpy() == index, ids == info.id)
+    np.testing.assert_array_equal(item["label"].numpy(), ids)
     assert (item["label"][0, :4] == IGNORE).all()
 
 
@@ -57,7 +56,7 @@ def test_image_and_label_stay_together_under_augmentation(make_dataset: Make) ->
     for epoch in range(8):
         dataset.set_epoch(epoch)
         item = dataset[0]
-        car = item["label"] == 0
+        car = item["label"] == 1
         red = (item["image"][0] > 0.7) & (item["image"][2] < 0.3)
         assert torch.equal(car, red & (item["label"] != IGNORE))
 
@@ -90,21 +89,16 @@ def test_a_damaged_fused_image_is_named(make_dataset: Make) -> None:
         fused_path(fused, "train", "000.a", (64, 64))
 
 
-def test_class_ids_come_back() -> None:
-    classes = ClassIndex(DESCRIPTOR)
-    ids = np.array([[0, 1, 2, 3]], dtype=np.uint8)
-    np.testing.assert_array_equal(classes.to_indices(ids), [[1, 0, 2, 3]])
-    np.testing.assert_array_equal(classes.to_ids(classes.to_indices(ids)), ids)
-
-
 def test_the_descriptors_ignore_value_is_ignored() -> None:
-    classes = ClassIndex(dataclasses.replace(DESCRIPTOR, ignore_index=9))
-    np.testing.assert_array_equal(classes.to_indices(np.array([[9, 0]], dtype=np.uint8)), [[IGNORE, 1]])
+    descriptor = dataclasses.replace(DESCRIPTOR, ignore_index=9)
+    np.testing.assert_array_equal(target_of(np.array([[9, 0, 3]], dtype=np.uint8), descriptor), [[IGNORE, 0, 3]])
 
 
-def test_an_unknown_class_id_is_named() -> None:
-    with pytest.raises(UserError, match=r"\[17\]"):
-        ClassIndex(DESCRIPTOR).to_indices(np.array([[0, 17]], dtype=np.uint8))
+@pytest.mark.parametrize("ignore_index", [9, 255])
+def test_an_unknown_class_id_is_named(ignore_index: int) -> None:
+    descriptor = dataclasses.replace(DESCRIPTOR, ignore_index=ignore_index)
+    with pytest.raises(UserError, match=r"\[4, 17\]"):
+        target_of(np.array([[0, 17, 4, ignore_index]], dtype=np.uint8), descriptor)
 
 
 @given(

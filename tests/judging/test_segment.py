@@ -15,9 +15,8 @@ from safetensors.torch import load_file, save_file
 from ssvif.data.packed import PairsFile
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv, read_label
-from ssvif.judging.initial_weights import load_initial_weights
 from ssvif.judging.options import SegmentationOptions
-from ssvif.judging.segment import cross_entropy_sum, fine_tune, learning_rate_at, score_rows
+from ssvif.judging.segment import cross_entropy_sum, fine_tune, learning_rate_at, load_initial_weights, score_rows
 from ssvif.models.segmentation import Segmenter
 
 QUICK = SegmentationOptions(size="b0", epochs=2, frozen_epochs=1, batch_size=4, unfrozen_learning_rate=1e-3)
@@ -81,7 +80,7 @@ def test_a_run_is_trained_and_scored(make_dataset: Make, tmp_path: Path) -> None
     assert palette[3:6] == [220, 40, 40]
     with safe_open(output / "model.safetensors", framework="pt") as file:
         facts = json.loads(file.metadata()["ssvif"])
-    assert facts == {"size": "b0", "classes": ["car", "background", "person", "bus"]}
+    assert facts == {"size": "b0", "classes": ["background", "car", "person", "bus"]}
     history = read_csv(output / "history.csv")
     assert [row["backbone"] for row in history] == ["trained", "trained"]  # nothing to freeze from scratch
     record = json.loads((output / "record.json").read_text())
@@ -176,12 +175,12 @@ def test_ignored_pixels_are_not_in_the_loss() -> None:
 
 
 def test_scores_of_a_perfect_prediction() -> None:
-    rows = score_rows(torch.diag(torch.tensor([4, 9, 0, 0])), DESCRIPTOR)
+    rows = score_rows(torch.diag(torch.tensor([9, 4, 0, 0])), DESCRIPTOR)
     assert [row["value"] for row in rows] == [1.0, 1.0, None, None, 1.0, 1.0]
 
 
 def test_without_background_is_empty_when_there_is_only_background() -> None:
-    rows = score_rows(torch.diag(torch.tensor([0, 9, 0, 0])), DESCRIPTOR)
+    rows = score_rows(torch.diag(torch.tensor([9, 0, 0, 0])), DESCRIPTOR)
     assert rows[-1] == {"metric": "miou_without_background", "class": "", "value": None}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Generator, Iterable, Iterator, Sequence, Sized
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _shown: list[Progress] = []  # the bar of this process, while there is one
 
 def track(
     items: Iterable[Item], label: str, total: int | None = None, every_s: float = 20.0, unit: str = ""
-) -> Iterator[Item]:
+) -> Generator[Item]:
     """Yield `items` one by one and show how far they have come.
 
     Args:

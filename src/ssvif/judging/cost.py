@@ -12,6 +12,7 @@ mask takes.
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -21,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -29,6 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv, write_csv
+from ssvif.io.terminal import render_table
 from ssvif.models.base import FusionModel
 from ssvif.models.contract import blank_pair, check_contract
 from ssvif.models.published import PUBLISHED, dead_parameters
@@ -37,7 +38,6 @@ from ssvif.schema import EFFICIENCY_COLUMNS
 
 LAYER_NORM_COST = 5  # multiply-accumulates per element, fvcore's rough estimate
 MIB = 2**20
-UNITS = {"parameters_mparam": 1e6, "macs_gmac": 1e9, "peak_memory_mb": float(MIB)}
 # (method in lower case, channels, height, width, metric) → the number as it is printed
 Published = Mapping[tuple[str, int, int, int, str], str]
 
@@ -68,14 +68,23 @@ class Complexity:
     peak_bytes: int
     gpu_peak_bytes: int | None = None
 
-    def in_paper_units(self) -> dict[str, float]:
-        """Return what Table IV gives, by the names in `efficiency.csv`; dead parameters count there."""
-        counts = {
-            "parameters_mparam": self.released_parameters or self.parameters,
-            "macs_gmac": self.macs,
-            "peak_memory_mb": self.peak_bytes,
+    def quantities(self) -> dict[str, float | None]:
+        """Return the rows of `efficiency.csv`, memory in MiB; None where a network has no such quantity."""
+        return {
+            "parameters": self.parameters,
+            "released_parameters": self.released_parameters,
+            "macs": self.macs,
+            "peak_memory_mb": self.peak_bytes / MIB,
+            "gpu_peak_memory_mb": self.gpu_peak_bytes / MIB if self.gpu_peak_bytes else None,
         }
-        return {name: count / UNITS[name] for name, count in counts.items()}
+
+    def in_paper_units(self) -> dict[str, float]:
+        """Return the figures that Table IV gives, in its units; unused parameters count there."""
+        return {
+            "parameters_mparam": (self.released_parameters or self.parameters) / 1e6,
+            "macs_gmac": self.macs / 1e9,
+            "peak_memory_mb": self.peak_bytes / MIB,
+        }
 
 
 def measure(name: str, channels: int, height: int, width: int, device: torch.device | None = None) -> Complexity:
@@ -129,22 +138,16 @@ def count_macs(model: FusionModel, height: int, width: int) -> int:
         height: H in pixels.
         width: W in pixels.
     """
-    normalised: list[int] = []
-
-    def note(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-        normalised.append(output.numel())
-
-    norms = [module for module in model.modules() if isinstance(module, nn.LayerNorm)]
-    handles = [module.register_forward_hook(note) for module in norms]
     pair = blank_pair(model, height, width, torch.device("meta"))
-    try:
-        # as matrix products: which fused kernel would be taken, and whether it is counted, depends on the version
-        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-            model(*pair)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return int(counter.get_total_flops()) // 2 + LAYER_NORM_COST * sum(normalised)
+    norms = {torch.ops.aten.native_layer_norm: _layer_norm_flops}
+    # attention as matrix products: which fused kernel would be taken, and whether it is counted, depends on the version
+    with FlopCounterMode(display=False, custom_mapping=norms) as counter, sdpa_kernel(SDPBackend.MATH):
+        model(*pair)
+    return int(counter.get_total_flops()) // 2
+
+
+def _layer_norm_flops(shape: Sequence[int], *_: object, **__: object) -> int:
+    return 2 * LAYER_NORM_COST * math.prod(shape)
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -232,8 +235,7 @@ def gpu_peak_bytes(model: FusionModel, height: int, width: int, device: torch.de
             got=str(error).partition("\n")[0],
             remedy="take smaller images, or --device cpu, which counts without computing",
         ) from error
-    peak: int = own + torch.cuda.max_memory_allocated(device) - before
-    return peak
+    return int(own + torch.cuda.max_memory_allocated(device) - before)
 
 
 def read_published(path: Path) -> Published:
@@ -243,14 +245,11 @@ def read_published(path: Path) -> Published:
         UserError: the file is missing, lacks a column, or holds something else than numbers.
     """
     try:
-        found = {
-            (row["method"].lower(), int(row["channels"]), int(row["height_px"]), int(row["width_px"]), row["metric"]): (
-                row["value"]
-            )
-            for row in read_csv(path)
-        }
-        for value in found.values():
-            float(value)
+        found = {}
+        for row in read_csv(path):
+            channels, height, width = (int(row[column]) for column in ("channels", "height_px", "width_px"))
+            found[row["method"].lower(), channels, height, width, row["metric"]] = row["value"]
+            float(row["value"])
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path} cannot be read",
@@ -277,42 +276,37 @@ def paper_cells(row: Complexity, published: Published) -> dict[str, str]:
 
 
 def to_text(rows: Sequence[Complexity], published: Published) -> str:
-    """Lay networks out as an aligned table, and say how many figures are as the paper prints them.
+    """Return a table of networks, and how many figures are as the paper prints them.
 
     Args:
         rows: what was measured.
         published: of `read_published`, or {}.
     """
     papers = [paper_cells(row, published) for row in rows]
-    columns = {
-        "model": [row.model for row in rows],
-        "C": [str(row.channels) for row in rows],
-        "parameters": [f"{row.parameters:,}" for row in rows],
-        "as released": [f"{row.released_parameters:,}" if row.released_parameters else "" for row in rows],
-        "paper, M": [paper.get("parameters_mparam", "") for paper in papers],
-        "MACs, G": [f"{row.macs / 1e9:.4f}" for row in rows],
-        "paper, G": [paper.get("macs_gmac", "") for paper in papers],
-        "peak, MiB": [f"{row.peak_bytes / MIB:.1f}" for row in rows],
-        "GPU, MiB": [f"{row.gpu_peak_bytes / MIB:.1f}" if row.gpu_peak_bytes else "" for row in rows],
-        "paper, MiB": [paper.get("peak_memory_mb", "") for paper in papers],
-    }
-    shown = {title: cells for title, cells in columns.items() if any(cells)}
+    cells = [
+        {
+            "model": row.model,
+            "C": str(row.channels),
+            "parameters": f"{row.parameters:,}",
+            "as released": f"{row.released_parameters:,}" if row.released_parameters else "",
+            "paper, M": paper.get("parameters_mparam", ""),
+            "MACs, G": f"{row.macs / 1e9:.4f}",
+            "paper, G": paper.get("macs_gmac", ""),
+            "peak, MiB": f"{row.peak_bytes / MIB:.1f}",
+            "GPU, MiB": f"{row.gpu_peak_bytes / MIB:.1f}" if row.gpu_peak_bytes else "",
+            "paper, MiB": paper.get("peak_memory_mb", ""),
+        }
+        for row, paper in zip(rows, papers, strict=True)
+    ]
+    shown = [title for title in cells[0] if any(line[title] for line in cells)] if cells else []
     sizes = ", ".join(dict.fromkeys(f"{row.height}×{row.width}" for row in rows))
-    lines = [f"One pair of {sizes}, C channels, no gradients. MACs as fvcore counts them; peak: live tensors.", ""]
-    lines += _align(shown, left={"model"} | {title for title in shown if title.startswith("paper")})
+    title = f"One pair of {sizes}, C channels, no gradients. MACs as fvcore counts them; peak: live tensors.\n"
+    table = render_table(shown, [[line[column] for column in shown] for line in cells], title=title)
     counts = [cell for paper in papers for name, cell in paper.items() if name != "peak_memory_mb"]
-    if counts:
-        agreeing = sum(cell.endswith("as printed") for cell in counts)
-        lines += ["", f"{agreeing} of {len(counts)} parameter and MAC figures are as printed in the paper's Table IV."]
-    return "\n".join(lines)
-
-
-def _align(columns: Mapping[str, Sequence[str]], left: set[str]) -> list[str]:
-    padded = []
-    for title, cells in columns.items():
-        width = max(map(len, (title, *cells)))
-        padded.append([each.ljust(width) if title in left else each.rjust(width) for each in (title, *cells)])
-    return ["  ".join(line).rstrip() for line in zip(*padded, strict=True)]
+    if not counts:
+        return table
+    agreeing = sum(cell.endswith("as printed") for cell in counts)
+    return f"{table}\n\n{agreeing} of {len(counts)} parameter and MAC figures are as printed in the paper's Table IV."
 
 
 def write_complexity(path: Path, rows: Iterable[Complexity]) -> None:
@@ -321,16 +315,11 @@ def write_complexity(path: Path, rows: Iterable[Complexity]) -> None:
     Quantities are `parameters`, `released_parameters`, `macs`, `peak_memory_mb` and `gpu_peak_memory_mb` (MiB); one
     that a network does not have is left out.
     """
-    write_csv(path, (line for row in rows for line in _long_rows(row)), EFFICIENCY_COLUMNS)
-
-
-def _long_rows(row: Complexity) -> list[dict[str, Any]]:
-    quantities = {
-        "parameters": row.parameters,
-        "released_parameters": row.released_parameters,
-        "macs": row.macs,
-        "peak_memory_mb": row.peak_bytes / MIB,
-        "gpu_peak_memory_mb": row.gpu_peak_bytes / MIB if row.gpu_peak_bytes else None,
-    }
-    base = {"model": row.model, "channels": row.channels, "height_px": row.height, "width_px": row.width}
-    return [{**base, "quantity": name, "value": value} for name, value in quantities.items() if value is not None]
+    lines = (
+        {"model": row.model, "channels": row.channels, "height_px": row.height, "width_px": row.width}
+        | {"quantity": name, "value": value}
+        for row in rows
+        for name, value in row.quantities().items()
+        if value is not None
+    )
+    write_csv(path, lines, EFFICIENCY_COLUMNS)

@@ -14,29 +14,30 @@ import logging
 import os
 import shutil
 import tempfile
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import yaml
+from numpy.typing import NDArray
 from PIL import Image
 
 from ssvif.data.packed import PairsFile
 from ssvif.io.device import device_name
 from ssvif.io.errors import UserError
 from ssvif.io.files import write_csv, write_folder_aside
-from ssvif.io.progress import format_seconds
+from ssvif.io.progress import track
 from ssvif.io.record import Recorder
+from ssvif.judging.fused_images import fused_path
 from ssvif.judging.options import DetectionOptions
-from ssvif.judging.yolo_tree import Boxes, boxes_of, build_tree
-from ssvif.schema import BOX_COLUMNS, SPLITS
+from ssvif.schema import BOX_COLUMNS, JUDGE_COLUMNS, SPLITS
 
-AP_COLUMNS = ("dataset", "run", "metric", "class", "value", "initial_weights")
 MIN_CONFIDENCE = 0.25  # of boxes that are written; the scores count all
 SETTINGS_OFF = ("sync", "clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "tensorboard", "wandb")
+Boxes = dict[str, NDArray[np.float64]]  # pair_id → (N,5), as `PairsFile.boxes` returns them
 log = logging.getLogger("ssvif")
 
 
@@ -77,7 +78,8 @@ def train_and_score(
     """
     recorder, source = Recorder(), PairsFile(pairs)
     boxes = {split: boxes_of(source, split) for split in SPLITS}
-    facts: dict[str, Any] = {"annotated_pairs": {split: len(boxes[split]) for split in SPLITS}}
+    facts: dict[str, Any] = {"dataset": dataset, "run": run, "data_sha256": source.digest}
+    facts["annotated_pairs"] = {split: len(boxes[split]) for split in SPLITS}
     rows: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
     with (
@@ -85,22 +87,69 @@ def train_and_score(
         tempfile.TemporaryDirectory(prefix="ssvif-detect-") as temporary,
     ):
         if boxes["test"] and any(len(each) for each in boxes["train"].values()):
-            _check_weights(options)
+            if options.weights and not Path(options.weights).is_file():
+                raise UserError(
+                    f"The initial weights {options.weights} do not exist",
+                    remedy="correct `weights` of the detection, or leave it empty to train from scratch",
+                )
             detect = load_ultralytics()
             classes = source.descriptor.detection_classes
             data = build_tree(Path(temporary).resolve() / "data", source, fused, boxes, classes)
             model, facts["training"] = _train(detect, data, boxes, options, device, workers)
             scores, found = _score(detect, model, data, boxes["test"], options, device)
-            weights = Path(options.weights).name if options.weights else "scratch"
-            rows = [
-                {"dataset": dataset, "run": run, **row, "initial_weights": weights} for row in ap_rows(scores, classes)
-            ]
+            known = {"dataset": dataset, "run": run, "initial_weights": Path(options.weights).name or "scratch"}
+            rows = [{**known, **row} for row in ap_rows(scores, classes)]
         else:
             log.info("%s has no boxes to train and test with: detection is left out", dataset)
-        write_csv(folder / "ap.csv", rows, AP_COLUMNS)
+        write_csv(folder / "ap.csv", rows, JUDGE_COLUMNS)
         write_csv(folder / "boxes.csv", found, BOX_COLUMNS)
-        facts |= {"dataset": dataset, "run": run, "data_sha256": source.digest}
         recorder.write(folder / "record.json", settings=asdict(options), device=device_name(device), **facts)
+
+
+def boxes_of(pairs: PairsFile, split: str) -> Boxes:
+    """Return the boxes (N,5) of each annotated pair of a split, by sorted id; N may be 0."""
+    names = pairs.names(split) if split in pairs.splits() else []
+    return {name: boxes for name in names if (boxes := pairs.boxes(split, name)) is not None}
+
+
+def build_tree(tree: Path, pairs: PairsFile, fused: Path, boxes: Mapping[str, Boxes], classes: Sequence[str]) -> Path:
+    """Write the folder that YOLO reads: links to fused images, labels as text, `data.yaml`; return the last one's path.
+
+    The caches that ultralytics writes beside the labels end up here as well, and not in the data.
+
+    Args:
+        tree: a new folder, which the caller removes.
+        pairs: the packed dataset, for the sizes.
+        fused: the run's folder of fused images.
+        boxes: those of each split, rows (N,5) as `PairsFile.boxes` returns them.
+        classes: names in the order of the class indices.
+
+    Raises:
+        UserError: a fused image is missing or of another size than its pair.
+    """
+    for split in SPLITS:
+        images, labels = tree / "images" / split, tree / "labels" / split
+        images.mkdir(parents=True)
+        labels.mkdir(parents=True)
+        for name, rows in boxes[split].items():
+            image = fused_path(fused, split, name, pairs.size(split, name))
+            try:
+                (images / image.name).symlink_to(image.resolve())
+            except OSError:  # a file system without links
+                shutil.copyfile(image, images / image.name)
+            (labels / f"{name}.txt").write_text(format_labels(rows), encoding="utf-8")
+    # without validation images YOLO still wants the key; it then looks at the training images, once
+    validation = "validation" if boxes["validation"] else "train"
+    data = {"path": str(tree), "train": "images/train", "val": f"images/{validation}", "test": "images/test"}
+    path = tree / "data.yaml"
+    text = yaml.safe_dump({**data, "names": dict(enumerate(classes))}, allow_unicode=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def format_labels(rows: NDArray[np.float64]) -> str:
+    """Return boxes (N,5) as YOLO's lines `class x_center y_center width height`, fractions of the image."""
+    return "".join(f"{int(row[0])} " + " ".join(f"{value:.8f}" for value in row[1:]) + "\n" for row in rows)
 
 
 def ap_rows(scores: Mapping[int, float], classes: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -147,25 +196,14 @@ def load_ultralytics() -> Any:
     Image.open, torch.save = image_open, torch_save
     known = [name for name in SETTINGS_OFF if name in ultralytics.settings]
     ultralytics.settings.update(dict.fromkeys(known, False))
-    _provide_fonts(Path(importlib.import_module("ultralytics.utils").USER_CONFIG_DIR))
-    return detect
-
-
-def _provide_fonts(folder: Path) -> None:
-    # it downloads them when missing, although nothing is drawn
+    # it downloads fonts when missing, although nothing is drawn
     import matplotlib
 
     font = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    folder = Path(importlib.import_module("ultralytics.utils").USER_CONFIG_DIR)
     for name in ("Arial.ttf", "Arial.Unicode.ttf"):
         shutil.copyfile(font, folder / name)
-
-
-def _check_weights(options: DetectionOptions) -> None:
-    if options.weights and not Path(options.weights).is_file():
-        raise UserError(
-            f"The initial weights {options.weights} do not exist",
-            remedy="correct `weights` of the detection, or leave it empty to train from scratch",
-        )
+    return detect
 
 
 def _train(
@@ -194,11 +232,20 @@ def _train(
             "name": "train",
         }
     )
-    best = _Best()
-    trainer.save_model = functools.partial(best.keep, trainer)
-    trainer.final_eval = _nothing  # a second look at the validation images, which nobody reads
+    best: dict[str, Any] = {}
+
+    def keep_best() -> bool:  # ultralytics would write a file, which takes longer than a small epoch
+        if trainer.fitness == trainer.best_fitness:
+            score = (trainer.metrics or {}).get("metrics/mAP50(B)", 0.0)
+            best.update(model=copy.deepcopy(trainer.ema.ema), epoch=trainer.epoch, score=score)
+        return True
+
+    epochs = track(range(options.epochs), "detection, epoch")
+    trainer.save_model = keep_best
+    trainer.final_eval = lambda: None  # a second look at the validation images, which nobody reads
     trainer.add_callback("on_train_start", lambda _: _check_all_read(trainer.train_loader, boxes["train"], "train"))
-    trainer.add_callback("on_fit_epoch_end", _EpochLog())
+    trainer.add_callback("on_train_epoch_start", lambda _: next(epochs, None))
+    trainer.add_callback("on_train_end", lambda _: next(epochs, None))
     try:
         trainer.train()
     except RuntimeError as error:
@@ -209,26 +256,16 @@ def _train(
             got=str(error),
             remedy="look at the fused images, or train for fewer epochs",
         ) from error
+    finally:
+        epochs.close()
+    log.info("detection: best epoch is %d with validation mAP@0.5 %.3f", best["epoch"], best["score"])
     groups = trainer.optimizer.param_groups
-    return best.model, {
-        "best_epoch": best.epoch,
+    return best["model"], {
+        "best_epoch": best["epoch"],
         "optimizer": type(trainer.optimizer).__name__,
         "initial_learning_rate": max(group["initial_lr"] for group in groups),
         "weight_decay": max(group["weight_decay"] for group in groups),
     }
-
-
-class _Best:
-    """Takes the place of ultralytics' checkpoint files, whose writing takes longer than a small epoch."""
-
-    def __init__(self) -> None:
-        self.model = torch.nn.Module()
-        self.epoch = -1
-
-    def keep(self, trainer: Any) -> bool:
-        if trainer.fitness == trainer.best_fitness:
-            self.model, self.epoch = copy.deepcopy(trainer.ema.ema), trainer.epoch
-        return True
 
 
 def _common(data: Path, options: DetectionOptions, device: torch.device) -> dict[str, Any]:
@@ -244,10 +281,6 @@ def _common(data: Path, options: DetectionOptions, device: torch.device) -> dict
     }
 
 
-def _nothing() -> None:
-    return
-
-
 def _check_all_read(loader: Any, boxes: Boxes, split: str) -> None:
     read = len(loader.dataset)
     if read != len(boxes):  # ultralytics leaves out what it dislikes, and only warns
@@ -256,28 +289,6 @@ def _check_all_read(loader: Any, boxes: Boxes, split: str) -> None:
             expected=f"{len(boxes)} images",
             got=f"{read}",
             remedy="check that boxes lie inside their images and that images are 10 pixels or more",
-        )
-
-
-class _EpochLog:
-    """Logs an epoch's number, its score and the time left, at most every 20 seconds."""
-
-    def __init__(self, every_s: float = 20.0) -> None:
-        self._every_s = every_s
-        self._start = self._last = time.monotonic()
-
-    def __call__(self, trainer: Any) -> None:
-        now, done = time.monotonic(), trainer.epoch + 1
-        if now - self._last < self._every_s and done < trainer.epochs:
-            return
-        self._last = now
-        left_s = (now - self._start) / done * (trainer.epochs - done)
-        log.info(
-            "detection: epoch %d of %d, validation mAP@0.5 %.3f, about %s left",
-            done,
-            trainer.epochs,
-            (trainer.metrics or {}).get("metrics/mAP50(B)", 0.0),
-            format_seconds(left_s),
         )
 
 
@@ -298,23 +309,30 @@ def _score(
     def update_and_keep(predictions: list[dict[str, torch.Tensor]], batch: dict[str, Any]) -> None:
         update(predictions, batch)
         for position, prediction in enumerate(predictions):
-            found.extend(_box_rows(prediction, batch, position, validator.names))
+            found.extend(box_rows(prediction, batch, position, validator.names))
 
     validator.update_metrics = update_and_keep  # one pass gives scores and boxes
     validator(model=model)
     _check_all_read(validator.dataloader, boxes, "test")
     box = validator.metrics.box
     scores = dict(zip(map(int, box.ap_class_index), map(float, box.ap50), strict=True))
-    return scores, sorted(found, key=_box_order)
+    found.sort(
+        key=lambda row: (row["pair_id"], row["class"], -row["confidence"], *(row[key] for key in BOX_COLUMNS[3:]))
+    )
+    return scores, found
 
 
-def _box_order(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return row["pair_id"], row["class"], -row["confidence"], *(row[column] for column in BOX_COLUMNS[3:])
-
-
-def _box_rows(
+def box_rows(
     prediction: Mapping[str, torch.Tensor], batch: Mapping[str, Any], position: int, names: Mapping[int, str]
 ) -> list[dict[str, Any]]:
+    """Return the rows of `boxes.csv` for the boxes of one image that have a confidence of at least 0.25.
+
+    Args:
+        prediction: `bboxes` (N,4) corners in the network's square, `conf` (N,), `cls` (N,).
+        batch: of ultralytics' loader: `img` (B,3,H,W), and of each image its file, size and padding.
+        position: of the image in the batch.
+        names: of the classes by index.
+    """
     to_image = importlib.import_module("ultralytics.utils.ops").scale_boxes
     kept = prediction["conf"] >= MIN_CONFIDENCE
     corners = to_image(

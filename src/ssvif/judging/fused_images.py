@@ -23,7 +23,7 @@ REMEDY = "fuse the run again (`ssvif fuse`)"
 
 
 def fused_path(fused: Path, split: str, name: str, size: tuple[int, int]) -> Path:
-    """Return the path of a pair's fused image after checking that it is there in the pair's size.
+    """Return the path of a pair's fused image after checking that it exists in the pair's size.
 
     Args:
         fused: the run's folder of fused images, one folder a split.
@@ -52,46 +52,29 @@ def fused_path(fused: Path, split: str, name: str, size: tuple[int, int]) -> Pat
     return path
 
 
-class ClassIndex:
-    """Translates a dataset's class ids, which may have gaps, to indices 0 to K−1 and back.
+def target_of(label: NDArray[np.uint8], descriptor: Descriptor) -> NDArray[np.int64]:
+    """Return a label map (H,W) of class ids as a training target (H,W); the dataset's ignore value becomes 255.
 
-    Args:
-        descriptor: of the dataset; its order of classes is the order of the indices.
+    Raises:
+        UserError: the label holds an id that the descriptor does not list.
     """
-
-    def __init__(self, descriptor: Descriptor) -> None:
-        self.ids = np.array([each.id for each in descriptor.classes], dtype=np.uint8)
-        self._indices = np.full(256, -1, dtype=np.int64)
-        self._indices[self.ids] = np.arange(len(self.ids))
-        self._indices[descriptor.ignore_index] = IGNORE
-
-    def to_indices(self, label: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return indices (H,W) of class ids (H,W); the dataset's ignore value becomes 255.
-
-        Raises:
-            UserError: an id that the descriptor does not know.
-        """
-        indices: NDArray[np.int64] = self._indices[label]
-        if (indices < 0).any():
-            unknown = sorted(set(np.unique(label[indices < 0]).tolist()))
-            raise UserError(
-                f"A label holds the class ids {unknown}, which the dataset's descriptor does not list",
-                remedy="add the classes to the descriptor and pack the dataset again",
-            )
-        return indices
-
-    def to_ids(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return the class ids (H,W) of indices (H,W), each 0 to K−1."""
-        return self.ids[indices]
+    ignored = label == descriptor.ignore_index
+    unknown = np.unique(label[~ignored & (label >= len(descriptor.classes))]).tolist()
+    if unknown:
+        raise UserError(
+            f"A label holds the class ids {unknown}, which the dataset's descriptor does not list",
+            remedy="add the classes to the descriptor and pack the dataset again",
+        )
+    return np.where(ignored, IGNORE, label.astype(np.int64))
 
 
 class FusedImages(Dataset[dict[str, torch.Tensor]]):
     """Fused images with their labels, whole or as random crops.
 
-    Items hold `image` (3,h,w) float32 in [0,1], `label` (h,w) int64 with 255 where nothing counts, and
+    Items hold `image` (3,H,W) float32 in [0,1], `label` (H,W) int64 class ids with 255 where nothing counts, and
     `index`, the item's position in `names`. Whole images are padded at the bottom and right to multiples of
     32 by reflection, their labels by 255. Crop and horizontal flip come from a generator seeded by (seed,
-    epoch, index), so they do not depend on the number of workers; there is no vertical flip, because
+    epoch, index), so they do not depend on the number of workers. Images are never flipped vertically, since
     street scenes have an up and a down (assumed).
 
     Args:
@@ -99,7 +82,7 @@ class FusedImages(Dataset[dict[str, torch.Tensor]]):
         fused: the run's folder of fused images.
         split: train, validation or test.
         names: ids of the labelled pairs to use.
-        augment: flip, and crop if `crop` is set.
+        augment: whether to flip, and to crop if `crop` is set.
         crop: side of the square random crop in pixels; 0 takes whole images.
         seed: of crops and flips.
 
@@ -121,9 +104,8 @@ class FusedImages(Dataset[dict[str, torch.Tensor]]):
         self.names = list(names)
         self.image_sizes = [pairs.size(split, name) for name in names]
         self._paths = [fused_path(fused, split, name, size) for name, size in zip(names, self.image_sizes, strict=True)]
-        self._pairs, self._split = pairs, split
+        self._pairs, self._split, self._descriptor = pairs, split, pairs.descriptor
         self._augment, self._crop, self._seed, self._epoch = augment, crop if augment else 0, seed, 0
-        self._classes = ClassIndex(pairs.descriptor)
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -134,11 +116,11 @@ class FusedImages(Dataset[dict[str, torch.Tensor]]):
         self._epoch = epoch
 
     def item_size(self, index: int) -> tuple[int, int]:
-        """Return height and width of an item as it comes, cropped or padded."""
+        """Return height and width of an item, cropped or padded."""
         if self._crop:
             return self._crop, self._crop
-        height, width = self.image_sizes[index]
-        return _round_up(height), _round_up(width)
+        height, width = (-(-side // STRIDE) * STRIDE for side in self.image_sizes[index])
+        return height, width
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         """Return the item at `index`."""
@@ -147,16 +129,17 @@ class FusedImages(Dataset[dict[str, torch.Tensor]]):
         label = self._pairs.label(self._split, self.names[index])
         if label is None:
             raise ValueError(f"{self.names[index]} has no label")
-        image, indices = self._fit(image, self._classes.to_indices(label), index)
+        image, target = self._fit(image, target_of(label, self._descriptor), index)
         return {
             "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255,
-            "label": torch.from_numpy(np.ascontiguousarray(indices)),
+            "label": torch.from_numpy(np.ascontiguousarray(target)),
             "index": torch.tensor(index),
         }
 
     def _fit(
         self, image: NDArray[np.uint8], label: NDArray[np.int64], index: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Pad, crop and flip an image (H,W,3) and its label (H,W)."""
         height, width = self.item_size(index)
         below, right = max(height - image.shape[0], 0), max(width - image.shape[1], 0)
         image = np.pad(image, ((0, below), (0, right), (0, 0)), mode="reflect")
@@ -191,7 +174,3 @@ def batches_by_size(
     if shuffle is None:
         return batches
     return [batches[position] for position in torch.randperm(len(batches), generator=shuffle).tolist()]
-
-
-def _round_up(length: int) -> int:
-    return -(-length // STRIDE) * STRIDE

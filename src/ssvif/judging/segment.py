@@ -6,36 +6,35 @@ import json
 import logging
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from ssvif.data.descriptor import Descriptor
 from ssvif.data.packed import PairsFile
 from ssvif.io.device import device_name
-from ssvif.io.errors import UserError
+from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import write_aside, write_csv, write_folder_aside
 from ssvif.io.progress import track
 from ssvif.io.record import Recorder
-from ssvif.judging.fused_images import IGNORE, ClassIndex, FusedImages, batches_by_size
-from ssvif.judging.initial_weights import initial_weights_name, load_initial_weights
+from ssvif.judging.fused_images import IGNORE, FusedImages, batches_by_size
 from ssvif.judging.options import SegmentationOptions
 from ssvif.metrics.segmentation import confusion_matrix, iou, miou
 from ssvif.models.segmentation import Segmenter
 from ssvif.ops.seeds import generator, make_deterministic, seed_torch
-from ssvif.schema import SPLITS
+from ssvif.schema import JUDGE_COLUMNS, SPLITS
 
-IOU_COLUMNS = ("dataset", "run", "metric", "class", "value", "initial_weights")
 HISTORY_COLUMNS = ("epoch", "backbone", "learning_rate", "train_loss", "validation_loss")
 OWNED = ("iou.csv", "predictions", "model.safetensors", "history.csv", "record.json")
+BACKBONE = "network.segformer."
 log = logging.getLogger("ssvif")
 
 
@@ -77,36 +76,36 @@ def fine_tune(
         log.info("training from scratch: a random backbone is not worth freezing, so nothing is frozen")
         options = replace(options, frozen_epochs=0)
     names = {split: labelled_names(source, split) for split in SPLITS}
+    facts: dict[str, Any] = {"dataset": dataset, "run": run, "data_sha256": source.digest}
+    facts["labelled_pairs"] = {split: len(names[split]) for split in SPLITS}
+    rows: list[dict[str, Any]] = []
     with write_folder_aside(output, OWNED) as folder:
-        rows: list[dict[str, Any]] = []
-        facts: dict[str, Any] = {}
+        (folder / "predictions").mkdir()
         if names["train"] and names["test"]:
             make_deterministic(device)
-            datasets = _open_datasets(source, fused, names, options)
+            augment: dict[str, Any] = {"augment": True, "crop": options.crop, "seed": options.seed}
+            # all three at once, so that a missing image is reported before the training and not after it
+            images = {
+                split: FusedImages(source, fused, split, names[split], **(augment if split == "train" else {}))
+                for split in SPLITS
+            }
             judge = _Judge(source.descriptor, options, device, workers)
-            history, facts["best_epoch"] = judge.fit(datasets["train"], datasets["validation"])
-            confusion = judge.predict(datasets["test"], folder / "predictions")
-            weights = initial_weights_name(options.weights)
-            rows = [
-                {"dataset": dataset, "run": run, **row, "initial_weights": weights}
-                for row in score_rows(confusion, source.descriptor)
-            ]
+            history, facts["best_epoch"] = judge.fit(images["train"], images["validation"])
+            confusion = judge.predict(images["test"], folder / "predictions")
+            known = {"dataset": dataset, "run": run, "initial_weights": Path(options.weights).name or "scratch"}
+            rows = [{**known, **row} for row in score_rows(confusion, source.descriptor)]
             write_csv(folder / "history.csv", history, HISTORY_COLUMNS)
             judge.save(folder / "model.safetensors")
         else:
-            (folder / "predictions").mkdir()
             log.info("%s has no labels to train and test with: segmentation is left out", dataset)
-        write_csv(folder / "iou.csv", rows, IOU_COLUMNS)
-        facts["labelled_pairs"] = {split: len(names[split]) for split in SPLITS}
-        facts |= {"dataset": dataset, "run": run, "data_sha256": source.digest}
+        write_csv(folder / "iou.csv", rows, JUDGE_COLUMNS)
         recorder.write(folder / "record.json", settings=asdict(options), device=device_name(device), **facts)
 
 
 def labelled_names(pairs: PairsFile, split: str) -> list[str]:
     """Return the sorted ids of the pairs of a split that have a label; empty if there is no such split."""
-    if split not in pairs.splits():
-        return []
-    return [name for name in pairs.names(split) if pairs.label(split, name) is not None]
+    names = pairs.names(split) if split in pairs.splits() else []
+    return [name for name in names if pairs.label(split, name) is not None]
 
 
 def score_rows(confusion: torch.Tensor, descriptor: Descriptor) -> list[dict[str, Any]]:
@@ -116,28 +115,25 @@ def score_rows(confusion: torch.Tensor, descriptor: Descriptor) -> list[dict[str
     `miou_without_background` is empty.
     """
     scores = iou(confusion).tolist()
-    rows: list[dict[str, Any]] = [
-        {"metric": "iou", "class": each.name, "value": _or_empty(score)}
-        for each, score in zip(descriptor.classes, scores, strict=True)
+    found = [("iou", each.name, scores[each.id]) for each in descriptor.classes]
+    background = descriptor.background_id
+    without = math.nan if background is None else float(miou(confusion, background_id=background))
+    found += [("miou", "", float(miou(confusion))), ("miou_without_background", "", without)]
+    return [
+        {"metric": metric, "class": name, "value": None if math.isnan(value) else value}
+        for metric, name, value in found
     ]
-    without = math.nan
-    if descriptor.background_id is not None:
-        ids = [each.id for each in descriptor.classes]
-        without = float(miou(confusion, background_id=ids.index(descriptor.background_id)))
-    rows.append({"metric": "miou", "class": "", "value": _or_empty(float(miou(confusion)))})
-    rows.append({"metric": "miou_without_background", "class": "", "value": _or_empty(without)})
-    return rows
 
 
 def learning_rate_at(epoch: int, options: SegmentationOptions) -> float:
-    """Return the rate of an epoch: one cosine over all epochs, of another height once unfrozen (assumed)."""
+    """Return the learning rate of an epoch: one cosine over all epochs, of another height once unfrozen (assumed)."""
     frozen = epoch < options.frozen_epochs
     height = options.learning_rate if frozen else options.unfrozen_learning_rate
     return height * (1 + math.cos(math.pi * epoch / options.epochs)) / 2
 
 
 def cross_entropy_sum(logits: torch.Tensor, label: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the summed cross-entropy of logits (B,K,H,W) against indices (B,H,W), and the pixels that count.
+    """Return the summed cross-entropy of logits (B,K,H,W) against class ids (B,H,W), and the pixels that count.
 
     Pixels of value 255 do not count.
     """
@@ -147,18 +143,49 @@ def cross_entropy_sum(logits: torch.Tensor, label: torch.Tensor) -> tuple[torch.
     return total, (label != IGNORE).sum()
 
 
-@dataclass
-class _Best:
-    """The best epoch so far and how long it has not been beaten."""
+def load_initial_weights(model: Segmenter, path: Path) -> None:
+    """Copy weights into a SegFormer, leaving what does not fit as it is and logging it.
 
-    loss: float = math.inf
-    epoch: int = -1
-    waited: int = 0
-    weights: dict[str, torch.Tensor] | None = None
+    The backbone must fit as a whole. The decoder may be missing, and the classifier may have another number
+    of classes. Names are those of `Segmenter`, or of transformers' own model.
+
+    Args:
+        model: changed in place.
+        path: safetensors file.
+
+    Raises:
+        UserError: the file is missing or damaged, or its backbone is not one of this size.
+    """
+    if not path.is_file():
+        raise UserError(
+            f"The initial weights {path} do not exist",
+            remedy="correct `weights` of the segmentation, or leave it empty to train from scratch",
+        )
+    try:
+        read = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"{path} cannot be read", expected="a whole safetensors file", got=str(error), remedy="copy it again"
+        ) from error
+    given = {"network." + name.removeprefix("network."): tensor for name, tensor in read.items()}
+    own = model.state_dict()
+    fitting = {name: tensor for name, tensor in given.items() if name in own and tensor.shape == own[name].shape}
+    left = [name for name in own if name not in fitting]
+    unfit = [name for name in left if name.startswith(BACKBONE)]
+    if unfit:
+        raise UserError(
+            f"{path} holds no SegFormer backbone of the chosen size",
+            expected="weights of the same `size`, with the names of transformers 5",
+            got=f"nothing that fits {shorten(unfit, 3)}",
+            remedy="set `size` to the weights' size, or leave `weights` empty to train from scratch",
+        )
+    model.load_state_dict(fitting, strict=False)
+    if left:
+        log.info("%s does not fit %s: they start at random", path, shorten(left))
 
 
 class _Judge:
-    """A SegFormer, how it is trained and what it says of fused images."""
+    """A SegFormer, its training and its predictions on fused images."""
 
     def __init__(
         self, descriptor: Descriptor, options: SegmentationOptions, device: torch.device, workers: int
@@ -176,7 +203,7 @@ class _Judge:
         if not validation.names:
             log.info("no labelled validation pairs: the training loss decides which epoch is kept")
         optimizer = torch.optim.AdamW(model.parameters(), lr=options.learning_rate)
-        best, history = _Best(), []
+        history, best_loss, best_epoch, best, waited = [], math.inf, -1, model.state_dict(), 0
         for epoch in track(range(options.epochs), "segmentation, epoch"):
             frozen = epoch < options.frozen_epochs
             model.encoder.requires_grad_(not frozen)
@@ -187,25 +214,22 @@ class _Judge:
             validation_loss = self._mean_loss(validation) if validation.names else None
             row = (epoch, "frozen" if frozen else "trained", rate, train_loss, validation_loss)
             history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
-            self._keep_best(best, train_loss if validation_loss is None else validation_loss, epoch, frozen)
-            if best.waited >= options.patience:
+            loss = train_loss if validation_loss is None else validation_loss
+            if loss < best_loss:
+                best_loss, best_epoch, waited = loss, epoch, 0
+                best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+            elif not frozen:  # a frozen backbone stops improving early; only what follows may end the training
+                waited += 1
+            if waited >= options.patience:
                 break
-        if best.weights is None:
+        if best_epoch < 0:
             raise UserError(
                 "The segmentation training diverged: no epoch has a finite loss",
                 remedy="lower `learning_rate` and `unfrozen_learning_rate` of the segmentation",
             )
-        model.load_state_dict(best.weights)
-        log.info("segmentation: %d epochs, best is %d with loss %.4f", len(history), best.epoch, best.loss)
-        return history, best.epoch
-
-    def _keep_best(self, best: _Best, loss: float, epoch: int, frozen: bool) -> None:
-        if loss < best.loss:
-            best.loss, best.epoch, best.waited = loss, epoch, 0
-            state = self._model.state_dict()
-            best.weights = {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
-        elif not frozen:  # a frozen backbone stops improving early; only what follows may end the training
-            best.waited += 1
+        model.load_state_dict(best)
+        log.info("segmentation: %d epochs, best is %d with loss %.4f", len(history), best_epoch, best_loss)
+        return history, best_epoch
 
     def _train_epoch(self, dataset: FusedImages, optimizer: torch.optim.Optimizer, epoch: int) -> float:
         seed = self._options.seed
@@ -243,51 +267,28 @@ class _Judge:
 
     @torch.no_grad()
     def predict(self, dataset: FusedImages, folder: Path) -> torch.Tensor:
-        """Write a prediction per image; return the confusion matrix (K,K) int64 of all pixels that count."""
+        """Write a palette PNG of class ids per image; return the confusion matrix (K,K) int64 of pixels that count."""
         self._model.eval()
-        folder.mkdir(parents=True)
-        classes, num_classes = ClassIndex(self._descriptor), len(self._descriptor.classes)
+        num_classes = len(self._descriptor.classes)
+        palette = np.zeros((256, 3), dtype=np.uint8)
+        for each in self._descriptor.classes:
+            palette[each.id] = each.color
         confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
         for batch in track(self._batches(dataset), "segmentation, test batch"):
             predictions = self._model(batch["image"].to(self._device)).argmax(dim=1).cpu()
             confusion += confusion_matrix(predictions, batch["label"], num_classes, IGNORE)
             for index, prediction in zip(batch["index"].tolist(), predictions, strict=True):
                 height, width = dataset.image_sizes[index]
-                ids = classes.to_ids(prediction[:height, :width].numpy())
-                write_palette_png(folder / f"{dataset.names[index]}.png", ids, self._descriptor)
+                image = Image.fromarray(prediction[:height, :width].to(torch.uint8).numpy())
+                image.putpalette(palette.tobytes())
+                image.save(folder / f"{dataset.names[index]}.png", optimize=False, compress_level=3)
         return confusion
 
     def save(self, path: Path) -> None:
         """Write the weights, with the network's size and the classes in the file's metadata."""
-        names = [each.name for each in self._descriptor.classes]
+        names = [each.name for each in sorted(self._descriptor.classes, key=lambda each: each.id)]
         # one entry: several would come out in an order that changes from process to process
         metadata = {"ssvif": json.dumps({"size": self._options.size, "classes": names}, sort_keys=True)}
         weights = {name: tensor.cpu().contiguous() for name, tensor in self._model.state_dict().items()}
         with write_aside(path) as aside:
             aside.write_bytes(save(weights, metadata=metadata))
-
-
-def write_palette_png(path: Path, ids: NDArray[np.uint8], descriptor: Descriptor) -> None:
-    """Write class ids (H,W) as a palette PNG in the classes' colors; equal ids give equal bytes."""
-    palette = np.zeros((256, 3), dtype=np.uint8)
-    for each in descriptor.classes:
-        palette[each.id] = each.color
-    image = Image.fromarray(ids)
-    image.putpalette(palette.tobytes())
-    with write_aside(path) as aside:
-        image.save(aside, format="PNG", optimize=False, compress_level=3)
-
-
-def _open_datasets(
-    pairs: PairsFile, fused: Path, names: dict[str, list[str]], options: SegmentationOptions
-) -> dict[str, FusedImages]:
-    # all three at once, so that a missing image shows before the training and not after it
-    augment: dict[str, Any] = {"augment": True, "crop": options.crop, "seed": options.seed}
-    return {
-        split: FusedImages(pairs, fused, split, names[split], **(augment if split == "train" else {}))
-        for split in SPLITS
-    }
-
-
-def _or_empty(value: float) -> float | None:
-    return None if math.isnan(value) else value
