@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from roadscenes.render import render_scene
-from ssvif.inspecting.structure import Grey, to_grey
+from ssvif.inspecting.edges import Gray, gray_of
 from ssvif.io.files import write_png
 
 HEIGHT, WIDTH = 192, 256
 
 
 @pytest.fixture(scope="session")
-def scenes() -> tuple[list[Grey], list[Grey]]:
+def scenes() -> tuple[list[Gray], list[Gray]]:
     """Four visible and four infrared images, registered."""
     drawn = [render_scene(seed, HEIGHT, WIDTH, name) for seed, name in enumerate(("day", "dusk", "night", "day"))]
-    return [to_grey(scene.visible) for scene in drawn], [to_grey(scene.infrared) for scene in drawn]
+    return [gray_of(scene.visible) for scene in drawn], [gray_of(scene.infrared) for scene in drawn]
 
 
 @pytest.fixture(scope="session")
@@ -39,10 +39,10 @@ def folder(tmp_path: Path, small_scenes: list[tuple[np.ndarray, np.ndarray]]) ->
 
 
 @pytest.fixture
-def write_folders(tmp_path: Path) -> Callable[[list[Grey], list[Grey]], tuple[Path, Path]]:
+def write_folders(tmp_path: Path) -> Callable[[list[Gray], list[Gray]], tuple[Path, Path]]:
     """A function that writes two sides as 8-bit PNGs and returns their folders."""
 
-    def write(visible: list[Grey], infrared: list[Grey]) -> tuple[Path, Path]:
+    def write(visible: list[Gray], infrared: list[Gray]) -> tuple[Path, Path]:
         for name, images in (("vi", visible), ("ir", infrared)):
             for number, image in enumerate(images):
                 write_png(tmp_path / name / f"{number}.png", np.rint(image).clip(0, 255).astype(np.uint8))

@@ -11,10 +11,10 @@ from ssvif.data.descriptor import ClassInfo, Descriptor, Layout
 from ssvif.data.pack import pack_pairs
 from ssvif.data.packed import PairsFile
 from ssvif.data.split import read_splits
-from ssvif.inspecting.check import check_pairs, write_good_pairs
+from ssvif.inspecting.check import check_pairs, near_duplicates, write_good_pairs
 from ssvif.inspecting.findings import ERRORS, WARNINGS, write_findings
 from ssvif.inspecting.folders import recognise_folder
-from ssvif.inspecting.pair import Rules
+from ssvif.inspecting.pair import Rules, thumbnail_of
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_image, write_png
 from ssvif.pairs.alignment import Alignment
@@ -250,7 +250,7 @@ def test_everything_is_kept_in_long_form(folder, tmp_path):
     cut_off(folder / "vi/2.png")
     report = check(folder)
     for name in ("a.csv", "b.csv"):
-        write_findings(tmp_path / name, report.findings, report.measures())
+        write_findings(tmp_path / name, [*report.findings, *report.measures()])
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     with (tmp_path / "a.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
@@ -291,3 +291,14 @@ def test_the_shift_of_few_is_measured_when_it_has_to_be_quick(folder, monkeypatc
     monkeypatch.setattr("ssvif.inspecting.check.QUICK_SHIFTS", 3)
     assert sum(each.shift is not None for each in check(folder, quick=True).pairs) == 3
     assert sum(each.shift is not None for each in check(folder).pairs) == 6
+
+
+def test_the_nearest_earlier_image_is_named():
+    random = np.random.default_rng(0)
+    images = random.random((10, 40, 50)).astype(np.float32)
+    images[7] = images[2] + 0.01 * random.random((40, 50))
+    images[9] = images[2]
+    thumbnails = np.stack([thumbnail_of(image) for image in images])
+    for at_once in (3, 100):
+        pairs = near_duplicates(thumbnails, 0.99, at_once)
+        assert [(place, earlier) for place, earlier, _ in pairs] == [(7, 2), (9, 2)]

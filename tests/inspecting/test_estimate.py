@@ -7,12 +7,12 @@ import pytest
 from made_cameras import corner_error, look_through
 from PIL import Image
 
-from ssvif.inspecting.align import align_folders
+from ssvif.inspecting.align import CAPTION_PX, align_folders
+from ssvif.inspecting.edges import gray_of
 from ssvif.inspecting.estimate import estimate_transform
-from ssvif.inspecting.images import read_grey
-from ssvif.inspecting.overlay import CAPTION_PX
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_image, write_png
+from ssvif.io.images import read_raw
 from ssvif.pairs.alignment import read_alignment, resizing, warp
 
 HEIGHT, WIDTH = 192, 256
@@ -138,7 +138,10 @@ def test_a_thermal_camera_of_16_bits_is_aligned_as_well(scenes, tmp_path):
 def test_real_road_scenes_are_found_where_they_lie(shared, write_folders, tmp_path):
     """RoadScene is registered, each pair by itself to some pixels: cut to one size, and moved by what is known."""
     names = sorted((shared / "data/RoadScene/vi").iterdir())
-    pairs = [(read_grey(path)[0], read_grey(path.parents[1] / "ir" / path.name)[0]) for path in names[::4]]
+    pairs = [
+        (gray_of(read_raw(path).pixels), gray_of(read_raw(path.parents[1] / "ir" / path.name).pixels))
+        for path in names[::4]
+    ]
     pairs = [pair for pair in pairs if pair[0].shape[0] >= 300 and pair[0].shape[1] >= 480][:6]
     visible, infrared = ([cut(pair[side], 300, 480) for pair in pairs] for side in (0, 1))
     true = about_middle([[1.04, 0.02], [-0.015, 0.97]], (10, 6), size=(480, 300))

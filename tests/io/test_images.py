@@ -99,6 +99,7 @@ def test_both_readers_follow_the_exif_orientation(tmp_path, orientation):
         ("LA", "png", ("alpha",)),
         ("RGBA", "png", ("alpha",)),
         ("P", "png", ()),
+        ("PA", "tif", ("alpha",)),
         ("CMYK", "jpg", ()),
         ("CMYK", "tif", ()),
         ("RGB", "bmp", ()),
@@ -106,7 +107,8 @@ def test_both_readers_follow_the_exif_orientation(tmp_path, orientation):
 )
 def test_eight_bits_come_as_the_other_reader_gives_them(tmp_path, mode, suffix, notes):
     path = tmp_path / f"image.{suffix}"
-    Image.fromarray((DEEP >> 8).astype(np.uint8)).convert("RGB").convert(mode).save(path)
+    image = Image.fromarray((DEEP >> 8).astype(np.uint8)).convert("RGB")
+    image.convert("P" if mode == "PA" else mode).convert(mode).save(path)
     read = read_raw(path)
     assert read.notes == notes
     assert np.array_equal(read.pixels, read_image(path))

@@ -68,7 +68,7 @@ def check(
     report = check_pairs(Rules(found.descriptor, found.root, bool(dataset), aligned), found=found, quick=quick)
     typer.echo("\n".join(report.lines()))
     if output:
-        write_findings(output, report.findings, report.measures())
+        write_findings(output, [*report.findings, *report.measures()])
     if fix_list:
         counts = write_good_pairs(fix_list, report, found.descriptor, seed)
         typer.echo(f"{fix_list}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))

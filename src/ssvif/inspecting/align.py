@@ -1,4 +1,4 @@
-"""`ssvif align`: from folders of pairs to an alignment, or to a word about why there is none."""
+"""`ssvif align`: from folders of pairs to an alignment and a picture of it, or to the reason why there is none."""
 
 from __future__ import annotations
 
@@ -8,15 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
+from ssvif.inspecting.edges import Gray, gray_of, resample, shrink
 from ssvif.inspecting.estimate import Estimate, estimate_transform
-from ssvif.inspecting.images import read_grey
-from ssvif.inspecting.overlay import write_overlay
-from ssvif.inspecting.structure import Grey, shrink
-from ssvif.io.errors import UserError
+from ssvif.io.errors import UserError, counted
+from ssvif.io.files import write_png
+from ssvif.io.images import read_raw
 from ssvif.io.progress import track
 from ssvif.ops.statistics import choose_evenly
-from ssvif.pairs.alignment import MODELS, Alignment, corners_of, map_points, resizing, seen_by_both, write_alignment
+from ssvif.pairs.alignment import (
+    MODELS,
+    Alignment,
+    Matrix,
+    corners_of,
+    map_points,
+    resizing,
+    seen_by_both,
+    write_alignment,
+)
 from ssvif.pairs.match import match_sources
 from ssvif.schema import SIDES
 
@@ -28,6 +39,14 @@ LEAST_INLIERS = 1 / 3
 LEAST_CORRELATION = 0.22
 LEAST_BLOCKS = 6
 MOST_REPEATABILITY = 0.03  # of the visible image's diagonal
+# the picture of an alignment
+DRAWN_PAIRS = 3
+EDGE_SHARE = 0.07  # of the pixels, the strongest, are drawn as edges
+EDGE_COLOR = (255, 64, 48)
+BEYOND = (32, 48, 80)  # where the infrared camera sees nothing
+GAP_PX = 8
+CAPTION_PX, FONT_PX = 24, 14
+CAPTIONS = ("infrared resized; red: edges of visible", "infrared aligned")
 log = logging.getLogger("ssvif")
 
 
@@ -37,15 +56,15 @@ class Sides:
 
     Attributes:
         names: of the pairs.
-        visible: brightness of the visible images, brought down to `KEPT_PX`.
-        infrared: likewise.
-        visible_size: width and height of the files' images.
-        infrared_size: likewise.
+        visible: the visible images (H,W), of at most `KEPT_PX` a side.
+        infrared: the infrared images (H,W), as many.
+        visible_size: width and height of the visible files' images.
+        infrared_size: width and height of the infrared files' images.
     """
 
     names: list[str]
-    visible: list[Grey]
-    infrared: list[Grey]
+    visible: list[Gray]
+    infrared: list[Gray]
     visible_size: tuple[int, int]
     infrared_size: tuple[int, int]
 
@@ -82,7 +101,7 @@ def align_folders(
     alignment = estimate_alignment(sides, model)
     write_alignment(output, alignment)
     if picture:
-        write_overlay(picture, sides.visible, sides.infrared, alignment)
+        write_overlay(picture, sides, alignment)
     return describe_alignment(alignment)
 
 
@@ -96,25 +115,24 @@ def read_sides(visible: str | Path, infrared: str | Path, most_pairs: int) -> Si
     matching = match_sources(sources)
     for note in matching.notes():
         log.warning("%s", note)
-    pairs = matching.pairs
-    names = choose_evenly(list(pairs), max(1, most_pairs))
-    images: dict[str, list[Grey]] = {side: [] for side in SIDES}
+    names = choose_evenly(list(matching.pairs), max(1, most_pairs))
+    images: dict[str, list[Gray]] = {side: [] for side in SIDES}
     sizes: dict[str, dict[Path, tuple[int, int]]] = {side: {} for side in SIDES}
     for name in track(names, "reading"):
-        for side, path in pairs[name].items():
-            image, sizes[side][path] = read_grey(path)
+        for side, path in matching.pairs[name].items():
+            image = gray_of(read_raw(path).pixels)
             images[side].append(shrink(image, KEPT_PX))
+            sizes[side][path] = image.shape[1], image.shape[0]
     visible_size, infrared_size = (_one_size(sources[side], sizes[side]) for side in SIDES)
     return Sides(names, images["visible"], images["infrared"], visible_size, infrared_size)
 
 
 def _one_size(source: str, sizes: dict[Path, tuple[int, int]]) -> tuple[int, int]:
-    counted = Counter(sizes.values()).most_common()
-    (width, height), _ = counted[0]
-    if len(counted) > 1:
+    (width, height), _ = Counter(sizes.values()).most_common(1)[0]
+    if len(set(sizes.values())) > 1:
         other = next(path for path, size in sizes.items() if size != (width, height))
         raise UserError(
-            f"{source} holds images of {len(counted)} sizes, so they come from more than one camera or setting",
+            f"{source} holds images of {len(set(sizes.values()))} sizes: of more than one camera or setting",
             expected=f"{width}×{height} px, as most have",
             got="{}×{} px in {}".format(*sizes[other], other.name),
             remedy="make a folder, and an alignment, for each size",
@@ -185,7 +203,7 @@ def describe_alignment(alignment: Alignment) -> str:
     shifts = ", ".join(f"{name} ({x:+.1f}, {y:+.1f})" for name, (x, y) in zip(names, moved, strict=True))
     share = float(seen_by_both(alignment).mean())
     lines = [
-        f"{alignment.model} from {alignment.pairs} pair{'s' if alignment.pairs != 1 else ''}, "
+        f"{alignment.model} from {counted(alignment.pairs, 'pair')}, "
         f"visible {width}×{height} px, infrared {alignment.infrared_size[0]}×{alignment.infrared_size[1]} px",
         f"after a plain resize, infrared would be off by (right, down) px at the corners: {shifts}",
         f"{alignment.inlier_share:.0%} of the blocks agree, off by {alignment.residual_px:.1f} px (root mean square)",
@@ -193,3 +211,55 @@ def describe_alignment(alignment: Alignment) -> str:
         f"the infrared camera sees {share:.0%} of the visible image",
     ]
     return "\n".join(lines)
+
+
+def write_overlay(path: Path, sides: Sides, alignment: Alignment) -> None:
+    """Write a PNG: the visible image's edges over the infrared one, resized on the left, aligned on the right.
+
+    Args:
+        path: the PNG.
+        sides: the pairs, of which up to three get a row each.
+        alignment: of the two cameras.
+    """
+    plain = resizing(alignment.visible_size, alignment.infrared_size)
+    rows = []
+    for place in choose_evenly(range(len(sides.names)), DRAWN_PAIRS):
+        edges = _edges_of(sides.visible[place])
+        left, right = (_draw(edges, sides.infrared[place], alignment, each) for each in (plain, alignment.array))
+        rows.append(np.hstack([left, np.full((len(edges), GAP_PX, 3), 255, np.uint8), right]))
+    width = rows[0].shape[1]
+    between = np.full((GAP_PX, width, 3), 255, np.uint8)
+    parts = [part for row in rows for part in (row, between)]
+    write_png(path, np.vstack([_captions(width), *parts[:-1]]))
+
+
+def _captions(width: int) -> NDArray[np.uint8]:
+    """Return a strip (CAPTION_PX,width,3) with a text over either half."""
+    strip = Image.new("RGB", (width, CAPTION_PX), "white")
+    draw, font = ImageDraw.Draw(strip), ImageFont.load_default(FONT_PX)
+    for start, text in zip((0, (width + GAP_PX) // 2), CAPTIONS, strict=True):
+        draw.text((start + 4, CAPTION_PX // 2), text, "black", font, anchor="lm")
+    return np.asarray(strip)
+
+
+def _edges_of(image: Gray) -> NDArray[np.bool_]:
+    """Return which pixels of an image (H,W) are on its strongest edges."""
+    from scipy.ndimage import gaussian_gradient_magnitude
+
+    strength = gaussian_gradient_magnitude(image, 1.0)
+    edges: NDArray[np.bool_] = strength > max(float(np.quantile(strength, 1 - EDGE_SHARE)), 1e-6)
+    return edges
+
+
+def _draw(edges: NDArray[np.bool_], infrared: Gray, alignment: Alignment, matrix: Matrix) -> NDArray[np.uint8]:
+    """Return an infrared image (H,W) seen through a transform of whole images, with edges (H,W) over it, (H,W,3)."""
+    small = (infrared.shape[1], infrared.shape[0])
+    size = (edges.shape[1], edges.shape[0])
+    look = resizing(alignment.infrared_size, small) @ matrix @ resizing(size, alignment.visible_size)
+    warped, inside = resample(infrared, look, edges.shape)
+    low, high = np.quantile(infrared, [0.01, 0.99])
+    gray = ((warped - low) / max(high - low, 1e-6) * 255).clip(0, 255).astype(np.uint8)
+    drawn = np.repeat(gray[..., None], 3, axis=2)
+    drawn[inside == 0] = BEYOND
+    drawn[edges] = EDGE_COLOR
+    return drawn

@@ -1,24 +1,29 @@
-"""Where the content of each block of a picture lies in the other one, from all pairs of a camera pair together."""
+"""Where the content of each block of an image lies in the other one, and the motion that explains most blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssvif.inspecting.motion import Blocks
-from ssvif.inspecting.structure import Grey
+from ssvif.inspecting.edges import Gray
+from ssvif.pairs.alignment import Matrix
 
+PARAMETERS = {"translation": 2, "similarity": 4, "affine": 6, "homography": 8}
+ROUNDS = 20
+TINY = 1e-9  # of the trace: parameters that no block says anything about stay 0
 Surfaces = NDArray[np.float32]
 
 
-def compare_blocks(fixed: Grey, moving: Grey, grid: tuple[int, int], reach_px: int) -> Surfaces:
+def compare_blocks(fixed: Gray, moving: Gray, grid: tuple[int, int], reach_px: int) -> Surfaces:
     """Compare two descriptions block by block at every small shift.
 
     Args:
         fixed: (K,H,W).
-        moving: (K,H,W), zero where there is no picture.
+        moving: (K,H,W), zero where there is no image.
         grid: rows and columns of blocks.
         reach_px: largest shift, pixels.
 
@@ -32,66 +37,70 @@ def compare_blocks(fixed: Grey, moving: Grey, grid: tuple[int, int], reach_px: i
     energy = np.square(padded).sum(axis=0)
     surfaces = np.empty((3, side, side, *grid), np.float32)
     surfaces[1] = sum_blocks(np.square(fixed).sum(axis=0), grid)
-    for i in range(side):
-        for j in range(side):
-            shifted = padded[:, i : i + height, j : j + width]
-            surfaces[0, i, j] = sum_blocks(np.einsum("kyx,kyx->yx", fixed, shifted), grid)
-            surfaces[2, i, j] = sum_blocks(energy[i : i + height, j : j + width], grid)
+    for i, j in np.ndindex(side, side):
+        shifted = padded[:, i : i + height, j : j + width]
+        surfaces[0, i, j] = sum_blocks(np.einsum("kyx,kyx->yx", fixed, shifted), grid)
+        surfaces[2, i, j] = sum_blocks(energy[i : i + height, j : j + width], grid)
     return surfaces
 
 
-def sum_blocks(values: Grey, grid: tuple[int, int]) -> Grey:
+def sum_blocks(values: Gray, grid: tuple[int, int]) -> Gray:
     """Return the sum of (H,W) values over each of `grid` rows and columns of blocks, without a gap between them."""
     rows, columns = (
-        np.linspace(0, length, count + 1).astype(int)[:-1] for length, count in zip(values.shape, grid, strict=True)
+        np.linspace(0, length, count, endpoint=False).astype(int)
+        for length, count in zip(values.shape, grid, strict=True)
     )
-    summed: Grey = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
+    summed: Gray = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
     return summed
 
 
-def read_shifts(surfaces: Sequence[Surfaces], shape: tuple[int, int]) -> tuple[Blocks, Grey]:
-    """Read each block's shift off the surfaces of some pairs together.
+@dataclass(frozen=True)
+class Blocks:
+    """What each block of the image says about its own shift; lengths in units of half the image's longer side.
 
-    A block without a peak inside its reach says nothing and is left out.
+    Attributes:
+        points: (N,2), the blocks' middles, from the image's middle.
+        shifts: (N,2), how far off their content lies.
+        weights: (N,2,2), how sure each is, by direction: an edge tells nothing about the shift along it.
+        heights: (N,), each one's correlation at its peak.
+    """
+
+    points: Matrix
+    shifts: Matrix
+    weights: NDArray[np.float64]
+    heights: NDArray[np.float64]
+
+
+def read_shifts(surfaces: Sequence[Surfaces], shape: tuple[int, int]) -> Blocks:
+    """Read each block's shift off the surfaces of some pairs together; a block without a peak is left out.
 
     Args:
         surfaces: of `compare_blocks`, of one grid and reach.
         shape: height and width of the descriptions.
-
-    Returns:
-        What the blocks say, and each one's correlation at its peak, (N,).
     """
-    products, fixed, moving = sum(each.astype(np.float64) for each in surfaces)  # type: ignore[misc]
+    products, fixed, moving = np.asarray(np.sum(surfaces, axis=0, dtype=np.float64))
     energies = np.sqrt(np.maximum(fixed * moving, 1e-9))
-    rows, columns = products.shape[2:]
+    grid = products.shape[2:]
     middle, half = middle_of(shape)
-    points, shifts, weights, heights = [], [], [], []
-    for i in range(rows):
-        for j in range(columns):
-            found = _peak_of(products[..., i, j] / energies[..., i, j])
-            if found is None:
-                continue
-            place, shift, bend, height = found
-            point = np.array([(j + 0.5) * shape[1] / columns - 0.5, (i + 0.5) * shape[0] / rows - 0.5])
-            points.append((point - middle) / half)
-            shifts.append(shift / half)
-            weights.append(bend * energies[(*place, i, j)])
-            heights.append(height)
-    blocks = Blocks(
-        np.array(points).reshape(-1, 2), np.array(shifts).reshape(-1, 2), np.array(weights).reshape(-1, 2, 2)
+    found: list[tuple[Any, ...]] = []
+    for i, j in np.ndindex(grid):
+        if (peak := _find_peak(products[..., i, j] / energies[..., i, j])) is not None:
+            (row, column), shift, bend, height = peak
+            point = np.array([(j + 0.5) * shape[1] / grid[1] - 0.5, (i + 0.5) * shape[0] / grid[0] - 0.5])
+            found.append(((point - middle) / half, shift / half, bend * energies[row, column, i, j], height))
+    points, shifts, weights, heights = ([each[part] for each in found] for part in range(4))
+    return Blocks(
+        np.reshape(points, (-1, 2)), np.reshape(shifts, (-1, 2)), np.reshape(weights, (-1, 2, 2)), np.array(heights)
     )
-    return blocks, np.array(heights, np.float32)
 
 
-def middle_of(shape: tuple[int, int]) -> tuple[NDArray[np.float64], float]:
-    """Return a picture's middle (x, y) and half its longer side, in pixels: the unit of `Blocks`."""
+def middle_of(shape: tuple[int, int]) -> tuple[Matrix, float]:
+    """Return the middle (x, y) of an image of a height and width, and half its longer side, in pixels."""
     middle = np.array([(shape[1] - 1) / 2, (shape[0] - 1) / 2])
     return middle, max(float(middle.max()), 0.5)
 
 
-def _peak_of(
-    surface: NDArray[np.float64],
-) -> tuple[tuple[int, int], NDArray[np.float64], NDArray[np.float64], float] | None:
+def _find_peak(surface: Matrix) -> tuple[tuple[int, int], Matrix, Matrix, float] | None:
     """Return the peak's place, its shift (x, y) in pixels, its curvature (2,2) and its height; None without one."""
     side = len(surface)
     row, column = (int(place) for place in np.unravel_index(surface.argmax(), surface.shape))
@@ -106,3 +115,57 @@ def _peak_of(
         return None
     shift = np.array([column, row]) - side // 2 + np.linalg.solve(bend, slope).clip(-0.5, 0.5)
     return (row, column), shift, bend, float(surface[row, column])
+
+
+def basis(model: str, points: Matrix) -> NDArray[np.float64]:
+    """Return how each parameter of a model moves each point (N,2), to first order: (N,2,P)."""
+    x, y = points.T
+    one, zero = np.ones_like(x), np.zeros_like(x)
+    motions = [(one, zero), (zero, one)]
+    if model == "similarity":
+        motions += [(x, y), (-y, x)]
+    elif model != "translation":
+        motions += [(x, zero), (y, zero), (zero, x), (zero, y)]
+    if model == "homography":
+        motions += [(x * x, x * y), (x * y, y * y)]
+    return np.array(motions).transpose(2, 1, 0)
+
+
+def motion_matrix(model: str, parameters: Matrix) -> Matrix:
+    """Return the model's own transform (3,3) whose first order is `basis @ parameters`."""
+    matrix = np.eye(3)
+    matrix[:2, 2] = parameters[:2]
+    if model == "similarity":
+        grow, turn = parameters[2:4]
+        matrix[:2, :2] += [[grow, -turn], [turn, grow]]
+    elif model != "translation":
+        matrix[:2, :2] += parameters[2:6].reshape(2, 2)
+    if model == "homography":
+        matrix[2, :2] = -parameters[6:8]
+    return matrix
+
+
+def fit_motion(model: str, blocks: Blocks, tolerance: float) -> tuple[Matrix, Matrix]:
+    """Fit a motion to the blocks' shifts by reweighted least squares: a block counts the less the more it disagrees.
+
+    Args:
+        model: one of `PARAMETERS`.
+        blocks: at least half as many as parameters.
+        tolerance: the disagreement at which a block's weight has fallen to a quarter (Geman and McClure's weight).
+
+    Returns:
+        The parameters (P,), and each block's remaining disagreement (N,), in the blocks' unit.
+    """
+    moves = basis(model, blocks.points)
+    trust = np.ones(len(blocks.points))
+    parameters, rest = np.zeros(PARAMETERS[model]), np.zeros(len(trust))
+    for step in range(ROUNDS):
+        weighted = np.einsum("nip,nij->npj", moves, blocks.weights * trust[:, None, None])
+        normal = np.einsum("npj,njq->pq", weighted, moves)
+        wanted = np.einsum("npj,nj->p", weighted, blocks.shifts)
+        parameters = np.linalg.solve(normal + TINY * np.trace(normal) * np.eye(len(normal)), wanted)
+        rest = np.linalg.norm(blocks.shifts - moves @ parameters, axis=1)
+        # wide at first, so that a far start does not make an outlier of every block
+        width = max(tolerance, 2 * float(np.median(rest))) if step < 3 else tolerance
+        trust = 1 / (1 + (rest / width) ** 2) ** 2
+    return parameters, rest

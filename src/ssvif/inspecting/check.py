@@ -1,4 +1,4 @@
-"""`ssvif check`: what is wrong with a folder of pairs, before it costs anybody a training."""
+"""`ssvif check`: what is wrong with a folder of pairs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,8 @@ import numpy as np
 from ssvif.data.descriptor import Descriptor
 from ssvif.data.find import FoundDataset, FoundPair, find_dataset
 from ssvif.data.split import write_splits
-from ssvif.inspecting.appearance import near_duplicates
-from ssvif.inspecting.findings import ERROR, Finding, Measure, show_findings
+from ssvif.inspecting.edges import Gray
+from ssvif.inspecting.findings import ERROR, MEASURES, Finding, show_findings
 from ssvif.inspecting.pair import Rules, Seen, inspect_pair
 from ssvif.inspecting.shifts import SetShift, combine_shifts, out_of_line
 from ssvif.io.errors import UserError, counted
@@ -64,43 +64,30 @@ class Report:
                 kept.setdefault(each.split, []).append(each.pair)
         return kept
 
-    def measures(self) -> Iterator[Measure]:
+    def measures(self) -> Iterator[Finding]:
         """Yield the shift of each pair whose shift was measured, in visible pixels, and how clear it is."""
         for each in self.pairs:
             if each.shift:
-                named = {
-                    "shift_x_px": each.shift.x_px,
-                    "shift_y_px": each.shift.y_px,
-                    "edge_correlation": each.shift.height,
-                    "shift_sharpness": each.shift.sharpness,
-                }
-                for name, value in named.items():
-                    yield Measure(name, round(value, 4), each.pair.pair_id, each.split)
+                for kind, value in zip(MEASURES, astuple(each.shift), strict=True):
+                    yield each.finding(kind, "pair", value=round(value, 4))
 
     def lines(self) -> list[str]:
-        """Return the report for people: what was read, what is wrong, how the sides lie on each other."""
-        good = sum(map(len, self.good().values()))
+        """Return the report as lines: what was read, what is wrong, how the sides lie on each other."""
         lines = [counted(len(self.pairs), "pair")]
-        for side in ("visible", "infrared"):
+        for side in SIDES:
             images = [each.sides[side] for each in self.pairs if side in each.sides]
             kinds = Counter(image.kind for image in images).most_common()
-            sizes = Counter("{}×{} px".format(*image.size) for image in images).most_common(1)
-            listed = ", ".join(f"{count} {kind}" for kind, count in kinds) or "nothing that could be read"
-            different = len({image.size for image in images})
-            said = (
-                f", {different} sizes, {sizes[0][0]} most often"
-                if different > 1
-                else f", {sizes[0][0]}"
-                if sizes
-                else ""
-            )
-            lines.append(f"  {side + ':':<10}{listed}{said}")
+            sizes = Counter("{}×{} px".format(*image.size) for image in images).most_common()
+            said = ", ".join(f"{count} {kind}" for kind, count in kinds) or "nothing that could be read"
+            if sizes:
+                said += f", {len(sizes)} sizes, {sizes[0][0]} most often" if len(sizes) > 1 else f", {sizes[0][0]}"
+            lines.append(f"  {side + ':':<10}{said}")
         lines += show_findings(self.findings)
         lines.append(str(self.together) if self.together else "how the two sides lie on each other is not clear")
-        errors = Counter(each.level for each in self.findings)[ERROR]
-        warnings = len(self.findings) - errors
-        lines.append(", ".join((counted(errors, "error"), counted(warnings, "warning"), counted(good, "good pair"))))
-        return lines
+        errors = sum(each.level == ERROR for each in self.findings)
+        good = sum(map(len, self.good().values()))
+        counts = {"error": errors, "warning": len(self.findings) - errors, "good pair": good}
+        return [*lines, ", ".join(counted(count, noun) for noun, count in counts.items())]
 
 
 def check_pairs(rules: Rules, *, found: FoundDataset | None = None, quick: bool = False) -> Report:
@@ -121,13 +108,11 @@ def check_pairs(rules: Rules, *, found: FoundDataset | None = None, quick: bool 
     measured = set(choose_evenly(range(len(listed)), QUICK_SHIFTS if quick else len(listed)))
     threads = min(MOST_THREADS, os.cpu_count() or 1)
     with ThreadPoolExecutor(threads) as pool:
-        jobs = pool.map(
-            lambda place: inspect_pair(*listed[place], rules, with_shift=place in measured), range(len(listed))
-        )
+        jobs = pool.map(lambda at: inspect_pair(*listed[at], rules, with_shift=at in measured), range(len(listed)))
         seen = list(track(jobs, "checking", len(listed)))
     findings += [finding for each in seen for finding in each.findings]
     alike: dict[str, str] = {}
-    for side in ("visible", "infrared"):
+    for side in SIDES:
         findings += _find_duplicates(seen, side, alike) + _find_odd_ones(seen, side)
     together = _judge_shifts(seen, findings)
     return Report(seen, findings, together, alike)
@@ -194,7 +179,7 @@ def _other_files(matching: Matching, split: str) -> Iterator[Finding]:
 
 
 def _find_duplicates(seen: list[Seen], side: str, alike: dict[str, str]) -> list[Finding]:
-    """Return which images of a side equal, or almost equal, an earlier one; constant ones are told already.
+    """Return which images of a side equal, or almost equal, an earlier one; constant ones have a finding already.
 
     Those that almost equal one of their own split are noted in `alike`.
     """
@@ -204,20 +189,37 @@ def _find_duplicates(seen: list[Seen], side: str, alike: dict[str, str]) -> list
     for place, each in enumerate(have):
         earlier = first.setdefault(each.sides[side].digest, each)
         if earlier is not each:
-            found[place] = _about(each, "duplicate", side, f"the same as {_name(earlier, each)}")
-    if have:
-        thumbnails = np.stack([each.sides[side].thumbnail for each in have])
-        for place, earlier_place, likeness in near_duplicates(thumbnails, NEAR_DUPLICATE):
-            this, former = have[place], have[earlier_place]
-            detail = f"like {_name(former, this)}, correlation {likeness:.4f}"
-            found.setdefault(place, _about(this, "near duplicate", side, detail))
-            if this.split == former.split:
-                alike.setdefault(this.pair.pair_id, former.pair.pair_id)
+            found[place] = each.finding("duplicate", side, f"the same as {_name(earlier, each)}")
+    thumbnails = [each.sides[side].thumbnail for each in have]
+    for place, earlier_place, likeness in near_duplicates(np.array(thumbnails, np.float32), NEAR_DUPLICATE):
+        this, former = have[place], have[earlier_place]
+        detail = f"like {_name(former, this)}, correlation {likeness:.4f}"
+        found.setdefault(place, this.finding("near duplicate", side, detail))
+        if this.split == former.split:
+            alike.setdefault(this.pair.pair_id, former.pair.pair_id)
     return [found[place] for place in sorted(found)]
 
 
-def _about(seen: Seen, kind: str, side: str, detail: str) -> Finding:
-    return Finding(kind, seen.pair.pair_id, side, getattr(seen.pair, side, ""), detail, seen.split)
+def near_duplicates(thumbnails: Gray, threshold: float, at_once: int = 1024) -> list[tuple[int, int, float]]:
+    """Find images that are almost the same as an earlier one.
+
+    Args:
+        thumbnails: (N,D) of `ssvif.inspecting.pair.thumbnail_of`.
+        threshold: correlation from which two are almost the same.
+        at_once: rows to compare at once.
+
+    Returns:
+        For each image that has one, its place, that of the earlier image it is most like, and their correlation.
+    """
+    found = []
+    for start in range(0, len(thumbnails), at_once):
+        stop = min(start + at_once, len(thumbnails))
+        likeness = thumbnails[start:stop] @ thumbnails[:stop].T
+        likeness[np.arange(stop)[None] >= np.arange(start, stop)[:, None]] = -1
+        best = likeness.argmax(axis=1)
+        heights = likeness[np.arange(stop - start), best]
+        found += [(start + int(i), int(best[i]), float(heights[i])) for i in np.flatnonzero(heights >= threshold)]
+    return found
 
 
 def _name(seen: Seen, other: Seen) -> str:
@@ -232,7 +234,7 @@ def _find_odd_ones(seen: list[Seen], side: str) -> list[Finding]:
     usual, _ = kinds.most_common(1)[0]
     odd = {kind for kind, count in kinds.items() if count <= FEW * sum(kinds.values())}
     return [
-        _about(each, "mixed", side, f"{each.sides[side].kind}, most are {usual}")
+        each.finding("mixed", side, f"{each.sides[side].kind}, most are {usual}")
         for each in seen
         if side in each.sides and each.sides[side].kind in odd
     ]
@@ -248,5 +250,5 @@ def _judge_shifts(seen: list[Seen], findings: list[Finding]) -> SetShift | None:
     if together.notable(longest) and together.confidence != "low":
         findings.append(Finding("shift", detail=str(together)))
     for name, distance in out_of_line(peaks, together, longest).items():
-        findings.append(_about(measured[name], "out of line", "pair", f"by {distance:.0f} px"))
+        findings.append(measured[name].finding("out of line", "pair", f"by {distance:.0f} px"))
     return together

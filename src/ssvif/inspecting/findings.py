@@ -1,4 +1,4 @@
-"""What can be wrong with pairs: the kinds, how bad each is, and how a list of findings is shown and kept."""
+"""What can be wrong with pairs: the kinds, how bad each is, and how findings are shown and kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from ssvif.io.errors import shorten
 from ssvif.io.files import write_csv
 
-ERROR, WARNING = "error", "warning"
+ERROR, WARNING, MEASURE = "error", "warning", "measure"
 COLUMNS = ("split", "pair_id", "side", "file", "level", "finding", "value", "detail")
 # errors keep a pair out of the list of good pairs and make the command fail; in the order in which they are shown
 ERRORS = {
@@ -31,7 +31,7 @@ WARNINGS = {
     "dark": "almost black",
     "saturated": "a quarter or more of the pixels is at the top of the range",
     "flat": "hardly any contrast",
-    "color map": "infrared looks colour-mapped; its brightness is not temperature, use the camera's grey output",
+    "color map": "infrared looks color-mapped; its brightness is not temperature, use the camera's gray output",
     "near duplicate": "almost the same as in an earlier pair",
     "unlike": "the two sides share hardly any edge: do they belong together?",
     "out of line": "shifted otherwise than most pairs: moved, or another scene?",
@@ -40,6 +40,7 @@ WARNINGS = {
     "mixed": "a few images of this side are of another kind than the rest",
     "other files": "passed over: no suffix of an image that is read",
 }
+MEASURES = ("shift_x_px", "shift_y_px", "edge_correlation", "shift_sharpness")
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,13 @@ class Finding:
     """One thing worth knowing about one file, pair or set.
 
     Attributes:
-        kind: a key of `ERRORS` or `WARNINGS`.
+        kind: a key of `ERRORS` or `WARNINGS`, or one of `MEASURES`.
         pair_id: the pair's name; empty for something about the whole set.
         side: "visible", "infrared", "label", "boxes" or "pair".
         file: relative to the dataset's folder; empty if no file in particular is meant.
         detail: what exactly.
         split: the official split, or "all".
+        value: of a measure.
     """
 
     kind: str
@@ -61,25 +63,16 @@ class Finding:
     file: str = ""
     detail: str = ""
     split: str = "all"
+    value: float | None = None
 
     @property
     def level(self) -> str:
-        """Either "error" or "warning"."""
-        return ERROR if self.kind in ERRORS else WARNING
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One value measured of one pair; columns as of `Finding`."""
-
-    name: str
-    value: float
-    pair_id: str
-    split: str = "all"
+        """Either "error", "warning" or "measure"."""
+        return MEASURE if self.kind in MEASURES else ERROR if self.kind in ERRORS else WARNING
 
 
 def show_findings(findings: Sequence[Finding]) -> list[str]:
-    """Return a table: for each kind how many, what it means and the first names; errors first."""
+    """Return lines for people: for each kind how many, what it means and the first names; errors first."""
     lines = []
     for kind, meaning in (ERRORS | WARNINGS).items():
         for side in ("visible", "infrared", "label", "boxes", "pair"):
@@ -94,16 +87,8 @@ def show_findings(findings: Sequence[Finding]) -> list[str]:
     return lines
 
 
-def write_findings(path: Path, findings: Iterable[Finding], measures: Iterable[Measure]) -> None:
-    """Write everything in long form, a line for each finding and each measured value, sorted by split and pair.
-
-    The columns are split, pair_id, side, file, level ("error", "warning" or "measure"), finding, value (of a
-    measure) and detail.
-    """
-    rows = [{**vars(each), "level": each.level, "finding": each.kind, "value": None} for each in findings]
-    rows += [
-        {**vars(each), "side": "pair", "file": "", "level": "measure", "finding": each.name, "detail": ""}
-        for each in measures
-    ]
+def write_findings(path: Path, findings: Iterable[Finding]) -> None:
+    """Write findings and measures as CSV, one a line, sorted by split and pair; see `COLUMNS`."""
+    rows = [{**vars(each), "level": each.level, "finding": each.kind} for each in findings]
     rows.sort(key=lambda row: tuple(str(row[column]) for column in ("split", "pair_id", "level", "finding", "side")))
     write_csv(path, [{column: row[column] for column in COLUMNS} for row in rows], COLUMNS)

@@ -1,28 +1,38 @@
-"""Everything there is to see in one pair."""
+"""What is wrong with one pair: its files decoded to the end, its sizes, its looks, its labels, its shift."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ssvif.data.boxes import read_boxes
 from ssvif.data.descriptor import Descriptor
 from ssvif.data.find import FoundPair
 from ssvif.data.pack import check_ids
-from ssvif.inspecting.appearance import digest_of, has_color, judge, thumbnail_of
-from ssvif.inspecting.correlation import Peak
+from ssvif.inspecting.edges import Gray, Peak, gray_of
 from ssvif.inspecting.findings import Finding
-from ssvif.inspecting.images import Picture, read_picture
 from ssvif.inspecting.shifts import is_unlike, measure_shift
-from ssvif.inspecting.structure import Grey, to_grey
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_label
+from ssvif.io.images import read_raw
 from ssvif.pairs.alignment import Alignment, check_size, warp
+from ssvif.schema import SIDES
 
 SAME_SHAPE = 0.02  # aspect ratios that differ by less are one
+DARK = 0.06  # of the range: the brightest twentieth of a nearly black image stays below
+SATURATED_SHARE = 0.25
+FLAT = 0.02  # of the range, between the first and the last hundredth of an 8-bit image
+FLAT_DEEP = 8  # steps, in an image of more bits, whose range says nothing
+COLORFUL = 0.15  # mean difference between the largest and the smallest channel, as a share of the range
+MOSTLY = 0.5  # of the pixels
+THUMBNAIL_PX = 24
+SAMPLED = 4  # every so many rows and columns are enough for brightness
+Pixels = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -42,13 +52,13 @@ class Rules:
     alignment: Alignment | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class Side:
     """What is kept of one image.
 
     Attributes:
         size: width and height, pixels.
-        kind: what it is, e.g. "8-bit RGB".
+        kind: what it is, e.g. "8-bit color".
         digest: equal for equal pixels.
         thumbnail: see `thumbnail_of`.
     """
@@ -56,7 +66,7 @@ class Side:
     size: tuple[int, int]
     kind: str
     digest: bytes
-    thumbnail: Grey
+    thumbnail: Gray
 
 
 @dataclass
@@ -77,10 +87,13 @@ class Seen:
     sides: dict[str, Side] = field(default_factory=dict)
     shift: Peak | None = None
 
-    def add(self, kind: str, side: str, detail: str) -> None:
+    def finding(self, kind: str, side: str, detail: str = "", value: float | None = None) -> Finding:
+        """Return a finding about this pair."""
+        return Finding(kind, self.pair.pair_id, side, getattr(self.pair, side, ""), detail, self.split, value)
+
+    def add(self, kind: str, side: str, detail: str = "") -> None:
         """Add a finding about this pair."""
-        file = "" if side == "pair" else getattr(self.pair, side)
-        self.findings.append(Finding(kind, self.pair.pair_id, side, file, detail, self.split))
+        self.findings.append(self.finding(kind, side, detail))
 
 
 def inspect_pair(split: str, pair: FoundPair, rules: Rules, *, with_shift: bool) -> Seen:
@@ -93,73 +106,134 @@ def inspect_pair(split: str, pair: FoundPair, rules: Rules, *, with_shift: bool)
         with_shift: whether to measure the shift between the two sides.
     """
     seen = Seen(split, pair)
-    pictures: dict[str, Picture] = {}
-    greys: dict[str, Grey] = {}
-    for side in ("visible", "infrared"):
+    images: dict[str, Pixels] = {}
+    for side in SIDES:
         if not getattr(pair, side):
             seen.add("unmatched", side, f"there is no {side} image")
             continue
         try:
-            pictures[side] = read_picture(rules.root / getattr(pair, side))
+            images[side] = _look_at(seen, side, rules)
         except UserError as error:
             seen.add("unreadable", side, _reason(error))
-            continue
-        greys[side] = to_grey(pictures[side].pixels)
-        _look_at(seen, side, pictures[side], greys[side], rules)
-    if len(pictures) == 2 and has_color(pictures["infrared"]) and not has_color(pictures["visible"]):
-        seen.add("swapped", "pair", "")
-    if len(pictures) == 2 and _fit(seen, pictures, rules) and with_shift:
-        _measure(seen, greys, rules)
-    if "visible" in pictures:
-        _look_at_annotation(seen, pictures["visible"], rules)
+    if len(images) == 2:
+        if has_color(images["infrared"]) and not has_color(images["visible"]):
+            seen.add("swapped", "pair")
+        if _fit(seen, images, rules) and with_shift:
+            _measure(seen, images, rules)
+    if "visible" in images:
+        _look_at_annotation(seen, images["visible"].shape[:2], rules)
     return seen
 
 
-def _look_at(seen: Seen, side: str, picture: Picture, grey: Grey, rules: Rules) -> None:
-    kind = "colour" if picture.pixels.ndim == 3 else "grey"
-    seen.sides[side] = Side(picture.size, f"{picture.depth} {kind}", digest_of(picture.pixels), thumbnail_of(grey))
-    for what, detail in judge(picture, grey, side):
+def _look_at(seen: Seen, side: str, rules: Rules) -> Pixels:
+    """Read an image to its last pixel as fusing does, (H,W) or (H,W,3), and note what it looks like.
+
+    Raises:
+        UserError: the file is missing, empty, damaged or cut off.
+    """
+    raw = read_raw(rules.root / getattr(seen.pair, side))
+    pixels, gray = raw.pixels, gray_of(raw.pixels)
+    bits = 16 if "low bytes" in raw.notes else pixels.dtype.itemsize * 8
+    depth = "float" if pixels.dtype.kind == "f" else f"{bits}-bit"
+    kind = f"{depth} {'color' if pixels.ndim == 3 else 'gray'}"
+    size = pixels.shape[1], pixels.shape[0]
+    seen.sides[side] = Side(size, kind, digest_of(pixels), thumbnail_of(gray))
+    for what, detail in judge(pixels, gray, side):
         seen.add(what, side, detail)
-    if picture.bits > 8:
-        seen.add("depth" if rules.for_pack else "16 bits", side, picture.depth)
-    if picture.rotated:
+    if bits > 8:
+        seen.add("depth" if rules.for_pack else "16 bits", side, depth)
+    if raw.orientation != 1:
         seen.add("rotated", side, "the stored pixels are turned or mirrored")
+    return pixels
 
 
-def _fit(seen: Seen, pictures: dict[str, Picture], rules: Rules) -> bool:
-    """Say what is wrong with the two sizes; return whether the shift can be measured."""
-    visible, infrared = pictures["visible"].size, pictures["infrared"].size
+def judge(pixels: Pixels, gray: Gray, side: str) -> list[tuple[str, str]]:
+    """Return what an image's looks give reason to say, as (kind of finding, detail).
+
+    Args:
+        pixels: the image, (H,W) or (H,W,3).
+        gray: its luma, (H,W).
+        side: "visible" or "infrared".
+    """
+    if gray.min() == gray.max() and (pixels == pixels[:1, :1]).all():
+        return [("constant", f"value {float(gray.flat[0]):g}")]
+    floats = pixels.dtype.kind == "f"
+    found: list[tuple[str, str]] = []
+    if side == "infrared" and _spread(pixels).mean() > COLORFUL * (1 if floats else np.iinfo(pixels.dtype).max):
+        found.append(("color map", "three channels that differ"))
+    sample = gray[::SAMPLED, ::SAMPLED]
+    low, top, high = (float(value) for value in np.quantile(sample, [0.01, 0.95, 0.99]))
+    if pixels.dtype != np.uint8:
+        return [*found, ("flat", f"{high - low:g} steps")] if not floats and high - low < FLAT_DEEP else found
+    if side == "visible" and top < DARK * 255:
+        found.append(("dark", f"95 % of the pixels are at {top:.0f} of 255 or below"))
+    elif high - low < FLAT * 255:
+        found.append(("flat", f"98 % of the pixels lie within {high - low:.0f} of 255 levels"))
+    saturated = float((sample >= 254.5).mean())
+    if saturated >= SATURATED_SHARE:
+        found.append(("saturated", f"{saturated:.0%} of the pixels are at 255"))
+    return found
+
+
+def has_color(pixels: Pixels) -> bool:
+    """Return whether the channels of most pixels of an image (H,W) or (H,W,3) differ, if ever so little."""
+    return float((_spread(pixels) > 0).mean()) > MOSTLY
+
+
+def _spread(pixels: Pixels) -> Gray:
+    """Return, of some pixels, the difference between the largest and the smallest channel."""
+    sample = np.atleast_3d(pixels)[::SAMPLED, ::SAMPLED].astype(np.float32)
+    return np.asarray(np.ptp(sample, axis=2))
+
+
+def digest_of(pixels: Pixels) -> bytes:
+    """Return 16 bytes that equal images (H,W) or (H,W,3) share, whatever their files' format."""
+    header = f"{pixels.shape} {pixels.dtype}".encode()
+    return hashlib.blake2b(header + np.ascontiguousarray(pixels).tobytes(), digest_size=16).digest()
+
+
+def thumbnail_of(gray: Gray) -> Gray:
+    """Return an image (H,W) as a 24×24 thumbnail, flattened (576,), of mean 0 and length 1; all 0 if constant."""
+    from PIL import Image
+
+    small = np.asarray(Image.fromarray(gray).resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX))
+    centred = (small - small.mean()).ravel()
+    return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6), np.float32)
+
+
+def _fit(seen: Seen, images: dict[str, Pixels], rules: Rules) -> bool:
+    """Note what is wrong with the two sizes; return whether the shift can be measured."""
     if rules.alignment:
         try:
-            for side, picture in pictures.items():
-                check_size(rules.alignment, side, picture.pixels, f"the {side} image")
+            for side, pixels in images.items():
+                check_size(rules.alignment, side, pixels, f"the {side} image")
         except UserError as error:
             seen.add("size", "pair", _reason(error))
             return False
         return True
+    visible, infrared = (seen.sides[side].size for side in SIDES)
     if visible == infrared:
         return True
-    detail = "visible {}×{} px, infrared {}×{} px".format(*visible, *infrared)
     ratio = (visible[0] * infrared[1]) / (visible[1] * infrared[0])
     same_shape = abs(ratio - 1) <= SAME_SHAPE
+    detail = "visible {}×{} px, infrared {}×{} px".format(*visible, *infrared)
     seen.add("other size" if same_shape and not rules.for_pack else "size", "pair", detail)
     return same_shape
 
 
-def _measure(seen: Seen, greys: dict[str, Grey], rules: Rules) -> None:
-    infrared = warp(greys["infrared"], rules.alignment) if rules.alignment else greys["infrared"]
-    seen.shift = measure_shift(greys["visible"], infrared)
-    constant = any(each.kind == "constant" for each in seen.findings)
-    if is_unlike(seen.shift) and not constant:
+def _measure(seen: Seen, images: dict[str, Pixels], rules: Rules) -> None:
+    visible, infrared = (gray_of(images[side]) for side in SIDES)
+    seen.shift = measure_shift(visible, warp(infrared, rules.alignment) if rules.alignment else infrared)
+    if is_unlike(seen.shift) and not any(each.kind == "constant" for each in seen.findings):
         seen.add("unlike", "pair", f"correlation of edges {seen.shift.height:.2f}")
 
 
-def _look_at_annotation(seen: Seen, visible: Picture, rules: Rules) -> None:
-    pair, (width, height) = seen.pair, visible.size
+def _look_at_annotation(seen: Seen, shape: tuple[int, ...], rules: Rules) -> None:
+    """Check the labels and boxes of a visible image of a height and width."""
+    pair, (height, width) = seen.pair, shape
     if pair.label:
         try:
-            label = read_label(rules.root / pair.label)
-            _check_label(seen, label, (width, height), rules)
+            _check_label(seen, read_label(rules.root / pair.label), shape, rules)
         except UserError as error:
             seen.add("label", "label", _reason(error))
     if pair.boxes:
@@ -169,19 +243,18 @@ def _look_at_annotation(seen: Seen, visible: Picture, rules: Rules) -> None:
             seen.add("boxes", "boxes", _reason(error))
 
 
-def _check_label(seen: Seen, label: Any, size: tuple[int, int], rules: Rules) -> None:
-    if label.shape != (size[1], size[0]):
-        seen.add("label", "label", "{}×{} px, its image {}×{} px".format(*label.shape[::-1], *size))
+def _check_label(seen: Seen, label: Pixels, shape: tuple[int, ...], rules: Rules) -> None:
+    if label.shape != shape:
+        seen.add("label", "label", "{}×{} px, its image {}×{} px".format(*label.shape[::-1], *shape[::-1]))
         return
     check_ids(rules.root / seen.pair.label, label, rules.descriptor)
     ids = {int(value) for value in np.unique(label)} - {rules.descriptor.ignore_index}
-    background = rules.descriptor.background_id
-    if not ids or ids == {background}:
+    if not ids or ids == {rules.descriptor.background_id}:
         names = {info.id: info.name for info in rules.descriptor.classes}
         seen.add("empty label", "label", f"only {names[ids.pop()]}" if ids else "only the ignored value")
 
 
 def _reason(error: UserError) -> str:
     """Return an error on one line, without its remedy."""
-    lines = [" ".join(line.split()) for line in str(error).splitlines()]
-    return "; ".join(line for line in lines if not line.startswith("remedy:"))
+    parts = (error.what, error.expected and f"expected: {error.expected}", error.got and f"got: {error.got}")
+    return "; ".join(" ".join(part.split()) for part in parts if part)

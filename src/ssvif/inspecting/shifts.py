@@ -1,15 +1,13 @@
-"""How far one side of a pair is shifted against the other, and what many pairs say about it together."""
+"""How far one side of a pair is shifted against the other, and the shift that many pairs have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from PIL import Image
 
-from ssvif.inspecting.correlation import Peak, correlate, find_peak, padded_shape, spectra_of
-from ssvif.inspecting.structure import Grey, describe, level_size
+from ssvif.inspecting.edges import Correlation, Gray, Peak, describe, find_peak, level_size, resize
 
 LONGEST_PX = 192
 REACH = 0.12  # largest shift looked for, as a share of each side
@@ -27,7 +25,7 @@ OUT_OF_LINE = 0.03  # of the longer side
 
 @dataclass(frozen=True)
 class SetShift:
-    """What the trusted pairs of a set say together, in visible pixels.
+    """The shift that the trusted pairs of a set have in common, in visible pixels.
 
     Attributes:
         x_px: median of how far infrared lies to the right of visible.
@@ -45,7 +43,7 @@ class SetShift:
 
     @property
     def confidence(self) -> str:
-        """In a word: how many of the pairs are clear."""
+        """Either "high", "fair" or "low": what share of the pairs is trusted."""
         share = self.trusted / max(1, self.measured)
         return "high" if share >= 2 / 3 and self.trusted >= FEWEST else "low" if share < 1 / 3 else "fair"
 
@@ -62,7 +60,7 @@ class SetShift:
         )
 
 
-def measure_shift(visible: Grey, infrared: Grey) -> Peak:
+def measure_shift(visible: Gray, infrared: Gray) -> Peak:
     """Measure how far the infrared image's content lies right of and below the visible one's, in visible pixels.
 
     Both are brought to one small size, border on border, and their edge directions correlated at every shift up to
@@ -74,13 +72,10 @@ def measure_shift(visible: Grey, infrared: Grey) -> Peak:
     """
     height, width = visible.shape
     size = level_size((width, height), LONGEST_PX)
-    small = [np.asarray(Image.fromarray(each).resize(size, Image.Resampling.BILINEAR)) for each in (visible, infrared)]
-    reach = (int(size[1] * REACH), int(size[0] * REACH))
-    padded = padded_shape((size[1], size[0]), reach)
-    whole = np.ones((size[1], size[0]), np.float32)
-    fixed, moving = (spectra_of(describe(each), whole, padded) for each in small)
-    peak = find_peak(correlate([(fixed, moving)], padded, reach))
-    return Peak(peak.x_px * width / size[0], peak.y_px * height / size[1], peak.height, peak.sharpness)
+    correlation = Correlation(size[::-1], REACH)
+    fixed, moving = (correlation.spectra(describe(resize(image, size))) for image in (visible, infrared))
+    peak = find_peak(correlation.surface([(fixed, moving)]))
+    return replace(peak, x_px=peak.x_px * width / size[0], y_px=peak.y_px * height / size[1])
 
 
 def is_trusted(peak: Peak) -> bool:
@@ -94,7 +89,7 @@ def is_unlike(peak: Peak) -> bool:
 
 
 def combine_shifts(peaks: Mapping[str, Peak]) -> SetShift | None:
-    """Return what the trusted ones say together; None if they are too few.
+    """Return the median shift of the trusted pairs; None if they are too few.
 
     Args:
         peaks: of `measure_shift`, by pair.

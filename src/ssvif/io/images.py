@@ -40,10 +40,12 @@ class RawImage:
     Attributes:
         pixels: (H,W) or (H,W,3) RGB; uint8, uint16 or float32.
         notes: what was left out: "alpha", "pages" (of several, the first was read), "low bytes" (8 of 16 bits).
+        orientation: EXIF's, by which the stored pixels were turned; 1 leaves them as they are.
     """
 
     pixels: NDArray[Any]
     notes: tuple[str, ...] = ()
+    orientation: int = 1
 
 
 @contextmanager
@@ -157,7 +159,8 @@ def _read_raw(path: Path) -> RawImage:
             array = array.astype(np.uint16) << 8 | drop_alpha(_lower_bytes(path))
         else:
             notes.append("low bytes")
-    return RawImage(np.ascontiguousarray(upright(_plain_type(array, unsigned), orientation)), tuple(notes))
+    pixels = np.ascontiguousarray(upright(_plain_type(array, unsigned), orientation))
+    return RawImage(pixels, tuple(notes), orientation)
 
 
 def pixels_of(image: Image.Image) -> NDArray[Any]:

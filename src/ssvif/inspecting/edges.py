@@ -1,0 +1,196 @@
+"""What visible and infrared images of one scene share: their edges; and at which shift these match best.
+
+Each pixel is described by how strongly edges run in each of a few directions, without a sign: an edge stays an edge
+when dark and light change places. The descriptions are smoothed, so that edges match that do not lie on each other
+to the pixel, and normalised, so that a weak edge counts almost as much as a strong one (after Ye et al., "Fast and
+robust matching for multimodal remote sensing image registration", 2019, channel features of gradients).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ssvif.pairs.alignment import Matrix, map_points
+from ssvif.pairs.pair import to_gray
+
+DIRECTIONS = 6
+DERIVATIVE_PX = 1.0  # standard deviation of the Gaussian whose derivative finds edges
+SMOOTHING_PX = 1.5  # standard deviation of the Gaussian that smooths the descriptions
+SMALLEST_SHARE = 1e-3  # of the largest product of energies: below it there is nothing to compare
+PEAK_PX = 4  # places nearer than this to a peak belong to it
+Gray = NDArray[np.float32]
+Spectra = NDArray[np.complex64]
+
+
+def gray_of(image: NDArray[Any]) -> Gray:
+    """Return an image's luma, (H,W) float32 in the image's own unit; what is not finite becomes 0.
+
+    Args:
+        image: (H,W) or (H,W,3) of any real type.
+    """
+    return np.nan_to_num(to_gray(image).astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def level_size(size: tuple[int, int], longest_px: int) -> tuple[int, int]:
+    """Return a width and height scaled down to a longest side of `longest_px`; never enlarged."""
+    share = min(1.0, longest_px / max(size))
+    return max(1, round(size[0] * share)), max(1, round(size[1] * share))
+
+
+def shrink(image: Gray, longest_px: int) -> Gray:
+    """Return an image (H,W) scaled down, with smoothing, to a longest side of `longest_px`."""
+    size = level_size((image.shape[1], image.shape[0]), longest_px)
+    return image if size == image.shape[::-1] else resize(image, size)
+
+
+def resize(image: Gray, size: tuple[int, int]) -> Gray:
+    """Return an image (H,W) resized to a width and height, smoothed where that makes it smaller."""
+    return np.array(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+
+
+def describe(image: Gray, smoothing_px: float = SMOOTHING_PX) -> Gray:
+    """Describe each pixel by the edges that run through it.
+
+    Args:
+        image: (H,W).
+        smoothing_px: standard deviation of the smoothing, pixels.
+
+    Returns:
+        (K,H,W) float32 for K directions, each pixel's vector shorter than 1 and summing to 0: zero where there is no
+        edge, or where edges run in all directions, as in noise.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    right = gaussian_filter(image, DERIVATIVE_PX, order=(0, 1))
+    down = gaussian_filter(image, DERIVATIVE_PX, order=(1, 0))
+    angles = np.arange(DIRECTIONS, dtype=np.float32) * np.float32(np.pi / DIRECTIONS)
+    edges = np.abs(np.cos(angles)[:, None, None] * right + np.sin(angles)[:, None, None] * down)
+    described = gaussian_filter(edges, (0, smoothing_px, smoothing_px))
+    described -= described.mean(axis=0)
+    strength = np.sqrt(np.square(described).sum(axis=0))
+    described /= strength + np.median(strength) + np.float32(1e-6)
+    return np.asarray(described, np.float32)
+
+
+def resample(image: Gray, matrix: Matrix, shape: tuple[int, int]) -> tuple[Gray, Gray]:
+    """Look at an image through a transform.
+
+    Args:
+        image: (H,W).
+        matrix: (3,3), from the result's coordinates to the image's.
+        shape: height and width of the result.
+
+    Returns:
+        The result, continued over its border by the nearest pixels, and a mask of the same shape: 1 where the image
+        lies, 0 beyond.
+    """
+    from skimage.transform import warp
+
+    seen = warp(  # type: ignore[no-untyped-call]
+        np.array(image), matrix, output_shape=shape, order=1, mode="edge", preserve_range=True
+    )
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    points = map_points(matrix, np.c_[columns.ravel(), rows.ravel()].astype(np.float64))
+    inside = ((points >= 0) & (points <= np.array(image.shape[::-1]) - 1)).all(axis=1).reshape(shape)
+    return np.asarray(seen, np.float32), np.asarray(inside, np.float32)
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Where a correlation surface is highest.
+
+    Attributes:
+        x_px: shift to the right that brings the best match, to a fraction of a pixel.
+        y_px: shift down.
+        height: correlation there, −1 to 1.
+        sharpness: how many standard deviations of the surface it stands above the next best place.
+    """
+
+    x_px: float
+    y_px: float
+    height: float
+    sharpness: float
+
+
+class Correlation:
+    """Normalised correlation of descriptions at every shift, by FFT, over where both images lie.
+
+    Args:
+        shape: height and width of the images.
+        reach: largest shift, as a share of each side.
+    """
+
+    def __init__(self, shape: tuple[int, int], reach: float) -> None:
+        from scipy.fft import next_fast_len
+
+        self.shape, self.reach = shape, (int(shape[0] * reach), int(shape[1] * reach))
+        self.padded = [next_fast_len(side + most, real=True) for side, most in zip(shape, self.reach, strict=True)]
+
+    def spectra(self, description: Gray, mask: Gray | None = None) -> Spectra:
+        """Return the spectra (K+2,·,·) of a description, its energy and its mask.
+
+        Args:
+            description: (K,H,W), zero outside the mask.
+            mask: (H,W), 1 where the image lies; everywhere when None.
+        """
+        from scipy.fft import rfft2
+
+        mask = np.ones(self.shape, np.float32) if mask is None else mask
+        energy = np.square(description).sum(axis=0)
+        return np.asarray(rfft2(np.concatenate([description, energy[None], mask[None]]), self.padded), np.complex64)
+
+    def surface(self, pairs: Iterable[tuple[Spectra, Spectra]]) -> Gray:
+        """Return the correlation of all pairs together at each shift.
+
+        Args:
+            pairs: the spectra of the fixed and of the moving image of each pair.
+
+        Returns:
+            (2·reach+1, 2·reach+1); the middle is no shift, and at (row, column) the moving image's content lies that
+            far down and right of the fixed one's.
+        """
+        from scipy.fft import irfft2
+
+        total: Any = 0
+        for fixed, moving in pairs:
+            conjugate = fixed.conj()
+            products = (conjugate[:-2] * moving[:-2]).sum(axis=0)
+            total = total + np.stack([products, conjugate[-2] * moving[-1], conjugate[-1] * moving[-2]])
+        product, energy_fixed, energy_moving = irfft2(total, self.padded)
+        energies = np.maximum(energy_fixed, 0) * np.maximum(energy_moving, 0)
+        surface = product / np.sqrt(np.maximum(energies, SMALLEST_SHARE * energies.max() + 1e-12))
+        rows, columns = (np.arange(-most, most + 1) for most in self.reach)
+        return np.asarray(surface[np.ix_(rows, columns)], np.float32)
+
+
+def find_peak(surface: Gray) -> Peak:
+    """Find the highest place of a surface, to a fraction of a pixel by a parabola through its neighbours.
+
+    Args:
+        surface: (2·reach+1, 2·reach+1), of `Correlation.surface`.
+    """
+    row, column = (int(place) for place in np.unravel_index(surface.argmax(), surface.shape))
+    rivals = surface.copy()
+    rivals[max(0, row - PEAK_PX) : row + PEAK_PX + 1, max(0, column - PEAK_PX) : column + PEAK_PX + 1] = -1
+    height = float(surface[row, column])
+    return Peak(
+        x_px=column + _fraction(surface[row], column) - surface.shape[1] // 2,
+        y_px=row + _fraction(surface[:, column], row) - surface.shape[0] // 2,
+        height=height,
+        sharpness=(height - float(rivals.max())) / (float(surface.std()) or 1.0),
+    )
+
+
+def _fraction(line: Gray, place: int) -> float:
+    """Return where a parabola through a place and its two neighbours is highest, −0.5 to 0.5."""
+    if place in (0, len(line) - 1):
+        return 0.0
+    before, here, after = (float(value) for value in line[place - 1 : place + 2])
+    curvature = 2 * here - before - after
+    return (after - before) / (2 * curvature) if curvature > 0 else 0.0

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ssvif.data.find import FoundPair
+from ssvif.inspecting.folders import recognise_folder
+from ssvif.inspecting.pair import Rules, digest_of, inspect_pair
+from ssvif.io.images import read_raw
+
+
+@pytest.mark.parametrize(
+    ("image", "name", "kind"),
+    [
+        (np.zeros((5, 7), np.uint8), "a.png", "8-bit gray"),
+        (np.zeros((5, 7, 3), np.uint8), "a.bmp", "8-bit color"),
+        (np.zeros((5, 7, 4), np.uint8), "a.png", "8-bit color"),
+        (np.zeros((5, 7), np.uint16), "a.png", "16-bit gray"),
+        (np.zeros((5, 7), np.uint16), "a.tif", "16-bit gray"),
+        (np.zeros((5, 7), np.float32), "a.tif", "float gray"),
+        (np.zeros((1, 1), bool), "a.png", "8-bit gray"),
+    ],
+)
+def test_the_kind_and_size_of_every_image_are_named(folder, image, name, kind):
+    Image.fromarray(image).save(folder / "ir" / name)
+    descriptor, root = recognise_folder(folder)
+    pair = FoundPair("a", "vi/0.png", f"ir/{name}")
+    seen = inspect_pair("all", pair, Rules(descriptor, root, for_pack=False), with_shift=False)
+    assert (seen.sides["infrared"].kind, seen.sides["infrared"].size) == (kind, image.shape[1::-1])
+
+
+def test_equal_pixels_are_recognised_whatever_the_file(tmp_path, small_scenes):
+    image = small_scenes[0][0]
+    for name in ("a.png", "b.bmp"):
+        Image.fromarray(image).save(tmp_path / name)
+    one, two = (read_raw(tmp_path / name).pixels for name in ("a.png", "b.bmp"))
+    assert digest_of(one) == digest_of(two)
+    assert digest_of(one) != digest_of(one[:-1])
+    assert digest_of(np.zeros((2, 3), np.uint8)) != digest_of(np.zeros((3, 2), np.uint8))
