@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import math
-from pathlib import Path
+import re
 
 import pytest
 
@@ -14,128 +13,109 @@ from ssvif.report.tables import make_tables, read_table
 RUNS = {"toy": [RunLabel("average"), RunLabel("ours", "Ours & 100 %")]}
 
 
-def cells(path: Path, label: str) -> dict[str, str]:
-    table = read_table(path, "Toy")
-    row = next(row for row in table.rows if row.label == label)
-    return {head.text: cell.text for head, cell in zip(table.headings, row.cells, strict=True)}
+@pytest.fixture
+def make(results, tmp_path):
+    """Make the tables of the results; return one as it is read again."""
+
+    def run(kind="fusion_metrics", *labels: RunLabel):
+        make_tables(results, tmp_path / "t", {"toy": labels} if labels else RUNS)
+        return read_table(tmp_path / f"t/{kind}_toy.csv", "Toy")
+
+    return run
 
 
-def ranks(path: Path, heading: str) -> list[int]:
-    table = read_table(path, "Toy")
-    column = [head.text for head in table.headings].index(heading)
-    return [row.cells[column].rank for row in table.rows]
+def column(table, heading):
+    """The cells under a heading, by the labels of their rows."""
+    place = [head.text for head in table.headings].index(heading)
+    return {row.label: row.cells[place] for row in table.rows}
 
 
-def test_means_keep_full_digits_in_csv_and_round_in_print(results, tmp_path):
+def test_means_keep_full_digits_in_csv_and_round_in_print(results, make, tmp_path):
     write_metrics(results, "average", {"en": [1 / 3, 2 / 3, 1 / 3]})
-    fusion = make_tables(results, tmp_path / "t", RUNS)[0]
-    row = next(row for row in read_csv(fusion) if row["run"] == "average" and row["metric"] == "en")
+    assert column(make(), "EN")["average"].text == "0.444"
+    rows = read_csv(tmp_path / "t/fusion_metrics_toy.csv")
+    row = next(row for row in rows if row["run"] == "average" and row["metric"] == "en")
     assert (row["mean"], row["images"], row["class"]) == ("0.4444444444", "3", "")
-    assert cells(fusion, "average")["EN"] == "0.444"
 
 
-def test_rows_and_columns_follow_the_given_runs_and_the_metrics_order(results, tmp_path):
-    fusion, segmentation = make_tables(results, tmp_path, {"toy": list(reversed(RUNS["toy"]))})
-    table = read_table(fusion, "Toy")
+def test_rows_and_columns_follow_the_given_runs_and_the_metrics_order(make):
+    table = make("fusion_metrics", *reversed(RUNS["toy"]))
     assert [row.label for row in table.rows] == ["Ours & 100 %", "average"]
     assert [head.text for head in table.headings] == ["EN", "MS-SSIM (L=1)", "ΔE76"]
     # as in the paper's tables: classes before their mean, each with its direction
-    heads = [head.shown for head in read_table(segmentation, "Toy").headings]
-    assert heads == ["sky ↑", "person ↑", "bike ↑", "mIoU (%) ↑"]
+    assert [head.shown for head in make("segmentation").headings] == ["sky ↑", "person ↑", "bike ↑", "mIoU (%) ↑"]
 
 
 @pytest.mark.parametrize(("metric", "heading", "best"), [("en", "EN", 1), ("delta_e76", "ΔE76", 0)])
-def test_best_is_bold_in_the_metrics_direction(results, tmp_path, metric, heading, best):
+def test_best_is_bold_in_the_metrics_direction(results, make, tmp_path, metric, heading, best):
     write_metrics(results, "average", {metric: [3.0]})
     write_metrics(results, "ours", {metric: [4.0]})
-    fusion = make_tables(results, tmp_path, RUNS)[0]
-    assert ranks(fusion, heading) == [int(place == best) for place in range(2)]
+    assert [cell.rank for cell in column(make(), heading).values()] == [int(place == best) for place in range(2)]
     bold = ("3", "4")[best]
-    assert f"**{bold}." in fusion.with_suffix(".md").read_text()
-    assert f"\\textbf{{{bold}." in fusion.with_suffix(".tex").read_text()
+    assert f"**{bold}." in (tmp_path / "t/fusion_metrics_toy.md").read_text()
+    assert f"\\textbf{{{bold}." in (tmp_path / "t/fusion_metrics_toy.tex").read_text()
 
 
-def test_second_is_underlined_among_three_and_what_prints_alike_ranks_alike(results, tmp_path):
+def test_second_is_underlined_among_three_and_what_prints_alike_ranks_alike(results, make, tmp_path):
     for run, value in {"average": 0.70001, "ours": 0.70002, "third": 0.6, "fourth": 0.5}.items():
         write_metrics(results, run, {"vif": [value]})
-    runs = {"toy": [RunLabel(run) for run in ("average", "third", "ours", "fourth")]}
-    fusion = make_tables(results, tmp_path, runs)[0]
-    assert ranks(fusion, "VIF") == [1, 2, 1, 0]
-    assert "<u>0.600</u>" in fusion.with_suffix(".md").read_text()
-    assert "\\underline{0.600}" in fusion.with_suffix(".tex").read_text()
+    table = make("fusion_metrics", *map(RunLabel, ("average", "third", "ours", "fourth")))
+    assert [cell.rank for cell in column(table, "VIF").values()] == [1, 2, 1, 0]
+    assert "<u>0.600</u>" in (tmp_path / "t/fusion_metrics_toy.md").read_text()
+    assert "\\underline{0.600}" in (tmp_path / "t/fusion_metrics_toy.tex").read_text()
 
 
-def test_a_metric_that_no_image_allows_is_a_dash_with_a_note(results, tmp_path):
-    fusion = make_tables(results, tmp_path, RUNS)[0]
-    assert cells(fusion, "average")["MS-SSIM (L=1)"] == "–"
-    assert "MS-SSIM (L=1): not defined at this image size." in read_table(fusion, "Toy").notes
-
-
-def test_empty_values_are_skipped_and_counted(results, tmp_path):
+def test_empty_values_are_skipped_and_counted(results, make):
+    table = make()
+    assert column(table, "MS-SSIM (L=1)")["average"].text == "–"
+    assert "MS-SSIM (L=1): not defined at this image size." in table.notes
     write_metrics(results, "ours", {"ms_ssim": [0.5, "", 1.0]})
-    fusion = make_tables(results, tmp_path, RUNS)[0]
-    assert cells(fusion, "Ours & 100 %")["MS-SSIM (L=1)"] == "0.750"
-    assert any("mean over 2 of 3 images" in note for note in read_table(fusion, "Toy").notes)
+    table = make()
+    assert column(table, "MS-SSIM (L=1)")["Ours & 100 %"].text == "0.750"
+    assert any("mean over 2 of 3 images" in note for note in table.notes)
 
 
-def test_nan_makes_the_mean_nan_and_names_the_image(results, tmp_path, caplog):
+def test_nan_makes_the_mean_nan_and_names_the_image(results, make, tmp_path, caplog):
     write_metrics(results, "ours", {"en": [7.0, "nan"]})
-    fusion = make_tables(results, tmp_path, RUNS)[0]
-    row = next(row for row in read_csv(fusion) if row["run"] == "ours" and row["metric"] == "en")
-    assert math.isnan(float(row["mean"]))
-    assert cells(fusion, "Ours & 100 %")["EN"] == "NaN"
-    assert ranks(fusion, "EN") == [0, 0]
-    assert "EN of Ours & 100 %: NaN for 002." in read_table(fusion, "Toy").notes
+    table = make()
+    assert [(cell.text, cell.rank) for cell in column(table, "EN").values()] == [("6.500", 0), ("NaN", 0)]
+    assert {row["mean"] for row in read_csv(tmp_path / "t/fusion_metrics_toy.csv") if row["run"] == "ours"} == {"nan"}
+    assert "EN of Ours & 100 %: NaN for 002." in table.notes
     assert "NaN for 002" in caplog.text
 
 
-def test_titles_with_commas_are_told_apart_in_notes(results, tmp_path):
+def test_titles_with_commas_are_told_apart_in_notes(results, make):
     for run in ("average", "ours"):
         write_metrics(results, run, {"en": ["nan", 7.0], "vif": ["nan", 0.5]})
     write_metrics(results, "third", {"en": [7.0, 7.0]})
-    runs = {"toy": [RunLabel("average", "Net, plain"), RunLabel("ours", "Net, ours"), RunLabel("third")]}
-    notes = read_table(make_tables(results, tmp_path, runs)[0], "Toy").notes
-    assert "EN, VIF of Net, plain; Net, ours: NaN for 001." in notes
+    table = make("fusion_metrics", RunLabel("average", "Net, plain"), RunLabel("ours", "Net, ours"), RunLabel("third"))
+    assert "EN, VIF of Net, plain; Net, ours: NaN for 001." in table.notes
 
 
-def test_segmentation_is_in_percent_and_says_how_it_started(results, tmp_path):
-    segmentation = make_tables(results, tmp_path, RUNS)[1]
-    assert cells(segmentation, "average") == {"mIoU": "70.00", "sky": "90.00", "person": "50.00", "bike": "–"}
-    table = read_table(segmentation, "Toy")
+def test_segmentation_is_in_percent_and_says_how_it_started(make):
+    table = make("segmentation")
+    assert [cell.text for cell in table.rows[0].cells] == ["90.00", "50.00", "–", "70.00"]
     assert table.caption.endswith("from scratch.")
     assert "bike: absent from the test labels." in table.notes
 
 
-def test_a_judge_that_saw_nothing_is_told(results, tmp_path):
+def test_a_judge_that_saw_nothing_is_told(results, make):
     """Its scores are equal for all runs, whatever their images are."""
-
-    def notes():
-        return [note for note in read_table(make_tables(results, tmp_path, RUNS)[1], "Toy").notes if "found" in note]
-
-    def judged(run, score):
-        row = ("toy", run, "miou_without_background", "", score, "scratch")
-        write(results / f"toy/{run}/segmentation/iou.csv", IOU, [row])
-
-    judged("average", 0.0)
-    judged("ours", 0.2)
     says = "SegFormer found nothing but background in {} images: after so short a training, or with so few labels, it "
-    assert notes() == [says.format("average's") + "judges no fusion."]
-    judged("ours", 0.0)
-    assert notes() == [says.format("any run's") + "judges no fusion."]
+    for ours, whose in ((0.2, "average's"), (0.0, "any run's")):
+        for run, score in (("average", 0.0), ("ours", ours)):
+            row = ("toy", run, "miou_without_background", "", score, "scratch")
+            write(results / f"toy/{run}/segmentation/iou.csv", IOU, [row])
+        assert make("segmentation").notes == (says.format(whose) + "judges no fusion.",)
 
 
-def test_different_initial_weights_are_told_apart(results, tmp_path):
+def test_what_was_not_measured_alike_is_noted(results, make):
     write_iou(results, "ours", 0.7, weights="segmif.safetensors")
-    table = read_table(make_tables(results, tmp_path, RUNS)[1], "Toy")
+    table = make("segmentation")
     assert "scratch" not in table.caption
-    note = "The runs differ in initial weights: average: scratch; Ours & 100 %: segmif.safetensors."
-    assert note in table.notes
-
-
-def test_different_numbers_of_images_are_noted(results, tmp_path):
+    assert "The runs differ in initial weights: average: scratch; Ours & 100 %: segmif.safetensors." in table.notes
     write_metrics(results, "ours", {"en": [7.0]})
-    table = read_table(make_tables(results, tmp_path, RUNS)[0], "Toy")
-    assert "The runs differ in images: average: 2; Ours & 100 %: 1." in table.notes
+    assert "The runs differ in images: average: 2; Ours & 100 %: 1." in make().notes
 
 
 def test_absent_parts_are_left_out_and_old_tables_of_theirs_removed(results, tmp_path, caplog):
@@ -169,9 +149,8 @@ def test_markdown_rows_have_one_width(results, tmp_path):
     assert len({line.count("|") for line in lines}) == 1
 
 
-def test_two_runs_with_one_label_keep_their_own_numbers(results, tmp_path):
-    runs = {"toy": [RunLabel("average", "same"), RunLabel("ours", "same")]}
-    table = read_table(make_tables(results, tmp_path, runs)[0], "Toy")
+def test_two_runs_with_one_label_keep_their_own_numbers(make):
+    table = make("fusion_metrics", RunLabel("average", "same"), RunLabel("ours", "same"))
     assert [row.cells[0].text for row in table.rows] == ["6.500", "7.250"]
 
 
@@ -182,17 +161,27 @@ def test_equal_inputs_give_equal_bytes(results, tmp_path):
         assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()
 
 
-def test_bad_files_are_named(results, tmp_path):
-    path = results / "toy/ours/fusion_metrics.csv"
-    write(path, ("pair_id", "metric", "value"), [("001", "en", "six")])
-    with pytest.raises(UserError, match=r"ours/fusion_metrics\.csv holds a value that is not a number"):
-        make_tables(results, tmp_path, RUNS)
-    write(path, ("pair_id", "value"), [("001", "6")])
-    with pytest.raises(UserError, match=r"ours/fusion_metrics\.csv cannot be read, line 2"):
-        make_tables(results, tmp_path, RUNS)
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        ("fusion_metrics.csv", "pair_id,metric,value\n001,en,six\n", ": en of 001 is 'six'"),
+        ("fusion_metrics.csv", "pair_id,value\n001,6\n", " is not a file of scores"),
+        ("fusion_metrics.csv", None, " does not exist"),
+        (
+            "segmentation/iou.csv",
+            "metric,class,value,initial_weights\niou,sky,six,\n",
+            " holds a value that",
+        ),
+        ("segmentation/iou.csv", "metric,value\niou,0.5\n", " cannot be read, line 2"),
+    ],
+)
+def test_bad_files_are_named(results, make, file, text, says):
+    path = results / "toy/ours" / file
     path.unlink()
-    with pytest.raises(UserError, match=r"ours/fusion_metrics\.csv does not exist"):
-        make_tables(results, tmp_path, RUNS)
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UserError, match=re.escape(f"ours/{file}{says}")):
+        make()
 
 
 def test_runs_are_read_from_their_command_line_form():
@@ -204,11 +193,8 @@ def test_runs_are_read_from_their_command_line_form():
 
 
 @pytest.mark.parametrize("text", ["average", "msrs/", "/average", "a/b/c", ""])
-def test_what_is_no_run_is_refused(text):
+def test_what_is_no_run_or_given_twice_is_refused(text):
     with pytest.raises(UserError, match="does not name a run"):
         parse_runs([text])
-
-
-def test_a_run_given_twice_is_refused():
     with pytest.raises(UserError, match="given twice"):
         parse_runs(["msrs/a", "msrs/a=again"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ssvif.io.errors import shorten
 from ssvif.ops.statistics import describe, mean_of, student_interval
 from ssvif.report.runs import read_rows, to_number, to_number_or_none
+from ssvif.report.scores import read_scores
 from ssvif.report.sheet import Cell
 from ssvif.schema import EFFICIENCY_COLUMNS, FUSION_METRICS
 
@@ -28,8 +29,7 @@ COSTS: dict[str, tuple[tuple[str, ...], float]] = {  # metric to the quantity, t
 class Sample:
     """One metric of one run."""
 
-    # pair_id to value, None for an empty cell; a single one under "" where a file of scores is about the whole test set
-    values: dict[str, float | None] = field(default_factory=dict)
+    values: dict[str, float | None]  # by pair_id, or one value of the whole test set by ""; None for an empty cell
     initial_weights: str = ""  # of the network that was trained on the fused images
 
     @property
@@ -61,11 +61,7 @@ def read_samples(path: Path, source: str) -> dict[Key, Sample]:
         UserError: the file is missing or cannot be read as one of ours.
     """
     if source == FUSION_METRICS:
-        found: dict[Key, Sample] = {}
-        for row in read_rows(path, ("pair_id", "metric", "value")):
-            sample = found.setdefault((row["metric"], ""), Sample())
-            sample.values[row["pair_id"]] = to_number_or_none(row["value"], path)
-        return found
+        return {(metric, ""): Sample(values) for metric, values in read_scores(path).items()}
     return {
         (row["metric"], row["class"]): Sample({"": to_number_or_none(row["value"], path)}, row["initial_weights"])
         for row in read_rows(path, ("metric", "class", "value", "initial_weights"))

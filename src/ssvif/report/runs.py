@@ -1,4 +1,4 @@
-"""Which runs to show, and readers of what a run's folder holds."""
+"""Names and labels of the runs to show, and readers of the CSV files in a run's folder."""
 
 from __future__ import annotations
 
@@ -13,15 +13,10 @@ from ssvif.io.files import read_csv
 
 @dataclass(frozen=True)
 class RunLabel:
-    """A run to show.
+    """A run to show."""
 
-    Attributes:
-        name: its folder's name below results/{dataset}/.
-        label: how tables and pictures call it; empty for the name itself.
-    """
-
-    name: str
-    label: str = ""
+    name: str  # of its folder in results/{dataset}/
+    label: str = ""  # in tables and pictures; "" for the name itself
 
     @property
     def title(self) -> str:
@@ -94,15 +89,10 @@ def to_number_or_none(text: str, path: Path) -> float | None:
 
 @dataclass(frozen=True)
 class History:
-    """A training's history, one value an epoch.
+    """A training's history, one value an epoch."""
 
-    Attributes:
-        stages: "fusion" or "joint".
-        columns: the numeric columns of history.csv; NaN where a cell is empty.
-    """
-
-    stages: list[str]
-    columns: dict[str, list[float]]
+    stages: list[str]  # "fusion" or "joint"
+    columns: dict[str, list[float]]  # the numeric columns of history.csv; NaN where a cell is empty
 
     @property
     def switch(self) -> float | None:
@@ -112,7 +102,7 @@ class History:
 
     @property
     def collapsed(self) -> list[int]:
-        """The epochs in which the pseudo label lived in too few classes."""
+        """The epochs in which the pseudo label had collapsed into too few classes."""
         flags = self.columns.get("collapsed", [])
         return [int(epoch) for epoch, flag in zip(self.columns["epoch"], flags, strict=False) if flag == 1]
 

@@ -14,7 +14,7 @@ from ssvif.report.formats import write_texts
 from ssvif.report.gradients import write_gradient_table
 from ssvif.report.measured import average, read_samples
 from ssvif.report.runs import RunLabel, read_rows, to_number_or_none
-from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table, listed, measure_of, position, rank
+from ssvif.report.sheet import Cell, Heading, Measure, Row, Sheet, Table, listed, position, rank
 from ssvif.schema import DETECTION, FUSION_METRICS, RUN_FILES, SEGMENTATION
 
 log = logging.getLogger("ssvif")
@@ -87,7 +87,7 @@ def make_tables(
 
 
 def _measure(kind: str, folder: Path, run: RunLabel) -> Iterator[dict[str, str | float | None]]:
-    """Yield the rows of one run in `{kind}_{dataset}.csv`; `folder` is results/{dataset}."""
+    """Yield a run's rows of `{kind}_{dataset}.csv`; `folder` is results/{dataset}."""
     path = folder / run.name / RUN_FILES[kind]
     # every run must have the fusion metrics; the others depend on the dataset's labels
     samples = read_samples(path, kind) if kind == FUSION_METRICS or path.is_file() else {}
@@ -164,14 +164,13 @@ def build_table(
         decimals: no value is printed with more digits after the point.
         rank_in_groups: whether the best is marked in each group instead of in the whole column.
     """
+    groups = [line.group if rank_in_groups else "" for line in lines]
     columns = []
     for heading in headings:
-        numbers = [(published or {}).get((dataset, line.published, *heading), "") for line in lines]
-        cells = [
-            _in_shown_unit(line.cells.get(heading, Cell()), heading.metric, number, decimals)
-            for line, number in zip(lines, numbers, strict=True)
-        ]
-        groups = [line.group if rank_in_groups else "" for line in lines]
+        cells = []
+        for line in lines:
+            number = (published or {}).get((dataset, line.published, *heading), "")
+            cells.append(_in_shown_unit(line.cells.get(heading, Cell()), heading.measure, number, decimals))
         columns.append(_ranked(cells, groups, heading.arrow))
     rows = [
         Row(line.label, tuple(column[place] for column in columns), line.runs, line.group, line.note)
@@ -180,8 +179,7 @@ def build_table(
     return Table(name, "", "", dataset, tuple(headings), tuple(rows), label=label)
 
 
-def _in_shown_unit(cell: Cell, metric: str, published: str, decimals: int) -> Cell:
-    measure = measure_of(metric)
+def _in_shown_unit(cell: Cell, measure: Measure, published: str, decimals: int) -> Cell:
     value, low, high = (None if each is None else each * measure.scale for each in (cell.value, cell.low, cell.high))
     number = str(Decimal(published).scaleb(2)) if published and measure.scale != 1 else published
     digits = min(decimals, measure.decimals)
@@ -200,12 +198,7 @@ def _ranked(cells: Sequence[Cell], groups: Sequence[str], arrow: str) -> list[Ce
 
 
 def remarks(table: Table, rows: Sequence[tuple[str, Row]]) -> Iterator[str]:
-    """Yield the remarks on a table's cells, those with the same words together.
-
-    Args:
-        table: whose columns are named.
-        rows: (name, row) of those to go through; a remark on all rows of the table names none.
-    """
+    """Yield the remarks on the cells of some rows of a table, given with their names; equal remarks become one."""
     found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
     for name, row in rows:
         for heading, cell in zip(table.headings, row.cells, strict=True):
@@ -225,7 +218,7 @@ def _training(table: Table) -> str:
 
 
 def _differences(kind: str, table: Table) -> Iterator[str]:
-    """Say when rows are not measured alike: other initial weights, other numbers of images."""
+    """Say when rows were not measured alike: with other initial weights, or on other numbers of images."""
     if kind == FUSION_METRICS:
         what, facts = "images", {row.label: str(max(cell.images for cell in row.cells)) for row in table.rows}
     else:
@@ -236,7 +229,7 @@ def _differences(kind: str, table: Table) -> Iterator[str]:
 
 
 def _blind(table: Table) -> Iterator[str]:
-    """Say of which runs a judge saw nothing: its scores then compare trainings that have not begun, not images."""
+    """Name the runs in whose images a segmenter or detector found nothing: their scores say nothing of the fusion."""
     for column, heading in enumerate(table.headings):
         found = [row.label for row in table.rows if row.cells[column].value == 0]
         if heading.metric in BLIND and found:
