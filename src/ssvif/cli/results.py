@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from ssvif.training.options import TrainingOptions
 
 log = logging.getLogger("ssvif")
+NETWORK = "DATASET/RUN=MODEL/CHANNELS"
+Texts = list[str] | None
 Sources = Annotated[list[str], typer.Option("--source", help="DATASET=FOLDER of its own pictures; repeatable.")]
 Datasets = Annotated[Path, typer.Option(help="Folder of the dataset descriptors.")]
 
@@ -24,16 +27,10 @@ Datasets = Annotated[Path, typer.Option(help="Folder of the dataset descriptors.
 def tables(
     results: Results,
     output: Output,
-    runs: Annotated[
-        list[str] | None, typer.Option("--run", help="DATASET/RUN or DATASET/RUN=Title; may be repeated.")
-    ] = None,
-    titles: Annotated[list[str] | None, typer.Option("--title", help="DATASET=Title; may be repeated.")] = None,
-    published: Annotated[
-        Path | None, typer.Option(help="Folder of the paper's numbers: make the paper's tables, too.")
-    ] = None,
-    table: Annotated[
-        list[str] | None, typer.Option(help="Make this table of the paper, 1 to 9, and nothing else; repeatable.")
-    ] = None,
+    runs: Annotated[Texts, typer.Option("--run", help="DATASET/RUN or DATASET/RUN=Title; may be repeated.")] = None,
+    titles: Annotated[Texts, typer.Option("--title", help="DATASET=Title; may be repeated.")] = None,
+    published: Annotated[Path | None, typer.Option(help="Folder of the paper's numbers: make its tables, too.")] = None,
+    table: Annotated[Texts, typer.Option(help="Make only this table of the paper, 1 to 9; repeatable.")] = None,
 ) -> None:
     """Gather the scores of many runs into tables: CSV, Markdown, LaTeX; beside the paper's numbers, HTML too."""
     from ssvif.report.runs import parse_runs
@@ -47,7 +44,13 @@ def tables(
         from ssvif.config.tables import load_sheet_specs
         from ssvif.report.paper_tables import make_sheets
 
-        folder = _published_folder(published)
+        folder = published or Path("config/published")
+        if not (folder / "tables.yaml").is_file():
+            raise UserError(
+                f"{folder} does not hold the paper's numbers",
+                expected="tables.yaml, which says what the tables hold, and CSV files of numbers",
+                remedy="run this in the project's folder, or name its config/published by --published",
+            )
         for dataset, labels in shown.items():
             for lost in (path for run in labels if not (path := results / dataset / run.name).is_dir()):
                 log.warning("%s does not exist: its line stays empty", lost)
@@ -55,17 +58,6 @@ def tables(
         written += make_sheets(results, output, shown, specs=specs, published=folder, tables=table or [], titles=named)
     for path in written:
         typer.echo(path)
-
-
-def _published_folder(given: Path | None) -> Path:
-    folder = given or Path("config/published")
-    if not (folder / "tables.yaml").is_file():
-        raise UserError(
-            f"{folder} does not hold the paper's numbers",
-            expected="tables.yaml, which says what the tables hold, and CSV files of numbers",
-            remedy="run this in the project's folder, or name its config/published by --published",
-        )
-    return folder
 
 
 def compare(
@@ -85,12 +77,10 @@ def figures(
     sources: Sources,
     datasets: Datasets = Path("config/datasets"),
     pairs: Annotated[int, typer.Option(help="Test pairs a figure shows, evenly chosen.", min=0)] = 3,
-    pair: Annotated[list[str] | None, typer.Option(help="DATASET/PAIR to show instead; repeatable.")] = None,
+    pair: Annotated[Texts, typer.Option(help="DATASET/PAIR to show instead; repeatable.")] = None,
     metric: Annotated[str, typer.Option(help="By which images are a method's worst and best.")] = "vif",
     efficiency: Annotated[Path | None, typer.Option(help="CSV of `ssvif complexity`; RESULTS/efficiency.csv.")] = None,
-    network: Annotated[
-        list[str] | None, typer.Option(help="DATASET/RUN=MODEL/CHANNELS: what the efficiency is of; repeatable.")
-    ] = None,
+    network: Annotated[Texts, typer.Option(help=f"{NETWORK}, the network of a run, for its cost; repeatable.")] = None,
 ) -> None:
     """Draw the figures of a paper, PNG and PDF: pictures side by side, curves, distributions, costs."""
     from ssvif.report.figures.make import Choices, make_figures
@@ -119,11 +109,9 @@ def report(
     title: Annotated[str, typer.Option(help="Headline of the page.")] = "SSVIF",
     pairs: Annotated[int, typer.Option(help="Test pairs in each gallery, evenly chosen; 0 for all.", min=0)] = 0,
     figures: Annotated[Path | None, typer.Option(help="The folder of `ssvif figures`.")] = None,
-    table: Annotated[
-        list[str] | None, typer.Option(help="Show this of the paper's tables; repeatable; all when left out.")
-    ] = None,
+    table: Annotated[Texts, typer.Option(help="Show this table of the paper; repeatable; all when left out.")] = None,
     settings: SettingsText = "",
-    command: Annotated[list[str] | None, typer.Option(help="A command that makes it all again; repeatable.")] = None,
+    command: Annotated[Texts, typer.Option(help="A command that makes it all again; repeatable.")] = None,
 ) -> None:
     """Make the report: overview, tables, a gallery of every test pair, and a page for every run."""
     from ssvif.config.options import parse_options
@@ -151,27 +139,19 @@ def report(
 def _read_sources(texts: list[str], results: Path, datasets: Path) -> dict[str, Source]:
     from ssvif.report.pictures import Source
 
-    folders = dict(parse_pair(each, "DATASET=FOLDER") for each in texts)
-    return {
-        name: Source(
-            descriptor=read_descriptor(datasets / f"{name}.yaml"),
-            splits=results / name / "data/splits.csv",
-            root=Path(folder),
-        )
-        for name, folder in folders.items()
-    }
+    found = {}
+    for name, folder in (parse_pair(each, "DATASET=FOLDER") for each in texts):
+        descriptor, splits = read_descriptor(datasets / f"{name}.yaml"), results / name / "data/splits.csv"
+        found[name] = Source(descriptor=descriptor, splits=splits, root=Path(folder))
+    return found
 
 
 def _read_network(text: str) -> tuple[tuple[str, str], Network]:
     from ssvif.report.figures.bubble import Network
 
-    form = "DATASET/RUN=MODEL/CHANNELS"
-    place, counted = parse_pair(text, form)
-    dataset, _, run = place.partition("/")
-    model, _, channels = counted.rpartition("/")
-    if not (dataset and run and model and channels.isdecimal()):
-        raise UserError(f"{text!r} is not {form}")
-    return (dataset, run), Network(model, int(channels))
+    if not (found := re.fullmatch(r"([^/=]+)/([^=]+)=(.+)/(\d+)", text)):
+        raise UserError(f"{text!r} is not {NETWORK}")
+    return (found[1], found[2]), Network(found[3], int(found[4]))
 
 
 def _assumption(options: TrainingOptions, name: str, reason: str) -> str:
