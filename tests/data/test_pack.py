@@ -13,8 +13,7 @@ from PIL import Image
 
 from ssvif.data.descriptor import Layout, descriptor_to_json
 from ssvif.data.pack import pack_pairs
-from ssvif.data.packed import PairsFile
-from ssvif.data.sink import create_hdf5
+from ssvif.data.packed import PairsFile, create_hdf5
 from ssvif.data.split import read_splits, split_dataset
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_image, read_label, sha256_of, write_png
@@ -100,7 +99,7 @@ def test_an_alignment_lets_cameras_of_two_sizes_be_packed(descriptor, raw, tmp_p
     split_dataset(descriptor, raw, tmp_path / "splits.csv", seed=0)
     with pytest.raises(UserError, match="does not fit the alignment") as caught:
         pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / "pairs.h5", alignment=tmp_path / "a.json")
-    assert "testing/ir/00t.png" in str(caught.value)
+    assert "the infrared image 00t" in str(caught.value)
     for path in (raw / "testing/ir").iterdir():
         write_png(path, np.full((12, 16), 80, np.uint8))
     pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / "pairs.h5", alignment=tmp_path / "a.json")
@@ -115,11 +114,12 @@ def test_more_than_8_bits_are_refused_unless_a_range_is_given(pack, descriptor, 
         pack()
     assert "pass --infrared-range" in caught.value.remedy
     rules = Rules(infrared_range=Range(20000, 20000 + 8 * 255))
-    reading = pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / "pairs.h5", rules=rules)
+    assert pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / "pairs.h5", rules=rules) == {}
     assert PairsFile(tmp_path / "pairs.h5").size("test", "00t") == (24, 32)
     with h5py.File(tmp_path / "pairs.h5") as file:
-        assert file.attrs["reading"] == reading.describe()
-        assert '"infrared_range": "20000:22040"' in file.attrs["reading"]
+        assert file.attrs["reading"] == (
+            '{"infrared_range": "20000:22040", "resize": "infrared", "visible_range": "full"}'
+        )
 
 
 def test_rules_leave_8_bits_as_they_are(pack, descriptor, raw, tmp_path):
@@ -169,7 +169,7 @@ def cut_png(raw):
 def resize_infrared(raw):
     path = raw / "testing" / "ir" / "01t.png"
     write_png(path, np.zeros((24, 31), np.uint8))
-    return path
+    return "The two images of 01t differ in size"
 
 
 def resize_label(raw):
@@ -196,7 +196,7 @@ def spoil_boxes(raw):
     ("spoil", "message"),
     [
         (cut_png, "cannot be read as an image"),
-        (resize_infrared, "31×24 px"),
+        (resize_infrared, "infrared 31×24"),
         (resize_label, "32×23 px"),
         (spoil_label, "9, 200"),
         (spoil_boxes, "line 2: class 7"),

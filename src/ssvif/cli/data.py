@@ -147,14 +147,14 @@ def pack(
 
     Images of more than 8 bits and pairs of two sizes are refused unless one of the last three options is given.
     """
-    from ssvif.data.pack import pack_pairs
+    from ssvif.data.pack import describe_found, pack_pairs
 
     descriptor = read_descriptor(dataset)
     asked = infrared_range or visible_range or resize
     rules = parse_rules(infrared_range, visible_range, resize) if asked else None
     root = data_root / descriptor.folder
-    reading = pack_pairs(descriptor, root, splits, output, alignment=alignment, rules=rules)
-    for sentence in reading.sentences() if reading else ():
+    found = pack_pairs(descriptor, root, splits, output, alignment=alignment, rules=rules)
+    for sentence in describe_found(found):
         typer.echo(sentence)
 
 

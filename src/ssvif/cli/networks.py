@@ -58,14 +58,13 @@ def train(
     if visible and infrared:
         from dataclasses import asdict
 
-        from ssvif.data.own_training import begin
-        from ssvif.data.prepare import Crop, find_own_pairs, pack_own_pairs
+        from ssvif.data.prepare import Crop, begin_training, find_own_pairs, pack_own_pairs
 
         options = _own_options(settings, assignments or [])
         rules = parse_rules(infrared_range, visible_range, resize)
         own = find_own_pairs(visible, infrared, only=only)
         data = own.digest(rules, alignment)
-        if not begin(output, state, settings=asdict(options), data=data, overwrite=overwrite):
+        if not begin_training(output, state, settings=asdict(options), data=data, overwrite=overwrite):
             typer.echo(f"{output / 'model.safetensors'} is trained with these settings and pairs; nothing to do")
             return
         crop = Crop(options.crop_px, _least_crop(options))

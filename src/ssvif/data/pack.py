@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from ssvif.data.boxes import read_boxes
 from ssvif.data.descriptor import Descriptor, descriptor_to_json
 from ssvif.data.find import FoundPair
-from ssvif.data.packed import FORMAT
-from ssvif.data.reading import Reading, to_arrays
-from ssvif.data.sink import create_hdf5
+from ssvif.data.packed import FORMAT, create_hdf5, write_part
 from ssvif.data.split import SplitRow, read_splits
 from ssvif.io.errors import ErrorKind, UserError, shorten
 from ssvif.io.files import read_image, read_label, sha256_of, write_aside
+from ssvif.io.images import RawImage, read_raw
 from ssvif.io.progress import track
-from ssvif.pairs.alignment import Alignment, alignment_to_json, check_size, read_alignment, warp
-from ssvif.pairs.pair import Rules, to_gray
+from ssvif.pairs.alignment import alignment_to_json, read_alignment
+from ssvif.pairs.pair import Pair, Rules, find_ranges, make_pair
+from ssvif.pairs.ranges import Range
+from ssvif.schema import SIDES
+
+AS_THEY_ARE = Rules(infrared_range="full", resize="error")
 
 
 def pack_pairs(
@@ -34,16 +37,11 @@ def pack_pairs(
     *,
     alignment: Path | None = None,
     rules: Rules | None = None,
-) -> Reading | None:
-    """Write pairs.h5: every pair listed in splits.csv, checked, as 8-bit arrays.
+) -> dict[str, Range]:
+    """Write pairs.h5: every pair listed in splits.csv, checked, as 8-bit arrays, in the form of `ssvif.data.packed`.
 
-    A group `/{split}/{pair_id}` holds `visible` (H,W,3) uint8, `infrared` (H,W) uint8 and, where the list
-    names them, `label` (H,W) uint8 and `boxes` (N,5) float64; its attributes hold the SHA-256 and the
-    name of each input file. The root's attributes hold the format, the descriptor, and digests of the
-    inputs and of splits.csv. An image is one chunk. Equal inputs give equal bytes.
-
-    Colour infrared becomes its luma, floor((299 R + 587 G + 114 B + 500) / 1000) (BT.601); a grey
-    visible image is repeated to three channels.
+    Equal inputs give equal bytes. Colour infrared becomes its luma, floor((299 R + 587 G + 114 B + 500) / 1000)
+    (BT.601); a grey visible image is repeated to three channels.
 
     Args:
         descriptor: the dataset's descriptor.
@@ -52,11 +50,12 @@ def pack_pairs(
         output: the file to write; it appears whole or not at all.
         alignment: a file of `ssvif align`, by which the infrared images are brought onto the visible ones; its
             text becomes the root's attribute `alignment` and part of the digest.
-        rules: how images of more than 8 bits and pairs of two sizes are taken; None refuses them. What was applied
-            becomes the root's attribute `reading` and part of the digest.
+        rules: how images of more than 8 bits and pairs of two sizes are taken; None refuses them. "auto" leaves 8 bits
+            as they are and takes deeper images as "sequence" does. What was applied becomes the root's attribute
+            `reading` and part of the digest.
 
     Returns:
-        What `rules` came to.
+        Side → the one range of all its images, where `rules` asked to find it.
 
     Raises:
         UserError: a listed file is missing or damaged, the sizes within a pair differ or do not fit the
@@ -66,30 +65,42 @@ def pack_pairs(
     rows = read_splits(splits)
     _check_files(root, splits, rows)
     aligned = read_alignment(alignment) if alignment else None
-    reading = Reading(replace(rules, alignment=aligned)) if rules else None
-    if reading:
-        reading = reading.look_at(root, [row.pair for row in rows])
-    policy = reading.describe() if reading else ""
-    total = hashlib.sha256(((alignment_to_json(aligned) if aligned else "") + policy).encode())
+    found = _find_ranges(root, rows, rules) if rules else {}
+    facts = {"alignment": alignment_to_json(aligned)} if aligned else {}
+    if rules:
+        facts["reading"] = describe_rules(rules, found)
+    applied = replace(rules or AS_THEY_ARE, alignment=aligned)
+    for side, limits in found.items():
+        applied = applied.with_range(side, limits)
+    total = hashlib.sha256("".join(facts.values()).encode())
     with write_aside(output) as aside, create_hdf5(aside) as (file, check):
         for row in track(rows, f"packing {descriptor.name}"):
             group = file.require_group(row.split).create_group(row.pair.pair_id)
-            for kind, source, array in _read_pair(descriptor, root, row.pair, reading or aligned):
+            for kind, source, array in _read_parts(descriptor, root, row.pair, applied, strict=not rules):
                 digest = sha256_of(root / source)
                 total.update(f"{row.split}/{row.pair.pair_id}/{kind} {digest}\n".encode())
-                _store(group, kind, array)
-                group.attrs[f"sha256_{kind}"] = digest
-                group.attrs[f"source_{kind}"] = source
+                write_part(group, kind, array, source=source, digest=digest)
             check()
         file.attrs["format"] = FORMAT
         file.attrs["descriptor"] = descriptor_to_json(descriptor)
         file.attrs["digest"] = total.hexdigest()
         file.attrs["splits_sha256"] = sha256_of(splits)
-        if aligned:
-            file.attrs["alignment"] = alignment_to_json(aligned)
-        if reading:
-            file.attrs["reading"] = policy
-    return reading
+        file.attrs.update(facts)
+    return found
+
+
+def describe_rules(rules: Rules, found: Mapping[str, Range]) -> str:
+    """Return how pairs are read as one line of JSON: the rules, and the ranges found for "auto" and "sequence"."""
+    ranges = {f"{side}_range": str(rules.range_of(side)) for side in SIDES}
+    limits = {f"{side}_found": str(each) for side, each in found.items()}
+    return json.dumps({**ranges, **limits, "resize": rules.resize}, sort_keys=True)
+
+
+def describe_found(found: Mapping[str, Range]) -> list[str]:
+    """Return what fusing should be told so that it sees the same as what was packed, for the user."""
+    return [
+        f"{side}: {limits} became black and white; fuse with --{side}-range {limits}" for side, limits in found.items()
+    ]
 
 
 def _check_files(root: Path, splits: Path, rows: list[SplitRow]) -> None:
@@ -103,44 +114,47 @@ def _check_files(root: Path, splits: Path, rows: list[SplitRow]) -> None:
         )
 
 
-def _read_pair(
-    descriptor: Descriptor, root: Path, pair: FoundPair, way: Reading | Alignment | None
+def _find_ranges(root: Path, rows: list[SplitRow], rules: Rules) -> dict[str, Range]:
+    def pixels(side: str) -> Iterator[NDArray[Any]]:
+        return (read_raw(root / getattr(row.pair, side)).pixels for row in rows)
+
+    found = find_ranges(rules, pixels, auto=True)
+    return {side: limits for side, limits in found.items() if limits.low or limits.high}  # else no image is deep
+
+
+def _read_parts(
+    descriptor: Descriptor, root: Path, pair: FoundPair, rules: Rules, *, strict: bool
 ) -> Iterator[tuple[str, str, NDArray[Any]]]:
     """Yield (kind, source file, array) for the parts of one pair, checked."""
-    visible, infrared = to_arrays(way.make(root, pair)) if isinstance(way, Reading) else _read_strictly(root, pair, way)
+    visible, infrared = read_pair(root, pair, rules, strict=strict).to_8_bits()
     height, width = visible.shape[:2]
     yield "visible", pair.visible, visible
     yield "infrared", pair.infrared, infrared
-
     if pair.label:
-        label = read_label(root / pair.label)
-        _check_size(root / pair.label, label, root / pair.visible, height, width)
-        check_ids(root / pair.label, label, descriptor)
-        yield "label", pair.label, label
+        yield "label", pair.label, _read_label(root / pair.label, descriptor, height, width)
     if pair.boxes:
         yield "boxes", pair.boxes, read_boxes(root / pair.boxes, descriptor.detection_classes, width, height)
 
 
-def _read_strictly(
-    root: Path, pair: FoundPair, alignment: Alignment | None
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return visible (H,W,3) and infrared (H,W) of 8-bit files of one size."""
-    visible = _read_8_bits(root / pair.visible)
-    if visible.ndim == 2:
-        visible = np.repeat(visible[..., None], 3, axis=2)
-    infrared = to_gray(_read_8_bits(root / pair.infrared))
-    if alignment:
-        check_size(alignment, "visible", visible, str(root / pair.visible))
-        infrared = warp(infrared, alignment, name=str(root / pair.infrared))
-    height, width = visible.shape[:2]
-    resizing = "; `ssvif pack --resize infrared` resizes it"
-    _check_size(root / pair.infrared, infrared, root / pair.visible, height, width, resizing)
-    return visible, infrared
+def read_pair(root: Path, pair: FoundPair, rules: Rules, *, strict: bool = False) -> Pair:
+    """Read a pair's two images.
+
+    Args:
+        root: the dataset's folder.
+        pair: its files.
+        rules: ranges, resizing, alignment.
+        strict: refuse images of more than 8 bits.
+
+    Raises:
+        UserError: a file is missing, damaged or too deep, or the two do not fit each other or the alignment.
+    """
+    read = _read_8_bits if strict else read_raw
+    return make_pair(pair.pair_id, read(root / pair.visible), read(root / pair.infrared), rules)
 
 
-def _read_8_bits(path: Path) -> NDArray[np.uint8]:
+def _read_8_bits(path: Path) -> RawImage:
     try:
-        return read_image(path)
+        return RawImage(read_image(path))
     except UserError as error:
         if error.kind != ErrorKind.DEPTH:
             raise
@@ -150,26 +164,27 @@ def _read_8_bits(path: Path) -> NDArray[np.uint8]:
         ) from error
 
 
-def _check_size(
-    path: Path, image: NDArray[np.uint8], visible: Path, height: int, width: int, resizing: str = ""
-) -> None:
-    if image.shape != (height, width):
+def _read_label(path: Path, descriptor: Descriptor, height: int, width: int) -> NDArray[np.uint8]:
+    """Return a label map (H,W) uint8 of the given size and of known class ids."""
+    label = read_label(path)
+    if label.shape != (height, width):
         raise UserError(
-            f"{path} does not have the size of its visible image {visible}",
+            f"{path} does not have the size of its visible image",
             expected=f"{width}×{height} px",
-            got=f"{image.shape[1]}×{image.shape[0]} px",
-            remedy="use a registered pair of one size, align the two cameras (`ssvif align`), or remove the pair"
-            + resizing,
+            got=f"{label.shape[1]}×{label.shape[0]} px",
+            remedy="mend the label map, or remove it",
         )
+    check_ids(path, label, descriptor)
+    return label
 
 
 def check_ids(path: Path, label: NDArray[np.uint8], descriptor: Descriptor) -> None:
-    """Check that a label map holds the descriptor's class ids only.
+    """Check that a label map (H,W) holds the descriptor's class ids only.
 
     Raises:
         UserError: it holds others; they are named.
     """
-    known = {info.id for info in descriptor.classes} | {descriptor.ignore_index}
+    known = {*range(len(descriptor.classes)), descriptor.ignore_index}
     unknown = [str(value) for value in np.flatnonzero(np.bincount(label.ravel())) if value not in known]
     if unknown:
         raise UserError(
@@ -177,10 +192,3 @@ def check_ids(path: Path, label: NDArray[np.uint8], descriptor: Descriptor) -> N
             expected=f"ids 0 to {len(descriptor.classes) - 1}, or {descriptor.ignore_index} for no class",
             remedy="mend the label map, or add the classes to the descriptor",
         )
-
-
-def _store(group: h5py.Group, kind: str, array: NDArray[Any]) -> None:
-    if kind == "boxes":
-        group.create_dataset(kind, data=array)
-    else:
-        group.create_dataset(kind, data=array, chunks=array.shape, compression="gzip", compression_opts=1)

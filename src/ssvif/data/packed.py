@@ -1,9 +1,15 @@
-"""Read packed pairs: one HDF5 file, any number of processes, any way of starting them."""
+"""The file of packed pairs, HDF5: written by one process, read by any number of them, however they are started.
+
+A group `/{split}/{pair_id}` holds `visible` (H,W,3) uint8, `infrared` (H,W) uint8 and, where there are some, `label`
+(H,W) uint8 and `boxes` (N,5) float64; its attributes hold the SHA-256 and the name of each input file. The root's
+attributes hold the format, the descriptor, and digests of the inputs and of splits.csv. An image is one chunk.
+"""
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -184,9 +190,7 @@ class PairsFile(ImageReader):
         Raises:
             UserError: there is no such pair, or the file is damaged.
         """
-        with self._named(f"the label of {split}/{name}"):
-            pair = self._pair(split, name)
-            return np.asarray(pair["label"][()], np.uint8) if "label" in pair else None
+        return self._part(split, name, "label", np.uint8)
 
     def boxes(self, split: str, name: str) -> NDArray[np.float64] | None:
         """Return the boxes, (N,5) float64, or None where there are none.
@@ -197,6 +201,86 @@ class PairsFile(ImageReader):
         Raises:
             UserError: there is no such pair, or the file is damaged.
         """
-        with self._named(f"the boxes of {split}/{name}"):
+        return self._part(split, name, "boxes", np.float64)
+
+    def _part(self, split: str, name: str, kind: str, dtype: type) -> NDArray[Any] | None:
+        with self._named(f"the {kind} of {split}/{name}"):
             pair = self._pair(split, name)
-            return np.asarray(pair["boxes"][()], np.float64) if "boxes" in pair else None
+            return np.asarray(pair[kind][()], dtype) if kind in pair else None
+
+
+def write_part(group: h5py.Group, kind: str, array: NDArray[Any], *, source: str, digest: str) -> None:
+    """Write one part of a pair.
+
+    Args:
+        group: of the pair.
+        kind: "visible", "infrared", "label" or "boxes".
+        array: (H,W,3) uint8, (H,W) uint8, (H,W) uint8 or (N,5) float64.
+        source: name of its file.
+        digest: SHA-256 of its file.
+    """
+    storage = {} if kind == "boxes" else {"chunks": array.shape, "compression": "gzip", "compression_opts": 1}
+    group.create_dataset(kind, data=array, **storage)
+    group.attrs[f"sha256_{kind}"] = digest
+    group.attrs[f"source_{kind}"] = source
+
+
+class _FailureKeepingFile(io.FileIO):
+    """A file that keeps the first failure of writing for `check` to raise, and ignores all later writes.
+
+    HDF5 itself does not survive a full disk: a write that fails leaves its caches in a state that ends in a
+    segmentation fault at the next close (seen with h5py 3.16). So it writes through this file and believes that all
+    went well.
+    """
+
+    failure: OSError | None = None
+
+    def check(self) -> None:
+        """Raise the failure that was kept, if there is one."""
+        if self.failure:
+            raise self.failure
+
+    def write(self, data: Any) -> int:
+        rest = memoryview(data)
+        while rest and not self.failure:
+            try:
+                rest = rest[super().write(rest) :]
+            except OSError as error:
+                self.failure = error
+        return len(data)
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.failure = self.failure or error
+            return size or 0
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except OSError as error:
+            self.failure = self.failure or error
+
+
+@contextmanager
+def create_hdf5(path: Path) -> Iterator[tuple[h5py.File, Callable[[], None]]]:
+    """Create an HDF5 file; yield it and a function that raises what went wrong with its writes.
+
+    Args:
+        path: the file; replaced when it exists.
+
+    Yields:
+        The open file, and `check`, to be called now and then so that a full disk ends the work
+        early; it is called once more at the end.
+
+    Raises:
+        OSError: the file cannot be created, or a write failed (no space left, quota, size limit).
+    """
+    sink = _FailureKeepingFile(path, "w+")
+    try:
+        with h5py.File(sink, "w") as file:
+            yield file, sink.check
+    finally:
+        sink.close()
+        sink.check()

@@ -1,19 +1,21 @@
-"""Split and pack two folders or patterns of one's own for training."""
+"""Prepare a training on pairs of one's own: match two folders or patterns, split and pack them, guard the output."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ssvif.data.find import FoundDataset, FoundPair, find_sources
-from ssvif.data.pack import pack_pairs
-from ssvif.data.reading import Reading
+from ssvif.data.pack import describe_found, describe_rules, pack_pairs, read_pair
 from ssvif.data.split import read_splits, write_splits
 from ssvif.io.errors import UserError, counted, shorten
-from ssvif.io.files import sha256_of, write_csv
+from ssvif.io.files import sha256_of, write_csv, write_json
 from ssvif.io.progress import track
 from ssvif.pairs.alignment import read_alignment
 from ssvif.pairs.pair import Pair, Rules
@@ -21,6 +23,8 @@ from ssvif.schema import SPLIT_COLUMNS, SPLITS
 
 RATIOS = (0.9, 0.1, 0.0)  # of train, validation and test
 LISTED = 20
+RECORD = "training.json"  # what a training was made with
+MADE = ("model.safetensors", "record.json")
 log = logging.getLogger("ssvif")
 
 
@@ -53,7 +57,7 @@ class OwnPairs:
 
     def digest(self, rules: Rules, alignment: Path | None) -> str:
         """Return a SHA-256 of everything that decides what is packed: files, splits, rules, alignment."""
-        total = hashlib.sha256(f"{Reading(rules).describe()} {_digest_of(alignment) if alignment else ''}\n".encode())
+        total = hashlib.sha256(f"{describe_rules(rules, {})} {_digest_of(alignment) if alignment else ''}\n".encode())
         for pair in self.pairs:
             digests = [_digest_of(self.found.root / file) for file in (pair.visible, pair.infrared)]
             total.update(" ".join([self.splits.get(pair.pair_id, ""), pair.pair_id, *digests, "\n"]).encode())
@@ -98,7 +102,7 @@ def pack_own_pairs(
         output: the folder to write to.
         seed: of the split.
         alignment: a file of `ssvif align`.
-        rules: how they are read, by default as `Rules` says; an alignment in it is passed over.
+        rules: how they are read, by default as `Rules` says; an alignment in it is ignored.
         crop: pairs that are smaller are left out.
 
     Returns:
@@ -107,20 +111,28 @@ def pack_own_pairs(
     Raises:
         UserError: too few pairs are left, or an image or the alignment is at odds with the rules.
     """
-    aligned = read_alignment(alignment) if alignment else None
     asked = rules or Rules()
-    usable, faults = _survey(own, Reading(replace(asked, alignment=aligned)), crop or Crop())
-    matching = own.found.matchings["all"]
-    left_out = [*([] if own.splits else map(str, matching.faults)), *faults]
+    aligned = replace(asked, alignment=read_alignment(alignment) if alignment else None)
+    usable, faults = _find_usable(own, aligned, crop or Crop())
+    left_out = [*([] if own.splits else map(str, own.found.matchings["all"].faults)), *faults]
     splits = output / "splits.csv"
     counts = _write_splits(own, usable, splits, seed) if len(usable) > 1 else {}
     if not ({"train", "validation"} <= counts.keys()):
-        raise _too_few(own, len(usable), left_out)
+        listed = " (one for training and one for validation in the list)" if own.splits else ""
+        reasons = f"; left out are:{_lines(left_out)}" if left_out else ""
+        raise UserError(
+            f"{own.found.root} holds too few pairs to train on{reasons}",
+            expected=f"two usable pairs or more{listed}, better hundreds",
+            got=str(len(usable)),
+            remedy="mend or add images; `ssvif check` says what is wrong with them" if left_out else "add images",
+        )
     descriptor, root = own.found.descriptor, own.found.root
-    reading = pack_pairs(descriptor, root, splits, output / "pairs.h5", alignment=alignment, rules=asked)
-    for sentence in reading.sentences() if reading else ():
+    found = pack_pairs(descriptor, root, splits, output / "pairs.h5", alignment=alignment, rules=asked)
+    for sentence in describe_found(found):
         log.info("%s", sentence)
-    _tell(left_out, len(usable))
+    if left_out:
+        packed = counted(len(usable), "pair")
+        log.warning("%s packed; left out are these %d:%s", packed, len(left_out), _lines(left_out))
     return counts
 
 
@@ -136,18 +148,17 @@ def _listed(only: Path, pairs: Mapping[str, FoundPair]) -> dict[str, str]:
     return splits
 
 
-def _survey(own: OwnPairs, reading: Reading, crop: Crop) -> tuple[list[FoundPair], list[str]]:
+def _find_usable(own: OwnPairs, rules: Rules, crop: Crop) -> tuple[list[FoundPair], list[str]]:
     """Return the pairs that can be trained on, and the others with the reason."""
     usable, left_out = [], []
     said: set[str] = set()
     for found in track(own.pairs, "looking at own pairs"):
         try:
-            pair = reading.make(own.found.root, found)
+            pair = read_pair(own.found.root, found, rules)
+            _check_large_enough(pair, crop)
         except UserError as error:
-            left_out.append(f"{found.pair_id}: {_reason(error)}")
-            continue
-        if min(pair.size) < crop.side:
-            left_out.append(f"{found.pair_id}: {_small(pair, crop)}")
+            what = f"{error.what} ({error.got})" if error.got else error.what
+            left_out.append(f"{found.pair_id}: " + "; ".join(filter(None, [what, error.remedy])))
             continue
         usable.append(found)
         for kind, sentence in pair.notes:
@@ -157,15 +168,14 @@ def _survey(own: OwnPairs, reading: Reading, crop: Crop) -> tuple[list[FoundPair
     return usable, left_out
 
 
-def _small(pair: Pair, crop: Crop) -> str:
+def _check_large_enough(pair: Pair, crop: Crop) -> None:
     height, width = pair.size
     least = min(pair.size)
-    remedy = f"--set crop_px={least} takes it" if least >= crop.least else f"no crop is below {crop.least} px"
-    return f"{width}×{height} px, smaller than the training crop of {crop.side} px; {remedy}"
-
-
-def _reason(error: UserError) -> str:
-    return "; ".join(filter(None, [f"{error.what} ({error.got})" if error.got else error.what, error.remedy]))
+    if least < crop.side:
+        raise UserError(
+            f"{width}×{height} px, smaller than the training crop of {crop.side} px",
+            remedy=f"--set crop_px={least} takes it" if least >= crop.least else f"no crop is below {crop.least} px",
+        )
 
 
 def _write_splits(own: OwnPairs, usable: list[FoundPair], path: Path, seed: int) -> dict[str, int]:
@@ -173,26 +183,12 @@ def _write_splits(own: OwnPairs, usable: list[FoundPair], path: Path, seed: int)
         return write_splits(own.found.descriptor, {"all": usable}, path, seed=seed)
     rows = [{"split": split, **vars(pair)} for split in SPLITS for pair in usable if own.splits[pair.pair_id] == split]
     write_csv(path, rows, SPLIT_COLUMNS)
-    counts = {split: sum(row["split"] == split for row in rows) for split in SPLITS}
-    return {split: count for split, count in counts.items() if count}
+    return dict(Counter(str(row["split"]) for row in rows))
 
 
-def _too_few(own: OwnPairs, usable: int, left_out: Sequence[str]) -> UserError:
-    reasons = "".join(f"\n  - {each}" for each in left_out[:LISTED])
-    listed = " (one for training and one for validation in the list)" if own.splits else ""
-    return UserError(
-        f"{own.found.root} holds too few pairs to train on" + (f"; left out are:{reasons}" if reasons else ""),
-        expected=f"two usable pairs or more{listed}, better hundreds",
-        got=str(usable),
-        remedy="mend or add images; `ssvif check` says what is wrong with them" if left_out else "add images",
-    )
-
-
-def _tell(left_out: Sequence[str], usable: int) -> None:
-    if left_out:
-        more = f"\n  - and {len(left_out) - LISTED} more" if len(left_out) > LISTED else ""
-        listed = "".join(f"\n  - {each}" for each in left_out[:LISTED])
-        log.warning("%s packed; left out are these %d:%s%s", counted(usable, "pair"), len(left_out), listed, more)
+def _lines(left_out: Sequence[str]) -> str:
+    more = [f"and {len(left_out) - LISTED} more"] if len(left_out) > LISTED else []
+    return "".join(f"\n  - {each}" for each in [*left_out[:LISTED], *more])
 
 
 def _digest_of(path: Path) -> str:
@@ -200,3 +196,55 @@ def _digest_of(path: Path) -> str:
         return sha256_of(path)
     except OSError as error:  # told when it is read
         return type(error).__name__
+
+
+def begin_training(output: Path, state: Path, *, settings: Mapping[str, Any], data: str, overwrite: bool) -> bool:
+    """Record what a folder's training is made with; refuse to replace another training.
+
+    Args:
+        output: the training's folder.
+        state: its file between epochs.
+        settings: of the training.
+        data: digest of all that is trained on.
+        overwrite: forget what the folder holds of a former training.
+
+    Returns:
+        Whether there is anything left to do.
+
+    Raises:
+        UserError: the folder holds a training with other settings or data, finished or not.
+    """
+    record = {"settings": dict(settings), "data": data}
+    model = output / MADE[0]
+    if overwrite:  # before the new record is written, so that an old network is never taken for the new one's
+        for path in (state, *(output / name for name in MADE)):
+            path.unlink(missing_ok=True)
+    elif model.exists() or state.exists():
+        former = _read_record(output / RECORD)
+        if former != record:
+            raise UserError(
+                f"{output} holds a {'half-done' if state.exists() else 'finished'} training made otherwise, "
+                "which would be lost",
+                expected="the same settings and pairs, or another folder",
+                got=_differences(former, record),
+                remedy="choose another --output, or pass --overwrite to train anew",
+            )
+        return state.exists() or not model.exists()
+    write_json(output / RECORD, record)
+    return True
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none, or not by us: then it is another training
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _differences(former: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    if not former:
+        return "nobody knows with which settings and pairs"
+    old, new = former.get("settings", {}), record["settings"]
+    changed = [f"{name} was {old.get(name)}, is {new[name]}" for name in new if old.get(name) != new[name]]
+    return "; ".join(changed + ["the pairs or how they are read differ"] * (former.get("data") != record["data"]))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, FiniteFloat, PositiveInt, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
 
 from ssvif.io.errors import UserError
 from ssvif.io.files import write_json
@@ -18,9 +18,11 @@ from ssvif.io.files import write_json
 FORMAT = "ssvif-alignment-1"
 MODELS = ("translation", "similarity", "affine", "homography")
 Matrix = NDArray[np.float64]
+Row = Annotated[tuple[FiniteFloat, ...], Field(min_length=3, max_length=3)]
+Size = tuple[PositiveInt, PositiveInt]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config={"extra": "forbid"})
 class Alignment:
     """A rigid camera pair's transform, from visible to infrared pixels.
 
@@ -41,28 +43,22 @@ class Alignment:
         ValueError: a value out of its range, or a matrix that turns the image over or is not invertible.
     """
 
-    matrix: tuple[tuple[float, ...], ...]
-    model: str
-    visible_size: tuple[int, int]
-    infrared_size: tuple[int, int]
+    matrix: Annotated[tuple[Row, ...], Field(min_length=3, max_length=3)]
+    model: Annotated[str, Field(pattern=f"^({'|'.join(MODELS)})$")]
+    visible_size: Size
+    infrared_size: Size
     pairs: int = 0
     inlier_share: float = 1.0
     residual_px: float = 0.0
     repeatability_px: float = 0.0
-    made: Mapping[str, Any] = field(default_factory=dict)
+    made: dict[str, Any] = Field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """Check the values."""
-        _require(self.model in MODELS, f"model {self.model!r} is not one of {', '.join(MODELS)}")
-        for name, size in (("visible_size", self.visible_size), ("infrared_size", self.infrared_size)):
-            _require(len(size) == 2 and min(size) >= 1, f"{name} {list(size)} is not a width and a height")
-        rows = [len(row) for row in self.matrix]
-        _require(rows == [3, 3, 3], "the matrix needs three rows of three numbers")
-        _require(all(map(math.isfinite, sum(self.matrix, ()))), "the matrix holds a number that is not finite")
-        corners = corners_of(self.visible_size)
-        depth = np.c_[corners, np.ones(4)] @ np.array(self.matrix[2])
-        turned = np.linalg.det(self.array) * depth[0] <= 0 or (depth * depth[0] <= 0).any()
-        _require(not turned, "the matrix does not map the whole visible image, or turns it over")
+    @model_validator(mode="after")
+    def _check_matrix(self) -> Alignment:
+        depth = np.c_[corners_of(self.visible_size), np.ones(4)] @ np.array(self.matrix[2])
+        if np.linalg.det(self.array) * depth[0] <= 0 or (depth * depth[0] <= 0).any():
+            raise ValueError("the matrix does not map the whole visible image, or turns it over")
+        return self
 
     @property
     def array(self) -> Matrix:
@@ -197,25 +193,24 @@ def read_alignment(path: Path) -> Alignment:
         values = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
             raise ValueError(f'it lacks "format": "{FORMAT}"')
-        values["matrix"] = tuple(tuple(float(value) for value in row) for row in values["matrix"])
-        for size in ("visible_size", "infrared_size"):
-            values[size] = tuple(int(value) for value in values[size])
         return Alignment(**values)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist", remedy="make it with `ssvif align`") from error
-    except KeyError as error:
-        raise _not_an_alignment(path, f"it has no {error}") from error
-    except (ValueError, TypeError, AttributeError) as error:
-        raise _not_an_alignment(path, str(error)) from error
+    except ValueError as error:
+        raise UserError(
+            f"{path} is not an alignment",
+            expected="JSON with format, matrix, model, visible_size and infrared_size",
+            got=_reason(error),
+            remedy="make it again with `ssvif align`",
+        ) from error
 
 
-def _not_an_alignment(path: Path, got: str) -> UserError:
-    return UserError(
-        f"{path} is not an alignment",
-        expected="JSON with format, matrix, model, visible_size and infrared_size",
-        got=got,
-        remedy="make it again with `ssvif align`",
-    )
+def _reason(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}" + (f" (it is {first['input']!r})" if place and first["type"] != "missing" else "")
 
 
 def _scale(alignment: Alignment) -> float:
@@ -224,8 +219,3 @@ def _scale(alignment: Alignment) -> float:
     start, *steps = map_points(alignment.array, middle + np.array([[0, 0], [1, 0], [0, 1]]))
     right, down = (step - start for step in steps)
     return math.sqrt(abs(float(right[0] * down[1] - right[1] * down[0])))
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)

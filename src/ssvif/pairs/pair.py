@@ -14,7 +14,7 @@ from PIL import Image
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage
 from ssvif.pairs.alignment import Alignment, check_size, warp
-from ssvif.pairs.ranges import Range, Rule, range_of, sequence_range, to_unit
+from ssvif.pairs.ranges import Range, Rule, range_of, sequence_range, to_8_bits, to_unit
 from ssvif.schema import SIDES
 
 log = logging.getLogger("ssvif")
@@ -24,6 +24,11 @@ COLORED_SHARE = 1 / 16  # mean spread of a pixel's three values, of the whole ra
 LUMA = (299, 587, 114)
 LEAST_UNIT, MOST_UNIT = -0.5, 1.5  # floats beyond were never meant as [0,1], overshoot of a resampling included
 DARK_SHARE = 1 / 8  # of 16 bits: 13 bits or fewer
+LEFT_OUT = {
+    "alpha": "has an alpha channel, which is left out",
+    "pages": "holds several images, of which the first is read",
+    "low bytes": "is 16-bit gray with alpha, of which 8 bits are read",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,11 +83,14 @@ class Pair:
         return height, width
 
     def crop(self, rows: slice, columns: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return a part as floats in [0,1]: visible (h,w,3) and infrared (h,w)."""
+        """Return a part as float32 in [0,1]: visible (H,W,3) and infrared (H,W)."""
         visible = to_unit(self.visible[rows, columns], self.visible_range)
-        if visible.ndim == 2:
-            visible = np.repeat(visible[..., None], 3, axis=2)
-        return visible, to_unit(self.infrared[rows, columns], self.infrared_range)
+        return _to_color(visible), to_unit(self.infrared[rows, columns], self.infrared_range)
+
+    def to_8_bits(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return visible (H,W,3) and infrared (H,W) as uint8, rounded half up; 8 bits of full range are unchanged."""
+        visible, infrared = to_8_bits(self.visible, self.visible_range), to_8_bits(self.infrared, self.infrared_range)
+        return _to_color(visible), infrared
 
 
 def make_pair(name: str, visible: RawImage, infrared: RawImage, rules: Rules) -> Pair:
@@ -98,24 +106,41 @@ def make_pair(name: str, visible: RawImage, infrared: RawImage, rules: Rules) ->
         UserError: the sizes differ and are not to be made equal, or do not fit the alignment; or floats that are
             to be taken as they are lie beyond 0 and 1.
     """
-    notes = [*_left_out("visible", name, visible), *_left_out("infrared", name, infrared)]
-    warm, bright = to_gray(infrared.pixels), visible.pixels
-    if looks_colored(infrared.pixels):
-        notes.append(_colored_note(name))
-    _check_unit("visible", name, bright, rules.visible_range)
-    _check_unit("infrared", name, warm, rules.infrared_range)
-    limits = range_of(bright, rules.visible_range), range_of(warm, rules.infrared_range)
-    if rules.visible_range == "full" and _looks_shallow(bright):
-        notes.append(_shallow_note(name, int(bright.max())))
-    if warm.dtype.kind == "f":  # a single missing value would spread when resampled
-        warm = np.nan_to_num(warm, nan=limits[1].low, posinf=limits[1].high, neginf=limits[1].low)
+    color, gray = visible.pixels, to_gray(infrared.pixels)
+    _check_unit("visible", name, color, rules.visible_range)
+    _check_unit("infrared", name, gray, rules.infrared_range)
+    limits = range_of(color, rules.visible_range), range_of(gray, rules.infrared_range)
+    notes = _notes(name, visible, infrared, rules)
+    if gray.dtype.kind == "f":  # a single missing value would spread when resampled
+        gray = np.nan_to_num(gray, nan=limits[1].low, posinf=limits[1].high, neginf=limits[1].low)
     if rules.alignment:
-        check_size(rules.alignment, "visible", bright, f"the visible image {name}")
-        warm = warp(warm, rules.alignment, name=f"the infrared image {name}")
-    elif warm.shape != bright.shape[:2]:
-        bright, warm, note = _equal_sizes(name, bright, warm, rules.resize)
+        check_size(rules.alignment, "visible", color, f"the visible image {name}")
+        gray = warp(gray, rules.alignment, name=f"the infrared image {name}")
+    elif gray.shape != color.shape[:2]:
+        color, gray, note = _equal_sizes(name, color, gray, rules.resize)
         notes.append(note)
-    return Pair(name, bright, warm, *limits, tuple(notes))
+    return Pair(name, color, gray, *limits, tuple(notes))
+
+
+def find_ranges(
+    rules: Rules, pixels: Callable[[str], Iterable[NDArray[Any]]], *, auto: bool = False
+) -> dict[str, Range]:
+    """Return the one range of all images, found in a pass over them, of each side whose rule is "sequence".
+
+    Args:
+        rules: as asked for.
+        pixels: "visible" or "infrared" → the images of that side, one by one, (H,W) or (H,W,3).
+        auto: find one for the images of more than 8 bits where the rule is "auto", too.
+    """
+    found = {}
+    for side in SIDES:
+        rule = rules.range_of(side)
+        if rule == "sequence" or (auto and rule == "auto"):
+            images = map(to_gray, pixels(side)) if side == "infrared" else pixels(side)
+            if rule == "auto":
+                images = (image for image in images if image.dtype != np.uint8)
+            found[side] = replace(sequence_range(images), deep_only=rule == "auto")
+    return found
 
 
 def with_sequence(rules: Rules, pixels: Callable[[str], Iterable[NDArray[Any]]]) -> Rules:
@@ -123,19 +148,16 @@ def with_sequence(rules: Rules, pixels: Callable[[str], Iterable[NDArray[Any]]])
 
     Args:
         rules: as asked for.
-        pixels: "visible" or "infrared" → the images of that side, one by one.
+        pixels: "visible" or "infrared" → the images of that side, one by one, (H,W) or (H,W,3).
     """
-    for side in SIDES:
-        if rules.range_of(side) == "sequence":
-            images = map(to_gray, pixels(side)) if side == "infrared" else pixels(side)
-            found = sequence_range(images)
-            log.info("%s: %.7g becomes black, %.7g white, throughout", side, found.low, found.high)
-            rules = rules.with_range(side, found)
+    for side, found in find_ranges(rules, pixels).items():
+        log.info("%s: %.7g becomes black, %.7g white, throughout", side, found.low, found.high)
+        rules = rules.with_range(side, found)
     return rules
 
 
 def to_gray(infrared: NDArray[Any]) -> NDArray[Any]:
-    """Return an infrared image's luma (H,W); of 8 bits rounded as everywhere in ssvif, of more bits as float32."""
+    """Return the luma (H,W) of an infrared image (H,W) or (H,W,3): 8 bits rounded half up, more bits as float32."""
     if infrared.ndim == 2:
         return infrared
     if (infrared == infrared[..., :1]).all():
@@ -173,28 +195,38 @@ def resized(array: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     return floats.copy() if array.dtype.kind == "f" else np.rint(floats).astype(array.dtype)
 
 
+def _to_color(image: NDArray[Any]) -> NDArray[Any]:
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+
+
 def _equal_sizes(
-    name: str, bright: NDArray[Any], warm: NDArray[Any], resize: str
+    name: str, visible: NDArray[Any], infrared: NDArray[Any], resize: str
 ) -> tuple[NDArray[Any], NDArray[Any], tuple[str, str]]:
-    height, width = bright.shape[:2]
-    stretch = (warm.shape[1] / width) / (warm.shape[0] / height)
-    sizes = f"visible {width}×{height}, infrared {warm.shape[1]}×{warm.shape[0]}"
-    if resize == "error" or abs(stretch - 1) > ASPECT_TOLERANCE:
+    """Return both images in one size, visible (H,W) or (H,W,3) and infrared (H,W), and what was done."""
+    height, width = visible.shape[:2]
+    stretch = (infrared.shape[1] / width) / (infrared.shape[0] / height)
+    sizes = f"visible {width}×{height}, infrared {infrared.shape[1]}×{infrared.shape[0]}"
+    same_shape = abs(stretch - 1) <= ASPECT_TOLERANCE
+    if resize == "error" or not same_shape:
+        resizing = "pass --resize infrared, or " if same_shape else ""
         raise UserError(
             f"The two images of {name} differ in size",
             expected="one size" + ("" if resize == "error" else ", or one aspect ratio within 2 %"),
             got=sizes,
-            remedy="estimate the cameras' alignment with `ssvif align` and pass it with --alignment, or crop first",
+            remedy=f"{resizing}estimate the cameras' alignment with `ssvif align` and pass it with --alignment, "
+            "or crop first",
         )
     if resize == "visible":
-        bright = resized(bright, (warm.shape[0], warm.shape[1]))
-        return bright, warm, ("resized", f"{name}: {sizes}; the visible image is resized to the infrared one's size")
-    warm = resized(warm, (height, width))
-    return bright, warm, ("resized", f"{name}: {sizes}; the infrared image is resized to the visible one's size")
+        visible = resized(visible, (infrared.shape[0], infrared.shape[1]))
+    else:
+        infrared = resized(infrared, (height, width))
+    other = "infrared" if resize == "visible" else "visible"
+    done = f"the {resize} image is resized to the {other} one's size"
+    return visible, infrared, ("resized", f"{name}: {sizes}; {done}")
 
 
 def _check_unit(side: str, name: str, image: NDArray[Any], rule: Rule) -> None:
-    """Refuse floats that the range from 0 to 1 would turn into white or black."""
+    """Refuse floats (H,W) or (H,W,3) that the range from 0 to 1 would turn into white or black."""
     if rule != "full" or image.dtype.kind != "f":
         return
     finite = image[np.isfinite(image)]
@@ -210,31 +242,25 @@ def _check_unit(side: str, name: str, image: NDArray[Any], rule: Rule) -> None:
         )
 
 
-def _left_out(side: str, name: str, image: RawImage) -> list[tuple[str, str]]:
-    sentences = {
-        "alpha": "has an alpha channel, which is left out",
-        "pages": "holds several images, of which the first is read",
-        "low bytes": "is 16-bit gray with alpha, of which 8 bits are read",
-    }
-    return [(f"{side} {note}", f"{name}: the {side} image {sentences[note]}") for note in image.notes]
-
-
-def _looks_shallow(bright: NDArray[Any]) -> bool:
-    return bright.dtype == np.uint16 and 255 < int(bright.max()) < DARK_SHARE * 65535
-
-
-def _colored_note(name: str) -> tuple[str, str]:
-    return (
-        "colored",
-        f"{name}: the infrared image looks color-mapped (its three channels differ strongly). Its luma is taken, "
-        "which does not rise with temperature in most color maps: better export the camera's gray images",
-    )
-
-
-def _shallow_note(name: str, most: int) -> tuple[str, str]:
-    bits = most.bit_length()
-    return (
-        "shallow",
-        f"{name}: the 16-bit visible image goes up to {most} only and will be dark; "
-        f"if the camera gives {bits} bits, pass --visible-range 0:{2**bits - 1}",
-    )
+def _notes(name: str, visible: RawImage, infrared: RawImage, rules: Rules) -> list[tuple[str, str]]:
+    """Return what the user should know of two images as stored, each with its kind."""
+    notes = [
+        (f"{side} {note}", f"{name}: the {side} image {LEFT_OUT[note]}")
+        for side, image in zip(SIDES, (visible, infrared), strict=True)
+        for note in image.notes
+    ]
+    if looks_colored(infrared.pixels):
+        what = (
+            "the infrared image looks color-mapped (its three channels differ strongly). Its luma is taken, "
+            "which does not rise with temperature in most color maps: better export the camera's gray images"
+        )
+        notes.append(("colored", f"{name}: {what}"))
+    pixels = visible.pixels
+    if rules.visible_range == "full" and pixels.dtype == np.uint16 and 255 < int(pixels.max()) < DARK_SHARE * 65535:
+        most, bits = int(pixels.max()), int(pixels.max()).bit_length()
+        what = (
+            f"the 16-bit visible image goes up to {most} only and will be dark; "
+            f"if the camera gives {bits} bits, pass --visible-range 0:{2**bits - 1}"
+        )
+        notes.append(("shallow", f"{name}: {what}"))
+    return notes

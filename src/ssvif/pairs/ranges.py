@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssvif.io.errors import UserError
+from ssvif.schema import RANGES
 
 PERCENTILES = (1.0, 99.0)
 SAMPLED_SIDE = 1024  # an image's percentiles come from a grid of at most about so many rows and columns
 SEQUENCE_PIXELS = 1 << 22  # of all images together, about
-RULES = ("auto", "full", "percentile", "sequence")
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,22 @@ class Range:
     Attributes:
         low: becomes 0.
         high: becomes 1; equal to `low` for an image of one value, which becomes 0.
+        deep_only: as a rule for many images, leave those of 8 bits as they are.
     """
 
     low: float
     high: float
+    deep_only: bool = field(default=False, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.low:.7g}:{self.high:.7g}"
 
 
-Rule = Range | str  # one of RULES, or the same range for every image
+Rule = Range | str  # one of RANGES, or the same range for every image
 
 
 def parse_rule(option: str, text: str) -> Rule:
-    """Return the rule of a text: one of `RULES`, or LOW:HIGH.
+    """Return the rule of a text: one of `schema.RANGES`, or LOW:HIGH.
 
     Args:
         option: its name, for the message.
@@ -44,7 +49,7 @@ def parse_rule(option: str, text: str) -> Rule:
     Raises:
         UserError: it is neither, or HIGH is not above LOW.
     """
-    if text in RULES:
+    if text in RANGES:
         return text
     low, _, high = text.partition(":")
     try:
@@ -54,7 +59,7 @@ def parse_rule(option: str, text: str) -> Rule:
     if not (found.high > found.low and math.isfinite(found.high - found.low)):
         raise UserError(
             f"{option} {text!r} is no range",
-            expected=" | ".join(RULES) + " | LOW:HIGH in the units of the files, for instance 280:320",
+            expected=" | ".join(RANGES) + " | LOW:HIGH in the units of the files, for instance 280:320",
         )
     return found
 
@@ -65,13 +70,13 @@ def range_of(array: NDArray[Any], rule: Rule) -> Range:
     Args:
         array: (H,W) or (H,W,3), uint8, uint16 or float32.
         rule: "full": all that the type holds, 0 to 1 for floats; "percentile": from the 1st to the 99th percentile
-            of this image's finite values; "auto": "full" for 8 bits and "percentile" for more; or a range.
+            of this image's finite values; "auto": "full" for 8 bits and "percentile" for more; "sequence" that is
+            not resolved yet: "percentile"; or a range.
     """
-    if isinstance(rule, Range):
-        return rule
-    if rule == "full" or (rule == "auto" and array.dtype == np.uint8):
+    leaves_8_bits = rule == "auto" or (isinstance(rule, Range) and rule.deep_only)
+    if rule == "full" or (leaves_8_bits and array.dtype == np.uint8):
         return Range(0.0, float(np.iinfo(array.dtype).max) if array.dtype.kind == "u" else 1.0)
-    return _percentiles(_sample(array, SAMPLED_SIDE))
+    return rule if isinstance(rule, Range) else _percentiles(_sample(array, SAMPLED_SIDE))
 
 
 def sequence_range(arrays: Iterable[NDArray[Any]]) -> Range:
@@ -81,7 +86,7 @@ def sequence_range(arrays: Iterable[NDArray[Any]]) -> Range:
     values are held, an equal share of every image.
 
     Args:
-        arrays: as of `range_of`, one by one.
+        arrays: images one by one, (H,W) or (H,W,3), uint8, uint16 or float32.
     """
     kept: list[NDArray[Any]] = []
     side, total = 512, 0
