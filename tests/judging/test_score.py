@@ -1,4 +1,3 @@
-import csv
 import logging
 import shutil
 import struct
@@ -13,12 +12,13 @@ from PIL import Image
 
 from reference.images import as_tensor, natural_triple, write_triples
 from ssvif.io.errors import UserError
-from ssvif.io.files import read_image, write_png
-from ssvif.judging.score import Measuring, match_folders, score_folders, score_pairs
+from ssvif.io.files import read_csv, read_image, write_png
+from ssvif.judging.score import folder_cases, packed_cases, write_scores
 from ssvif.metrics.collection import METRICS, STANDARD_SET, evaluate
 from ssvif.pairs.pair import Rules, resized
 from ssvif.pairs.ranges import Range
 
+AS_THEY_ARE = Rules(resize="error")
 SIZES = {"b_small": (70, 64), "a_large": (161, 170)}
 
 
@@ -41,16 +41,20 @@ def pairs(tmp_path, triples):
     return tmp_path / "pairs.h5"
 
 
-def read_rows(path):
-    with path.open(newline="") as stream:
-        return list(csv.DictReader(stream))
+def score_pairs(pairs, fused, output, metrics=("en",), only="*", split="test"):
+    write_scores(output, packed_cases(pairs, fused, only, split), dataset="made", run="first", metrics=metrics)
+
+
+def score_folders(folders, output, metrics=("en",), only="*", rules=AS_THEY_ARE, workers=1):
+    cases = folder_cases(*folders, only, rules)
+    write_scores(output, cases, dataset="made", run="first", metrics=metrics, workers=workers)
 
 
 def test_pairs_score_what_the_metrics_give(pairs, folders, triples, tmp_path, caplog):
     output = tmp_path / "run" / "fusion_metrics.csv"
     with caplog.at_level(logging.INFO, "ssvif"):
-        score_pairs(pairs, folders[2], output, dataset="made", run="first", measuring=Measuring())
-    rows = read_rows(output)
+        score_pairs(pairs, folders[2], output, STANDARD_SET)
+    rows = read_csv(output)
     assert [row["pair_id"] for row in rows] == [name for name in sorted(SIZES) for _ in STANDARD_SET]
     assert [row["metric"] for row in rows] == 2 * list(STANDARD_SET)
     assert {(row["dataset"], row["run"]) for row in rows} == {("made", "first")}
@@ -63,16 +67,16 @@ def test_pairs_score_what_the_metrics_give(pairs, folders, triples, tmp_path, ca
     assert messages == [f"{name} is left empty for 1 image: it needs sides of at least 161 px" for name in
                         ("ms_ssim", "ms_ssim255")]  # fmt: skip
     first = output.read_bytes()
-    score_pairs(pairs, folders[2], output, dataset="made", run="first", measuring=Measuring())
+    score_pairs(pairs, folders[2], output, STANDARD_SET)
     assert output.read_bytes() == first
 
 
 def test_folders_equal_pairs(pairs, folders, tmp_path):
     by_pairs, by_folders = tmp_path / "pairs.csv", tmp_path / "folders.csv"
-    score_pairs(pairs, folders[2], by_pairs, dataset="made", run="first", measuring=Measuring(["en", "vif"]))
-    score_folders(*folders, by_folders, dataset="made", run="first", measuring=Measuring(["en", "vif"]))
+    score_pairs(pairs, folders[2], by_pairs, ["en", "vif"])
+    score_folders(folders, by_folders, ["en", "vif"])
     assert by_pairs.read_bytes() == by_folders.read_bytes()
-    assert len(read_rows(by_pairs)) == 4
+    assert len(read_csv(by_pairs)) == 4
 
 
 def test_fused_folder_decides_and_suffixes_may_differ(folders, tmp_path):
@@ -81,8 +85,8 @@ def test_fused_folder_decides_and_suffixes_may_differ(folders, tmp_path):
     with Image.open(infrared / "a_large.png") as image:
         image.save(infrared / "a_large.bmp")
     (infrared / "a_large.png").unlink()
-    score_folders(visible, infrared, fused, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["mi"]))
-    assert [row["pair_id"] for row in read_rows(tmp_path / "out.csv")] == ["a_large"]
+    score_folders((visible, infrared, fused), tmp_path / "out.csv", ["mi"])
+    assert [row["pair_id"] for row in read_csv(tmp_path / "out.csv")] == ["a_large"]
 
 
 def test_palette_and_alpha_do_not_change_the_score(folders, tmp_path):
@@ -93,36 +97,34 @@ def test_palette_and_alpha_do_not_change_the_score(folders, tmp_path):
     reduced.convert("RGB").save(fused / "b_small.png")
     for output, kind in zip(outputs, ("RGB", "RGBA", "P"), strict=True):
         (reduced if kind == "P" else reduced.convert("RGB").convert(kind)).save(fused / "b_small.png")
-        score_folders(
-            visible, infrared, fused, output, dataset="", run="", measuring=Measuring(["en", "qabf", "delta_e76"])
-        )
+        score_folders((visible, infrared, fused), output, ["en", "qabf", "delta_e76"])
     assert outputs[0].read_bytes() == outputs[1].read_bytes() == outputs[2].read_bytes()
 
 
 def test_no_image_is_large_enough(folders, tmp_path):
     for folder in folders:
         (folder / "a_large.png").unlink()
-    score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["ms_ssim"]))
-    assert [row["value"] for row in read_rows(tmp_path / "out.csv")] == [""]
+    score_folders(folders, tmp_path / "out.csv", ["ms_ssim"])
+    assert [row["value"] for row in read_csv(tmp_path / "out.csv")] == [""]
 
 
 def test_nan_is_written_and_named_with_its_reason(folders, tmp_path, caplog):
     for folder in folders[:2]:
         write_png(folder / "b_small.png", np.zeros(SIZES["b_small"], np.uint8))
-    score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en", "qabf"]))
+    score_folders(folders, tmp_path / "out.csv", ["en", "qabf"])
     reason = "the visible image is 0 everywhere, the infrared image is 0 everywhere"
     assert caplog.messages == [f"qabf is nan for b_small: {reason}"]
-    assert [row["value"] for row in read_rows(tmp_path / "out.csv")][2:] == [
-        row["value"] if row["metric"] == "en" else "nan" for row in read_rows(tmp_path / "out.csv")[2:]
+    assert [row["value"] for row in read_csv(tmp_path / "out.csv")][2:] == [
+        row["value"] if row["metric"] == "en" else "nan" for row in read_csv(tmp_path / "out.csv")[2:]
     ]
 
 
 def test_infinity_is_written_and_named_with_its_reason(folders, tmp_path, caplog):
     for folder in folders:
         write_png(folder / "b_small.png", natural_triple(70, 64, 1)[1])
-    score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["psnr"]))
+    score_folders(folders, tmp_path / "out.csv", ["psnr"])
     assert caplog.messages == ["psnr is inf for b_small: the fused image equals both sources"]
-    assert [row["value"] == "inf" for row in read_rows(tmp_path / "out.csv")] == [False, True]
+    assert [row["value"] == "inf" for row in read_csv(tmp_path / "out.csv")] == [False, True]
 
 
 def remove_fused(folders):
@@ -145,7 +147,7 @@ def deepen_fused(folders):
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (remove_fused, r"(?s)fused lacks 1 fused images: a_large.*remedy"),
+        (remove_fused, r"(?s)fused lacks 1 fused image: a_large.*remedy"),
         (resize_fused, r"(?s)a_large\.png has another size.*170×161.*169×161.*remedy"),
         (cut_fused_short, r"(?s)a_large\.png cannot be read.*remedy"),
         (deepen_fused, r"(?s)a_large\.png is not an 8-bit image.*remedy"),
@@ -156,7 +158,7 @@ def test_bad_fused_images_are_named_and_nothing_is_lost(pairs, folders, tmp_path
     output.write_text("kept")
     damage(folders)
     with pytest.raises(UserError, match=reason):
-        score_pairs(pairs, folders[2], output, dataset="", run="", measuring=Measuring(["en"]))
+        score_pairs(pairs, folders[2], output)
     assert output.read_text() == "kept"
     assert not list(tmp_path.glob(".*"))
 
@@ -164,27 +166,23 @@ def test_bad_fused_images_are_named_and_nothing_is_lost(pairs, folders, tmp_path
 def test_missing_source_is_named(folders, tmp_path):
     (folders[1] / "b_small.png").unlink()
     with pytest.raises(UserError, match=r"(?s)visible b_small.png has no infrared image of the same name.*remedy"):
-        score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring())
+        score_folders(folders, tmp_path / "out.csv", STANDARD_SET)
 
 
 def test_missing_and_empty_folders_are_named(folders, tmp_path):
     with pytest.raises(UserError, match="nowhere does not exist"):
-        score_folders(
-            tmp_path / "nowhere", *folders[1:], tmp_path / "out.csv", dataset="", run="", measuring=Measuring()
-        )
+        score_folders((tmp_path / "nowhere", *folders[1:]), tmp_path / "out.csv", STANDARD_SET)
     shutil.rmtree(folders[2])
     folders[2].mkdir()
     with pytest.raises(UserError, match="fused holds no image"):
-        score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring())
+        score_folders(folders, tmp_path / "out.csv", STANDARD_SET)
 
 
 def test_unknown_metric_and_split(pairs, folders, tmp_path):
     with pytest.raises(UserError, match="nosuch"):
-        score_pairs(pairs, folders[2], tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["nosuch"]))
+        score_pairs(pairs, folders[2], tmp_path / "out.csv", ["nosuch"])
     with pytest.raises(UserError, match="validation"):
-        score_pairs(
-            pairs, folders[2], tmp_path / "out.csv", dataset="", run="", measuring=Measuring(), split="validation"
-        )
+        score_pairs(pairs, folders[2], tmp_path / "out.csv", STANDARD_SET, split="validation")
 
 
 @pytest.mark.parametrize("workers", [0, 2, 5])
@@ -194,10 +192,9 @@ def test_workers_do_not_change_a_byte(pairs, folders, tmp_path, workers):
             write_png(folder / f"more{i}.png", image)
     outputs = [tmp_path / "one.csv", tmp_path / "many.csv"]
     for output, count in zip(outputs, (1, workers), strict=True):
-        measuring = Measuring(["mi", "vif", "qabf", "ssim"], workers=count)
-        score_folders(*folders, output, dataset="", run="", measuring=measuring)
+        score_folders(folders, output, ["mi", "vif", "qabf", "ssim"], workers=count)
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
-    assert [row["pair_id"] for row in read_rows(outputs[0])][::4] == [
+    assert [row["pair_id"] for row in read_csv(outputs[0])][::4] == [
         "a_large", "b_small", *(f"more{i}" for i in range(6)),
     ]  # fmt: skip
 
@@ -208,7 +205,7 @@ def test_torch_has_its_threads_back_even_after_an_error(folders, tmp_path):
     try:
         cut_fused_short(folders)
         with pytest.raises(UserError, match="a_large"):
-            score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en"], workers=2))
+            score_folders(folders, tmp_path / "out.csv", workers=2)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -216,33 +213,31 @@ def test_torch_has_its_threads_back_even_after_an_error(folders, tmp_path):
 
 def test_a_pattern_chooses_images(pairs, folders, tmp_path):
     for only, expected in (("a_*", ["a_large"]), ("[bc]_small", ["b_small"]), ("*", ["a_large", "b_small"])):
-        measuring = Measuring(["en"], only)
-        score_folders(*folders, tmp_path / "folders.csv", dataset="", run="", measuring=measuring)
-        score_pairs(pairs, folders[2], tmp_path / "pairs.csv", dataset="", run="", measuring=measuring)
-        assert [row["pair_id"] for row in read_rows(tmp_path / "folders.csv")] == expected
+        score_folders(folders, tmp_path / "folders.csv", only=only)
+        score_pairs(pairs, folders[2], tmp_path / "pairs.csv", only=only)
+        assert [row["pair_id"] for row in read_csv(tmp_path / "folders.csv")] == expected
         assert (tmp_path / "pairs.csv").read_bytes() == (tmp_path / "folders.csv").read_bytes()
     (folders[2] / "b_small.png").unlink()  # not asked for, so not missed
-    score_pairs(pairs, folders[2], tmp_path / "pairs.csv", dataset="", run="", measuring=Measuring(["en"], "a*"))
+    score_pairs(pairs, folders[2], tmp_path / "pairs.csv", only="a*")
 
 
 def test_a_pattern_that_matches_nothing_is_told(pairs, folders, tmp_path):
-    for score, sources in ((score_pairs, (pairs, folders[2])), (score_folders, folders)):
+    for cases, sources in ((packed_cases, (pairs, folders[2])), (folder_cases, folders)):
         with pytest.raises(UserError, match=r"(?s)matches '00\*N'.*a_large, b_small"):
-            score(*sources, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en"], "00*N"))
-    assert not (tmp_path / "out.csv").exists()
+            cases(*sources, only="00*N")
 
 
 def test_pairs_without_a_fused_image_are_told(folders, tmp_path, caplog):
     (folders[2] / "b_small.png").unlink()
     with caplog.at_level(logging.INFO, "ssvif"):
-        assert list(match_folders(*folders)) == ["a_large"]
-    assert [message.endswith("for 1 pair, passed over: b_small") for message in caplog.messages] == [True]
+        assert [case.pair_id for case in folder_cases(*folders)] == ["a_large"]
+    assert [message.endswith("for 1 pair, ignored: b_small") for message in caplog.messages] == [True]
 
 
 def test_a_source_of_another_size_is_named(folders, tmp_path):
     write_png(folders[1] / "a_large.png", np.zeros((160, 170), np.uint8))
     with pytest.raises(UserError, match=r"(?s)two images of a_large differ in size.*visible 170×161, infrared 170×160"):
-        score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en"]))
+        score_folders(folders, tmp_path / "out.csv")
 
 
 @pytest.mark.parametrize("kind", ["deep gray", "deep color", "float"])
@@ -256,7 +251,7 @@ def test_a_fused_image_of_more_than_8_bits_is_named(folders, tmp_path, kind):
         path.unlink()
         Image.fromarray(np.full((161, 170), 0.5, np.float32)).save(path.with_suffix(".tif"))
     with pytest.raises(UserError, match=r"(?s)a_large\.(png|tif) is not an 8-bit image"):
-        score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en"]))
+        score_folders(folders, tmp_path / "out.csv")
 
 
 def deepen(folders, low, high):
@@ -280,9 +275,7 @@ def test_deep_sources_are_measured_by_the_rules_of_fusing(folders, tmp_path):
         ("all", deep, "sequence"),
     ):
         output, rules = tmp_path / f"{name}.csv", Rules(infrared_range=rule)
-        score_folders(
-            visible, folder, fused, output, dataset="", run="", measuring=Measuring(["mi", "ssim"]), rules=rules
-        )
+        score_folders((visible, folder, fused), output, ["mi", "ssim"], rules=rules)
         made[name] = output.read_bytes()
     assert made["fixed"] == made["8 bits"]
     assert len(set(made.values())) == 3
@@ -295,17 +288,14 @@ def test_what_was_resized_or_aligned_for_fusing_is_so_for_measuring(folders, tmp
     for path in infrared.iterdir():
         image = read_image(path)
         Image.fromarray(image).resize((image.shape[1] // 2, image.shape[0] // 2)).save(half / path.name)
-    measuring = Measuring(["mi"])
     with pytest.raises(UserError, match="differ in size"):
-        score_folders(visible, half, fused, tmp_path / "out.csv", dataset="", run="", measuring=measuring)
+        score_folders((visible, half, fused), tmp_path / "out.csv", ["mi"])
     by_resizing, by_hand = tmp_path / "out.csv", tmp_path / "hand.csv"
-    score_folders(
-        visible, half, fused, by_resizing, dataset="", run="", measuring=measuring, rules=Rules(resize="infrared")
-    )
+    score_folders((visible, half, fused), by_resizing, ["mi"], rules=Rules(resize="infrared"))
     for path in half.iterdir():
         size = read_image(visible / path.name).shape[:2]
         write_png(half / path.name, resized(read_image(path), size))
-    score_folders(visible, half, fused, by_hand, dataset="", run="", measuring=measuring)
+    score_folders((visible, half, fused), by_hand, ["mi"])
     assert by_resizing.read_bytes() == by_hand.read_bytes()
 
 
@@ -322,7 +312,7 @@ def rgb_png_of_16_bits(height, width):
 def test_two_files_of_one_name_are_told(folders, tmp_path):
     Image.fromarray(np.zeros((70, 64), np.uint8)).save(folders[0] / "b_small.bmp")
     with pytest.raises(UserError, match=r"b_small\.bmp, .*b_small\.png share the name b_small"):
-        score_folders(*folders, tmp_path / "out.csv", dataset="", run="", measuring=Measuring(["en"]))
+        score_folders(folders, tmp_path / "out.csv")
 
 
 def test_ten_thousand_files_are_matched_in_seconds(tmp_path):
@@ -333,15 +323,14 @@ def test_ten_thousand_files_are_matched_in_seconds(tmp_path):
         for i in range(10_000):
             (folder / f"{i:05d}{suffix}").touch()
     begin = time.process_time()
-    matched = match_folders(*folders)
+    matched = folder_cases(*folders)
     assert time.process_time() - begin < 5
-    assert list(matched) == [f"{i:05d}" for i in range(10_000)]
-    files = [folder / f"00007{suffix}" for folder, suffix in zip(folders, (".jpg", ".bmp", ".png"), strict=True)]
-    assert [*matched["00007"].values()] == files
+    assert [case.pair_id for case in matched] == [f"{i:05d}" for i in range(10_000)]
+    assert matched[7].fused == folders[2] / "00007.png"
     (folders[1] / "01234.bmp").unlink()
     with pytest.raises(UserError, match=r"visible 01234\.jpg has no infrared image of the same name"):
-        match_folders(*folders)
-    assert len(match_folders(*folders, only="*5")) == 1000
+        folder_cases(*folders)
+    assert len(folder_cases(*folders, only="*5")) == 1000
 
 
 def test_values_repeat_exactly(triples):

@@ -135,7 +135,7 @@ def test_the_command_names_what_only_one_run_has(command, folders, tmp_path):
 
 def test_an_output_that_is_a_folder_is_told_before_anything_is_measured(command, tmp_path, monkeypatch):
     (tmp_path / "out.csv").mkdir()
-    monkeypatch.setattr("ssvif.judging.score._measure", lambda *_, **__: pytest.fail("measured"))
+    monkeypatch.setattr("ssvif.judging.score.evaluate", lambda *_, **__: pytest.fail("measured"))
     with pytest.raises(UserError, match=r"out\.csv is a folder, not a file\n.*remedy"):
         raise command("--metrics=en").exception
 

@@ -71,17 +71,15 @@ def score(
     names = scoring.choose_metrics(metrics, convention)
     if output.suffix.lower() in IMAGE_SUFFIXES or (against and against.resolve() == output.resolve()):
         raise UserError(f"{output} is read and would be replaced", remedy="choose another file, such as scores.csv")
+    if pairs:
+        cases = scoring.packed_cases(pairs, fused, only)
+    else:
+        cases = scoring.folder_cases(str(visible), str(infrared), fused, only, rules)
     if against:
-        check_comparable(against, names, scoring.fused_names(fused, only))  # before the work, not after
+        check_comparable(against, names, [case.pair_id for case in cases])  # before the work, not after
     prepare_cpu(0)
     with lease_device(device) as leased:
-        measuring = scoring.Measuring(names, only, leased, workers)
-        if pairs:
-            scoring.score_pairs(pairs, fused, output, dataset=dataset, run=run, measuring=measuring)
-        elif visible and infrared:
-            scoring.score_folders(
-                visible, infrared, fused, output, dataset=dataset, run=run, measuring=measuring, rules=rules
-            )
+        scoring.write_scores(output, cases, dataset=dataset, run=run, metrics=names, device=leased, workers=workers)
     typer.echo(summary_table(output, METRICS))
     if against:
         typer.echo("\n" + compare_runs([against, output], METRICS, any_dataset=True))

@@ -1,4 +1,4 @@
-"""From fused images to `fusion_metrics.csv`: one row an image and metric."""
+"""Measure fused images: `fusion_metrics.csv`, one row an image and metric."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,7 @@ from ssvif.io.files import read_image, write_csv
 from ssvif.io.images import read_raw
 from ssvif.io.progress import track
 from ssvif.metrics.collection import METRICS, STANDARD_SET, check_names, evaluate, of_convention
-from ssvif.pairs.match import find_images, match_sources
+from ssvif.pairs.match import match_sources
 from ssvif.pairs.pair import Rules, make_pair, with_sequence
 from ssvif.pairs.ranges import to_8_bits
 from ssvif.schema import METRIC_COLUMNS, SIDES
@@ -38,35 +37,24 @@ AS_THEY_ARE = Rules(resize="error")
 MOST_WORKERS = 8
 
 
-@dataclass(frozen=True)
-class Measuring:
-    """What to measure, of which images, and on what.
+class Case(NamedTuple):
+    """A fused image to be measured.
 
     Attributes:
-        metrics: names out of `ssvif.metrics.collection.METRICS`.
-        only: a pattern like "00*N": images whose name (without suffix) does not match are passed over.
-        device: where the metrics are computed.
-        workers: images in work at once, each in a thread of its own; 0 takes one for every core, at
-            most 8. The values do not depend on it.
+        pair_id: its name.
+        fused: its file.
+        read_sources: reads the visible and the infrared image, (H,W) or (H,W,3) uint8.
     """
 
-    metrics: Sequence[str] = STANDARD_SET
-    only: str = "*"
-    device: torch.device = CPU
-    workers: int = 1
-
-
-class _Case(NamedTuple):
-    # a fused image's file and how to read visible and infrared, (H,W) or (H,W,3) uint8
     pair_id: str
     fused: Path
-    sources: Callable[[], tuple[Image, Image]]
+    read_sources: Callable[[], tuple[Image, Image]]
 
 
 class _Scores(NamedTuple):
     pair_id: str
     values: dict[str, float | None]  # None: the image is too small
-    reason: str  # why there may be values that are no finite numbers; empty if there are none
+    reason: str  # why values may not be finite; empty if all are
 
 
 def choose_metrics(names: str, convention: str) -> tuple[str, ...]:
@@ -95,117 +83,48 @@ def choose_metrics(names: str, convention: str) -> tuple[str, ...]:
     return chosen
 
 
-def score_pairs(
-    pairs: Path, fused: Path, output: Path, *, dataset: str, run: str, measuring: Measuring, split: str = "test"
-) -> None:
-    """Measure a run's fused images against the packed pairs they were made of.
-
-    Only as many images are in memory as there are workers. A metric that needs larger images is
-    left empty, with one message for all images; a value that is not a number is written as `nan`,
-    and the log names the image, the metric and the reason.
+def packed_cases(pairs: Path, fused: Path, only: str = "*", split: str = "test") -> list[Case]:
+    """Return the fused images of packed pairs, sorted by name; none is opened.
 
     Args:
         pairs: the file written by `ssvif pack`.
         fused: folder of `{pair_id}.png`, one for every pair of the split.
-        output: the CSV to write: dataset, run, pair_id, metric, value; sorted by pair_id.
-        dataset: the first column.
-        run: the second column.
-        measuring: what to measure.
+        only: a pattern of pair ids, e.g. "00*N"; others are ignored.
         split: train, validation or test.
 
     Raises:
-        UserError: a metric is unknown, no pair matches, or a fused image is missing, unreadable or
-            of another size.
+        UserError: there is no such split, no pair matches, or a fused image is missing.
     """
     source = PairsFile(pairs)
-    names = _matching(source.names(split), measuring.only, pairs)
-    files = {name: fused / f"{name}.png" for name in names}
-    if missing := [name for name in names if not files[name].is_file()]:
+    names = _matching(source.names(split), only, pairs)
+    if missing := [name for name in names if not (fused / f"{name}.png").is_file()]:
         raise UserError(
-            f"{fused} lacks {len(missing)} fused images: {shorten(missing)}",
+            f"{fused} lacks {counted(len(missing), 'fused image')}: {shorten(missing)}",
             expected=f"a PNG for each of the {len(names)} {split} pairs of {pairs}, named like the pair",
             remedy="fuse the run again (`ssvif fuse`)",
         )
-    cases = [_Case(name, path, partial(_read_packed, source, split, name)) for name, path in files.items()]
-    _write(cases, output, dataset, run, measuring)
+
+    def read(name: str) -> tuple[Image, Image]:
+        return source.visible(split, name), source.infrared(split, name)
+
+    return [Case(name, fused / f"{name}.png", partial(read, name)) for name in names]
 
 
-def _read_packed(source: PairsFile, split: str, name: str) -> tuple[Image, Image]:
-    return source.visible(split, name), source.infrared(split, name)
+def folder_cases(
+    visible: str | Path, infrared: str | Path, fused: Path, only: str = "*", rules: Rules = AS_THEY_ARE
+) -> list[Case]:
+    """Return a folder's fused images that have a visible and an infrared image of the same name, sorted by name.
 
-
-def score_folders(
-    visible: str | Path,
-    infrared: str | Path,
-    fused: Path,
-    output: Path,
-    *,
-    dataset: str,
-    run: str,
-    measuring: Measuring,
-    rules: Rules = AS_THEY_ARE,
-) -> None:
-    """Measure a folder of fused images against folders of visible and infrared images.
-
-    Files are matched by name without suffix; the fused folder decides which are measured, and
-    sources without a fused image are passed over, with a message. Sizes may differ from pair to
-    pair. Sources of more than 8 bits are brought to 8 bits by the rules of `ssvif fuse`. Otherwise
-    as `score_pairs`.
+    Files are matched by name without suffix; the fused folder decides which are measured. Sources without a fused
+    image are ignored, with a message. Sizes may differ from pair to pair. Sources of more than 8 bits are converted
+    to 8 bits by the rules of `ssvif fuse`. No image is opened but for the range of a whole sequence.
 
     Args:
         visible: folder or pattern of RGB or gray images.
         infrared: folder or pattern of gray or RGB images.
         fused: folder of RGB or gray images.
-        output: the CSV to write: dataset, run, pair_id, metric, value; sorted by pair_id.
-        dataset: the first column.
-        run: the second column.
-        measuring: what to measure.
-        rules: ranges, resizing, alignment, as the images were fused with.
-
-    Raises:
-        UserError: a metric is unknown, a folder is missing or empty, no name matches, a fused image
-            lacks a source, or an image is unreadable or of another size than its fused image.
-    """
-    matched = match_folders(visible, infrared, fused, measuring.only)
-    fixed = with_sequence(rules, lambda side: (read_raw(files[side]).pixels for files in matched.values()))
-    cases = [
-        _Case(name, files["fused"], partial(_read_files, name, files["visible"], files["infrared"], fixed))
-        for name, files in matched.items()
-    ]
-    _write(cases, output, dataset, run, measuring)
-
-
-def _read_files(name: str, visible: Path, infrared: Path, rules: Rules) -> tuple[Image, Image]:
-    pair = make_pair(name, read_raw(visible), read_raw(infrared), rules)
-    return to_8_bits(pair.visible, pair.visible_range), to_8_bits(pair.infrared, pair.infrared_range)
-
-
-def fused_names(fused: Path, only: str = "*") -> list[str]:
-    """Return the names, without suffix and sorted, of the fused images that would be measured.
-
-    Args:
-        fused: folder of fused images.
-        only: a pattern of names, e.g. "00*N".
-
-    Raises:
-        UserError: the folder is missing or empty, or no name matches.
-    """
-    return _matching(sorted(find_images(fused).files), only, fused)
-
-
-def match_folders(
-    visible: str | Path, infrared: str | Path, fused: Path, only: str = "*"
-) -> dict[str, dict[str, Path]]:
-    """Match fused images with their sources by name; none is opened.
-
-    Args:
-        visible: folder or pattern of visible images.
-        infrared: folder or pattern of infrared images.
-        fused: folder of fused images; it decides which are matched.
-        only: a pattern of names, e.g. "00*N".
-
-    Returns:
-        Name → "visible", "infrared" and "fused" → file, sorted by name.
+        only: a pattern of names, e.g. "00*N"; others are ignored.
+        rules: ranges, resizing and alignment that the images were fused with.
 
     Raises:
         UserError: a folder is missing or empty, no name matches, a fused image lacks a source, two of its files share
@@ -217,8 +136,16 @@ def match_folders(
         raise found.refusal(faults)
     if idle := [fault.name for fault in asked if fault.missing == ("fused",)]:
         alone = counted(len(idle), "pair")
-        log.info("%s holds no fused image for %s, passed over: %s", fused, alone, shorten(idle))
-    return {name: found.pairs[name] for name in _matching(list(found.pairs), only, fused)}
+        log.info("%s holds no fused image for %s, ignored: %s", fused, alone, shorten(idle))
+    matched = {name: found.pairs[name] for name in _matching(list(found.pairs), only, fused)}
+    fixed = with_sequence(rules, lambda side: (read_raw(files[side]).pixels for files in matched.values()))
+
+    def read(name: str) -> tuple[Image, Image]:
+        visible, infrared = (read_raw(matched[name][side]) for side in SIDES)
+        pair = make_pair(name, visible, infrared, fixed)
+        return to_8_bits(pair.visible, pair.visible_range), to_8_bits(pair.infrared, pair.infrared_range)
+
+    return [Case(name, files["fused"], partial(read, name)) for name, files in matched.items()]
 
 
 def _matching(names: Sequence[str], only: str, where: Path) -> list[str]:
@@ -231,22 +158,51 @@ def _matching(names: Sequence[str], only: str, where: Path) -> list[str]:
     return matching
 
 
-def _write(cases: Sequence[_Case], output: Path, dataset: str, run: str, measuring: Measuring) -> None:
-    check_names(measuring.metrics)
+def write_scores(
+    output: Path,
+    cases: Sequence[Case],
+    *,
+    dataset: str,
+    run: str,
+    metrics: Sequence[str] = STANDARD_SET,
+    device: torch.device = CPU,
+    workers: int = 1,
+) -> None:
+    """Measure fused images and write a row for each image and metric.
+
+    Only as many images are in memory as there are workers. A metric that needs larger images is
+    left empty, with one message for all images; a value that is not a number is written as `nan`,
+    and the log names the image, the metric and the reason.
+
+    Args:
+        output: the CSV to write: dataset, run, pair_id, metric, value; in the order of the cases.
+        cases: of `packed_cases` or `folder_cases`.
+        dataset: the first column.
+        run: the second column.
+        metrics: names out of `ssvif.metrics.collection.METRICS`.
+        device: where the metrics are computed.
+        workers: images in work at once, each in a thread of its own; 0 takes one for every core, at
+            most 8. The values do not depend on it.
+
+    Raises:
+        UserError: a metric is unknown, or an image is unreadable or of another size than its fused image.
+    """
+    check_names(metrics)
     too_small: Counter[str] = Counter()
     undefined: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
 
-    def rows() -> Iterator[dict[str, str | float | None]]:
-        with _scores_of(cases, measuring) as measured:
-            for scores in track(measured, f"scoring {run}".rstrip(), len(cases)):
-                for metric, value in scores.values.items():
-                    if value is None:
-                        too_small[metric] += 1
-                    elif not math.isfinite(value):
-                        undefined[metric, str(value), scores.reason].append(scores.pair_id)
-                    yield {"dataset": dataset, "run": run, "pair_id": scores.pair_id, "metric": metric, "value": value}
+    def rows(measured: Iterable[_Scores]) -> Iterator[dict[str, str | float | None]]:
+        for scores in track(measured, f"scoring {run}".rstrip(), len(cases)):
+            for metric, value in scores.values.items():
+                if value is None:
+                    too_small[metric] += 1
+                elif not math.isfinite(value):
+                    undefined[metric, str(value), scores.reason].append(scores.pair_id)
+                yield {"dataset": dataset, "run": run, "pair_id": scores.pair_id, "metric": metric, "value": value}
 
-    write_csv(output, rows(), METRIC_COLUMNS)
+    with _single_threads(workers) as pool:
+        measured = pool.map(partial(_measure, metrics=metrics, device=device), cases)
+        write_csv(output, rows(measured), METRIC_COLUMNS)
     for metric, count in too_small.items():
         side = METRICS[metric].smallest_side
         log.info("%s is left empty for %s: it needs sides of at least %d px", metric, counted(count, "image"), side)
@@ -255,20 +211,19 @@ def _write(cases: Sequence[_Case], output: Path, dataset: str, run: str, measuri
 
 
 @contextmanager
-def _scores_of(cases: Sequence[_Case], measuring: Measuring) -> Iterator[Iterable[_Scores]]:
-    """Yield the scores of every case, in the order of the cases.
+def _single_threads(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool of threads in each of which PyTorch computes with one thread.
 
     Threads and not processes: PyTorch and Pillow compute without Python's lock, so two threads are
     as fast as two processes, start at once (a new process imports PyTorch for seconds), and a forked
     one may hang in the copied state of PyTorch's own threads.
     """
-    measure = partial(_measure, metrics=measuring.metrics, device=measuring.device)
     # each image is one thread's work: PyTorch's own threads would only compete, and change last digits
     threads_before = torch.get_num_threads()
     torch.set_num_threads(1)
-    pool = ThreadPoolExecutor(_worker_count(measuring.workers), "score", torch.set_num_threads, (1,))
+    pool = ThreadPoolExecutor(_worker_count(workers), "score", torch.set_num_threads, (1,))
     try:
-        yield pool.map(measure, cases)
+        yield pool
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads_before)
@@ -281,8 +236,8 @@ def _worker_count(workers: int) -> int:
     return min(cores, MOST_WORKERS)
 
 
-def _measure(case: _Case, metrics: Sequence[str], device: torch.device) -> _Scores:
-    images = dict(zip((*SIDES, "fused"), (*case.sources(), read_image(case.fused)), strict=True))
+def _measure(case: Case, metrics: Sequence[str], device: torch.device) -> _Scores:
+    images = dict(zip((*SIDES, "fused"), (*case.read_sources(), read_image(case.fused)), strict=True))
     height, width = images["fused"].shape[:2]
     for name, image in images.items():
         if image.shape[:2] != (height, width):
