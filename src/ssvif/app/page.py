@@ -16,14 +16,14 @@ from PIL import Image
 
 from ssvif.app.work import Fused, fuse_files, preview
 from ssvif.fusing.api import load_model
-from ssvif.fusing.fuser import BASELINES, Fuser
+from ssvif.fusing.fuser import Fuser
 from ssvif.io.errors import UserError
 from ssvif.io.images import TIFF_SUFFIXES
 from ssvif.models.shipped import shipped_model
 from ssvif.pairs.alignment import read_alignment
 from ssvif.pairs.pair import Rules
 from ssvif.pairs.ranges import parse_rule
-from ssvif.schema import SIDES
+from ssvif.schema import BASELINES, SIDES
 
 HEADERS = ["metric", "value"]
 NETWORK_SUFFIXES = [".safetensors", ".onnx"]

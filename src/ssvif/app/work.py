@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ssvif.fusing.engine import fuse_batch, to_levels
-from ssvif.fusing.fuser import Fuser
+from ssvif.fusing.fuser import Fuser, to_levels
+from ssvif.fusing.tiles import fuse_batch
 from ssvif.io.errors import UserError
 from ssvif.io.images import read_raw
 from ssvif.metrics.collection import METRICS, STANDARD_SET, evaluate
@@ -51,7 +51,7 @@ def fuse_files(visible: Path, infrared: Path, fuser: Fuser, rules: Rules = DEFAU
         infrared: an image's file.
         fuser: computes.
         rules: how the two become a pair.
-        color: as of `ssvif.fusing.engine.fuse_batch`.
+        color: as of `ssvif.fusing.tiles.fuse_batch`.
 
     Raises:
         UserError: a file cannot be read, or the pair cannot be fused so.

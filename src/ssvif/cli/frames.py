@@ -1,21 +1,23 @@
-"""The verbs that fuse: pairs of one's own or the packed pairs of the workflow, and the same in a browser."""
+"""The verbs that fuse: images and videos of one's own or packed pairs, and the same in a browser."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ssvif.cli.arguments import OF_EACH, Device, Threads
 from ssvif.io.errors import UserError
+from ssvif.schema import Precision
 
 if TYPE_CHECKING:
-    from ssvif.fusing.pipeline import FrameOptions
-    from ssvif.fusing.select import Choice
+    from ssvif.fusing.load import FuserSpec
+    from ssvif.fusing.pipeline import FuseOptions
+    from ssvif.pairs.pair import Rules
 
-AUTO_TILE = "auto"
 MOST_PX = 1_000_000_000  # of one image
+FPS = 25.0
 
 
 def fuse(
@@ -40,31 +42,34 @@ def fuse(
     ] = "",
     baseline: Annotated[str, typer.Option(help="Or fuse by: average, maximum, visible, infrared.")] = "",
     images: Annotated[Path | None, typer.Option(help="Or take another method's images, for --pairs.")] = None,
-    color: Annotated[str, typer.Option(help="rgb: the network's colors; ycbcr: visible's chroma.")] = "",
+    color: Annotated[
+        Literal["rgb", "ycbcr"] | None, typer.Option(help="The network's colors, or the visible image's chroma.")
+    ] = None,
     infrared_range: Annotated[str, typer.Option(help="What becomes black and white: " + OF_EACH)] = "auto",
     visible_range: Annotated[str, typer.Option(help="The same of visible images: " + OF_EACH)] = "full",
     resize: Annotated[
-        str, typer.Option(help="Which of two sizes gives way: infrared, visible, or error.")
+        Literal["infrared", "visible", "error"], typer.Option(help="Which image is resized where two sizes differ.")
     ] = "infrared",
     alignment: Annotated[Path | None, typer.Option(help="File of `ssvif align`, for cameras side by side.")] = None,
-    batch: Annotated[int, typer.Option(help="Pairs at a time; 0 leaves it to the device.", min=0)] = 0,
+    batch: Annotated[int, typer.Option(help="Pairs at a time; 0: as suits the device, of --pairs 1.", min=0)] = 0,
     tile: Annotated[
-        str, typer.Option(help="Side of tiles in pixels; auto for large images only; 0 never.")
-    ] = AUTO_TILE,
-    precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
-    fps: Annotated[float, typer.Option(help="Frames per second of a video made of images.", min=0.01)] = 25.0,
+        str, typer.Option(help="Side of tiles in pixels; 0 never; auto: for large images only, of --pairs never.")
+    ] = "auto",
+    precision: Annotated[Precision, typer.Option(help="Of the network's computation.")] = "float32",
+    fps: Annotated[float, typer.Option(help="Frames per second of a video made of images.", min=0.01)] = FPS,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Fuse again what the folder holds already.")] = False,
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
     """Fuse visible and infrared: ssvif fuse VISIBLE INFRARED -o OUTPUT."""
-    from ssvif.fusing.pipeline import FrameOptions
-    from ssvif.fusing.select import Choice
+    from ssvif.fusing.load import FuserSpec, open_fuser
+    from ssvif.fusing.pipeline import FuseOptions
+    from ssvif.fusing.tiles import AUTO
     from ssvif.pairs.alignment import read_alignment
     from ssvif.pairs.pair import Rules
     from ssvif.pairs.ranges import parse_rule
 
-    choice = Choice(
+    spec = FuserSpec(
         model=model,
         checkpoint=checkpoint,
         network=network,
@@ -73,6 +78,7 @@ def fuse(
         precision=precision,
         device=device,
         threads=threads,
+        channels_last=not pairs,
     )
     rules = Rules(
         visible_range=parse_rule("--visible-range", visible_range),
@@ -80,11 +86,27 @@ def fuse(
         resize=resize,
         alignment=read_alignment(alignment) if alignment else None,
     )
-    options = FrameOptions(rules=rules, batch=batch, tile=_parse_tile(tile), color=color, overwrite=overwrite, fps=fps)
-    if pairs:
-        _fuse_packed(pairs, images, output, choice, options, sources)
-    else:
-        _fuse_own(sources or [], output, choice, options, images)
+    options = FuseOptions(
+        batch=batch or (1 if pairs else 0), tile=_parse_tile(tile, 0 if pairs else AUTO), color=color or ""
+    )
+    if not pairs:
+        _fuse_own(sources or [], images, output, spec, rules, options, overwrite, fps)
+        return
+    if sources:
+        raise UserError("ssvif fuse takes --pairs, or VISIBLE and INFRARED, not both")
+    if rules != Rules() or fps != FPS:
+        raise UserError(
+            "ssvif fuse --pairs takes neither --infrared-range, --visible-range, --resize, --alignment nor --fps",
+            expected="packed pairs as they are: aligned, of one size, 8 bits, and no video",
+            remedy="give the alignment and the ranges to `ssvif pack`",
+        )
+    if images:
+        _collect(pairs, images, output, spec, options)
+        return
+    from ssvif.fusing.packed import fuse_packed
+
+    with open_fuser(spec) as fuser:
+        fuse_packed(pairs, output, fuser, options)
 
 
 def app(
@@ -101,7 +123,16 @@ def app(
     serve(model, port=port, browser=browser, device=device)
 
 
-def _fuse_own(sources: list[str], output: Path, choice: Choice, options: FrameOptions, images: Path | None) -> None:
+def _fuse_own(
+    sources: list[str],
+    images: Path | None,
+    output: Path,
+    spec: FuserSpec,
+    rules: Rules,
+    options: FuseOptions,
+    overwrite: bool,
+    fps: float,
+) -> None:
     if images:
         raise UserError("ssvif fuse --images needs --pairs, which says what images there should be")
     if len(sources) != 2:
@@ -113,65 +144,38 @@ def _fuse_own(sources: list[str], output: Path, choice: Choice, options: FrameOp
         )
     from PIL import Image
 
-    from ssvif.fusing.select import open_fuser
-    from ssvif.fusing.session import check_call, fuse_sources
+    from ssvif.fusing.command import fuse_source
+    from ssvif.fusing.load import open_fuser
+    from ssvif.fusing.sinks import check_output
+    from ssvif.pairs.sources import open_source
 
     Image.MAX_IMAGE_PIXELS = MOST_PX // 2  # Pillow's own limit, of which it allows twice, is for strangers' pictures
-    visible, infrared = sources
-    check_call(visible, infrared, output, options)
-    identity = choice.identity()
-    with open_fuser(choice) as fuser:
-        fuse_sources(visible, infrared, output, fuser, options, identity)
+    source = open_source(*sources)  # before a network is loaded, as is the next line
+    check_output(output, *sources)
+    identity = spec.identity()
+    with open_fuser(spec) as fuser:
+        fuse_source(source, rules, output, fuser, options, identity, overwrite=overwrite, fps=fps)
 
 
-def _fuse_packed(
-    pairs: Path,
-    images: Path | None,
-    output: Path,
-    choice: Choice,
-    options: FrameOptions,
-    sources: list[str] | None,
-) -> None:
-    from ssvif.fusing import packed as fusion
+def _collect(pairs: Path, images: Path, output: Path, spec: FuserSpec, options: FuseOptions) -> None:
     from ssvif.fusing.method_images import collect_images
-    from ssvif.fusing.pipeline import FrameOptions
-    from ssvif.io.device import lease_device, prepare_cpu
-    from ssvif.models.published import load_published
-    from ssvif.models.registry import load_fusion_model
-    from ssvif.models.shipped import shipped_model
+    from ssvif.fusing.packed import WHOLE_IMAGES
 
-    if sources:
-        raise UserError("ssvif fuse takes --pairs, or VISIBLE and INFRARED, not both")
-    if options != FrameOptions() or choice.precision != "float32":
+    if spec.model or spec.checkpoint or spec.baseline:
+        raise UserError("ssvif fuse takes one of --model, --checkpoint, --baseline and --images")
+    if options != WHOLE_IMAGES or spec.inference or spec.precision != "float32":
         raise UserError(
-            "ssvif fuse --pairs takes packed pairs as they are",
-            expected="none of --color, --infrared-range, --visible-range, --resize, --alignment, --batch, --tile, "
-            "--precision, --fps, --overwrite",
+            "ssvif fuse --images takes images as they are",
+            expected="none of --batch, --tile, --color, --inference and --precision",
         )
-    if images:
-        if choice.model or choice.checkpoint or choice.baseline:
-            raise UserError("ssvif fuse takes one of --model, --checkpoint, --baseline and --images")
-        if output.resolve() == images.resolve():  # the output replaces what its folder held
-            raise UserError(f"{output} is read and would be replaced", remedy="choose another output folder")
-        collect_images(pairs, images, output)
-        return
-    prepare_cpu(choice.threads)
-    with lease_device("cpu" if choice.baseline else choice.device) as leased:
-        if choice.baseline:
-            fuser = fusion.baseline_fuser(choice.baseline)
-        else:
-            network, checkpoint = choice.network, choice.checkpoint
-            own = None if checkpoint else choice.model or shipped_model()
-            loaded = load_fusion_model(own) if own else load_published(network, checkpoint or Path())
-            fuser = fusion.model_fuser(loaded, leased, choice.inference or network or "plain")
-        fusion.fuse_pairs(pairs, output, fuser)
+    if output.resolve() == images.resolve():  # the output replaces what its folder held
+        raise UserError(f"{output} is read and would be replaced", remedy="choose another output folder")
+    collect_images(pairs, images, output)
 
 
-def _parse_tile(text: str) -> int:
-    from ssvif.fusing.engine import AUTO
-
-    if text == AUTO_TILE:
-        return AUTO
+def _parse_tile(text: str, auto: int) -> int:
+    if text == "auto":
+        return auto
     if not text.isdecimal():
         raise UserError(f"--tile {text!r} is no number of pixels", expected="auto | 0 | PIXELS")
     return int(text)

@@ -1,4 +1,4 @@
-"""Images as programs hold them, NumPy arrays, Pillow images and torch tensors: taken apart, and made again."""
+"""Images as programs hold them, NumPy arrays, Pillow images and torch tensors: to pixels, and back when fused."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image as Pillow
 
-from ssvif.fusing.engine import to_levels
-from ssvif.fusing.fuser import Floats
+from ssvif.fusing.fuser import Floats, to_levels
 from ssvif.io.images import ORIENTATION, drop_alpha, pixels_of, upright
 
 if TYPE_CHECKING:
     import torch
-
-MOST_16_BITS = 65535
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Pictures:
 
     Attributes:
         pixels: one by one, (H,W) or (H,W,3) RGB; uint8, uint16 or float32.
-        remake: fused images (H,W,3) in [0,1], as many → what the caller gave, fused.
+        remake: as many fused images (H,W,3) in [0,1] → what the caller gave, fused.
         stacked: whether the caller gave one array or tensor of several images.
     """
 
@@ -57,23 +54,25 @@ def take_apart(name: str, images: Any, stacked: bool | None = None) -> Pictures:
             [part.pixels[0] for part in parts],
             lambda fused: [part.remake([each]) for part, each in zip(parts, fused, strict=True)],
         )
-    if isinstance(images, Image.Image):
+    if isinstance(images, Pillow.Image):
         turned = upright(pixels_of(images), images.getexif().get(ORIENTATION, 1))
-        return Pictures([np.ascontiguousarray(turned)], lambda fused: Image.fromarray(to_levels(fused[0])))
-    if is_tensor(images):
+        return Pictures([np.ascontiguousarray(turned)], lambda fused: Pillow.fromarray(to_levels(fused[0])))
+    if _is_tensor(images):
         return _of_tensor(name, images, stacked)
     if isinstance(images, np.ndarray):
-        return _of_array(name, images, images.dtype, stacked)
+        return _of_array(name, images, stacked)
     raise TypeError(f"{name}: expected NumPy arrays, Pillow images or torch tensors, got {type(images).__name__}")
 
 
-def is_tensor(value: object) -> TypeGuard[torch.Tensor]:
-    """Return whether a value is a tensor of torch, which is not imported for the question."""
+def _is_tensor(value: object) -> TypeGuard[torch.Tensor]:
+    """Return whether a value is a tensor, without importing torch."""
     found = sys.modules.get("torch")
     return found is not None and isinstance(value, found.Tensor)
 
 
-def _of_array(name: str, images: NDArray[Any], dtype: np.dtype[Any], stacked: bool | None) -> Pictures:
+def _of_array(name: str, images: NDArray[Any], stacked: bool | None) -> Pictures:
+    """Take apart an array (H,W), (H,W,C), (B,H,W) or (B,H,W,C)."""
+    dtype = images.dtype
     if dtype.kind != "f" and dtype not in (np.uint8, np.uint16):
         raise TypeError(f"{name}: expected uint8, uint16 or floats, got {dtype}")
     several = images.ndim == 4 or (images.ndim == 3 and stacked is True)
@@ -88,14 +87,14 @@ def _of_array(name: str, images: NDArray[Any], dtype: np.dtype[Any], stacked: bo
 
 
 def _of_tensor(name: str, images: torch.Tensor, stacked: bool | None) -> Pictures:
-    """Take a tensor apart as an array with its channels last."""
+    """Take apart a tensor (H,W), (C,H,W), (B,H,W) or (B,C,H,W) as an array with channels last."""
     import torch
 
-    narrow = images.is_floating_point() and images.dtype != torch.float64
-    array = images.detach().cpu()
-    array = array.float() if narrow else array  # NumPy has no bfloat16
-    channels = images.ndim == 4 or (images.ndim == 3 and not stacked)
-    pictures = _of_array(name, (array.movedim(-3, -1) if channels else array).numpy(), _dtype_of(array), stacked)
+    held = images.detach().cpu()
+    if held.is_floating_point() and held.dtype != torch.float64:
+        held = held.float()  # NumPy has no bfloat16
+    channels = held.ndim == 4 or (held.ndim == 3 and not stacked)
+    pictures = _of_array(name, (held.movedim(-3, -1) if channels else held).numpy(), stacked)
 
     def remake(fused: Sequence[Floats]) -> torch.Tensor:
         made = torch.from_numpy(pictures.remake(fused)).movedim(-1, -3)
@@ -104,20 +103,17 @@ def _of_tensor(name: str, images: torch.Tensor, stacked: bool | None) -> Picture
     return Pictures(pictures.pixels, remake, pictures.stacked)
 
 
-def _dtype_of(tensor: torch.Tensor) -> np.dtype[Any]:
-    return tensor.numpy().dtype
-
-
 def _checked(name: str, image: NDArray[Any]) -> NDArray[Any]:
+    """Return an image (H,W) or (H,W,3) of one that may have a single channel or alpha."""
     if image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (2,), (3,), (4,)) or not image.size:
         raise ValueError(f"{name}: expected an image with 1 or 3 channels, got shape {image.shape}, channels last")
     return np.ascontiguousarray(drop_alpha(image))
 
 
 def to_dtype(fused: Floats, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return floats in [0,1] as another type: integers fill their range, rounded half up."""
+    """Convert floats (H,W,3) in [0,1] to another type: integers fill their range, rounded half up."""
     if dtype == np.uint8:
         return to_levels(fused)
     if dtype == np.uint16:
-        return (fused.astype(np.float64) * MOST_16_BITS + 0.5).astype(np.uint16)
+        return (fused.astype(np.float64) * np.iinfo(np.uint16).max + 0.5).astype(np.uint16)
     return fused.astype(dtype)

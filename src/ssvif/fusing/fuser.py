@@ -1,104 +1,113 @@
-"""What fuses: the contract between the frames and whatever computes, and the fusions that need no network."""
+"""What a fuser is: anything that turns batches of visible and infrared arrays into fused ones. And the baselines."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssvif.io.errors import UserError
+from ssvif.schema import BASELINES
 
 Floats = NDArray[np.float32]
+Image = NDArray[np.uint8]
 MEMORY_BYTES = 3 * 2**29  # 1.5 GiB; constant, so that the same image is always cut into the same tiles
+ROWS = 512  # converted to levels at a time, which bounds the memory of large images
 
 
 @dataclass(frozen=True)
 class Reach:
-    """How far an output pixel of a network sees.
+    """Receptive field of a network.
 
     Attributes:
-        radius_px: the output depends on inputs up to so many pixels away, in rows and in columns.
-        grid_px: moving the images by a multiple of this moves the output alike; 1 for plain convolutions, the
-            window of a network with windows, the stride of one that halves its maps.
+        radius_px: an output pixel depends on inputs up to this many rows and columns away.
+        grid_px: shifting the inputs by a multiple of this shifts the output alike: 1 for plain convolutions, the
+            window size of a network with windows, the stride of one that downsamples.
     """
 
     radius_px: int
     grid_px: int = 1
 
 
-class Fuser(Protocol):
+class Fuser(ABC):
     """Fuses batches of NumPy images.
 
     Attributes:
-        channels: 3, or 1 if luma alone is fused and visible's chroma kept.
-        reach: see `Reach`; None if every output pixel depends on the whole image.
-        tileable: whether an image may be fused in parts at all.
-        bytes_per_px: working memory per pixel of a batch, about.
+        channels: 3, or 1 if only luma is fused and the chroma of the visible image is kept.
+        tileable: whether an image may be fused in tiles.
+        bytes_per_px: approximate working memory per pixel of a batch.
         memory_bytes: working memory that may be used.
-        batch: pairs at a time that suit the device.
-        least_px: the shortest side it takes; shorter ones are widened by repeating the border.
-        finish: what is to be done to the whole fused image (H,W,3) in [0,1] at the end, or None.
+        batch: number of pairs that suits the device.
+        least_px: shortest side accepted; smaller images are padded by repeating the border.
+        finish: applied to the whole fused image (H,W,3) in [0,1] at the end, or None.
     """
 
-    channels: int
-    tileable: bool
-    bytes_per_px: int
-    memory_bytes: int
-    batch: int
-    least_px: int
-    finish: Callable[[Floats], Floats] | None
+    channels: int = 3
+    tileable: bool = True
+    bytes_per_px: int = 48
+    memory_bytes: int = MEMORY_BYTES
+    batch: int = 1
+    least_px: int = 1
+    finish: Callable[[Floats], Floats] | None = None
 
     @property
     def reach(self) -> Reach | None:
-        """How far an output pixel sees."""
+        """Receptive field; None if every output pixel depends on the whole image."""
+        return None
 
+    @abstractmethod
     def __call__(self, visible: Floats, infrared: Floats) -> Floats:
-        """Return fused images (B,H,W,3) of visible (B,H,W,3) and infrared (B,H,W), all about [0,1].
+        """Fuse a batch.
+
+        Args:
+            visible: (B,H,W,3) RGB in [0,1].
+            infrared: (B,H,W) in [0,1].
+
+        Returns:
+            (B,H,W,3), approximately in [0,1].
 
         Raises:
-            ValueError: the images are of a size that the network cannot take.
+            ValueError: the images have a size that the network does not accept.
         """
 
 
-def _as_color(infrared: Floats) -> Floats:
-    return np.repeat(infrared[..., None], 3, axis=3)
-
-
-BASELINES: dict[str, Callable[[Floats, Floats], Floats]] = {
-    "average": lambda visible, infrared: (visible + infrared[..., None]) / np.float32(2),
-    "maximum": lambda visible, infrared: np.maximum(visible, infrared[..., None]),
-    "visible": lambda visible, infrared: visible,
-    "infrared": lambda visible, infrared: _as_color(infrared),
-}
-
-
-class BaselineFuser:
-    """A fusion pixel by pixel: "average", "maximum", "visible" or "infrared".
+class BaselineFuser(Fuser):
+    """Fusion without a network, pixel by pixel.
 
     Args:
-        name: which.
+        name: "average", "maximum", "visible" or "infrared".
 
     Raises:
         UserError: the name is unknown.
     """
 
-    channels = 3
-    tileable = True
-    bytes_per_px = 48
-    memory_bytes = MEMORY_BYTES
-    batch = 1
-    least_px = 1
-    finish: Callable[[Floats], Floats] | None = None
     reach = Reach(0)
 
     def __init__(self, name: str) -> None:
         if name not in BASELINES:
             raise UserError(f"Unknown baseline {name!r}", expected=" | ".join(BASELINES))
-        self._fuse = BASELINES[name]
+        self._name = name
 
     def __call__(self, visible: Floats, infrared: Floats) -> Floats:
         """Return fused images (B,H,W,3) of visible (B,H,W,3) and infrared (B,H,W)."""
-        return self._fuse(visible, infrared)
+        if self._name == "visible":
+            return visible
+        if self._name == "infrared":
+            return np.repeat(infrared[..., None], 3, axis=3)
+        if self._name == "maximum":
+            return np.maximum(visible, infrared[..., None])
+        return (visible + infrared[..., None]) / np.float32(2)
+
+
+def to_levels(fused: Floats) -> Image:
+    """Convert floats (H,W,3) to uint8: clipped to [0,1], times 255, rounded half up."""
+    image = np.empty(fused.shape, np.uint8)
+    for start in range(0, len(fused), ROWS):
+        levels = fused[start : start + ROWS].clip(0, 1)
+        levels *= 255
+        levels += 0.5
+        image[start : start + ROWS] = levels  # truncates, which is rounding down here
+    return image

@@ -1,29 +1,30 @@
-"""Networks in ONNX files of `ssvif export` as fusers of NumPy images; torch is not needed."""
+"""ONNX files of `ssvif export` as fusers of NumPy images; torch is not needed."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ssvif.fusing.fuser import MEMORY_BYTES, Floats, Reach
+from ssvif.fusing.fuser import Floats, Fuser, Reach
 from ssvif.io.errors import UserError
+from ssvif.schema import DEVICES
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 SUFFIX = ".onnx"
-KEY = "ssvif"  # of the entry of an ONNX file's metadata that holds what ssvif needs to know
+KEY = "ssvif"  # the metadata entry of an ONNX file that describes the network
+NEEDED = ("channels", "bytes_per_px", "least_px", "reach")
 CUDA = "CUDAExecutionProvider"
 GPU_BATCH = 8
 ERRORS_ONLY = 3  # onnxruntime's severity; its warnings are about the device's hardware
 
 
-class OnnxFuser:
+class OnnxFuser(Fuser):
     """A network that ONNX Runtime computes.
 
     Args:
@@ -35,33 +36,28 @@ class OnnxFuser:
         facts: what the file says about the network, see `ssvif.fusing.export.describe`.
 
     Raises:
-        UserError: ONNX Runtime is not installed, the file is missing or damaged or not one of ours, or there is no
-            such device.
+        UserError: ONNX Runtime is not installed, the file is missing, damaged or not of `ssvif export`, or there is
+            no such device.
     """
 
-    tileable = True
-    memory_bytes = MEMORY_BYTES
-    finish: Callable[[Floats], Floats] | None = None
-
     def __init__(self, path: Path, device: str = "auto", threads: int = 0) -> None:
-        self._session = open_session(path, device, threads)
-        self.facts = read_facts(path, self._session)
-        self.channels: int = self.facts["channels"]
-        self.bytes_per_px: int = self.facts["bytes_per_px"]
-        self.least_px: int = self.facts["least_px"]
+        self._session = _open_session(path, device, threads)
+        self.facts: dict[str, Any] = _read_facts(path, self._session)
+        self.channels = self.facts["channels"]
+        self.bytes_per_px = self.facts["bytes_per_px"]
+        self.least_px = self.facts["least_px"]
         self.batch = GPU_BATCH if CUDA in self._session.get_providers() else 1
 
     @property
     def reach(self) -> Reach | None:
-        """How far an output pixel sees."""
-        reach = self.facts["reach"]
-        return Reach(reach["radius_px"], reach["grid_px"]) if reach else None
+        """Receptive field of the network."""
+        return Reach(**self.facts["reach"]) if self.facts["reach"] else None
 
     def __call__(self, visible: Floats, infrared: Floats) -> Floats:
-        """Return fused images (B,H,W,3) of visible (B,H,W,3) and infrared (B,H,W), in [0,1].
+        """Return fused images (B,H,W,3) in [0,1] of visible (B,H,W,3) and infrared (B,H,W).
 
         Raises:
-            ValueError: the images are of a size that the network cannot take.
+            ValueError: the images have a size that the network does not accept.
         """
         given = {
             "visible": np.ascontiguousarray(visible.transpose(0, 3, 1, 2)),
@@ -69,17 +65,13 @@ class OnnxFuser:
         }
         try:
             (fused,) = self._session.run(None, given)
-        except Exception as error:  # ONNX Runtime's own kinds, which it does not publish
+        except Exception as error:  # ONNX Runtime's exception types are not public
             raise ValueError(str(error).partition("\n")[0]) from error
         found: Floats = fused.transpose(0, 2, 3, 1)
         return np.ascontiguousarray(found)
 
 
-def open_session(path: Path, device: str = "cpu", threads: int = 0) -> InferenceSession:
-    """Return an ONNX Runtime session of a file.
-
-    Args and errors as of `OnnxFuser`.
-    """
+def _open_session(path: Path, device: str, threads: int) -> InferenceSession:
     if not path.is_file():
         raise UserError(f"{path} does not exist", remedy="write it with `ssvif export`, or correct the path")
     if importlib.util.find_spec("onnxruntime") is None:
@@ -90,11 +82,10 @@ def open_session(path: Path, device: str = "cpu", threads: int = 0) -> Inference
     options.intra_op_num_threads = threads
     options.log_severity_level = ERRORS_ONLY
     options.enable_mem_pattern = False  # plans one size in advance and doubles the memory of others
+    providers = _providers(device, onnxruntime.get_available_providers())
     try:
-        return onnxruntime.InferenceSession(path, options, providers=_providers(device))
-    except UserError:
-        raise
-    except Exception as error:  # ONNX Runtime's own kinds, which it does not publish
+        return onnxruntime.InferenceSession(path, options, providers=providers)
+    except Exception as error:  # ONNX Runtime's exception types are not public
         raise UserError(
             f"{path} cannot be opened by ONNX Runtime {onnxruntime.__version__}",
             expected="a file of `ssvif export`",
@@ -103,13 +94,11 @@ def open_session(path: Path, device: str = "cpu", threads: int = 0) -> Inference
         ) from error
 
 
-def _providers(device: str) -> list[str]:
-    """Return what ONNX Runtime may compute with, the best first."""
-    from onnxruntime import get_available_providers
-
-    if device not in ("auto", "cpu", "cuda"):
-        raise UserError(f"Unknown device {device!r}", expected="auto | cpu | cuda")
-    found = [CUDA] if device != "cpu" and CUDA in get_available_providers() else []
+def _providers(device: str, available: list[str]) -> list[str]:
+    """Return the execution providers of ONNX Runtime to use, best first."""
+    if device not in DEVICES:
+        raise UserError(f"Unknown device {device!r}", expected=" | ".join(DEVICES))
+    found = [CUDA] if device != "cpu" and CUDA in available else []
     if device == "cuda" and not found:
         raise UserError(
             "This ONNX Runtime cannot use a GPU", remedy="pip install onnxruntime-gpu, or pass --device cpu"
@@ -117,26 +106,21 @@ def _providers(device: str) -> list[str]:
     return [*found, "CPUExecutionProvider"]
 
 
-def read_facts(path: Path, session: InferenceSession) -> dict[str, Any]:
-    """Return what `ssvif export` wrote about a network into its file.
-
-    Raises:
-        UserError: the file is not one of ours.
-    """
+def _read_facts(path: Path, session: InferenceSession) -> dict[str, Any]:
+    """Return the metadata that `ssvif export` wrote into a file."""
+    facts: dict[str, Any] = {}
+    got = ""
     try:
-        facts: dict[str, Any] = json.loads(session.get_modelmeta().custom_metadata_map[KEY])
-        missing = {"channels", "bytes_per_px", "least_px", "reach"} - facts.keys()
+        facts = json.loads(session.get_modelmeta().custom_metadata_map[KEY])
     except (KeyError, ValueError) as error:
-        raise _foreign(path, f"no such entry or a damaged one: {error}") from error
-    if missing:
-        raise _foreign(path, f"no {', '.join(sorted(missing))}")
+        got = f"no such entry, or a damaged one: {error}"
+    if missing := [] if got else [name for name in NEEDED if name not in facts]:
+        got = f"no {', '.join(missing)}"
+    if got:
+        raise UserError(
+            f"{path} is not a network exported by ssvif",
+            expected=f"an ONNX file whose metadata has an entry {KEY!r}",
+            got=got,
+            remedy="export the network with `ssvif export`",
+        )
     return facts
-
-
-def _foreign(path: Path, got: str) -> UserError:
-    return UserError(
-        f"{path} is not a network exported by ssvif",
-        expected=f"an ONNX file whose metadata has an entry {KEY!r}",
-        got=got,
-        remedy="export the network with `ssvif export`",
-    )

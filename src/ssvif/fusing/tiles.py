@@ -1,19 +1,108 @@
-"""Large images in parts: exact where the network sees a bounded neighbourhood, blended where it sees everything."""
+"""Fuse a batch of pairs, large images in tiles: exact for a bounded receptive field, blended for a global one."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssvif.fusing.fuser import Reach
+from ssvif.fusing.fuser import Floats, Fuser, Reach, to_levels
 from ssvif.io.errors import UserError
+from ssvif.io.progress import track_within
+from ssvif.pairs.pair import Pair
 
+AUTO = -1
 GLOBAL_GRID_PX = 32  # a multiple of every network's stride and window
-OVERLAP_PX = 64  # on either side of a seam, where two tiles of a network that sees everything are blended
+OVERLAP_PX = 64  # on either side of a seam, where two tiles of a network with a global receptive field are blended
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def fuse_batch(
+    fuser: Fuser, pairs: Sequence[Pair], *, tile: int = AUTO, color: str = "", levels: bool = True
+) -> list[NDArray[Any]]:
+    """Fuse pairs of one size.
+
+    Args:
+        fuser: a network or a baseline.
+        pairs: of one size (H,W).
+        tile: see `tile_side`.
+        color: "rgb" for the network's own colors, "ycbcr" for its luma with the visible image's chroma; "" is rgb
+            for three channels and ycbcr for one.
+        levels: whether to round to 8 bits.
+
+    Returns:
+        One image (H,W,3) per pair: uint8, or with levels=False float32 in [0,1].
+
+    Raises:
+        UserError: the network does not accept images of this size, cannot be tiled, or has no colors of its own.
+    """
+    check_color(fuser, color)
+    side = tile_side(fuser, pairs[0].size, tile)
+    keep_chroma = color == "ycbcr" and fuser.channels == 3
+    try:
+        if side:
+            return [_fuse_tiles(fuser, pair, side, keep_chroma, levels) for pair in pairs]
+        height, width = pairs[0].size
+        fused = _fuse_part(fuser, pairs, slice(height), slice(width), keep_chroma)
+    except ValueError as error:  # e.g. a size that the network cannot pad
+        raise UserError(f"{pairs[0].name} cannot be fused by this network", got=str(error)) from error
+    return [_finished(fuser, each, levels) for each in fused]
+
+
+def check_color(fuser: Fuser, color: str) -> None:
+    """Check that a fuser can produce the requested color.
+
+    Raises:
+        UserError: "rgb" is requested of a network that fuses luma only.
+    """
+    if color == "rgb" and fuser.channels == 1:
+        raise UserError(
+            "This network has one channel: it fuses luma, and the visible image's chroma is kept",
+            remedy="leave --color out, or pass --color ycbcr",
+        )
+
+
+def tile_side(fuser: Fuser, size: tuple[int, int], requested: int = AUTO) -> int:
+    """Return the side of the tiles in pixels, or 0 to fuse whole images.
+
+    Args:
+        fuser: gives its memory per pixel and the memory it may use.
+        size: height and width of the images in pixels.
+        requested: a side, 0 for whole images, or AUTO: whole images where they fit into memory, else tiles that fit.
+
+    Raises:
+        UserError: tiles are requested of a fuser whose result depends on the whole image.
+    """
+    if not fuser.tileable:
+        if requested > 0:
+            raise UserError(
+                "This --inference cannot be computed in tiles",
+                expected="a script that does not stretch each part by itself",
+                remedy="pass --inference plain, or --tile 0",
+            )
+        return 0
+    if requested != AUTO:
+        return 0 if requested >= max(size) else requested
+    if size[0] * size[1] * fuser.bytes_per_px <= fuser.memory_bytes:
+        return 0
+    return max(32, math.isqrt(fuser.memory_bytes // fuser.bytes_per_px) // 32 * 32)
+
+
+def batch_size(fuser: Fuser, size: tuple[int, int], requested: int = 0) -> int:
+    """Return how many pairs of one size are fused at once.
+
+    Args:
+        fuser: gives its memory per pixel, the memory it may use and the batch that suits its device.
+        size: height and width of the images in pixels.
+        requested: upper limit; 0 leaves it to the fuser.
+    """
+    fitting = fuser.memory_bytes // max(1, size[0] * size[1] * fuser.bytes_per_px)
+    return max(1, min(requested or fuser.batch, fitting))
 
 
 @dataclass(frozen=True)
@@ -22,9 +111,9 @@ class Span:
 
     Attributes:
         start: first pixel that is read.
-        stop: where reading ends.
+        stop: end of what is read.
         keep_start: first pixel that is this tile's own.
-        keep_stop: where its own pixels end.
+        keep_stop: end of its own pixels.
     """
 
     start: int
@@ -34,7 +123,7 @@ class Span:
 
     @property
     def read(self) -> slice:
-        """What is read."""
+        """What is read, in the image."""
         return slice(self.start, self.stop)
 
     @property
@@ -49,15 +138,15 @@ class Span:
 
 
 def spans(side: int, tile: int, reach: Reach | None) -> list[Span]:
-    """Cut a side into tiles of about equal size, each widened by what its own pixels need.
+    """Cut a side into tiles of about equal size, each widened by what its own pixels depend on.
 
     Args:
         side: of the image, pixels.
-        tile: most that may be read at once, pixels.
-        reach: how far the network sees; None for a network that sees everything.
+        tile: upper limit of what is read at once, pixels.
+        reach: receptive field of the network; None for a global one.
 
     Raises:
-        UserError: `tile` leaves nothing to keep.
+        UserError: `tile` leaves no pixel to keep.
     """
     if tile >= side:
         return [Span(0, side, 0, side)]
@@ -73,21 +162,23 @@ def spans(side: int, tile: int, reach: Reach | None) -> list[Span]:
         )
     count = -(-side // most)
     own = -(-side // (count * grid)) * grid
-    cuts = [*range(0, side, own), side]
-    return [_widened(start, stop, own + 2 * margin, margin, side, grid) for start, stop in pairwise(cuts)]
+    length = own + 2 * margin
+    cut = []
+    for start, stop in pairwise([*range(0, side, own), side]):
+        # tiles at the border read more than they need: tiles of one size reuse the same memory
+        first = max(0, min(start - margin, (side - length) // grid * grid))
+        cut.append(Span(first, side if side - first < length + grid else first + length, start, stop))
+    return cut
 
 
-def _widened(start: int, stop: int, length: int, margin: int, side: int, grid: int) -> Span:
-    # tiles at the border read more than they need: those of one size use the same memory again
-    first = max(0, min(start - margin, (side - length) // grid * grid))
-    return Span(first, side if side - first < length + grid else first + length, start, stop)
-
-
-def blending_weights(parts: Sequence[Span]) -> list[NDArray[np.float32]]:
-    """Return for each tile along one axis the weight of every pixel it reads; they add up to 1 at every pixel.
+def blending_weights(parts: Sequence[Span]) -> list[Floats]:
+    """Return the weight of every pixel that each tile along one axis reads; they add up to 1 at every pixel.
 
     Args:
-        parts: of `spans`.
+        parts: of `spans`, of lengths L.
+
+    Returns:
+        One array (L,) float32 per tile.
     """
     side, ramp = parts[-1].stop, 2 * OVERLAP_PX
     weights = []
@@ -100,3 +191,48 @@ def blending_weights(parts: Sequence[Span]) -> list[NDArray[np.float32]]:
     for part, weight in zip(parts, weights, strict=True):
         total[part.read] += weight
     return [(weight / total[part.read]).astype(np.float32) for part, weight in zip(parts, weights, strict=True)]
+
+
+def with_chroma(fused: Floats, visible: Floats) -> Floats:
+    """Return `visible` with the luma of `fused`, both (…,3) RGB in [0,1]; Cb and Cr, differences to Y, stay."""
+    change: Floats = np.einsum("...i,i->...", fused - visible, LUMA)
+    return visible + change[..., None]
+
+
+def _finished(fuser: Fuser, fused: Floats, levels: bool) -> NDArray[Any]:
+    fused = fuser.finish(fused) if fuser.finish else fused
+    return to_levels(fused) if levels else fused.clip(0, 1)
+
+
+def _fuse_part(fuser: Fuser, pairs: Sequence[Pair], rows: slice, columns: slice, keep_chroma: bool) -> Floats:
+    """Return the fused parts (B,h,w,3) of pairs, padded for the network where they are too small."""
+    visible, infrared = (np.stack(each) for each in zip(*(pair.crop(rows, columns) for pair in pairs), strict=True))
+    height, width = infrared.shape[1:]
+    below, right = max(0, fuser.least_px - height), max(0, fuser.least_px - width)
+    if below or right:
+        widen = ((0, 0), (0, below), (0, right))
+        made = fuser(np.pad(visible, (*widen, (0, 0)), mode="edge"), np.pad(infrared, widen, mode="edge"))
+        made = made[:, :height, :width]
+    else:
+        made = fuser(visible, infrared)
+    return with_chroma(made, visible) if keep_chroma else made
+
+
+def _fuse_tiles(fuser: Fuser, pair: Pair, side: int, keep_chroma: bool, levels: bool) -> NDArray[Any]:
+    """Return a pair fused tile by tile, (H,W,3)."""
+    rows, columns = (spans(each, side, fuser.reach) for each in pair.size)
+    blend = fuser.reach is None
+    weights = [blending_weights(each) if blend else [] for each in (rows, columns)]
+    # floats of the whole image only where a later step needs them: it may have a hundred megapixels
+    by_tile = levels and not blend and not fuser.finish
+    fused = np.zeros((*pair.size, 3), np.uint8 if by_tile else np.float32)
+    places = list(product(range(len(rows)), range(len(columns))))
+    for i, j in track_within(places, f"{pair.name}, tiles"):
+        row, column = rows[i], columns[j]
+        (made,) = _fuse_part(fuser, [pair], row.read, column.read, keep_chroma)
+        if blend:
+            fused[row.read, column.read] += made * (weights[0][i][:, None] * weights[1][j])[..., None]
+        else:
+            own = made[row.inner, column.inner]
+            fused[row.keep, column.keep] = to_levels(own) if by_tile else own
+    return fused if by_tile else _finished(fuser, fused, levels)

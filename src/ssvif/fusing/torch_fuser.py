@@ -1,9 +1,8 @@
-"""Networks of PyTorch as fusers of NumPy images; the one module here that imports torch."""
+"""Networks of PyTorch as fusers of NumPy images."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cached_property
 
@@ -11,40 +10,31 @@ import numpy as np
 import torch
 from torch import nn
 
-from ssvif.fusing.fuser import MEMORY_BYTES, Floats, Reach
+from ssvif.fusing.fuser import MEMORY_BYTES, Floats, Fuser, Reach
 from ssvif.fusing.tiles import GLOBAL_GRID_PX
 from ssvif.io.errors import UserError
 from ssvif.models.base import FusionModel
-from ssvif.models.emma import EMMA
-from ssvif.models.emma import SMALLEST as EMMA_LEAST_PX
 from ssvif.models.inference import INFERENCES
-from ssvif.models.sage import SAGE, SMALLEST_SIDE_PX
-from ssvif.models.seafusion import SeAFusion
-from ssvif.models.swinfusion import SMALLEST as SWIN_LEAST_PX
-from ssvif.models.swinfusion import SwinFusion
-from ssvif.schema import PRECISIONS
+from ssvif.models.names import name_of_class
 
-# tests/frames/test_reach.py finds these again by following single values through the networks
-REACHES: dict[type[FusionModel], Reach | None] = {
-    SeAFusion: Reach(9),
-    SAGE: Reach(40, 4),
-    SwinFusion: Reach(72, 8),
-    EMMA: None,
+# receptive field, and bytes of live tensors per pixel at the peak; tests measure both again
+KNOWN: dict[str, tuple[Reach | None, int]] = {
+    "seafusion": (Reach(9), 1450),
+    "sage": (Reach(40, 4), 880),
+    "swinfusion": (Reach(72, 8), 4800),
+    "emma": (None, 500),
 }
-# live tensors at the peak; tests compare them with `ssvif complexity`
-BYTES_PER_PX: dict[type[FusionModel], int] = {SeAFusion: 1450, SAGE: 880, SwinFusion: 4800, EMMA: 500}
-LEAST_PX: dict[type[FusionModel], int] = {SAGE: SMALLEST_SIDE_PX, SwinFusion: SWIN_LEAST_PX, EMMA: EMMA_LEAST_PX}
-UNKNOWN_BYTES_PER_PX = 5000  # as the hungriest network here
+UNKNOWN_BYTES_PER_PX = 5000  # like the network above that needs most
 PROBE_SIDES_PX = (96, 224)
 GPU_BATCH = 8
-WHOLE_IMAGE_SCRIPTS = ("emma",)  # has tiles of its own, and stretches what they give
+WHOLE_IMAGE_SCRIPTS = ("emma",)  # cuts tiles of its own and stretches the result
 
 
 def stretch_down(fused: Floats) -> Floats:
-    """Stretch an image to [0,1] and cut its 8-bit levels off downwards, which SeAFusion's script ends with.
+    """Stretch an image to [0,1] and round its 8-bit levels down, the last step of SeAFusion's script.
 
     Args:
-        fused: (H,W,3); one of a single value is not stretched.
+        fused: (H,W,3); a uniform image is not stretched.
 
     Returns:
         (H,W,3), 8-bit levels / 255.
@@ -58,64 +48,65 @@ def stretch_down(fused: Floats) -> Floats:
     return stretched
 
 
-class TorchFuser:
+class TorchFuser(Fuser):
     """A network on a device.
 
     Args:
         model: with C = 1 or 3.
         device: to compute on.
-        inference: "plain", or whose script to follow, of `ssvif.models.inference.INFERENCES`.
+        inference: "plain", or a key of `ssvif.models.inference.INFERENCES`, whose script to follow.
         precision: "float32", or "bfloat16" for autocast.
-
-    Raises:
-        UserError: the inference or the precision is unknown.
+        channels_last: memory layout of the convolutions; a fifth faster than channels first on a CPU, and one value
+            in 50,000 differs from it by one 8-bit level.
     """
 
-    finish: Callable[[Floats], Floats] | None
-
     def __init__(
-        self, model: FusionModel, device: torch.device, inference: str = "plain", precision: str = "float32"
+        self,
+        model: FusionModel,
+        device: torch.device,
+        inference: str = "plain",
+        precision: str = "float32",
+        *,
+        channels_last: bool = True,
     ) -> None:
-        for kind, name, known in (("inference", inference, INFERENCES), ("precision", precision, PRECISIONS)):
-            if name not in known:
-                raise UserError(f"Unknown {kind} {name!r}", expected=" | ".join(known))
         self._model, self._device = model.to(device).eval(), device
+        self._layout = torch.channels_last if channels_last else torch.contiguous_format
         for module in model.modules():
-            if isinstance(module, nn.Conv2d):  # NumPy's images have their channels last, and so it is a fifth faster
-                module.to(memory_format=torch.channels_last)
-        # its stretch is over a whole image: the network's part can be done in tiles, the stretch at the end
+            if isinstance(module, nn.Conv2d):
+                module.to(memory_format=self._layout)
+        # this stretch is over the whole image: the network's part can be computed in tiles, the stretch at the end
         self.finish = stretch_down if inference == "seafusion" else None
         self._infer = INFERENCES["plain" if inference == "seafusion" else inference]
         self._half = precision == "bfloat16"
         self.channels = model.channels
         self.tileable = inference not in WHOLE_IMAGE_SCRIPTS
-        self.bytes_per_px = BYTES_PER_PX.get(type(model), UNKNOWN_BYTES_PER_PX)
-        self.least_px = LEAST_PX.get(type(model), 1)
+        _, self.bytes_per_px = KNOWN.get(name_of_class(type(model)), (None, UNKNOWN_BYTES_PER_PX))
+        self.least_px = model.smallest
         on_gpu = device.type == "cuda"
         self.memory_bytes = torch.cuda.mem_get_info(device)[0] // 2 if on_gpu else MEMORY_BYTES
-        # what the scripts of `INFERENCES` stretch is their whole batch
+        # other scripts stretch over their whole batch
         self.batch = GPU_BATCH if on_gpu and self.tileable else 1
 
     @cached_property
     def reach(self) -> Reach | None:
-        """How far an output pixel sees; of a network that is not ours, found out by `probe_reach`."""
-        kind = type(self._model)
-        return REACHES[kind] if kind in REACHES else probe_reach(self._model, self._device)
+        """Receptive field; `probe_reach` finds that of a network of the user's own."""
+        name = name_of_class(type(self._model))
+        return KNOWN[name][0] if name else probe_reach(self._model, self._device)
 
     @torch.inference_mode()
     def __call__(self, visible: Floats, infrared: Floats) -> Floats:
-        """Return fused images (B,H,W,3) of visible (B,H,W,3) and infrared (B,H,W), in [0,1].
+        """Return fused images (B,H,W,3) in [0,1] of visible (B,H,W,3) and infrared (B,H,W).
 
         Raises:
-            ValueError: the images are of a size that the network cannot take.
+            ValueError: the images have a size that the network does not accept.
             UserError: the GPU's memory is not enough.
         """
-        bright = torch.from_numpy(visible).to(self._device).permute(0, 3, 1, 2)
-        warm = torch.from_numpy(infrared).to(self._device)[:, None].expand(-1, 3, -1, -1)
+        colors = torch.from_numpy(visible).to(self._device).permute(0, 3, 1, 2).contiguous(memory_format=self._layout)
+        gray = torch.from_numpy(infrared).to(self._device)[:, None].expand(-1, 3, -1, -1)
         narrow = torch.autocast(self._device.type, torch.bfloat16) if self._half else nullcontext()
         try:
             with narrow:
-                fused = self._infer(self._model, bright, warm)
+                fused = self._infer(self._model, colors, gray.contiguous(memory_format=self._layout))
         except torch.OutOfMemoryError as error:
             raise UserError(
                 "The GPU's memory is not enough",
@@ -127,7 +118,7 @@ class TorchFuser:
 
 @torch.no_grad()
 def probe_reach(model: FusionModel, device: torch.device) -> Reach | None:
-    """Find out how far a network sees, by following a block of NaN through it.
+    """Measure the receptive field of a network by following a block of NaN through it.
 
     Args:
         model: in evaluation mode, on the device.
@@ -135,7 +126,7 @@ def probe_reach(model: FusionModel, device: torch.device) -> Reach | None:
 
     Returns:
         The distance to which NaN spreads beyond the block, on a grid that suits strides and windows up to 32
-        pixels; or None if it reaches the border even of the largest image that is tried.
+        pixels; None if it reaches the border even of the largest image that is tried.
     """
     grid = math.lcm(GLOBAL_GRID_PX, model.multiple)
     for side in PROBE_SIDES_PX:
@@ -144,7 +135,7 @@ def probe_reach(model: FusionModel, device: torch.device) -> Reach | None:
         image[..., margin : margin + grid, margin : margin + grid] = math.nan
         touched = model(image, image)[0].isnan().any(dim=0)
         places = torch.cat([touched.any(dim=1).nonzero(), touched.any(dim=0).nonzero()])
-        if not len(places):  # it hides NaN, so nothing can be said
+        if not len(places):  # the network hides NaN, so nothing can be said
             return None
         nearest, farthest = int(places.min()), int(places.max())
         if nearest > 0 and farthest < side - 1:

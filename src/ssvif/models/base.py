@@ -23,11 +23,13 @@ class FusionModel(nn.Module, ABC):
         channels: C of the visible, infrared and fused images (3, or 1 for luma only).
         feature_channels: D of the features, summed over the maps if there are several.
         multiple: the network takes any H×W; at multiples of this no padding is needed.
+        smallest: shortest H or W that it takes, pixels; `ssvif fuse` pads smaller images.
     """
 
     channels: int
     feature_channels: int
     multiple: int = 1
+    smallest: int = 1
 
     @abstractmethod
     def backbone(self, visible: torch.Tensor, infrared: torch.Tensor) -> Features:

@@ -20,7 +20,6 @@ WIDTHS = (8, 16, 32, 32)  # channels at strides 1, 2, 4, 8
 HEADS = 8
 NORM_EPS = 1e-5
 LENGTH_EPS = 1e-12
-SMALLEST = 9  # pixels; at stride 8 two are left after padding, the least that reflection by one works on
 
 
 def mirrored3x3(
@@ -208,6 +207,7 @@ class EMMA(FusionModel):
 
     feature_channels = sum(WIDTHS)
     multiple = 8
+    smallest = 9  # at stride 8 two are left after padding, the least that reflection by one works on
 
     def __init__(self, channels: int = 3) -> None:
         super().__init__()
@@ -223,8 +223,8 @@ class EMMA(FusionModel):
         Raises:
             ValueError: H or W is below 9.
         """
-        bright = self.visible_encoder(pad_to_multiple(visible, self.multiple, SMALLEST))
-        warm = self.infrared_encoder(pad_to_multiple(infrared, self.multiple, SMALLEST))
+        bright = self.visible_encoder(pad_to_multiple(visible, self.multiple, self.smallest))
+        warm = self.infrared_encoder(pad_to_multiple(infrared, self.multiple, self.smallest))
         pairs = zip(self.fuse, warm, bright, strict=True)
         return [fuse(torch.cat([infrared_map, visible_map], dim=1)) for fuse, infrared_map, visible_map in pairs]
 

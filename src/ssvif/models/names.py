@@ -28,6 +28,12 @@ def class_path(name: str) -> str:
     return FUSION_MODELS[name]
 
 
+def name_of_class(kind: type) -> str:
+    """Return the name in `FUSION_MODELS` of a network's class; "" for a network of the user's own."""
+    path = f"{kind.__module__}:{kind.__qualname__}"
+    return next((name for name, known in FUSION_MODELS.items() if known == path), "")
+
+
 def network_fingerprint(fusion_model: str, *modules: str) -> str:
     """Return the digest of what modules do with one fusion network; networks it does not use do not count.
 

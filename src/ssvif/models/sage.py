@@ -18,7 +18,6 @@ from ssvif.ops.shapes import check_shape
 
 WIDTH = 32
 SLOPE = 0.01
-SMALLEST_SIDE_PX = 4  # of which halving twice leaves one
 
 
 class Step(nn.Module):
@@ -60,6 +59,7 @@ class SAGE(FusionModel):
     """
 
     feature_channels = WIDTH
+    smallest = 4  # of which halving twice leaves one
 
     def __init__(self, channels: int = 3) -> None:
         super().__init__()
@@ -76,8 +76,8 @@ class SAGE(FusionModel):
             ValueError: a side is shorter than 4 pixels.
         """
         height, width = visible.shape[-2:]
-        if min(height, width) < SMALLEST_SIDE_PX:
-            least = f"{SMALLEST_SIDE_PX}×{SMALLEST_SIDE_PX}"
+        if min(height, width) < self.smallest:
+            least = f"{self.smallest}×{self.smallest}"
             raise ValueError(f"expected images of at least {least} pixels, got {height}×{width}")
         maps = [self.down[0](torch.cat([visible, infrared], dim=1))]
         for triple in self.down[1:]:

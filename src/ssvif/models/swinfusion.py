@@ -26,7 +26,6 @@ AREA = WINDOW * WINDOW
 SHIFT = WINDOW // 2
 SLOPE = 0.2
 APART = -100.0  # added to the score of two pixels that only the cyclic shift made neighbours
-SMALLEST = 5  # pixels; reflection cannot add as many rows as there are
 GROUP_DROPS = (0.0, 0.1 / 3, 0.2 / 3, 0.1)  # extraction's and reconstruction's four blocks
 STAGE_DROPS = (GROUP_DROPS[:2], GROUP_DROPS[2:])
 MEANS = {1: (0.0,), 3: (0.4488, 0.4371, 0.4040)}
@@ -269,6 +268,7 @@ class SwinFusion(FusionModel):
 
     feature_channels = EMBED
     multiple = WINDOW
+    smallest = 5  # reflection cannot add as many rows as there are
     mean: torch.Tensor
 
     def __init__(self, channels: int = 3) -> None:
@@ -301,7 +301,7 @@ class SwinFusion(FusionModel):
             ValueError: H or W is below 5.
         """
         # both streams share these layers: one pass for both
-        both = pad_to_multiple(torch.cat([infrared, visible]), WINDOW, SMALLEST)
+        both = pad_to_multiple(torch.cat([infrared, visible]), WINDOW, self.smallest)
         tokens = self.token_norm(self.shallow(both - self.mean).permute(0, 2, 3, 1))
         warm, bright = tokens.chunk(2)
         extracted = torch.cat([self.extract_infrared(warm), self.extract_visible(bright)])

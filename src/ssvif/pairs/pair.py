@@ -93,6 +93,9 @@ class Pair:
         return _to_color(visible), infrared
 
 
+Job = tuple[str, Callable[[], Pair]]  # a pair's name, and what reads it
+
+
 def make_pair(name: str, visible: RawImage, infrared: RawImage, rules: Rules) -> Pair:
     """Return the pair of two images as they were read.
 

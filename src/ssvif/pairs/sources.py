@@ -1,4 +1,4 @@
-"""Where pairs come from: files that were matched, or two videos."""
+"""Where pairs of one's own come from: matched image files, or two videos."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage, read_raw
 from ssvif.pairs.match import Matching, kind_of_both, match_sources
-from ssvif.pairs.pair import Rules, with_sequence
+from ssvif.pairs.pair import Job, Pair, Rules, make_pair, with_sequence
 from ssvif.pairs.video import explain, facts_of, frames_of, paired_frames
 from ssvif.schema import SIDES
 
@@ -28,34 +28,21 @@ log = logging.getLogger("ssvif")
 READERS = 2
 
 
-@dataclass(frozen=True)
-class Job:
-    """A pair to be fused.
-
-    Attributes:
-        name: of the fused image.
-        read: returns the visible and the infrared image; may raise UserError.
-    """
-
-    name: str
-    read: Callable[[], tuple[RawImage, RawImage]]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """Pairs to be fused.
 
     Attributes:
-        jobs: makes them, in order.
-        pixels: "visible" or "infrared" → the images of that side, one by one, for a look before fusing.
-        inputs: name of a pair → the files it is made of.
-        total: how many pairs; None if a video does not say.
+        jobs: rules without "sequence" → the pairs in order, each to be read when its turn comes.
+        pixels: "visible" or "infrared" → the images (H,W) or (H,W,3) of that side, for a pass before fusing.
+        inputs: name of a pair → the files that it is made of.
+        total: number of pairs; None if a video does not say.
         names: of all pairs; None of a video, whose frames are numbered from 000001.
         faults: why other files are in no pair.
-        rate: frames per second, of a video.
+        rate: frames per second of a video.
     """
 
-    jobs: Callable[[], Iterable[Job]]
+    jobs: Callable[[Rules], Iterable[Job]]
     pixels: Callable[[str], Iterable[NDArray[Any]]]
     inputs: Callable[[str], tuple[Path, ...]]
     total: int | None
@@ -63,39 +50,37 @@ class Source:
     faults: tuple[UserError, ...] = ()
     rate: Fraction | None = None
 
+    def resolve(self, rules: Rules) -> Rules:
+        """Replace "sequence" by one range for all images, found in a pass over them.
+
+        "auto" is treated alike where a video holds more than 8 bits: stretched frame by frame it would flicker.
+        """
+        if self.rate is not None:
+            for side in SIDES:
+                first = islice(self.pixels(side), 1)
+                if rules.range_of(side) == "auto" and any(image.dtype != np.uint8 for image in first):
+                    rules = rules.with_range(side, "sequence")
+        return with_sequence(rules, self.pixels)
+
 
 def open_source(visible: str, infrared: str) -> Source:
     """Return the pairs of two images, folders, patterns or videos.
 
     Raises:
-        UserError: a source does not exist or holds nothing, or nothing matches.
+        UserError: a source does not exist or is empty, they are of different kinds, or nothing matches.
     """
     if kind_of_both(visible, infrared) == "video":
         return _from_videos(Path(visible), Path(infrared))
     return _from_files(match_sources({"visible": visible, "infrared": infrared}))
 
 
-def resolve_sequence(rules: Rules, source: Source) -> Rules:
-    """Return rules with one range for all images in the place of "sequence", found in a first pass over them.
-
-    So it is with "auto" where a video holds more than 8 bits: stretched frame by frame it would flicker.
-    """
-    if source.rate is not None:
-        for side in SIDES:
-            if rules.range_of(side) == "auto" and _is_deep(source.pixels(side)):
-                rules = rules.with_range(side, "sequence")
-    return with_sequence(rules, source.pixels)
-
-
-def _is_deep(images: Iterable[NDArray[Any]]) -> bool:
-    return any(image.dtype != np.uint8 for image in islice(images, 1))
-
-
 def _from_files(matching: Matching) -> Source:
     for note in matching.notes():
         log.warning("%s", note)
     return Source(
-        jobs=lambda: (Job(name, partial(_read_both, **files)) for name, files in matching.pairs.items()),
+        jobs=lambda rules: (
+            (name, partial(_read_pair, name, rules, **files)) for name, files in matching.pairs.items()
+        ),
         pixels=lambda side: _readable(files[side] for files in matching.pairs.values()),
         inputs=lambda name: tuple(matching.pairs[name].values()),
         total=len(matching.pairs),
@@ -109,11 +94,13 @@ def _from_videos(visible: Path, infrared: Path) -> Source:
         log.warning("%s", sentence)
     facts = facts_of(visible)
     paths = dict(zip(SIDES, (visible, infrared), strict=True))
+
+    def jobs(rules: Rules) -> Iterator[Job]:
+        for count, images in enumerate(paired_frames(visible, infrared), start=1):
+            yield f"{count:06d}", partial(make_pair, f"{count:06d}", *images, rules)
+
     return Source(
-        jobs=lambda: (
-            Job(f"{count:06d}", partial(_as_it_is, pair))
-            for count, pair in enumerate(paired_frames(visible, infrared), start=1)
-        ),
+        jobs=jobs,
         pixels=lambda side: _until_damage(frames_of(paths[side], gray=side == "infrared")),
         inputs=lambda name: (visible, infrared),
         total=facts.frames or None,
@@ -121,42 +108,32 @@ def _from_videos(visible: Path, infrared: Path) -> Source:
     )
 
 
-def _as_it_is(pair: tuple[RawImage, RawImage]) -> tuple[RawImage, RawImage]:
-    return pair
+def _read_pair(name: str, rules: Rules, visible: Path, infrared: Path) -> Pair:
+    return make_pair(name, read_raw(visible), read_raw(infrared), rules)
 
 
 def _until_damage(frames: Iterable[tuple[float, RawImage]]) -> Iterator[NDArray[Any]]:
     try:
         for _, image in frames:
             yield image.pixels
-    except UserError:  # told when these frames are to be fused
+    except UserError:  # reported when these frames are to be fused
         return
 
 
-def _read_both(visible: Path, infrared: Path) -> tuple[RawImage, RawImage]:
-    return read_raw(visible), read_raw(infrared)
-
-
 def _readable(paths: Iterable[Path]) -> Iterator[NDArray[Any]]:
-    """Yield the pixels of those images that can be read; threads read the next ones meanwhile."""
-    waiting: deque[Future[NDArray[Any] | None]] = deque()
+    """Yield the pixels of the images that can be read, while threads read the next ones."""
+
+    def read(path: Path) -> list[NDArray[Any]]:
+        try:
+            return [read_raw(path).pixels]
+        except UserError:  # reported when this image is to be fused
+            return []
+
+    waiting: deque[Future[list[NDArray[Any]]]] = deque()
     with ThreadPoolExecutor(READERS) as readers:
         for path in paths:
-            waiting.append(readers.submit(_pixels_or_none, path))
+            waiting.append(readers.submit(read, path))
             if len(waiting) > READERS:
-                yield from _one(waiting.popleft())
+                yield from waiting.popleft().result()
         while waiting:
-            yield from _one(waiting.popleft())
-
-
-def _pixels_or_none(path: Path) -> NDArray[Any] | None:
-    try:
-        return read_raw(path).pixels
-    except UserError:  # told when this image is to be fused
-        return None
-
-
-def _one(read: Future[NDArray[Any] | None]) -> Iterator[NDArray[Any]]:
-    pixels = read.result()
-    if pixels is not None:
-        yield pixels
+            yield from waiting.popleft().result()

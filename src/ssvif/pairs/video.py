@@ -1,8 +1,7 @@
-"""Videos of two cameras, frame by frame; needs the extra `video` (PyAV)."""
+"""Read the videos of two cameras frame by frame; needs the extra `video` (PyAV)."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,21 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssvif.io.errors import UserError
-from ssvif.io.files import write_aside
 from ssvif.io.images import RawImage
 
 if TYPE_CHECKING:
-    import av
     from av.video.frame import VideoFrame
 
-FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}
 LENGTH_TOLERANCE = 0.05  # of the number of frames, which some containers only let us guess
 SAME_RATE = 0.001  # relative; 29.97 against 30 is not the same
 USUAL_RATE = 25  # frames per second, of a video that does not say
 MICROSECONDS = 1_000_000
-BT601 = 6  # FFmpeg's number; said in the file, else players take another matrix for large frames
-QUALITY = "17"  # x264's constant rate factor: no loss that the eye finds
-AVI_BITS_PER_PX = 4  # of MPEG-4, per frame
 
 
 def load_av() -> Any:
@@ -169,77 +162,3 @@ def explain(visible: Path, infrared: Path) -> list[str]:
             f"the last {abs(lengths[0] - lengths[1]):.2f} s of the longer one are left out"
         )
     return said
-
-
-class VideoWriter:
-    """Writes frames of one size: H.264 in .mp4 and .mkv, MPEG-4 in .avi.
-
-    Args:
-        path: where the frames are being written.
-        container: PyAV's, open for writing.
-        rate: frames per second.
-    """
-
-    def __init__(self, path: Path, container: av.container.OutputContainer, rate: Fraction) -> None:
-        self._path, self._container, self._rate = path, container, rate
-        self._stream: Any = None
-        self._shape: tuple[int, ...] = ()
-
-    def write(self, image: NDArray[np.uint8]) -> None:
-        """Append a frame (H,W,3).
-
-        Raises:
-            UserError: it has another size than the first.
-        """
-        if self._stream is None:
-            self._shape, self._stream = image.shape, self._start(*image.shape[:2])
-        if image.shape != self._shape:
-            raise UserError(
-                f"The frames of {self._path.name} would differ in size",
-                expected=f"{self._shape[1]}×{self._shape[0]}",
-                got=f"{image.shape[1]}×{image.shape[0]}",
-                remedy="write images into a folder instead",
-            )
-        frame = load_av().VideoFrame.from_ndarray(image, format="rgb24")
-        self._container.mux(self._stream.encode(frame))
-
-    def close(self) -> None:
-        """Write what the encoder still holds."""
-        if self._stream is not None:
-            self._container.mux(self._stream.encode(None))
-
-    def _start(self, height: int, width: int) -> Any:
-        plain = self._path.suffix.lower() == ".avi"
-        stream: Any = self._container.add_stream("mpeg4" if plain else "libx264", rate=self._rate)
-        stream.width, stream.height = width, height
-        odd = height % 2 or width % 2  # halved chroma needs even sides
-        stream.pix_fmt = "yuv444p" if odd and not plain else "yuv420p"
-        if plain:
-            stream.bit_rate = math.ceil(height * width * AVI_BITS_PER_PX * self._rate)
-        else:
-            stream.options = {"crf": QUALITY}
-        stream.codec_context.colorspace = BT601
-        return stream
-
-
-@contextmanager
-def video_writer(path: Path, rate: Fraction) -> Iterator[VideoWriter]:
-    """Yield a writer of a video that appears whole or not at all.
-
-    Args:
-        path: ending in a key of `FORMATS`.
-        rate: frames per second.
-
-    Raises:
-        UserError: PyAV is missing, or the frames cannot be encoded.
-    """
-    av = load_av()
-    with write_aside(path) as aside:
-        try:
-            # bitexact: no random identifiers
-            with av.open(str(aside), "w", format=FORMATS[path.suffix.lower()], options={"fflags": "bitexact"}) as to:
-                writer = VideoWriter(path, to, rate)
-                yield writer
-                writer.close()
-        except av.error.FFmpegError as error:
-            raise UserError(f"{path} cannot be written", got=str(error), remedy="write images into a folder") from error

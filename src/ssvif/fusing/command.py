@@ -1,0 +1,118 @@
+"""`ssvif fuse VISIBLE INFRARED`: pairs of one's own into a file, a folder or a video, and a list of what failed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from ssvif.fusing.fuser import Fuser
+from ssvif.fusing.pipeline import FuseOptions, fuse_pairs
+from ssvif.fusing.sinks import check_output, open_sink
+from ssvif.fusing.tiles import check_color
+from ssvif.io.errors import UserError, counted
+from ssvif.io.progress import rate, track
+from ssvif.pairs.pair import Job, Rules
+from ssvif.pairs.sources import Source
+
+log = logging.getLogger("ssvif")
+
+LISTED = 20
+REMEDIES = 3  # different ones
+MOST_DENOMINATOR = 1001  # of NTSC's frame rates
+
+
+def fuse_source(
+    source: Source,
+    rules: Rules,
+    output: Path,
+    fuser: Fuser,
+    options: FuseOptions,
+    identity: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
+    fps: float = 25.0,
+) -> None:
+    """Fuse the pairs of two images, folders, patterns or videos.
+
+    Args:
+        source: the pairs.
+        rules: how two images become a pair.
+        output: name of an image or a video by its suffix, otherwise of a folder of PNG.
+        fuser: a network or a baseline.
+        options: batch, tiles and color.
+        identity: what identifies the fuser, such as a digest of the network. A folder records it, and is completed
+            only with the same settings.
+        overwrite: fuse again what a folder already holds.
+        fps: frames per second of a video made of images.
+
+    Raises:
+        UserError: nothing can be fused; or, after all the rest is done, some pairs were not, each with its reason.
+    """
+    check_color(fuser, options.color)
+    rules = source.resolve(rules)
+    texts = {name: value if isinstance(value, str) else repr(value) for name, value in vars(rules).items()}
+    made_with = {**identity, **texts, "tile": options.tile, "color": options.color}
+    frame_rate = Fraction(fps).limit_denominator(MOST_DENOMINATOR)
+    start, fused, skipped = time.monotonic(), 0, 0
+    failures: list[UserError] = []
+    with open_sink(output, source, made_with, overwrite=overwrite, rate=frame_rate) as (sink, wanted):
+
+        def left() -> Iterator[Job]:
+            nonlocal skipped
+            for name, read in source.jobs(rules):
+                if wanted(name):
+                    yield name, read
+                else:
+                    skipped += 1
+
+        total = source.total if source.names is None else sum(map(wanted, source.names))
+        try:
+            for result in track(fuse_pairs(left(), fuser, options), "fusing", total, unit="frames"):
+                if isinstance(result, UserError):
+                    failures.append(result)
+                else:
+                    sink(*result)
+                    fused += 1
+        except KeyboardInterrupt:
+            if check_output(output) == "folder":
+                log.warning("stopped; finished images are kept, and the same command continues")
+            raise
+        failures += source.faults
+        if not (fused or skipped):  # raised here, so that no video without frames is left
+            raise _nothing_fused(failures)
+    there = f"; {skipped} were there already" if skipped else ""
+    elapsed_s = time.monotonic() - start
+    speed = rate(fused, elapsed_s, "frames")
+    log.info("fused %s into %s in %.1f s (%s)%s", counted(fused, "pair"), output, elapsed_s, speed, there)
+    if failures:
+        raise _not_fused(failures, fused + skipped, output)
+
+
+def _nothing_fused(failures: Sequence[UserError]) -> UserError:
+    if len(failures) == 1:
+        return failures[0]
+    listed = _listed(failures) or " there are no frames"
+    return UserError(f"Nothing could be fused:{listed}", remedy=_remedies(failures))
+
+
+def _not_fused(failures: Sequence[UserError], done: int, output: Path) -> UserError:
+    these = "this one" if len(failures) == 1 else f"these {len(failures)}"
+    most = f"All is in {output} but" if done >= len(failures) else f"Only {counted(done, 'pair')} in {output}, not"
+    return UserError(f"{most} {these}:{_listed(failures)}", remedy=_remedies(failures))
+
+
+def _listed(failures: Sequence[UserError]) -> str:
+    reasons = [f"{each.what} ({each.got})" if each.got else each.what for each in failures]
+    more = [f"and {len(reasons) - LISTED} more"] if len(reasons) > LISTED else []
+    return "".join(f"\n  - {each}" for each in reasons[:LISTED] + more)
+
+
+def _remedies(failures: Sequence[UserError]) -> str:
+    """Return the most frequent remedies, each once."""
+    counts = Counter(error.remedy for error in failures if error.remedy)
+    return "; ".join(remedy for remedy, _ in counts.most_common(REMEDIES))

@@ -1,0 +1,139 @@
+"""Which fuser is asked for, and how it is loaded; torch is imported for PyTorch networks only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ssvif.fusing.fuser import BaselineFuser, Fuser
+from ssvif.fusing.onnx_fuser import SUFFIX as ONNX_SUFFIX
+from ssvif.fusing.onnx_fuser import OnnxFuser
+from ssvif.io.errors import UserError
+from ssvif.io.files import sha256_of
+from ssvif.models.shipped import shipped_model
+from ssvif.schema import INFERENCES, PRECISIONS
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class FuserSpec:
+    """What to fuse with; the network that comes with ssvif if nothing is named.
+
+    Attributes:
+        model: file of a network, .safetensors or .onnx.
+        checkpoint: or a released checkpoint, of `network`.
+        network: name of the released network.
+        baseline: or a fusion without a network.
+        inference: whose script to follow; "" is plain, or for a released checkpoint that of its authors.
+        precision: "float32" or "bfloat16".
+        device: "auto", "cpu" or "cuda".
+        threads: of the CPU; 0 leaves the choice to the library.
+        channels_last: memory layout of PyTorch's convolutions, see `TorchFuser`.
+
+    Raises:
+        UserError: two fusers are named, a checkpoint without its network, or an unknown inference or precision.
+    """
+
+    model: Path | None = None
+    checkpoint: Path | None = None
+    network: str = ""
+    baseline: str = ""
+    inference: str = ""
+    precision: str = "float32"
+    device: str = "auto"
+    threads: int = 0
+    channels_last: bool = True
+
+    def __post_init__(self) -> None:
+        """Check that one fuser is named, and the names of the choices."""
+        if sum(map(bool, (self.model, self.checkpoint, self.baseline))) > 1:
+            raise UserError("ssvif fuse takes one of --model, --checkpoint and --baseline")
+        if bool(self.checkpoint) != bool(self.network):
+            raise UserError("ssvif fuse takes --checkpoint and --network together")
+        choices = (("inference", self.inference, ("", *INFERENCES)), ("precision", self.precision, PRECISIONS))
+        for name, value, known in choices:
+            if value not in known:
+                raise UserError(f"Unknown {name} {value!r}", expected=" | ".join(filter(None, known)))
+
+    @property
+    def file(self) -> Path | None:
+        """The network's file; None for a baseline."""
+        return None if self.baseline else self.checkpoint or self.model or shipped_model()
+
+    @property
+    def is_onnx(self) -> bool:
+        """Whether ONNX Runtime computes the network."""
+        return self.model is not None and self.model.suffix.lower() == ONNX_SUFFIX
+
+    def identity(self) -> dict[str, str]:
+        """Return what of it the fused images depend on."""
+        return {
+            "fuser": sha256_of(self.file) if self.file and self.file.is_file() else self.baseline,
+            "inference": self.inference or self.network,
+            "precision": self.precision,
+        }
+
+
+@contextmanager
+def open_fuser(spec: FuserSpec) -> Iterator[Fuser]:
+    """Yield a fuser for a command; its GPU is not shared until the block ends, and the CPU is prepared.
+
+    Raises:
+        UserError: a name is unknown, or a file is missing or damaged.
+    """
+    if spec.baseline or spec.is_onnx:
+        yield load_fuser(spec)
+        return
+    from ssvif.io.device import lease_device, prepare_cpu
+
+    prepare_cpu(spec.threads)
+    with lease_device(spec.device) as device:
+        yield load_fuser(spec, device)
+
+
+def load_fuser(spec: FuserSpec, device: torch.device | None = None) -> Fuser:
+    """Return a fuser for use within a program: no GPU is reserved and no setting of the process changed.
+
+    Args:
+        spec: what to load; its device may be any that torch knows, for instance "cuda:1".
+        device: instead of the spec's.
+
+    Raises:
+        UserError: a name is unknown, a file is missing or damaged, or the device cannot be used.
+    """
+    if spec.baseline:
+        return BaselineFuser(spec.baseline)
+    if spec.model and spec.is_onnx:
+        if spec.inference not in ("", "plain") or spec.precision != "float32":
+            raise UserError(
+                f"{spec.model} holds plain inference in float32 only",
+                expected="neither --inference nor --precision",
+                remedy="pass the network's .safetensors file instead",
+            )
+        return OnnxFuser(spec.model, spec.device, spec.threads)
+    from ssvif.fusing.torch_fuser import TorchFuser
+    from ssvif.models.published import load_published
+    from ssvif.models.registry import load_fusion_model
+
+    device = device or _usable_device(spec.device)
+    file = spec.file or Path()
+    model = load_published(spec.network, file) if spec.checkpoint else load_fusion_model(file)
+    inference = spec.inference or spec.network or "plain"
+    return TorchFuser(model, device, inference, spec.precision, channels_last=spec.channels_last)
+
+
+def _usable_device(name: str) -> torch.device:
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:  # the latter from a torch without CUDA
+        raise UserError(f"The device {name!r} cannot be used", got=str(error).partition("\n")[0]) from error
+    return torch.device(name)
