@@ -16,12 +16,12 @@ from typer.main import get_command
 from roadscenes.render import render_scene
 from ssvif.cli import app as cli
 from ssvif.config.runs import load_runs
+from ssvif.fusing.video_writer import video_writer
 from ssvif.io.files import read_image, write_png
 from ssvif.models import shipped
 from ssvif.models.registry import build_fusion_model, save_fusion_model
 from ssvif.pairs.alignment import map_points, read_alignment
 from ssvif.pairs.match import find_images
-from ssvif.pairs.video import video_writer
 from ssvif.training.options import TrainingOptions
 
 ROOT = Path(__file__).parents[1]

@@ -39,6 +39,18 @@ def run(capsys, monkeypatch, *arguments):
     return caught.value.code, shown.out, shown.err
 
 
+def averaging(capsys, monkeypatch):
+    """Return a function that calls the command with the average and returns status and errors."""
+
+    def call(*arguments):
+        status, output, errors = run(capsys, monkeypatch, *arguments, "--baseline", "average")
+        assert output == ""
+        assert "Traceback" not in errors
+        return status, errors
+
+    return call
+
+
 POINTWISE = Reach(0)
 
 

@@ -272,12 +272,12 @@ def test_models_are_loaded_by_file_by_name_and_by_release(network, tmp_path):
 
 
 def test_without_a_model_ssvifs_own_is_loaded_once(network, monkeypatch):
-    monkeypatch.setattr("ssvif.fusing.select.shipped_model", lambda: network)
+    monkeypatch.setattr("ssvif.fusing.load.shipped_model", lambda: network)
     api._default_model.cache_clear()
     try:
         first = fuse(VISIBLE, INFRARED)
         assert isinstance(api._default_model(), TorchFuser)
-        monkeypatch.setattr("ssvif.fusing.select.shipped_model", lambda: pytest.fail("loaded twice"))
+        monkeypatch.setattr("ssvif.fusing.load.shipped_model", lambda: pytest.fail("loaded twice"))
         np.testing.assert_array_equal(fuse(VISIBLE, INFRARED), first)
     finally:
         api._default_model.cache_clear()

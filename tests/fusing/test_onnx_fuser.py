@@ -8,11 +8,11 @@ import sys
 
 import numpy as np
 import pytest
-from made import noise, run, save
 
+from fusing.made import noise, run, save
 from ssvif.fusing.fuser import Reach
+from ssvif.fusing.load import FuserSpec, load_fuser
 from ssvif.fusing.onnx_fuser import OnnxFuser
-from ssvif.fusing.select import Choice, open_onnx
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_image
 
@@ -134,7 +134,7 @@ def test_without_onnx_runtime_the_extra_is_named(mean, monkeypatch):
 
 
 def test_options_that_the_file_cannot_follow_are_refused(mean):
-    for choice in (Choice(model=mean, inference="emma"), Choice(model=mean, precision="bfloat16")):
-        with pytest.raises(UserError, match="plain inference in float32 alone"):
-            open_onnx(choice, mean)
-    assert open_onnx(Choice(model=mean, inference="plain"), mean).channels == 3
+    for option in ({"inference": "emma"}, {"precision": "bfloat16"}):
+        with pytest.raises(UserError, match="plain inference in float32 only"):
+            load_fuser(FuserSpec(model=mean, **option))
+    assert load_fuser(FuserSpec(model=mean, inference="plain")).channels == 3

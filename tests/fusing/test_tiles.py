@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusing.made import Recorder, noise, smooth
-from ssvif.fusing.engine import batch_size, fuse_batch, tile_side, to_levels, with_chroma
-from ssvif.fusing.fuser import BaselineFuser, Reach
-from ssvif.fusing.tiles import OVERLAP_PX, blending_weights, spans
+from ssvif.fusing.fuser import BaselineFuser, Reach, to_levels
+from ssvif.fusing.tiles import OVERLAP_PX, batch_size, blending_weights, fuse_batch, spans, tile_side, with_chroma
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage
 from ssvif.ops.color import rgb_to_ycbcr, to_image, to_tensor
@@ -103,23 +102,27 @@ def test_sides_that_a_network_cannot_take_are_widened_and_cut_again(size):
 
 
 def test_a_size_that_a_network_refuses_is_told_by_name():
-    def refuse(visible, infrared):
-        raise ValueError("expected more")
+    class Refusing(Recorder):
+        def __call__(self, visible, infrared):
+            raise ValueError("expected more")
 
-    fuser = Recorder()
-    fuser._fuse = refuse
     with pytest.raises(UserError, match="b cannot be fused by this network") as caught:
-        fuse_batch(fuser, [pair_of(4, 5, name="b")])
+        fuse_batch(Refusing(), [pair_of(4, 5, name="b")])
     assert caught.value.got == "expected more"
 
 
-@pytest.mark.parametrize("name", BASELINES)
-def test_baselines_are_those_of_the_workflow(name):
-    from ssvif.fusing.packed import baseline_fuser
-
+def test_baselines_are_what_they_are_called():
     pair = pair_of(12, 9)
-    expected = to_image(baseline_fuser(name)(to_tensor(pair.visible), to_tensor(pair.infrared)))
-    assert np.array_equal(fuse_batch(BaselineFuser(name), [pair])[0], expected)
+    three = np.repeat(pair.infrared[..., None], 3, axis=2)
+    expected = {
+        "average": (pair.visible.astype(int) + three + 1) // 2,
+        "maximum": np.maximum(pair.visible, three),
+        "visible": pair.visible,
+        "infrared": three,
+    }
+    assert tuple(expected) == BASELINES
+    for name, image in expected.items():
+        assert np.array_equal(fuse_batch(BaselineFuser(name), [pair])[0], image), name
 
 
 def test_an_unknown_baseline_is_told():
@@ -149,9 +152,13 @@ def test_color_of_a_network_that_has_none_is_refused():
         fuse_batch(fuser, [pair_of(4, 4)], color="rgb")
 
 
-def test_levels_are_rounded_as_in_the_workflow():
+def test_levels_are_rounded_half_up_and_clipped():
     values = np.linspace(-0.1, 1.1, 3 * 1100, dtype=np.float32).reshape(1100, 1, 3)
     import torch
 
     expected = to_image(torch.from_numpy(values.copy()).permute(2, 0, 1)[None])
     assert np.array_equal(to_levels(values), expected)
+    halves = np.array([0.0, 0.499, 0.5, 1.5, 2.5, 254.499, 254.5, 255.0, 300.0, -4.0], np.float32) / np.float32(255)
+    assert to_levels(halves[None, :, None])[0, :, 0].tolist() == [0, 0, 1, 2, 3, 254, 255, 255, 255, 0]
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    assert np.array_equal(to_levels(levels / np.float32(255)), levels)

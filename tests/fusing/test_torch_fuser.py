@@ -7,14 +7,13 @@ import pytest
 import torch
 
 from fusing.made import noise, smooth
-from ssvif.fusing.engine import fuse_batch
 from ssvif.fusing.fuser import Reach
-from ssvif.fusing.packed import model_fuser
-from ssvif.fusing.torch_fuser import BYTES_PER_PX, LEAST_PX, REACHES, TorchFuser, probe_reach, stretch_down
-from ssvif.io.errors import UserError
+from ssvif.fusing.tiles import fuse_batch
+from ssvif.fusing.torch_fuser import KNOWN, TorchFuser, probe_reach, stretch_down
 from ssvif.io.images import RawImage
 from ssvif.judging.cost import LiveBytes
 from ssvif.models.base import FusionModel
+from ssvif.models.inference import INFERENCES as SCRIPTS
 from ssvif.models.registry import build_fusion_model
 from ssvif.ops.color import to_image, to_tensor
 from ssvif.pairs.pair import Rules, make_pair
@@ -72,20 +71,17 @@ class Deaf(Pool):
         return torch.nan_to_num(visible)
 
 
-def test_every_network_has_its_place_in_the_tables():
-    kinds = {type(build_fusion_model(name, 1)) for name in FUSION_MODELS}
-    assert set(REACHES) == set(BYTES_PER_PX) == kinds
-    assert set(LEAST_PX) < kinds
+def test_every_network_is_known():
+    assert set(KNOWN) == set(FUSION_MODELS)
 
 
 @pytest.mark.parametrize("inference", INFERENCES)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_fuser_gives_what_the_workflow_gives(lively, inference, channels):
-    model = lively if channels == 1 else build_fusion_model("seafusion", 3)
+def test_channels_last_gives_what_the_script_gives(lively, inference, channels):
+    model = lively if channels == 1 else build_fusion_model("seafusion", 3).eval()
     pair = pair_of(37, 43)
-    workflow = model_fuser(deepcopy(model), CPU, inference)
     with torch.no_grad():
-        expected = to_image(workflow(to_tensor(pair.visible), to_tensor(pair.infrared)))
+        expected = to_image(SCRIPTS[inference](deepcopy(model), to_tensor(pair.visible), to_tensor(pair.infrared)))
     found = fuse_batch(TorchFuser(model, CPU, inference), [pair])[0]
     assert apart(found, expected) <= 1
     assert (found == expected).mean() > 0.999
@@ -118,7 +114,7 @@ def test_any_size_is_fused(name, size):
 
 def test_the_reach_of_seafusion_and_of_networks_that_are_not_ours_is_found():
     model = build_fusion_model("seafusion", 1).eval()
-    assert probe_reach(model, CPU).radius_px == REACHES[type(model)].radius_px
+    assert probe_reach(model, CPU).radius_px == KNOWN["seafusion"][0].radius_px
     assert TorchFuser(Pool(), CPU).reach == Reach(1, 32)
     assert TorchFuser(Mean(), CPU).reach is None
     assert TorchFuser(Deaf(), CPU).reach is None
@@ -144,7 +140,7 @@ def test_local_networks_in_tiles_are_what_they_are_whole(name, factor, size):
 def test_the_reaches_in_the_table_are_those_of_the_networks(name):
     torch.manual_seed(0)
     model = build_fusion_model(name, 1).eval()
-    known, found = REACHES[type(model)], probe_reach(model, CPU)
+    known, found = KNOWN[name][0], probe_reach(model, CPU)
     assert (known is None) == (found is None)
     if known:
         assert known.radius_px - known.grid_px < found.radius_px <= known.radius_px
@@ -160,13 +156,10 @@ def test_the_memory_in_the_table_is_what_live_tensors_take(name):
         counter.watch([*model.parameters(), *pair])
         model(*pair)
     weights = sum(each.nbytes for each in model.parameters())
-    kind = type(model)
-    assert 0.85 < (counter.peak - weights) / side**2 / BYTES_PER_PX[kind] < 1.15
+    assert 0.85 < (counter.peak - weights) / side**2 / KNOWN[name][1] < 1.15
 
 
 def test_the_stretch_is_that_of_the_script(lively):
-    from ssvif.models.inference import INFERENCES as SCRIPTS
-
     plain = torch.rand(1, 3, 9, 8, generator=torch.Generator().manual_seed(0)) / 2 + 0.2
 
     class Given(Pool):
@@ -187,10 +180,11 @@ def test_bfloat16_is_near_float32(lively):
     assert 0 < apart(full, half) < 12
 
 
-def test_unknown_words_are_told():
-    model = build_fusion_model("seafusion", 1)
-    with pytest.raises(UserError, match="Unknown inference 'magic'"):
-        TorchFuser(model, CPU, "magic")
-    with pytest.raises(UserError, match="Unknown precision 'int3'"):
-        TorchFuser(model, CPU, "plain", "int3")
-    assert not TorchFuser(model, CPU, "emma").tileable
+def test_a_script_with_tiles_of_its_own_is_not_tiled():
+    assert not TorchFuser(build_fusion_model("seafusion", 1), CPU, "emma").tileable
+
+
+def test_a_network_is_used_as_it_will_be_used():
+    model = build_fusion_model("seafusion").train()
+    TorchFuser(model, CPU)
+    assert not model.training

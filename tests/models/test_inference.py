@@ -10,15 +10,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from reference.networks import draw
-from ssvif.fusing.packed import model_fuser
-from ssvif.io.errors import UserError
 from ssvif.io.files import read_image
 from ssvif.models.base import FusionModel
 from ssvif.models.inference import INFERENCES
 from ssvif.models.published import load_published
 from ssvif.ops.color import luma, rgb_to_ycbcr, to_image, to_tensor
-
-CPU = torch.device("cpu")
 
 
 class Watched(FusionModel):
@@ -215,28 +211,17 @@ def test_sage_takes_a_colored_infrared_image_as_its_grey():
     assert model.given[0][1].mul(255).unique().tolist() == [76]  # 0.299 of 255
 
 
-def test_a_fuser_follows_the_inference_it_is_given():
-    visible, infrared = pair(20, 24)
-    for name, infer in INFERENCES.items():
-        assert torch.equal(model_fuser(Watched(), CPU, name)(visible, infrared), infer(Watched(), visible, infrared))
-    assert torch.equal(
-        model_fuser(Watched(), CPU)(visible, infrared), INFERENCES["plain"](Watched(), visible, infrared)
-    )
-    with pytest.raises(UserError, match="Unknown inference 'nosuch'") as caught:
-        model_fuser(Watched(), CPU, "nosuch")
-    assert caught.value.expected == "plain | swinfusion | seafusion | emma | sage"
-
-
 @torch.no_grad()
 def compare_with_published(shared, most):
     """Share of pixels, and of values, that equal the authors' own images, and the greatest difference in levels."""
     folder = shared / "data" / "MSRS"
     model = load_published("seafusion", shared / "checkpoints" / "seafusion_published.pth")
-    fuser = model_fuser(model, CPU, "seafusion")
     differences = []
     for path in sorted((folder / "published" / "SeAFusion").glob("*.png"))[:most]:
         visible, infrared = (to_tensor(read_image(folder / "test" / kind / path.name)) for kind in ("vi", "ir"))
-        differences.append(np.abs(to_image(fuser(visible, infrared)).astype(int) - read_image(path)))
+        differences.append(
+            np.abs(to_image(INFERENCES["seafusion"](model, visible, infrared)).astype(int) - read_image(path))
+        )
     assert len(differences) == most
     stacked = np.stack(differences)
     return (stacked.max(axis=-1) == 0).mean(), (stacked == 0).mean(), stacked.max()

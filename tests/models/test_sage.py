@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from reference.networks import draw, scatter
-from ssvif.fusing.packed import model_fuser
 from ssvif.models.contract import check_contract
+from ssvif.models.inference import INFERENCES
 from ssvif.models.published import load_published
 from ssvif.models.sage import SAGE
 from ssvif.ops.color import to_image, to_tensor
@@ -53,7 +53,7 @@ def test_makes_the_images_that_its_script_makes(released, size):
     """99.992 % to 100 % of the values equal where this was written, the others a rounding tie apart."""
     model, stored = released
     visible, infrared = (to_tensor(stored[f"image/{size}/{kind}_rgb"].numpy()) for kind in ("vis", "ir"))
-    fused = model_fuser(model, CPU, "sage")(visible, infrared)
+    fused = INFERENCES["sage"](model, visible, infrared)
     assert (fused - stored[f"image/{size}/fused_rgb_float"].clamp(0, 1)).abs().max() <= 1e-5
     difference = np.abs(to_image(fused).astype(int) - stored[f"image/{size}/fused_rgb"].numpy())
     assert (difference == 0).mean() >= 0.9999

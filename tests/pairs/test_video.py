@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from fusing.made import run, smooth
+from ssvif.fusing.video_writer import FORMATS, video_writer
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_image
-from ssvif.pairs.video import FORMATS, explain, facts_of, frames_of, paired_frames, video_writer
+from ssvif.pairs.video import explain, facts_of, frames_of, paired_frames
 
 av = pytest.importorskip("av")
 

@@ -108,10 +108,14 @@ def fuse_code(wildcards):
     run = RUNS[wildcards.run]
     if run.kind == "trained":
         model = training_options(run.name).fusion_model
-        return network_fingerprint(model, "ssvif.fusing.packed", "ssvif.models.registry")
+        return network_fingerprint(
+            model, "ssvif.fusing.packed", "ssvif.fusing.torch_fuser", "ssvif.models.registry"
+        )
     if run.kind == "published":
         model = run.fusion_model
-        return network_fingerprint(model, "ssvif.fusing.packed", "ssvif.models.published")
+        return network_fingerprint(
+            model, "ssvif.fusing.packed", "ssvif.fusing.torch_fuser", "ssvif.models.published"
+        )
     if run.kind == "images":
         return fingerprint("ssvif.fusing.method_images")
     return network_fingerprint("", "ssvif.fusing.packed")

@@ -4,42 +4,29 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
-from ssvif.cli import app as cli
+from fusing.made import averaging, noise, save
 from ssvif.io.errors import UserError
-from ssvif.io.files import read_image, write_png
+from ssvif.io.files import read_image
 from ssvif.io.images import read_raw
 
 NAMES = ("a", "b", "c")
 
 
-def noise(seed, *shape):
-    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-
-
 @pytest.fixture
 def fuse(tmp_path, capsys, monkeypatch):
-    """Pairs in `vi` and `ir`, others in `ir2`, and the command: status and errors."""
-    for place, name in enumerate(NAMES):
-        write_png(tmp_path / f"vi/{name}.png", noise(place, 12, 17, 3))
-        write_png(tmp_path / f"ir/{name}.png", noise(10 + place, 12, 17))
-        write_png(tmp_path / f"ir2/{name}.png", noise(20 + place, 12, 17))
+    """Pairs in `vi` and `ir`, other infrared images in `ir2`, and the command: status and errors."""
+    for i, name in enumerate(NAMES):
+        save(tmp_path / f"vi/{name}.png", noise(i, 12, 17))
+        save(tmp_path / f"ir/{name}.png", noise(10 + i, 12, 17, 0))
+        save(tmp_path / f"ir2/{name}.png", noise(20 + i, 12, 17, 0))
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["ssvif", "fuse", *map(str, arguments), "--baseline", "average"])
-        monkeypatch.setattr("logging.basicConfig", lambda **_: None)
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        return caught.value.code, capsys.readouterr().err
-
-    return run
+    return averaging(capsys, monkeypatch)
 
 
 def test_images_of_other_sources_are_not_kept(fuse):
@@ -53,7 +40,7 @@ def test_images_of_other_sources_are_not_kept(fuse):
 def test_a_source_that_was_replaced_by_an_older_file_is_fused_again(fuse, tmp_path):
     assert fuse("vi", "ir", "-o", "fused")[0] == 0
     before = read_image(tmp_path / "fused/b.png")
-    write_png(tmp_path / "ir/b.png", noise(99, 12, 17))
+    save(tmp_path / "ir/b.png", noise(99, 12, 17, 0))
     os.utime(tmp_path / "ir/b.png", (1, 1))
     kept = (tmp_path / "fused/a.png").stat().st_mtime_ns
     assert fuse("vi", "ir", "-o", "fused")[0] == 0
@@ -98,8 +85,8 @@ SOURCES = [
 @pytest.mark.parametrize("sources", SOURCES)
 def test_no_source_is_ever_replaced(fuse, tmp_path, sources):
     for name in ("ba", "baa"):
-        write_png(tmp_path / f"odd/{name}.png", noise(1, 12, 17, 3))
-        write_png(tmp_path / f"ir/{name}.png", noise(2, 12, 17))
+        save(tmp_path / f"odd/{name}.png", noise(1, 12, 17))
+        save(tmp_path / f"ir/{name}.png", noise(2, 12, 17, 0))
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
     status, errors = fuse(*sources[:2], "-o", sources[2], "--overwrite")
     assert status == 1
@@ -137,7 +124,7 @@ def test_nothing_of_a_damaged_tiff_is_more_than_a_user_error(tmp_path):
     for kind in (np.uint8, np.uint16, np.float32):
         for compression in (None, "zlib"):
             path = tmp_path / f"{np.dtype(kind).name}_{compression}.tif"
-            tifffile.imwrite(path, noise(1, 12, 17).astype(kind), compression=compression)
+            tifffile.imwrite(path, noise(1, 12, 17, 0).astype(kind), compression=compression)
             sound.append(path.read_bytes())
     told = 0
     for trial in range(150):
@@ -156,6 +143,6 @@ def test_nothing_of_a_damaged_tiff_is_more_than_a_user_error(tmp_path):
 def test_an_image_beyond_pillows_limit_is_called_large_not_damaged(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     for name in ("a.png", "a.tif"):
-        Image.fromarray(noise(0, 20, 20)).save(tmp_path / name)
+        Image.fromarray(noise(0, 20, 20, 0)).save(tmp_path / name)
         with pytest.raises(UserError, match="is too large"):
             read_raw(tmp_path / name)

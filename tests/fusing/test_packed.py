@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+
+from fusing.made import run
+from reference.networks import fill
+from ssvif.data.packed import PairsFile
+from ssvif.fusing import packed
+from ssvif.fusing.fuser import BaselineFuser, Fuser
+from ssvif.fusing.packed import fuse_packed
+from ssvif.fusing.torch_fuser import TorchFuser
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_image, write_png
+from ssvif.models.inference import INFERENCES
+from ssvif.models.registry import build_fusion_model, save_fusion_model
+from ssvif.ops.color import to_image, to_tensor
+
+CPU = torch.device("cpu")
+
+
+class Refusing(Fuser):
+    def __call__(self, visible, infrared):
+        raise ValueError("expected images of at least 999×999 pixels")
+
+
+def fused_in(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.*"))}
+
+
+def each_pair(pairs):
+    source = PairsFile(pairs)
+    return {f"{split}/{name}.png": (split, name) for split in source.splits() for name in source.names(split)}
+
+
+def test_every_pair_of_every_split_gets_an_image_of_its_size(pairs, tmp_path):
+    fuse_packed(pairs, tmp_path / "fused", BaselineFuser("average"))
+    source = PairsFile(pairs)
+    expected = {name: source.size(*pair) for name, pair in each_pair(pairs).items()}
+    found = {name: read_image(tmp_path / "fused" / name).shape[:2] for name in fused_in(tmp_path / "fused")}
+    assert found == expected
+    assert len(set(found.values())) == 2
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("inference", INFERENCES)
+@torch.no_grad()
+def test_images_are_those_of_the_script_bit_for_bit(pairs, tmp_path, inference, channels):
+    """Each pair by itself and whole, as the definition of each script has it."""
+    model, source = fill(build_fusion_model("seafusion", channels)).eval(), PairsFile(pairs)
+    fuse_packed(pairs, tmp_path / "fused", TorchFuser(deepcopy(model), CPU, inference, channels_last=False))
+    for name, pair in each_pair(pairs).items():
+        made = INFERENCES[inference](model, to_tensor(source.visible(*pair)), to_tensor(source.infrared(*pair)))
+        assert np.array_equal(read_image(tmp_path / "fused" / name), to_image(made)), name
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_what_fails_leaves_what_was_there(pairs, tmp_path, monkeypatch, broken):
+    """A network that cannot take the pairs, or a write that fails in its thread."""
+
+    def fail(path, image):
+        raise UserError(f"No space left while writing {path}")
+
+    fuse_packed(pairs, tmp_path / "fused", BaselineFuser("average"))
+    before = fused_in(tmp_path / "fused")
+    if broken:
+        monkeypatch.setattr(packed, "write_png", fail)
+    with pytest.raises(UserError, match="No space left" if broken else r"\w+/\w+ cannot be fused") as caught:
+        fuse_packed(pairs, tmp_path / "fused", BaselineFuser("visible") if broken else Refusing())
+    assert broken or caught.value.got == "expected images of at least 999×999 pixels"
+    assert fused_in(tmp_path / "fused") == before
+    assert [each.name for each in tmp_path.iterdir()] == ["fused"]
+
+
+def test_equal_input_gives_equal_bytes_in_the_place_of_old_ones(pairs, tmp_path):
+    write_png(tmp_path / "second/test/old.png", np.zeros((2, 2), np.uint8))
+    for name in ("first", "second"):
+        fuse_packed(pairs, tmp_path / name, TorchFuser(fill(build_fusion_model("seafusion")), CPU))
+    assert len(fused_in(tmp_path / "first")) == 10
+    assert fused_in(tmp_path / "first") == fused_in(tmp_path / "second")
+
+
+@pytest.fixture
+def fuse(pairs, tmp_path, capsys, monkeypatch):
+    """Call the command with packed pairs; return status, errors and the images that it wrote."""
+    save_fusion_model(
+        fill(build_fusion_model("seafusion", 3)), tmp_path / "net.safetensors", name="seafusion", facts={}
+    )
+
+    def call(*arguments):
+        out = tmp_path / "_".join(map(str, arguments)).replace("/", "_")
+        status, _, errors = run(capsys, monkeypatch, "--pairs", pairs, "-o", out, "--device", "cpu", *arguments)
+        found = fused_in(out)
+        return status, errors, {name: read_image(out / name).astype(int) for name in found}
+
+    return call
+
+
+def test_the_command_takes_the_options_of_other_pairs(fuse, tmp_path):
+    network = ("--model", tmp_path / "net.safetensors")
+    status, errors, plain = fuse(*network)
+    assert status == 0, errors
+    for options, most in (
+        (("--tile", 32), 1),
+        (("--batch", 3), 1),
+        (("--precision", "bfloat16"), 12),
+        (("--overwrite",), 0),
+    ):
+        status, errors, images = fuse(*network, *options)
+        assert status == 0, errors
+        assert images.keys() == plain.keys()
+        assert max(abs(images[name] - plain[name]).max() for name in plain) <= most
+    status, _, kept = fuse(*network, "--color", "ycbcr")
+    assert status == 0
+    assert any((kept[name] != plain[name]).any() for name in plain)
+
+
+def test_the_command_takes_an_exported_network(fuse, tmp_path):
+    pytest.importorskip("onnxruntime", reason="the extra ssvif[onnx] is not installed")
+    pytest.importorskip("onnxscript", reason="the extra ssvif[onnx] is not installed")
+    from ssvif.cli import app as cli
+
+    cli.app(["export", str(tmp_path / "net.safetensors"), "-o", str(tmp_path / "net.onnx")], standalone_mode=False)
+    plain, exported = (fuse("--model", tmp_path / f"net.{suffix}") for suffix in ("safetensors", "onnx"))
+    assert exported[0] == 0, exported[1]
+    assert max(abs(exported[2][name] - plain[2][name]).max() for name in plain[2]) <= 1
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--fps", "12"),
+        ("--infrared-range", "full"),
+        ("--visible-range", "0:100"),
+        ("--resize", "error"),
+    ],
+)
+def test_what_is_baked_into_packed_pairs_is_refused(fuse, option):
+    status, errors, images = fuse(*option)
+    assert (status, images) == (1, {})
+    assert option[0] in errors.splitlines()[0]
+    assert "give the alignment and the ranges to `ssvif pack`" in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--model", "m"), "one of --model, --checkpoint, --baseline and --images"),
+        (("--tile", "64"), "takes images as they are"),
+        (("--inference", "emma"), "takes images as they are"),
+    ],
+)
+def test_images_of_another_method_are_not_fused(fuse, tmp_path, arguments, says):
+    status, errors, _ = fuse("--images", tmp_path, *arguments)
+    assert status == 1
+    assert says in errors
+
+
+def test_changed_code_for_videos_or_networks_makes_no_baseline_again():
+    """The workflow compares the code that this module reaches."""
+    code = "import sys, ssvif.fusing.packed; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"torch", "av", "ssvif.pairs.video", "ssvif.fusing.torch_fuser"}.isdisjoint(done.stdout.split())
