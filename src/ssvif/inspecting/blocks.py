@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssvif.inspecting.edges import Gray
+from ssvif.inspecting.edges import Gray, fit_peak
 from ssvif.pairs.alignment import Matrix
 
 PARAMETERS = {"translation": 2, "similarity": 4, "affine": 6, "homography": 8}
@@ -19,13 +19,7 @@ Surfaces = NDArray[np.float32]
 
 
 def compare_blocks(fixed: Gray, moving: Gray, grid: tuple[int, int], reach_px: int) -> Surfaces:
-    """Compare two descriptions block by block at every small shift.
-
-    Args:
-        fixed: (K,H,W).
-        moving: (K,H,W), zero where there is no image.
-        grid: rows and columns of blocks.
-        reach_px: largest shift, pixels.
+    """Compare two descriptions (K,H,W) at every small shift, for each of `grid` rows and columns of blocks.
 
     Returns:
         (3, 2·reach+1, 2·reach+1, rows, columns): the sum of products, the fixed block's energy and the moving one's,
@@ -56,19 +50,12 @@ def sum_blocks(values: Gray, grid: tuple[int, int]) -> Gray:
 
 @dataclass(frozen=True)
 class Blocks:
-    """What each block of the image says about its own shift; lengths in units of half the image's longer side.
+    """What each block of the image says about its own shift; lengths in units of half the image's longer side."""
 
-    Attributes:
-        points: (N,2), the blocks' middles, from the image's middle.
-        shifts: (N,2), how far off their content lies.
-        weights: (N,2,2), how sure each is, by direction: an edge tells nothing about the shift along it.
-        heights: (N,), each one's correlation at its peak.
-    """
-
-    points: Matrix
-    shifts: Matrix
-    weights: NDArray[np.float64]
-    heights: NDArray[np.float64]
+    points: Matrix  # (N,2), the blocks' middles, from the image's middle
+    shifts: Matrix  # (N,2), how far off their content lies
+    weights: NDArray[np.float64]  # (N,2,2), how sure each is, by direction: an edge says nothing about shifts along it
+    heights: NDArray[np.float64]  # (N,), each one's correlation at its peak
 
 
 def read_shifts(surfaces: Sequence[Surfaces], shape: tuple[int, int]) -> Blocks:
@@ -84,10 +71,11 @@ def read_shifts(surfaces: Sequence[Surfaces], shape: tuple[int, int]) -> Blocks:
     middle, half = middle_of(shape)
     found: list[tuple[Any, ...]] = []
     for i, j in np.ndindex(grid):
-        if (peak := _find_peak(products[..., i, j] / energies[..., i, j])) is not None:
-            (row, column), shift, bend, height = peak
-            point = np.array([(j + 0.5) * shape[1] / grid[1] - 0.5, (i + 0.5) * shape[0] / grid[0] - 0.5])
-            found.append(((point - middle) / half, shift / half, bend * energies[row, column, i, j], height))
+        surface = products[..., i, j] / energies[..., i, j]
+        row, column, shift, curvature = fit_peak(surface)
+        if curvature is not None:
+            point = np.array([(j + 0.5) * shape[1] / grid[1] - 0.5, (i + 0.5) * shape[0] / grid[0] - 0.5]) - middle
+            found.append((point / half, shift / half, curvature * energies[row, column, i, j], surface[row, column]))
     points, shifts, weights, heights = ([each[part] for each in found] for part in range(4))
     return Blocks(
         np.reshape(points, (-1, 2)), np.reshape(shifts, (-1, 2)), np.reshape(weights, (-1, 2, 2)), np.array(heights)
@@ -98,23 +86,6 @@ def middle_of(shape: tuple[int, int]) -> tuple[Matrix, float]:
     """Return the middle (x, y) of an image of a height and width, and half its longer side, in pixels."""
     middle = np.array([(shape[1] - 1) / 2, (shape[0] - 1) / 2])
     return middle, max(float(middle.max()), 0.5)
-
-
-def _find_peak(surface: Matrix) -> tuple[tuple[int, int], Matrix, Matrix, float] | None:
-    """Return the peak's place, its shift (x, y) in pixels, its curvature (2,2) and its height; None without one."""
-    side = len(surface)
-    row, column = (int(place) for place in np.unravel_index(surface.argmax(), surface.shape))
-    if not (0 < row < side - 1 and 0 < column < side - 1):
-        return None
-    near = surface[row - 1 : row + 2, column - 1 : column + 2]
-    slope = np.array([near[1, 2] - near[1, 0], near[2, 1] - near[0, 1]]) / 2
-    mixed = (near[2, 2] - near[2, 0] - near[0, 2] + near[0, 0]) / 4
-    across, along = 2 * near[1, 1] - near[1, 0] - near[1, 2], 2 * near[1, 1] - near[0, 1] - near[2, 1]
-    bend = np.array([[across, -mixed], [-mixed, along]])
-    if np.linalg.eigvalsh(bend)[0] <= 0:
-        return None
-    shift = np.array([column, row]) - side // 2 + np.linalg.solve(bend, slope).clip(-0.5, 0.5)
-    return (row, column), shift, bend, float(surface[row, column])
 
 
 def basis(model: str, points: Matrix) -> NDArray[np.float64]:

@@ -29,11 +29,7 @@ Spectra = NDArray[np.complex64]
 
 
 def gray_of(image: NDArray[Any]) -> Gray:
-    """Return an image's luma, (H,W) float32 in the image's own unit; what is not finite becomes 0.
-
-    Args:
-        image: (H,W) or (H,W,3) of any real type.
-    """
+    """Return the luma (H,W) float32 of an image (H,W) or (H,W,3), in its own unit; what is not finite becomes 0."""
     return np.nan_to_num(to_gray(image).astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
 
 
@@ -43,23 +39,19 @@ def level_size(size: tuple[int, int], longest_px: int) -> tuple[int, int]:
     return max(1, round(size[0] * share)), max(1, round(size[1] * share))
 
 
+def resize(image: Gray, size: tuple[int, int]) -> Gray:
+    """Return an image (H,W) resized to a width and height, smoothed where that makes it smaller."""
+    return np.array(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+
+
 def shrink(image: Gray, longest_px: int) -> Gray:
     """Return an image (H,W) scaled down, with smoothing, to a longest side of `longest_px`."""
     size = level_size((image.shape[1], image.shape[0]), longest_px)
     return image if size == image.shape[::-1] else resize(image, size)
 
 
-def resize(image: Gray, size: tuple[int, int]) -> Gray:
-    """Return an image (H,W) resized to a width and height, smoothed where that makes it smaller."""
-    return np.array(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
-
-
 def describe(image: Gray, smoothing_px: float = SMOOTHING_PX) -> Gray:
-    """Describe each pixel by the edges that run through it.
-
-    Args:
-        image: (H,W).
-        smoothing_px: standard deviation of the smoothing, pixels.
+    """Describe each pixel of an image (H,W) by the edges that run through it.
 
     Returns:
         (K,H,W) float32 for K directions, each pixel's vector shorter than 1 and summing to 0: zero where there is no
@@ -79,16 +71,11 @@ def describe(image: Gray, smoothing_px: float = SMOOTHING_PX) -> Gray:
 
 
 def resample(image: Gray, matrix: Matrix, shape: tuple[int, int]) -> tuple[Gray, Gray]:
-    """Look at an image through a transform.
-
-    Args:
-        image: (H,W).
-        matrix: (3,3), from the result's coordinates to the image's.
-        shape: height and width of the result.
+    """Look at an image (H,W) through a transform (3,3) from the result's coordinates to the image's.
 
     Returns:
-        The result, continued over its border by the nearest pixels, and a mask of the same shape: 1 where the image
-        lies, 0 beyond.
+        The result of the given height and width, continued over its border by the nearest pixels, and a mask of the
+        same shape: 1 where the image lies, 0 beyond.
     """
     from skimage.transform import warp
 
@@ -133,11 +120,9 @@ class Correlation:
         self.padded = [next_fast_len(side + most, real=True) for side, most in zip(shape, self.reach, strict=True)]
 
     def spectra(self, description: Gray, mask: Gray | None = None) -> Spectra:
-        """Return the spectra (K+2,·,·) of a description, its energy and its mask.
+        """Return the spectra (K+2,·,·) of a description (K,H,W), of its energy and of its mask (H,W).
 
-        Args:
-            description: (K,H,W), zero outside the mask.
-            mask: (H,W), 1 where the image lies; everywhere when None.
+        The mask is 1 where the image lies, everywhere when None; the description is 0 outside it.
         """
         from scipy.fft import rfft2
 
@@ -146,10 +131,7 @@ class Correlation:
         return np.asarray(rfft2(np.concatenate([description, energy[None], mask[None]]), self.padded), np.complex64)
 
     def surface(self, pairs: Iterable[tuple[Spectra, Spectra]]) -> Gray:
-        """Return the correlation of all pairs together at each shift.
-
-        Args:
-            pairs: the spectra of the fixed and of the moving image of each pair.
+        """Return the correlation at each shift of all pairs together, given the fixed and moving spectra of each.
 
         Returns:
             (2·reach+1, 2·reach+1); the middle is no shift, and at (row, column) the moving image's content lies that
@@ -170,27 +152,31 @@ class Correlation:
 
 
 def find_peak(surface: Gray) -> Peak:
-    """Find the highest place of a surface, to a fraction of a pixel by a parabola through its neighbours.
-
-    Args:
-        surface: (2·reach+1, 2·reach+1), of `Correlation.surface`.
-    """
-    row, column = (int(place) for place in np.unravel_index(surface.argmax(), surface.shape))
+    """Find the highest place of a `Correlation.surface`, to a fraction of a pixel."""
+    row, column, shift, _ = fit_peak(surface)
     rivals = surface.copy()
     rivals[max(0, row - PEAK_PX) : row + PEAK_PX + 1, max(0, column - PEAK_PX) : column + PEAK_PX + 1] = -1
     height = float(surface[row, column])
-    return Peak(
-        x_px=column + _fraction(surface[row], column) - surface.shape[1] // 2,
-        y_px=row + _fraction(surface[:, column], row) - surface.shape[0] // 2,
-        height=height,
-        sharpness=(height - float(rivals.max())) / (float(surface.std()) or 1.0),
-    )
+    sharpness = (height - float(rivals.max())) / (float(surface.std()) or 1.0)
+    return Peak(float(shift[0]), float(shift[1]), height, sharpness)
 
 
-def _fraction(line: Gray, place: int) -> float:
-    """Return where a parabola through a place and its two neighbours is highest, −0.5 to 0.5."""
-    if place in (0, len(line) - 1):
-        return 0.0
-    before, here, after = (float(value) for value in line[place - 1 : place + 2])
-    curvature = 2 * here - before - after
-    return (after - before) / (2 * curvature) if curvature > 0 else 0.0
+def fit_peak(surface: NDArray[Any]) -> tuple[int, int, Matrix, Matrix | None]:
+    """Fit a paraboloid to a surface about its highest place.
+
+    Returns:
+        The place's row and column, the peak's shift (x, y) from the surface's middle, and its curvature (2,2); no
+        curvature, and a shift of whole pixels, where the place is on the border or no peak.
+    """
+    row, column = (int(place) for place in np.unravel_index(surface.argmax(), surface.shape))
+    shift = np.array([column - surface.shape[1] // 2, row - surface.shape[0] // 2], np.float64)
+    if not (0 < row < surface.shape[0] - 1 and 0 < column < surface.shape[1] - 1):
+        return row, column, shift, None
+    near = surface[row - 1 : row + 2, column - 1 : column + 2].astype(np.float64)
+    slope = np.array([near[1, 2] - near[1, 0], near[2, 1] - near[0, 1]]) / 2
+    mixed = (near[2, 2] - near[2, 0] - near[0, 2] + near[0, 0]) / 4
+    across, along = 2 * near[1, 1] - near[1, 0] - near[1, 2], 2 * near[1, 1] - near[0, 1] - near[2, 1]
+    curvature = np.array([[across, -mixed], [-mixed, along]])
+    if np.linalg.eigvalsh(curvature)[0] <= 0:
+        return row, column, shift, None
+    return row, column, shift + np.linalg.solve(curvature, slope).clip(-0.5, 0.5), curvature
