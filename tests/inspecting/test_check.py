@@ -8,13 +8,14 @@ import pytest
 from PIL import Image
 
 from ssvif.data.descriptor import ClassInfo, Descriptor, Layout
+from ssvif.data.find import find_dataset
 from ssvif.data.pack import pack_pairs
 from ssvif.data.packed import PairsFile
 from ssvif.data.split import read_splits
 from ssvif.inspecting.check import check_pairs, near_duplicates, write_good_pairs
 from ssvif.inspecting.findings import ERRORS, WARNINGS, write_findings
 from ssvif.inspecting.folders import recognise_folder
-from ssvif.inspecting.pair import Rules, thumbnail_of
+from ssvif.inspecting.pair import thumbnail_of
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_image, write_png
 from ssvif.pairs.alignment import Alignment
@@ -30,13 +31,12 @@ LABELLED = Descriptor(
 )
 
 
-def rules_of(folder, **more):
-    descriptor, root = recognise_folder(folder)
-    return Rules(descriptor, root, **({"for_pack": False} | more))
+def found_in(folder):
+    return find_dataset(*recognise_folder(folder))
 
 
 def check(folder, quick=False, **more):
-    return check_pairs(rules_of(folder, **more), quick=quick)
+    return check_pairs(found_in(folder), quick=quick, **more)
 
 
 def found(report):
@@ -102,11 +102,10 @@ NOISE = np.random.default_rng(0).integers(0, 256, (96, 128), np.uint8)
 
 def test_pairs_that_are_almost_the_same_are_listed_in_one_split(folder, tmp_path):
     SPOILED["near duplicate"][1](folder / "vi/2.png")
-    rules = rules_of(folder)
-    report = check_pairs(rules)
+    report = check(folder)
     assert report.alike == {"2": "1"}
     for seed in range(6):
-        write_good_pairs(tmp_path / "good.csv", report, rules.descriptor, seed)
+        write_good_pairs(tmp_path / "good.csv", report, seed)
         split_of = {row.pair.pair_id: row.split for row in read_splits(tmp_path / "good.csv")}
         assert split_of["1"] == split_of["2"]
         assert len(split_of) == 6
@@ -209,11 +208,11 @@ def labelled(folder):
     (folder / "boxes").mkdir()
     for number, line in lines.items():
         (folder / "boxes" / f"{number}.txt").write_text(line)
-    return Rules(LABELLED, folder, for_pack=True)
+    return find_dataset(LABELLED, folder)
 
 
 def test_labels_and_boxes_are_held_against_the_descriptor(labelled):
-    report = check_pairs(labelled)
+    report = check_pairs(labelled, for_pack=True)
     assert found(report) == {
         ("label", "label", "1"),
         ("empty label", "label", "2"),
@@ -229,8 +228,8 @@ def test_labels_and_boxes_are_held_against_the_descriptor(labelled):
 
 
 def test_the_good_pairs_can_be_packed(labelled, tmp_path):
-    report = check_pairs(labelled)
-    counts = write_good_pairs(tmp_path / "good.csv", report, LABELLED, seed=0)
+    report = check_pairs(labelled, for_pack=True)
+    counts = write_good_pairs(tmp_path / "good.csv", report, seed=0)
     assert sum(counts.values()) == 2
     pack_pairs(LABELLED, labelled.root, tmp_path / "good.csv", tmp_path / "pairs.h5")
     packed = PairsFile(tmp_path / "pairs.h5")
@@ -241,9 +240,8 @@ def test_the_good_pairs_can_be_packed(labelled, tmp_path):
 def test_without_a_good_pair_no_list_is_written(folder, tmp_path):
     for path in (folder / "vi").iterdir():
         cut_off(path)
-    rules = rules_of(folder)
     with pytest.raises(UserError, match="no good pair"):
-        write_good_pairs(tmp_path / "good.csv", check_pairs(rules), rules.descriptor, seed=0)
+        write_good_pairs(tmp_path / "good.csv", check(folder), seed=0)
 
 
 def test_everything_is_kept_in_long_form(folder, tmp_path):

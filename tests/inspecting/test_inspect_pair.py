@@ -6,7 +6,7 @@ from PIL import Image
 
 from ssvif.data.find import FoundPair
 from ssvif.inspecting.folders import recognise_folder
-from ssvif.inspecting.pair import Rules, digest_of, inspect_pair
+from ssvif.inspecting.pair import Inspector, digest_of
 from ssvif.io.images import read_raw
 
 
@@ -24,9 +24,8 @@ from ssvif.io.images import read_raw
 )
 def test_the_kind_and_size_of_every_image_are_named(folder, image, name, kind):
     Image.fromarray(image).save(folder / "ir" / name)
-    descriptor, root = recognise_folder(folder)
     pair = FoundPair("a", "vi/0.png", f"ir/{name}")
-    seen = inspect_pair("all", pair, Rules(descriptor, root, for_pack=False), with_shift=False)
+    seen = Inspector(*recognise_folder(folder)).inspect("all", pair, with_shift=False)
     assert (seen.sides["infrared"].kind, seen.sides["infrared"].size) == (kind, image.shape[1::-1])
 
 

@@ -76,8 +76,9 @@ def test_checking_and_aligning_need_no_torch(folder):
     code = """
 import sys
 from ssvif.inspecting import align, check, folders
-from ssvif.inspecting.pair import Rules
-assert not check.check_pairs(Rules(*folders.recognise_folder(__import__("pathlib").Path(sys.argv[1])), False)).failed
+from ssvif.data.find import find_dataset
+from pathlib import Path
+assert not check.check_pairs(find_dataset(*folders.recognise_folder(Path(sys.argv[1])))).failed
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True)

@@ -60,17 +60,16 @@ def check(
     """Look for what is wrong with pairs; exit status 1 if something is."""
     from ssvif.inspecting.check import check_pairs, write_good_pairs
     from ssvif.inspecting.findings import write_findings
-    from ssvif.inspecting.pair import Rules
     from ssvif.pairs.alignment import read_alignment
 
     found = _find_checked(folder, visible, infrared, dataset, data_root)
     aligned = read_alignment(alignment) if alignment else None
-    report = check_pairs(Rules(found.descriptor, found.root, bool(dataset), aligned), found=found, quick=quick)
+    report = check_pairs(found, for_pack=bool(dataset), alignment=aligned, quick=quick)
     typer.echo("\n".join(report.lines()))
     if output:
         write_findings(output, [*report.findings, *report.measures()])
     if fix_list:
-        counts = write_good_pairs(fix_list, report, found.descriptor, seed)
+        counts = write_good_pairs(fix_list, report, seed)
         typer.echo(f"{fix_list}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     if report.failed:
         raise typer.Exit(1)

@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from ssvif.data.descriptor import Descriptor
-from ssvif.data.find import FoundDataset, FoundPair, find_dataset
+from ssvif.data.find import FoundDataset, FoundPair
 from ssvif.data.split import write_splits
 from ssvif.inspecting.edges import Gray
 from ssvif.inspecting.findings import ERROR, MEASURES, Finding, show_findings
-from ssvif.inspecting.pair import Rules, Seen, inspect_pair
+from ssvif.inspecting.pair import Inspector, Seen
 from ssvif.inspecting.shifts import SetShift, combine_shifts, out_of_line
 from ssvif.io.errors import UserError, counted
 from ssvif.io.progress import track
 from ssvif.ops.statistics import choose_evenly
+from ssvif.pairs.alignment import Alignment
 from ssvif.pairs.match import FOLDER, Matching
 from ssvif.schema import IMAGE_SUFFIXES, SIDES
 
@@ -39,12 +40,14 @@ class Report:
     """The result of a check.
 
     Attributes:
+        descriptor: the dataset's.
         pairs: everything that was seen of each pair, sorted by split and name.
         findings: of pairs, and of the set.
         together: the shift that the pairs agree on, if enough do.
         alike: a pair that shows almost the same as an earlier one of its split → that one.
     """
 
+    descriptor: Descriptor
     pairs: list[Seen]
     findings: list[Finding]
     together: SetShift | None
@@ -90,44 +93,38 @@ class Report:
         return [*lines, ", ".join(counted(count, noun) for noun, count in counts.items())]
 
 
-def check_pairs(rules: Rules, *, found: FoundDataset | None = None, quick: bool = False) -> Report:
-    """Look at all pairs of a dataset.
-
-    Every file is decoded to its end. The shift between the sides is measured for every pair, or, when it has to be
-    quick, for 100 evenly chosen ones.
+def check_pairs(
+    found: FoundDataset, *, for_pack: bool = False, alignment: Alignment | None = None, quick: bool = False
+) -> Report:
+    """Look at all pairs of a dataset; every file is decoded to its end.
 
     Args:
-        rules: the dataset and what is asked of it.
-        found: its pairs; by default those that its descriptor finds.
-        quick: whether to measure few shifts.
+        found: its pairs.
+        for_pack: whether they shall be packed as they are: 8 bits, one size.
+        alignment: of the two cameras, where there is one; shifts are measured after it.
+        quick: whether to measure the shift between the sides of 100 evenly chosen pairs only.
 
     Raises:
-        UserError: there is no folder, no image in it, or no name that both sides have.
+        UserError: there is no image, or no name that both sides have.
     """
-    listed, findings = _list_pairs(found or find_dataset(rules.descriptor, rules.root))
+    listed, findings = _list_pairs(found)
+    inspector = Inspector(found.descriptor, found.root, for_pack, alignment)
     measured = set(choose_evenly(range(len(listed)), QUICK_SHIFTS if quick else len(listed)))
-    threads = min(MOST_THREADS, os.cpu_count() or 1)
-    with ThreadPoolExecutor(threads) as pool:
-        jobs = pool.map(lambda at: inspect_pair(*listed[at], rules, with_shift=at in measured), range(len(listed)))
+    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
+        jobs = pool.map(lambda at: inspector.inspect(*listed[at], with_shift=at in measured), range(len(listed)))
         seen = list(track(jobs, "checking", len(listed)))
     findings += [finding for each in seen for finding in each.findings]
     alike: dict[str, str] = {}
     for side in SIDES:
         findings += _find_duplicates(seen, side, alike) + _find_odd_ones(seen, side)
     together = _judge_shifts(seen, findings)
-    return Report(seen, findings, together, alike)
+    return Report(found.descriptor, seen, findings, together, alike)
 
 
-def write_good_pairs(path: Path, report: Report, descriptor: Descriptor, seed: int) -> dict[str, int]:
-    """Write the pairs without an error as a list that `ssvif pack` takes, dealt as `ssvif split` deals.
+def write_good_pairs(path: Path, report: Report, seed: int) -> dict[str, int]:
+    """Write the pairs without an error as a CSV that `ssvif pack` takes, divided into splits as `ssvif split` does.
 
-    Of pairs that show almost the same none is trained with and another tested on.
-
-    Args:
-        path: the CSV to write: split, pair_id, visible, infrared, label, boxes.
-        report: of `check_pairs`.
-        descriptor: the dataset's.
-        seed: of the dealing.
+    Pairs that show almost the same are put into one split.
 
     Returns:
         The number of pairs in each split.
@@ -138,7 +135,7 @@ def write_good_pairs(path: Path, report: Report, descriptor: Descriptor, seed: i
     good = report.good()
     if not good:
         raise UserError(f"There is no good pair to list in {path}", remedy="mend what is reported above first")
-    return write_splits(descriptor, good, path, seed=seed, alike=report.alike)
+    return write_splits(report.descriptor, good, path, seed=seed, alike=report.alike)
 
 
 def _list_pairs(found: FoundDataset) -> tuple[list[tuple[str, FoundPair]], list[Finding]]:
@@ -201,15 +198,11 @@ def _find_duplicates(seen: list[Seen], side: str, alike: dict[str, str]) -> list
 
 
 def near_duplicates(thumbnails: Gray, threshold: float, at_once: int = 1024) -> list[tuple[int, int, float]]:
-    """Find images that are almost the same as an earlier one.
-
-    Args:
-        thumbnails: (N,D) of `ssvif.inspecting.pair.thumbnail_of`.
-        threshold: correlation from which two are almost the same.
-        at_once: rows to compare at once.
+    """Find images that are almost the same as an earlier one, by their thumbnails (N,D).
 
     Returns:
-        For each image that has one, its place, that of the earlier image it is most like, and their correlation.
+        For each image with a correlation of `threshold` or more: its place, that of the earlier image it is most
+        like, and their correlation. So many rows are compared at once as `at_once` says.
     """
     found = []
     for start in range(0, len(thumbnails), at_once):

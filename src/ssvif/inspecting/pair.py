@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ssvif.data.boxes import read_boxes
 from ssvif.data.descriptor import Descriptor
@@ -36,37 +37,13 @@ Pixels = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What is asked of a pair.
-
-    Attributes:
-        descriptor: the dataset's.
-        root: the dataset's folder.
-        for_pack: whether the pairs shall be packed as they are: 8 bits, one size.
-        alignment: of the two cameras, where there is one; shifts are measured after it.
-    """
-
-    descriptor: Descriptor
-    root: Path
-    for_pack: bool
-    alignment: Alignment | None = None
-
-
-@dataclass(frozen=True)
 class Side:
-    """What is kept of one image.
+    """What is kept of one image."""
 
-    Attributes:
-        size: width and height, pixels.
-        kind: what it is, e.g. "8-bit color".
-        digest: equal for equal pixels.
-        thumbnail: see `thumbnail_of`.
-    """
-
-    size: tuple[int, int]
-    kind: str
-    digest: bytes
-    thumbnail: Gray
+    size: tuple[int, int]  # width and height, pixels
+    kind: str  # what it is, e.g. "8-bit color"
+    digest: bytes  # equal for equal pixels
+    thumbnail: Gray  # see `thumbnail_of`
 
 
 @dataclass
@@ -75,7 +52,7 @@ class Seen:
 
     Attributes:
         split: the official split, or "all".
-        pair: its files.
+        pair: its files; a side may be missing.
         findings: what is wrong with it, as far as it alone says.
         sides: "visible" and "infrared", as far as they could be read.
         shift: between the two, if it was measured.
@@ -91,70 +68,126 @@ class Seen:
         """Return a finding about this pair."""
         return Finding(kind, self.pair.pair_id, side, getattr(self.pair, side, ""), detail, self.split, value)
 
-    def add(self, kind: str, side: str, detail: str = "") -> None:
-        """Add a finding about this pair."""
+    def add(self, kind: str, side: str, detail: str | UserError = "") -> None:
+        """Add a finding about this pair; of an error all but the remedy is its detail."""
+        if isinstance(detail, UserError):
+            error = detail
+            parts = (error.what, error.expected and f"expected: {error.expected}", error.got and f"got: {error.got}")
+            detail = "; ".join(" ".join(part.split()) for part in parts if part)
         self.findings.append(self.finding(kind, side, detail))
 
 
-def inspect_pair(split: str, pair: FoundPair, rules: Rules, *, with_shift: bool) -> Seen:
-    """Decode a pair's files to the end and look at everything that they say by themselves.
+@dataclass(frozen=True)
+class Inspector:
+    """Looks at the pairs of a dataset one by one.
 
-    Args:
-        split: the official split, or "all".
-        pair: its files; a side may be missing.
-        rules: what is asked of it.
-        with_shift: whether to measure the shift between the two sides.
+    Attributes:
+        descriptor: the dataset's.
+        root: the dataset's folder.
+        for_pack: whether the pairs shall be packed as they are: 8 bits, one size.
+        alignment: of the two cameras, where there is one; shifts are measured after it.
     """
-    seen = Seen(split, pair)
-    images: dict[str, Pixels] = {}
-    for side in SIDES:
-        if not getattr(pair, side):
-            seen.add("unmatched", side, f"there is no {side} image")
-            continue
-        try:
-            images[side] = _look_at(seen, side, rules)
-        except UserError as error:
-            seen.add("unreadable", side, _reason(error))
-    if len(images) == 2:
-        if has_color(images["infrared"]) and not has_color(images["visible"]):
-            seen.add("swapped", "pair")
-        if _fit(seen, images, rules) and with_shift:
-            _measure(seen, images, rules)
-    if "visible" in images:
-        _look_at_annotation(seen, images["visible"].shape[:2], rules)
-    return seen
 
+    descriptor: Descriptor
+    root: Path
+    for_pack: bool = False
+    alignment: Alignment | None = None
 
-def _look_at(seen: Seen, side: str, rules: Rules) -> Pixels:
-    """Read an image to its last pixel as fusing does, (H,W) or (H,W,3), and note what it looks like.
+    def inspect(self, split: str, pair: FoundPair, *, with_shift: bool) -> Seen:
+        """Decode a pair's files to the end and look at everything that they say by themselves.
 
-    Raises:
-        UserError: the file is missing, empty, damaged or cut off.
-    """
-    raw = read_raw(rules.root / getattr(seen.pair, side))
-    pixels, gray = raw.pixels, gray_of(raw.pixels)
-    bits = 16 if "low bytes" in raw.notes else pixels.dtype.itemsize * 8
-    depth = "float" if pixels.dtype.kind == "f" else f"{bits}-bit"
-    kind = f"{depth} {'color' if pixels.ndim == 3 else 'gray'}"
-    size = pixels.shape[1], pixels.shape[0]
-    seen.sides[side] = Side(size, kind, digest_of(pixels), thumbnail_of(gray))
-    for what, detail in judge(pixels, gray, side):
-        seen.add(what, side, detail)
-    if bits > 8:
-        seen.add("depth" if rules.for_pack else "16 bits", side, depth)
-    if raw.orientation != 1:
-        seen.add("rotated", side, "the stored pixels are turned or mirrored")
-    return pixels
+        Args:
+            split: the official split, or "all".
+            pair: its files; a side may be missing.
+            with_shift: whether to measure the shift between the two sides.
+        """
+        seen = Seen(split, pair)
+        images: dict[str, Pixels] = {}
+        for side in SIDES:
+            if not getattr(pair, side):
+                seen.add("unmatched", side, f"there is no {side} image")
+                continue
+            try:
+                images[side] = self._look_at(seen, side)
+            except UserError as error:
+                seen.add("unreadable", side, error)
+        if len(images) == 2:
+            if has_color(images["infrared"]) and not has_color(images["visible"]):
+                seen.add("swapped", "pair")
+            if self._fit(seen, images) and with_shift:
+                self._measure(seen, images)
+        if "visible" in images:
+            self._look_at_annotation(seen, images["visible"].shape[:2])
+        return seen
+
+    def _look_at(self, seen: Seen, side: str) -> Pixels:
+        """Read an image to its last pixel as fusing does, (H,W) or (H,W,3), and note what it looks like."""
+        raw = read_raw(self.root / getattr(seen.pair, side))
+        pixels, gray = raw.pixels, gray_of(raw.pixels)
+        bits = 16 if "low bytes" in raw.notes else pixels.dtype.itemsize * 8
+        depth = "float" if pixels.dtype.kind == "f" else f"{bits}-bit"
+        kind = f"{depth} {'color' if pixels.ndim == 3 else 'gray'}"
+        seen.sides[side] = Side((gray.shape[1], gray.shape[0]), kind, digest_of(pixels), thumbnail_of(gray))
+        for what, detail in judge(pixels, gray, side):
+            seen.add(what, side, detail)
+        if bits > 8:
+            seen.add("depth" if self.for_pack else "16 bits", side, depth)
+        if raw.orientation != 1:
+            seen.add("rotated", side, "the stored pixels are turned or mirrored")
+        return pixels
+
+    def _fit(self, seen: Seen, images: dict[str, Pixels]) -> bool:
+        """Note what is wrong with the two sizes; return whether the shift can be measured."""
+        if self.alignment:
+            try:
+                for side, pixels in images.items():
+                    check_size(self.alignment, side, pixels, f"the {side} image")
+            except UserError as error:
+                seen.add("size", "pair", error)
+                return False
+            return True
+        visible, infrared = (seen.sides[side].size for side in SIDES)
+        ratio = (visible[0] * infrared[1]) / (visible[1] * infrared[0])
+        same_shape = abs(ratio - 1) <= SAME_SHAPE
+        if visible != infrared:
+            detail = "visible {}×{} px, infrared {}×{} px".format(*visible, *infrared)
+            seen.add("other size" if same_shape and not self.for_pack else "size", "pair", detail)
+        return same_shape
+
+    def _measure(self, seen: Seen, images: dict[str, Pixels]) -> None:
+        visible, infrared = (gray_of(images[side]) for side in SIDES)
+        seen.shift = measure_shift(visible, warp(infrared, self.alignment) if self.alignment else infrared)
+        if is_unlike(seen.shift) and not any(each.kind == "constant" for each in seen.findings):
+            seen.add("unlike", "pair", f"correlation of edges {seen.shift.height:.2f}")
+
+    def _look_at_annotation(self, seen: Seen, shape: tuple[int, ...]) -> None:
+        """Check the labels and boxes of a visible image of a height and width."""
+        pair, (height, width) = seen.pair, shape
+        if pair.label:
+            try:
+                self._check_label(seen, read_label(self.root / pair.label), shape)
+            except UserError as error:
+                seen.add("label", "label", error)
+        if pair.boxes:
+            try:
+                read_boxes(self.root / pair.boxes, self.descriptor.detection_classes, width, height)
+            except UserError as error:
+                seen.add("boxes", "boxes", error)
+
+    def _check_label(self, seen: Seen, label: Pixels, shape: tuple[int, ...]) -> None:
+        """Note what is wrong with a label map (H,W) of a visible image of a height and width."""
+        if label.shape != shape:
+            seen.add("label", "label", "{}×{} px, its image {}×{} px".format(*label.shape[::-1], *shape[::-1]))
+            return
+        check_ids(self.root / seen.pair.label, label, self.descriptor)
+        ids = {int(value) for value in np.unique(label)} - {self.descriptor.ignore_index}
+        if not ids or ids == {self.descriptor.background_id}:
+            names = {info.id: info.name for info in self.descriptor.classes}
+            seen.add("empty label", "label", f"only {names[ids.pop()]}" if ids else "only the ignored value")
 
 
 def judge(pixels: Pixels, gray: Gray, side: str) -> list[tuple[str, str]]:
-    """Return what an image's looks give reason to say, as (kind of finding, detail).
-
-    Args:
-        pixels: the image, (H,W) or (H,W,3).
-        gray: its luma, (H,W).
-        side: "visible" or "infrared".
-    """
+    """Return the findings about the looks of one side's image (H,W) or (H,W,3) with its luma (H,W): kind, detail."""
     if gray.min() == gray.max() and (pixels == pixels[:1, :1]).all():
         return [("constant", f"value {float(gray.flat[0]):g}")]
     floats = pixels.dtype.kind == "f"
@@ -194,67 +227,6 @@ def digest_of(pixels: Pixels) -> bytes:
 
 def thumbnail_of(gray: Gray) -> Gray:
     """Return an image (H,W) as a 24×24 thumbnail, flattened (576,), of mean 0 and length 1; all 0 if constant."""
-    from PIL import Image
-
     small = np.asarray(Image.fromarray(gray).resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX))
     centred = (small - small.mean()).ravel()
     return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6), np.float32)
-
-
-def _fit(seen: Seen, images: dict[str, Pixels], rules: Rules) -> bool:
-    """Note what is wrong with the two sizes; return whether the shift can be measured."""
-    if rules.alignment:
-        try:
-            for side, pixels in images.items():
-                check_size(rules.alignment, side, pixels, f"the {side} image")
-        except UserError as error:
-            seen.add("size", "pair", _reason(error))
-            return False
-        return True
-    visible, infrared = (seen.sides[side].size for side in SIDES)
-    if visible == infrared:
-        return True
-    ratio = (visible[0] * infrared[1]) / (visible[1] * infrared[0])
-    same_shape = abs(ratio - 1) <= SAME_SHAPE
-    detail = "visible {}×{} px, infrared {}×{} px".format(*visible, *infrared)
-    seen.add("other size" if same_shape and not rules.for_pack else "size", "pair", detail)
-    return same_shape
-
-
-def _measure(seen: Seen, images: dict[str, Pixels], rules: Rules) -> None:
-    visible, infrared = (gray_of(images[side]) for side in SIDES)
-    seen.shift = measure_shift(visible, warp(infrared, rules.alignment) if rules.alignment else infrared)
-    if is_unlike(seen.shift) and not any(each.kind == "constant" for each in seen.findings):
-        seen.add("unlike", "pair", f"correlation of edges {seen.shift.height:.2f}")
-
-
-def _look_at_annotation(seen: Seen, shape: tuple[int, ...], rules: Rules) -> None:
-    """Check the labels and boxes of a visible image of a height and width."""
-    pair, (height, width) = seen.pair, shape
-    if pair.label:
-        try:
-            _check_label(seen, read_label(rules.root / pair.label), shape, rules)
-        except UserError as error:
-            seen.add("label", "label", _reason(error))
-    if pair.boxes:
-        try:
-            read_boxes(rules.root / pair.boxes, rules.descriptor.detection_classes, width, height)
-        except UserError as error:
-            seen.add("boxes", "boxes", _reason(error))
-
-
-def _check_label(seen: Seen, label: Pixels, shape: tuple[int, ...], rules: Rules) -> None:
-    if label.shape != shape:
-        seen.add("label", "label", "{}×{} px, its image {}×{} px".format(*label.shape[::-1], *shape[::-1]))
-        return
-    check_ids(rules.root / seen.pair.label, label, rules.descriptor)
-    ids = {int(value) for value in np.unique(label)} - {rules.descriptor.ignore_index}
-    if not ids or ids == {rules.descriptor.background_id}:
-        names = {info.id: info.name for info in rules.descriptor.classes}
-        seen.add("empty label", "label", f"only {names[ids.pop()]}" if ids else "only the ignored value")
-
-
-def _reason(error: UserError) -> str:
-    """Return an error on one line, without its remedy."""
-    parts = (error.what, error.expected and f"expected: {error.expected}", error.got and f"got: {error.got}")
-    return "; ".join(" ".join(part.split()) for part in parts if part)
