@@ -1,4 +1,4 @@
-"""The paper's tables: what was measured here beside what the paper prints, line by line."""
+"""The paper's tables: what was measured here beside the numbers that the paper prints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ssvif.report.measured import Key, Sample, average, read_efficiency, read_sa
 from ssvif.report.runs import RunLabel, read_rows, to_number
 from ssvif.report.sheet import WITH_LABELS, Cell, Heading, Sheet, Table, listed
 from ssvif.report.specs import SheetSpec, SheetSpecs, base_name
-from ssvif.report.tables import Line, build_table, remarks
+from ssvif.report.tables import MeasuredRow, build_table, remarks
 from ssvif.schema import EFFICIENCY, RUN_FILES
 
 DECIMALS = 2  # as the paper prints
@@ -20,7 +20,7 @@ FUSION_QUALITY = ("en", "mi", "vif", "qabf", "ssim", "ms_ssim", "delta_e76")  # 
 OTHERS = "runs beside the paper's"
 PUBLISHED_COLUMNS = ("dataset", "method", "metric", "class", "value")
 PUBLISHED_EFFICIENCY_COLUMNS = ("method", "channels", "height_px", "width_px", "metric", "value")
-Published = dict[tuple[str, str, str, str], str]  # (dataset, method, metric, class) → the number as stored
+Published = dict[tuple[str, str], dict[Heading, str]]  # dataset and method to the method's numbers as stored
 
 
 def make_sheets(
@@ -35,17 +35,17 @@ def make_sheets(
 ) -> list[Path]:
     """Write tables of the paper as CSV (long, full digits), Markdown, LaTeX, HTML and JSON.
 
-    A line without a run, or whose run has no such results, stays empty and is named below; so does a whole table.
+    A row without a run, or whose run lacks these scores, stays empty and is named in the notes.
 
     Args:
         results: the folder that holds {dataset}/{run}/ and efficiency.csv.
         output: folder of the tables; other files in it are left alone.
-        runs: dataset to its runs. Those that no line of a table asks for stand below its lines, if the table is
-            asked for by name or takes others.
+        runs: dataset to its runs. Those that no row of a table names are added below its rows if the table is named
+            in `tables` or takes others.
         specs: what the tables hold.
         published: folder of the files with the paper's numbers.
         tables: which to make; the paper's own nine when empty.
-        titles: dataset to the name that people know; a dataset that stands here is shown even without a run.
+        titles: dataset to its title in the tables; a dataset given here is shown even without a run.
 
     Returns:
         the CSV files that were written.
@@ -63,12 +63,14 @@ def make_sheets(
         numbers = _read_published(published, spec.published)
         made = []
         for dataset in datasets if spec.datasets else [""]:
-            collected = _collect(spec, results, dataset, runs.get(dataset, ()))
-            lines = _lines(spec, collected, others=name in tables or spec.others)
-            table = _table(name, spec, dataset, lines, numbers)
+            known = _measure(spec, results, dataset, runs.get(dataset, ()))
+            rows = _rows_of_paper(spec, dataset, known, numbers)
+            placed = {row.runs for row in rows}
+            if name in tables or spec.others:
+                rows += [row for row in known.values() if row.runs not in placed]
             title = (titles or {}).get(dataset, dataset) or spec.title
-            notes = tuple(_notes(table, title, specs.test_pairs.get(dataset, 0)))
-            made.append(replace(table, title=title, notes=notes))
+            table = replace(_table(name, spec, dataset, rows), title=title)
+            made.append(replace(table, notes=tuple(_notes(table, specs.test_pairs.get(dataset, 0)))))
         notes = (*spec.notes, *_legend(made))
         sheet = Sheet(f"table_{name}", spec.number, spec.title, spec.caption, tuple(made), notes)
         written.append(write_sheet(output, sheet))
@@ -83,24 +85,25 @@ def _read_published(folder: Path, names: Iterable[str]) -> Published:
         for row in read_rows(path, PUBLISHED_EFFICIENCY_COLUMNS if name == EFFICIENCY else PUBLISHED_COLUMNS):
             to_number(row["value"], path)  # read for its error: the digits stay as they were printed
             method = f"{row['method']} {row['channels']}" if name == EFFICIENCY else row["method"]
-            found[row.get("dataset", ""), method, row["metric"], row.get("class", "")] = row["value"]
+            numbers = found.setdefault((row.get("dataset", ""), method), {})
+            numbers[Heading(row["metric"], row.get("class", ""))] = row["value"]
     return found
 
 
-def _collect(spec: SheetSpec, results: Path, dataset: str, labels: Sequence[RunLabel]) -> dict[str, Line]:
-    """Return what may stand in a table on one dataset, as lines of their own, by the names that its rows ask for."""
+def _measure(spec: SheetSpec, results: Path, dataset: str, labels: Sequence[RunLabel]) -> dict[str, MeasuredRow]:
+    """Return a row for each run, seeds together, or network that a table may show, by the names that a spec uses."""
     if EFFICIENCY in spec.sources:
-        lines = {}
+        networks = {}
         for name, costs in read_efficiency(results / "efficiency.csv").items():
             network, _, channels = name.rpartition(" ")
             title = f"{network}, {channels} channel{'' if channels == '1' else 's'}"
-            lines[name] = Line(title, (name,), _average([costs]), OTHERS)
-        return lines
+            networks[name] = MeasuredRow(title, (name,), _average([costs]), OTHERS)
+        return networks
     seeds: dict[str, list[RunLabel]] = {}
     for run in labels:
         seeds.setdefault(base_name(run.name), []).append(run)
     return {
-        base: Line(
+        base: MeasuredRow(
             _title_without_seed(several[0], base),
             tuple(run.name for run in several),
             _average([_read_run(results / dataset / run.name, spec.sources) for run in several]),
@@ -128,36 +131,37 @@ def _average(runs: Sequence[Mapping[Key, Sample]]) -> dict[Heading, Cell]:
     return {Heading(*key): average([samples.get(key, missing) for samples in runs]) for key in keys}
 
 
-def _lines(spec: SheetSpec, collected: Mapping[str, Line], *, others: bool) -> list[Line]:
-    """Return the lines of a table: the paper's, then all others where these belong here."""
-    lines, placed = [], set()
+def _rows_of_paper(
+    spec: SheetSpec, dataset: str, known: Mapping[str, MeasuredRow], published: Published
+) -> list[MeasuredRow]:
+    """Return a row for each of the paper's, with the first of its runs that has scores, or else the first of them."""
+    rows = []
     for row in spec.rows:
-        known = [base for base in row.runs if base in collected]
-        chosen = next((base for base in known if collected[base].cells), known[0] if known else "")
-        placed.add(chosen)
+        present = [name for name in row.runs if name in known]
+        chosen = next((name for name in present if known[name].cells), present[0] if present else "")
         label = row.label + (WITH_LABELS if row.with_labels else "")
         note = "; ".join(filter(None, [row.note, row.runs.get(chosen, "")]))
-        line = collected.get(chosen, Line(label))
-        lines.append(replace(line, label=label, group=row.group, note=note, published=row.published))
-    return lines + [line for base, line in collected.items() if others and base not in placed]
+        numbers = published.get((dataset, row.published), {})
+        measured = known.get(chosen, MeasuredRow(label))
+        rows.append(replace(measured, label=label, group=row.group, note=note, published=numbers))
+    return rows
 
 
-def _table(name: str, spec: SheetSpec, dataset: str, lines: Sequence[Line], published: Published) -> Table:
+def _table(name: str, spec: SheetSpec, dataset: str, rows: Sequence[MeasuredRow]) -> Table:
     """Return the table of one dataset, without its title and notes."""
-    found = dict.fromkeys(heading for line in lines for heading in line.cells)
+    found = dict.fromkeys(heading for row in rows for heading in row.cells)
     table = build_table(
         f"{name}_{dataset}" if dataset else name,
         dataset,
-        lines,
+        rows,
         [Heading(*each) for each in spec.columns_of(dataset, found)],
         label=spec.label,
-        published=published,
         decimals=DECIMALS,
         rank_in_groups=spec.rank_in_groups,
     )
-    images = sorted({cell.images for cell in _cells(table) if cell.images})
+    images = sorted({cell.images for cell in table.cells if cell.images})
     count = " to ".join(dict.fromkeys((str(images[0]), str(images[-1])))) if images else ""
-    weights = sorted({each for line in lines for cell in line.cells.values() for each in cell.initial_weights})
+    weights = sorted({each for row in rows for cell in row.cells.values() for each in cell.initial_weights})
     parts = [
         f"{count} test image{'' if count == '1' else 's'}." if count else "",
         f"Initial weights: {', '.join(weights)}." if weights else "",
@@ -165,11 +169,7 @@ def _table(name: str, spec: SheetSpec, dataset: str, lines: Sequence[Line], publ
     return replace(table, caption=" ".join(filter(None, parts)))
 
 
-def _cells(table: Table) -> Iterator[Cell]:
-    return (cell for row in table.rows for cell in row.cells)
-
-
-def _notes(table: Table, title: str, test_pairs: int) -> Iterator[str]:
+def _notes(table: Table, test_pairs: int) -> Iterator[str]:
     labels = [row.label for row in table.rows]
     names = [f"{row.group}, {row.label}" if labels.count(row.label) > 1 else row.label for row in table.rows]
     rows = list(zip(names, table.rows, strict=True))
@@ -183,12 +183,13 @@ def _notes(table: Table, title: str, test_pairs: int) -> Iterator[str]:
     yield from remarks(table, [(name, row) for name, row in rows if not row.empty])
     if table.compares and test_pairs:
         human = "" if all(heading.metric in FUSION_QUALITY for heading in table.headings) else " with human labels"
-        yield f"The paper's numbers are of {test_pairs} test pairs of {title}{human}; ours compare on these alone."
+        pairs = f"{test_pairs} test pairs of {table.title}{human}"
+        yield f"The paper's numbers are of {pairs}; ours compare on these alone."
 
 
 def _legend(tables: Sequence[Table]) -> Iterator[str]:
     """Yield what the signs in tables mean, of those that occur."""
-    cells = [cell for table in tables for cell in _cells(table)]
+    cells = [cell for table in tables for cell in table.cells]
     if any(cell.over == "images" for cell in cells):
         yield "±: 95 % bootstrap interval of the mean over test images, its longer side; both are in the CSV."
     if any(cell.over == "seeds" for cell in cells):

@@ -168,9 +168,14 @@ class Table:
     label: str = "run"  # head of the first column
 
     @property
+    def cells(self) -> list[Cell]:
+        """The cells of all rows, row by row."""
+        return [cell for row in self.rows for cell in row.cells]
+
+    @property
     def compares(self) -> bool:
         """Whether any cell has a number of the paper."""
-        return any(cell.published for row in self.rows for cell in row.cells)
+        return any(cell.published for cell in self.cells)
 
 
 @dataclass(frozen=True)

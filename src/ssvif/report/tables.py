@@ -1,4 +1,4 @@
-"""Tables of every run's scores, one a dataset and kind; the paper's tables are made in `paper_tables`."""
+"""Tables of every run's scores, one for each dataset and kind of score; `paper_tables` makes those of the paper."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ssvif.report.formats import write_texts
 from ssvif.report.gradients import write_gradient_table
 from ssvif.report.measured import average, read_samples
 from ssvif.report.runs import RunLabel, read_rows, to_number_or_none
-from ssvif.report.sheet import Cell, Heading, Measure, Row, Sheet, Table, listed, position, rank
+from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table, listed, position, rank
 from ssvif.schema import DETECTION, FUSION_METRICS, RUN_FILES, SEGMENTATION
 
 log = logging.getLogger("ssvif")
@@ -32,15 +32,15 @@ BLIND = {"miou_without_background": "SegFormer found nothing but background", "m
 
 
 @dataclass(frozen=True)
-class Line:
-    """What was measured for a row, before its columns are chosen."""
+class MeasuredRow:
+    """What was measured for a row of a table, before the columns are chosen."""
 
     label: str
     runs: tuple[str, ...] = ()
     cells: dict[Heading, Cell] = field(default_factory=dict)  # means in the unit that they are stored in
     group: str = ""
     note: str = ""
-    published: str = ""  # the method's name among the published numbers
+    published: Mapping[Heading, str] = field(default_factory=dict)  # the paper's numbers as they are stored
 
 
 def make_tables(
@@ -52,8 +52,8 @@ def make_tables(
 ) -> list[Path]:
     """Write a table for each dataset and kind of score: `{kind}_{dataset}.csv` (long, full digits), `.md`, `.tex`.
 
-    Where no run of a dataset has scores of a kind, that table is left out, with a line in the log, and older files
-    of it are removed. gradients_{dataset}.csv is written where a run measured its gradients.
+    Where no run of a dataset has scores of a kind, the table is left out, which is logged, and older files of it are
+    removed. gradients_{dataset}.csv is written where a run measured its gradients.
 
     Args:
         results: the folder that holds {dataset}/{run}/.
@@ -120,10 +120,10 @@ def read_table(path: Path, title: str) -> Table:
     Raises:
         UserError: the file is missing or not one of `make_tables`.
     """
-    lines: dict[str, Line] = {}
+    runs: dict[str, MeasuredRow] = {}
     for row in read_rows(path, COLUMNS):
-        line = lines.setdefault(row["run"], Line(row["label"], (row["run"],)))
-        line.cells[Heading(row["metric"], row["class"])] = Cell(
+        run = runs.setdefault(row["run"], MeasuredRow(row["label"], (row["run"],)))
+        run.cells[Heading(row["metric"], row["class"])] = Cell(
             value=to_number_or_none(row["mean"], path),
             images=int(to_number_or_none(row["images"], path) or 0),
             seeds=1,
@@ -131,10 +131,10 @@ def read_table(path: Path, title: str) -> Table:
             note=row["note"],
         )
     kind = next(kind for kind in KINDS if path.name.startswith(kind))
-    headings = dict.fromkeys(heading for line in lines.values() for heading in line.cells)
+    headings = dict.fromkeys(heading for run in runs.values() for heading in run.cells)
     ordered = sorted(headings, key=lambda heading: position(heading.metric))
-    table = build_table(path.stem, path.stem.removeprefix(f"{kind}_"), list(lines.values()), ordered)
-    most = max((cell.images for row in table.rows for cell in row.cells), default=0)
+    table = build_table(path.stem, path.stem.removeprefix(f"{kind}_"), list(runs.values()), ordered)
+    most = max((cell.images for cell in table.cells), default=0)
     images = "one test image" if most == 1 else f"{most} test images"
     caption = CAPTIONS[kind].format(title=title, images=images, training=_training(table))
     notes = (*remarks(table, [(row.label, row) for row in table.rows]), *_differences(kind, table), *_blind(table))
@@ -144,42 +144,38 @@ def read_table(path: Path, title: str) -> Table:
 def build_table(
     name: str,
     dataset: str,
-    lines: Sequence[Line],
+    measured: Sequence[MeasuredRow],
     headings: Sequence[Heading],
     *,
     label: str = "run",
-    published: Mapping[tuple[str, str, str, str], str] | None = None,
     decimals: int = 3,
     rank_in_groups: bool = False,
 ) -> Table:
-    """Return a table with the chosen columns of lines, in shown units and ranked; its title and caption are empty.
+    """Return a table of some columns, in shown units and ranked, without a title and a caption.
 
     Args:
         name: unique among the tables.
         dataset: its short name, or "".
-        lines: the rows.
+        measured: what its rows show.
         headings: the columns.
         label: head of the first column.
-        published: (dataset, method, metric, class) to the number as stored.
-        decimals: no value is printed with more digits after the point.
+        decimals: the most digits after the point of a printed value.
         rank_in_groups: whether the best is marked in each group instead of in the whole column.
     """
-    groups = [line.group if rank_in_groups else "" for line in lines]
+    groups = [row.group if rank_in_groups else "" for row in measured]
     columns = []
     for heading in headings:
-        cells = []
-        for line in lines:
-            number = (published or {}).get((dataset, line.published, *heading), "")
-            cells.append(_in_shown_unit(line.cells.get(heading, Cell()), heading.measure, number, decimals))
+        cells = [_shown_cell(row, heading, decimals) for row in measured]
         columns.append(_ranked(cells, groups, heading.arrow))
     rows = [
-        Row(line.label, tuple(column[place] for column in columns), line.runs, line.group, line.note)
-        for place, line in enumerate(lines)
+        Row(row.label, tuple(column[place] for column in columns), row.runs, row.group, row.note)
+        for place, row in enumerate(measured)
     ]
     return Table(name, "", "", dataset, tuple(headings), tuple(rows), label=label)
 
 
-def _in_shown_unit(cell: Cell, measure: Measure, published: str, decimals: int) -> Cell:
+def _shown_cell(row: MeasuredRow, heading: Heading, decimals: int) -> Cell:
+    cell, published, measure = row.cells.get(heading, Cell()), row.published.get(heading, ""), heading.measure
     value, low, high = (None if each is None else each * measure.scale for each in (cell.value, cell.low, cell.high))
     number = str(Decimal(published).scaleb(2)) if published and measure.scale != 1 else published
     digits = min(decimals, measure.decimals)
@@ -212,7 +208,7 @@ def remarks(table: Table, rows: Sequence[tuple[str, Row]]) -> Iterator[str]:
 
 
 def _training(table: Table) -> str:
-    found = {each for row in table.rows for cell in row.cells for each in cell.initial_weights}
+    found = {each for cell in table.cells for each in cell.initial_weights}
     start = "from scratch" if found == {"scratch"} else f"from the weights {', '.join(found)}"
     return "on each run's fused images" + (f", {start}" if len(found) == 1 else "")
 
