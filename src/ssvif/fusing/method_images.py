@@ -1,20 +1,18 @@
-"""Another method's fused images: how their folders may lie, and how they become a run's."""
+"""Take another method's fused images as those of a run: which folders hold them, and what is wrong with them."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ssvif.data.packed import PairsFile
 from ssvif.io.errors import ErrorKind, UserError, counted, shorten
 from ssvif.io.files import write_folder_aside, write_png
-from ssvif.io.images import read_raw
+from ssvif.io.images import RawImage, read_raw
 from ssvif.io.progress import track
 from ssvif.pairs.match import find_images, match_names
 from ssvif.schema import SPLITS
@@ -30,6 +28,11 @@ FOLDERS = {
 OWNED = (*SPLITS, "*.png")
 RULES = "config/experiments/README.md says how images are to lie"
 LOSSY = (".jpg", ".jpeg")
+TOLD = {
+    "gray": "gray, and color metrics take them as they are",
+    "alpha": "with an alpha channel, which is dropped",
+    "lossy": "JPEG, whose losses the metrics see",
+}
 MISSING, UNREADABLE, DEEP, MISSIZED = "missing", "unreadable", "not of 8 bits a channel", "of another size"
 
 
@@ -62,113 +65,70 @@ def collect_images(pairs: Path, images: Path, output: Path) -> None:
         UserError: images are missing, unreadable, not of 8 bits, or of another size than their pairs; all are
             listed at once.
     """
-    source, found = PairsFile(pairs), _Found(images)
+    source = PairsFile(pairs)
     folders = {split: folder for split in source.splits() if (folder := folder_of(images, split))}
     if "test" not in folders:
         raise UserError(f"{images} has no folder for the test images", expected=f"{images}/test", remedy=RULES)
-    jobs = [
-        (split, name, path)
-        for split, folder in folders.items()
-        for name, path in found.match(folder, source.names(split))
-    ]
+    problems: dict[str, list[str]] = {problem: [] for problem in (MISSING, UNREADABLE, DEEP, MISSIZED)}
+    jobs, strangers, kinds = [], [], Counter[str]()
+    for split, folder in folders.items():
+        found, names = _images_in(folder), source.names(split)
+        missing = [folder / f"{name}.png" for name in names if name not in found]
+        problems[MISSING] += [str(path.relative_to(images)) for path in missing]
+        if missing:
+            strangers += [str(path.relative_to(images)) for name, path in found.items() if name not in names]
+        jobs += [(split, name, found[name]) for name in names if name in found]
     with write_folder_aside(output, OWNED) as aside:
         for split, name, path in track(jobs, "collecting", total=len(jobs)):
-            image = found.take(path, source.size(split, name))
-            if image is not None:
-                write_png(aside / split / f"{name}.png", image)
-        found.refuse_unsound(len(jobs))
-    found.tell(len(jobs))
+            image, problem, detail = _read(path, source.size(split, name))
+            if problem:
+                problems[problem].append(f"{path.relative_to(images)} ({detail})")
+            elif image:
+                kinds.update(_kinds_of(image, path))
+                write_png(aside / split / f"{name}.png", image.pixels)
+        if any(problems.values()):
+            raise _refusal(images, problems, sorted(strangers), len(jobs) + len(problems[MISSING]))
+    for kind, text in TOLD.items():
+        if kinds[kind]:
+            log.info("%s: %d of %d images are %s", images, kinds[kind], len(jobs), text)
 
 
-@dataclass
-class _Found:
-    """What the images of a method turned out to be.
+def _read(path: Path, size: tuple[int, int]) -> tuple[RawImage | None, str, str]:
+    """Return an image, or what is wrong with it and the details; `size` is the height and width it should have."""
+    try:
+        image = read_raw(path)
+    except UserError as error:
+        return None, UNREADABLE, (error.got or error.what).replace(f" {str(path)!r}", "")
+    height, width = image.pixels.shape[:2]
+    if image.pixels.dtype != np.uint8 or "low bytes" in image.notes:
+        return None, DEEP, "floats" if image.pixels.dtype == np.float32 else "16 bits"
+    if (height, width) != size:
+        return None, MISSIZED, f"{width}×{height} instead of {size[1]}×{size[0]}"
+    return image, "", ""
 
-    Attributes:
-        images: the method's folder.
-        problems: what is wrong → the files.
-        others: files that are named like no pair, of the folders in which some pair's image is missing.
-        kinds: what is worth telling → how many.
-    """
 
-    images: Path
-    problems: dict[str, list[str]] = field(
-        default_factory=lambda: {problem: [] for problem in (MISSING, UNREADABLE, DEEP, MISSIZED)}
+def _kinds_of(image: RawImage, path: Path) -> list[str]:
+    """Return which keys of `TOLD` an image is of."""
+    pixels = image.pixels
+    gray = pixels.ndim == 2 or bool((pixels == pixels[..., :1]).all())
+    return ["gray"] * gray + ["alpha"] * ("alpha" in image.notes) + ["lossy"] * (path.suffix.lower() in LOSSY)
+
+
+def _refusal(images: Path, problems: Mapping[str, Sequence[str]], strangers: list[str], count: int) -> UserError:
+    there = {problem: list(names) for problem, names in problems.items() if names}
+    got = [f"{problem}: {shorten(names, most=3)}" for problem, names in there.items()]
+    remedies = [RULES]
+    if DEEP in there:
+        remedies.insert(0, "convert them to 8 bits with one fixed range for all")
+    if strangers:
+        got.append(f"{counted(len(strangers), 'image')} named like no pair: {shorten(strangers, most=3)}")
+        remedies.insert(0, "rename them as the pairs are")
+    return UserError(
+        f"{images} cannot be judged: " + ", ".join(f"{len(names)} {problem}" for problem, names in there.items()),
+        expected=f"an 8-bit image for each of {count} pairs, named like it and of its size",
+        got="; ".join(got),
+        remedy="; ".join(remedies),
     )
-    others: list[str] = field(default_factory=list)
-    kinds: Counter[str] = field(default_factory=Counter)
-
-    def match(self, folder: Path, names: Iterable[str]) -> list[tuple[str, Path]]:
-        """Return (pair id, file) of a split, where the file may be missing.
-
-        Raises:
-            UserError: the folder holds no image, or two share a name.
-        """
-        wanted = list(names)
-        found = _images_in(folder)
-        if not found.keys() >= set(wanted):
-            self.others += [str(found[name].relative_to(self.images)) for name in found.keys() - set(wanted)]
-        return [(name, found.get(name, folder / f"{name}.png")) for name in wanted]
-
-    def take(self, path: Path, size: tuple[int, ...]) -> NDArray[np.uint8] | None:
-        """Return an image, (H,W) or (H,W,3); or None, and its name among the problems."""
-        name = str(path.relative_to(self.images))
-        if not path.is_file():
-            self._note(MISSING, name)
-            return None
-        try:
-            raw = read_raw(path)
-        except UserError as error:
-            self._note(UNREADABLE, f"{name} ({error.got})")
-            return None
-        image = raw.pixels
-        if image.dtype != np.uint8 or "low bytes" in raw.notes:
-            kind = "16 bits" if image.dtype != np.float32 else "floats"
-            self._note(DEEP, f"{name} ({kind})")
-            return None
-        if image.shape[:2] != size:
-            height, width = image.shape[:2]
-            self._note(MISSIZED, f"{name} ({width}×{height} instead of {size[1]}×{size[0]})")
-            return None
-        self.kinds["gray"] += image.ndim == 2 or bool((image == image[..., :1]).all())
-        self.kinds["alpha"] += "alpha" in raw.notes
-        self.kinds["lossy"] += path.suffix.lower() in LOSSY
-        return image
-
-    def _note(self, problem: str, name: str) -> None:
-        self.problems[problem].append(name)
-
-    def refuse_unsound(self, count: int) -> None:
-        """Raise UserError if anything is wrong with any of `count` images."""
-        problems = {problem: names for problem, names in self.problems.items() if names}
-        if not problems:
-            return
-        got = [f"{problem}: {shorten(names, most=3)}" for problem, names in problems.items()]
-        remedies = []
-        if MISSING in problems and self.others:
-            others = shorten(sorted(self.others), most=3)
-            got.append(f"{counted(len(self.others), 'image')} named like no pair: {others}")
-            remedies.append("rename them as the pairs are")
-        if DEEP in problems:
-            remedies.append("convert them to 8 bits with one fixed range for all")
-        raise UserError(
-            f"{self.images} cannot be judged: "
-            + ", ".join(f"{len(names)} {problem}" for problem, names in problems.items()),
-            expected=f"an 8-bit image for each of {count} pairs, named like it and of its size",
-            got="; ".join(got),
-            remedy="; ".join([*remedies, RULES]),
-        )
-
-    def tell(self, count: int) -> None:
-        """Log what is worth knowing of `count` images that were taken."""
-        said: Mapping[str, str] = {
-            "gray": "gray, and color metrics take them as they are",
-            "alpha": "with an alpha channel, which is dropped",
-            "lossy": "JPEG, whose losses the metrics see",
-        }
-        for kind, text in said.items():
-            if self.kinds[kind]:
-                log.info("%s: %d of %d images are %s", self.images, self.kinds[kind], count, text)
 
 
 def _images_in(folder: Path) -> dict[str, Path]:
