@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssvif.data.boxes import TOLERANCE, _clip, read_boxes
+from ssvif.data.boxes import TOLERANCE, read_boxes
 from ssvif.io.errors import UserError
 
 CLASSES = ("people", "car")
@@ -95,15 +95,17 @@ inside = st.floats(-TOLERANCE, 1 + TOLERANCE)
 
 
 @given(inside, inside, inside, inside)
-def test_a_clipped_box_is_the_part_inside_the_image(left, top, right, bottom):
+def test_a_clipped_box_is_the_part_inside_the_image(tmp_path_factory, left, top, right, bottom):
     (left, right), (top, bottom) = sorted((left, right)), sorted((top, bottom))
     shrink = 1 - 1e-9  # rounding must not push a corner over the tolerance
-    row = [0.0, (left + right) / 2, (top + bottom) / 2, (right - left) * shrink, (bottom - top) * shrink]
-    clipped = _clip("a box", row)
+    row = [0, (left + right) / 2, (top + bottom) / 2, (right - left) * shrink, (bottom - top) * shrink]
+    path = tmp_path_factory.getbasetemp() / "clipped.txt"
+    path.write_text(" ".join(map(repr, row)))
+    clipped = read_boxes(path, CLASSES, 200, 100)
     wanted = [min(max(value, 0), 1) for value in (left, top, right, bottom)]
-    if clipped is None:
+    if not len(clipped):
         assert wanted[2] - wanted[0] < 1e-6 or wanted[3] - wanted[1] < 1e-6
     else:
-        _, x_center, y_center, width, height = clipped
+        _, x_center, y_center, width, height = clipped[0]
         corners = [x_center - width / 2, y_center - height / 2, x_center + width / 2, y_center + height / 2]
         np.testing.assert_allclose(corners, wanted, atol=1e-6)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssvif.data.descriptor import Layout
+from ssvif.data.descriptor import Descriptor, Layout
 from ssvif.data.find import FoundPair, find_pairs, find_sources
-from ssvif.data.split import _cut, _deal, _deal_groups, read_splits, split_dataset, write_splits
+from ssvif.data.split import deal_pairs, read_splits, split_dataset
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv
 from ssvif.schema import SPLITS
@@ -136,9 +136,19 @@ made_pairs = st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60).map(
 )
 
 
+def flat_descriptor(validation=0.1, test=0.1):
+    ratios = (1 - validation - test, validation, test)
+    return Descriptor("toy", "Toy", "toy", (Layout("vi/{name}", "ir/{name}"),), ratios=ratios)
+
+
+def deal(pairs, validation, test, seed, alike=None):
+    descriptor = flat_descriptor(validation, test)
+    return deal_pairs(descriptor, {"all": pairs}, seed=seed, alike=alike)
+
+
 @given(made_pairs, st.floats(0.01, 0.6), st.floats(0, 0.3), st.integers(0, 99))
 def test_dealing_loses_no_pair_and_leaves_none_without_training_or_validation(pairs, validation, test, seed):
-    splits = _deal(pairs, validation, test, seed)
+    splits = deal(pairs, validation, test, seed)
     dealt = [pair.pair_id for split in SPLITS for pair in splits[split]]
     assert sorted(dealt) == [pair.pair_id for pair in pairs]
     assert bool(splits["train"]) == bool(pairs)
@@ -153,32 +163,34 @@ def test_what_is_alike_is_in_one_split(pairs, validation, test, data):
     alike = {
         f"{i:03d}": f"{data.draw(st.integers(0, i - 1)):03d}" for i in range(1, len(pairs)) if data.draw(st.booleans())
     }
-    dealt = _deal_groups(pairs, validation, test, 0, alike)
+    dealt = deal(pairs, validation, test, 0, alike)
     split_of = {pair.pair_id: split for split in SPLITS for pair in dealt[split]}
     assert sorted(split_of) == [pair.pair_id for pair in pairs]
     assert bool(dealt["train"]) == bool(pairs)
     assert bool(dealt["validation"]) == (len(pairs) > 1)
     groups = len(pairs) - len(alike)
     assert groups == 1 or all(split_of[name] == split_of[first] for name, first in alike.items())
-    assert alike or dealt == _deal(pairs, validation, test, 0)
+    assert alike or dealt == deal(pairs, validation, test, 0)
 
 
-def test_pairs_alike_to_one_that_is_left_out_stay_together(flat, tmp_path):
+def test_pairs_alike_to_one_that_is_left_out_stay_together(flat):
     descriptor, root = flat
-    pairs = find_pairs(descriptor, root)["all"]
-    alike = {pair.pair_id: "gone" for pair in pairs[:4]}
-    found = {"all": pairs}
+    found = find_pairs(descriptor, root)
+    alike = {pair.pair_id: "gone" for pair in found["all"][:4]}
     for seed in range(5):
-        write_splits(descriptor, found, tmp_path / "splits.csv", seed=seed, alike=alike)
-        rows = read_splits(tmp_path / "splits.csv")
-        assert len({row.split for row in rows if row.pair.pair_id in alike}) == 1
+        dealt = deal_pairs(descriptor, found, seed=seed, alike=alike)
+        assert sum(bool(alike.keys() & {pair.pair_id for pair in pairs}) for pairs in dealt.values()) == 1
 
 
 @given(made_pairs, st.integers(1, 70), st.integers(0, 99))
 def test_a_cut_is_exact_nested_and_in_proportion(pairs, most, seed):
-    kept = _cut(pairs, most, seed)
+    def cut(most):
+        found = {"train": pairs, "validation": []}
+        return deal_pairs(flat_descriptor(), found, seed=seed, limit={"train": most})["train"]
+
+    kept = cut(most)
     assert len(set(kept)) == len(kept) == min(most, len(pairs))
-    assert set(kept) <= set(_cut(pairs, most + 1, seed))
+    assert set(kept) <= set(cut(most + 1))
     for label in (True, False):
         share = sum(bool(pair.label) == label for pair in pairs)
         assert abs(sum(bool(pair.label) == label for pair in kept) * len(pairs) - share * len(kept)) <= 4 * len(pairs)
@@ -186,7 +198,7 @@ def test_a_cut_is_exact_nested_and_in_proportion(pairs, most, seed):
 
 def test_m3fd_is_cut_8_1_1():
     pairs = [FoundPair(f"{i:05d}", "v", "i", "", "b") for i in range(4200)]
-    splits = _deal(pairs, 0.1, 0.1, 0)
+    splits = deal(pairs, 0.1, 0.1, 0)
     assert {split: len(members) for split, members in splits.items()} == {
         "train": 3360,
         "validation": 420,

@@ -153,7 +153,7 @@ def test_no_object_within_a_view_can_read_a_label(packed):
         offered = [name for name in dir(thing) if "label" in name or "box" in name or "descriptor" in name]
         assert not offered
     with pytest.raises(UserError):
-        view._reader._image("test", "00t/label", "visible")
+        reached[1].visible("test", "00t/label")
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -43,40 +43,32 @@ def read_boxes(path: Path, classes: Sequence[str], width_px: int, height_px: int
         raise UserError(f"{path} does not exist", remedy="run `ssvif split` again") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not text", got=str(error), remedy="write the file again") from error
-    if path.suffix.lower() == ".xml":
-        found = _parse_voc(path, text, classes, width_px, height_px)
-    else:
-        found = _parse_yolo(path, text, classes)
+    voc = path.suffix.lower() == ".xml"
+    found = _parse_voc(path, text, classes, width_px, height_px) if voc else _parse_yolo(path, text, classes)
     boxes = [_clip(where, box) for where, box in found]
     return np.array([box for box in boxes if box], np.float64).reshape(-1, 5)
 
 
-def _parse_yolo(path: Path, text: str, classes: Sequence[str]) -> list[tuple[str, list[float]]]:
-    found = []
+def _parse_yolo(path: Path, text: str, classes: Sequence[str]) -> Iterator[tuple[str, list[float]]]:
     for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
         where = f"{path}, line {number}"
-        try:
-            index, *box = (float(word) for word in line.split())
-        except ValueError:
-            index, box = math.nan, []
-        if len(box) != 4 or not all(map(math.isfinite, (index, *box))):
+        row = _to_floats(line.split())
+        if line.strip() and len(row) != 5:
             raise UserError(
                 f"{where} is not a box",
                 expected="five numbers: class x_center y_center width height",
                 got=line.strip()[:80],
                 remedy="mend or remove the line",
             )
-        if index not in range(len(classes)):
-            raise _unknown_class(where, f"{index:g}", classes)
-        found.append((where, [index, *box]))
-    return found
+        if row and row[0] not in range(len(classes)):
+            raise _unknown_class(where, f"{row[0]:g}", classes)
+        if row:
+            yield where, row
 
 
 def _parse_voc(
     path: Path, text: str, classes: Sequence[str], width_px: int, height_px: int
-) -> list[tuple[str, list[float]]]:
+) -> Iterator[tuple[str, list[float]]]:
     indices = {name.casefold(): float(index) for index, name in enumerate(classes)}
     try:
         root = ElementTree.fromstring(text)
@@ -84,32 +76,32 @@ def _parse_voc(
         height = float(root.findtext("size/height") or 0) or height_px
     except (ElementTree.ParseError, ValueError) as error:
         raise UserError(f"{path} is not a VOC annotation", got=str(error), remedy="write the file again") from error
-    found = []
     for number, element in enumerate(root.iterfind("object"), start=1):
         where = f"{path}, object {number}"
         name = (element.findtext("name") or "").strip()
         if name.casefold() not in indices:
             raise _unknown_class(where, repr(name), classes)
-        left, top, right, bottom = _voc_corners(where, element)
+        texts = [element.findtext(f"bndbox/{key}") or "" for key in ("xmin", "ymin", "xmax", "ymax")]
+        corners = _to_floats(texts)
+        if len(corners) != 4:
+            raise UserError(
+                f"{where} has no box",
+                expected="numbers in bndbox: xmin, ymin, xmax, ymax",
+                got=", ".join(map(repr, texts)),
+                remedy="mend or remove the object",
+            )
+        left, top, right, bottom = corners
         center = [(left + right) / 2 / width, (top + bottom) / 2 / height]
-        found.append((where, [indices[name.casefold()], *center, (right - left) / width, (bottom - top) / height]))
-    return found
+        yield where, [indices[name.casefold()], *center, (right - left) / width, (bottom - top) / height]
 
 
-def _voc_corners(where: str, element: ElementTree.Element) -> list[float]:
-    texts = [element.findtext(f"bndbox/{key}") or "" for key in ("xmin", "ymin", "xmax", "ymax")]
+def _to_floats(words: Sequence[str]) -> list[float]:
+    """Return words as numbers, none if one is not finite."""
     try:
-        corners = [float(text) for text in texts]
+        numbers = [float(word) for word in words]
     except ValueError:
-        corners = [math.nan]
-    if not all(map(math.isfinite, corners)):
-        raise UserError(
-            f"{where} has no box",
-            expected="numbers in bndbox: xmin, ymin, xmax, ymax",
-            got=", ".join(map(repr, texts)),
-            remedy="mend or remove the object",
-        )
-    return corners
+        return []
+    return numbers if all(map(math.isfinite, numbers)) else []
 
 
 def _unknown_class(where: str, got: str, classes: Sequence[str]) -> UserError:

@@ -35,6 +35,9 @@ class ImageReader:
 
     Args:
         path: the file written by `ssvif pack`.
+
+    Raises:
+        UserError: at any read, where the file is missing or damaged, or has no such split or pair.
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,38 +69,22 @@ class ImageReader:
             return [split for split in SPLITS if split in self._open()]
 
     def names(self, split: str) -> list[str]:
-        """Return the names of a split's pairs, sorted.
-
-        Raises:
-            UserError: there is no such split.
-        """
+        """Return the names of a split's pairs, sorted."""
         with self._named(f"the names of {split}"):
             return sorted(self._split(split))
 
     def size(self, split: str, name: str) -> tuple[int, int]:
-        """Return a pair's height and width in pixels.
-
-        Raises:
-            UserError: there is no such pair, or the file is damaged.
-        """
+        """Return a pair's height and width in pixels."""
         with self._named(f"{split}/{name}"):
             height, width = self._pair(split, name)["infrared"].shape
             return int(height), int(width)
 
     def visible(self, split: str, name: str) -> NDArray[np.uint8]:
-        """Return the visible image, (H,W,3) uint8 RGB.
-
-        Raises:
-            UserError: there is no such pair, or the file is damaged.
-        """
+        """Return the visible image, (H,W,3) uint8 RGB."""
         return self._image(split, name, "visible")
 
     def infrared(self, split: str, name: str) -> NDArray[np.uint8]:
-        """Return the infrared image, (H,W) uint8.
-
-        Raises:
-            UserError: there is no such pair, or the file is damaged.
-        """
+        """Return the infrared image, (H,W) uint8."""
         return self._image(split, name, "infrared")
 
     def _image(self, split: str, name: str, side: str) -> NDArray[np.uint8]:
@@ -107,23 +94,19 @@ class ImageReader:
     def _split(self, split: str) -> h5py.Group:
         file = self._open()
         if split not in SPLITS or split not in file:
-            raise UserError(
-                f"{self.path} has no split {split!r}",
-                expected=f"one of {', '.join(self.splits())}",
-                remedy="name one of these, or split and pack the dataset again",
-            )
+            raise self._missing(f"split {split!r}", self.splits())
         return file[split]
 
     def _pair(self, split: str, name: str) -> h5py.Group:
         pairs = self._split(split)
         # HDF5 would follow a path, so "" or "a/visible" must not get through
         if not name or "/" in name or name == "." or name not in pairs:
-            raise UserError(
-                f"{self.path} has no pair {name!r} in {split}",
-                expected=f"one of {shorten(self.names(split))}",
-                remedy="name one of these, or split and pack the dataset again",
-            )
+            raise self._missing(f"pair {name!r} in {split}", self.names(split))
         return pairs[name]
+
+    def _missing(self, what: str, there: list[str]) -> UserError:
+        remedy = "name one of these, or split and pack the dataset again"
+        return UserError(f"{self.path} has no {what}", expected=f"one of {shorten(there)}", remedy=remedy)
 
     def _open(self) -> h5py.File:
         if self._file is not None and self._pid == os.getpid():
@@ -169,27 +152,17 @@ class PairsFile(ImageReader):
 
     @property
     def descriptor(self) -> Descriptor:
-        """The dataset's descriptor, as it was when the pairs were packed.
-
-        Raises:
-            UserError: the file is damaged, or was packed by a version with other descriptors.
-        """
+        """The dataset's descriptor, as it was when the pairs were packed."""
         text = str(self._open().attrs["descriptor"])
         try:
             return descriptor_from_json(text)
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(
-                f"{self.path} holds a descriptor that this version cannot read",
-                got=str(error),
-                remedy=_REMEDY,
+                f"{self.path} holds a descriptor that this version cannot read", got=str(error), remedy=_REMEDY
             ) from error
 
     def label(self, split: str, name: str) -> NDArray[np.uint8] | None:
-        """Return the label map, (H,W) uint8 class ids, or None where there is none.
-
-        Raises:
-            UserError: there is no such pair, or the file is damaged.
-        """
+        """Return the label map, (H,W) uint8 class ids, or None where there is none."""
         return self._part(split, name, "label", np.uint8)
 
     def boxes(self, split: str, name: str) -> NDArray[np.float64] | None:
@@ -197,9 +170,6 @@ class PairsFile(ImageReader):
 
         A row is (class index, x_center, y_center, width, height), the last four as fractions of the
         image's width and height. A pair that was annotated and shows nothing has N = 0.
-
-        Raises:
-            UserError: there is no such pair, or the file is damaged.
         """
         return self._part(split, name, "boxes", np.float64)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +12,13 @@ from typing import Any
 
 from ssvif.data.find import FoundDataset, FoundPair, find_sources
 from ssvif.data.pack import describe_found, describe_rules, pack_pairs, read_pair
-from ssvif.data.split import read_splits, write_splits
+from ssvif.data.split import deal_pairs, read_splits, write_splits
 from ssvif.io.errors import UserError, counted, shorten
-from ssvif.io.files import sha256_of, write_csv, write_json
+from ssvif.io.files import sha256_of, write_json
 from ssvif.io.progress import track
 from ssvif.pairs.alignment import read_alignment
 from ssvif.pairs.pair import Pair, Rules
-from ssvif.schema import SPLIT_COLUMNS, SPLITS
+from ssvif.schema import SPLITS
 
 RATIOS = (0.9, 0.1, 0.0)  # of train, validation and test
 LISTED = 20
@@ -116,7 +115,11 @@ def pack_own_pairs(
     usable, faults = _find_usable(own, aligned, crop or Crop())
     left_out = [*([] if own.splits else map(str, own.found.matchings["all"].faults)), *faults]
     splits = output / "splits.csv"
-    counts = _write_splits(own, usable, splits, seed) if len(usable) > 1 else {}
+    descriptor, root = own.found.descriptor, own.found.root
+    dealt: dict[str, list[FoundPair]] = deal_pairs(descriptor, {"all": usable}, seed=seed)
+    if own.splits:
+        dealt = {split: [pair for pair in usable if own.splits[pair.pair_id] == split] for split in SPLITS}
+    counts = write_splits(splits, dealt) if len(usable) > 1 else {}
     if not ({"train", "validation"} <= counts.keys()):
         listed = " (one for training and one for validation in the list)" if own.splits else ""
         reasons = f"; left out are:{_lines(left_out)}" if left_out else ""
@@ -126,7 +129,6 @@ def pack_own_pairs(
             got=str(len(usable)),
             remedy="mend or add images; `ssvif check` says what is wrong with them" if left_out else "add images",
         )
-    descriptor, root = own.found.descriptor, own.found.root
     found = pack_pairs(descriptor, root, splits, output / "pairs.h5", alignment=alignment, rules=asked)
     for sentence in describe_found(found):
         log.info("%s", sentence)
@@ -176,14 +178,6 @@ def _check_large_enough(pair: Pair, crop: Crop) -> None:
             f"{width}×{height} px, smaller than the training crop of {crop.side} px",
             remedy=f"--set crop_px={least} takes it" if least >= crop.least else f"no crop is below {crop.least} px",
         )
-
-
-def _write_splits(own: OwnPairs, usable: list[FoundPair], path: Path, seed: int) -> dict[str, int]:
-    if not own.splits:
-        return write_splits(own.found.descriptor, {"all": usable}, path, seed=seed)
-    rows = [{"split": split, **vars(pair)} for split in SPLITS for pair in usable if own.splits[pair.pair_id] == split]
-    write_csv(path, rows, SPLIT_COLUMNS)
-    return dict(Counter(str(row["split"]) for row in rows))
 
 
 def _lines(left_out: Sequence[str]) -> str:

@@ -1,11 +1,11 @@
-"""Decide once which pairs train, validate and test; the list that is written is the truth."""
+"""Split a dataset's pairs into train, validation and test, and keep the result in splits.csv."""
 
 from __future__ import annotations
 
 import logging
 import random
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -29,7 +29,64 @@ class SplitRow:
 def split_dataset(
     descriptor: Descriptor, root: Path, output: Path, *, seed: int, limit: Mapping[str, int] | None = None
 ) -> dict[str, int]:
-    """Write splits.csv: official splits where there are some, seeded ones for the rest.
+    """Find a dataset's pairs and write splits.csv; see `deal_pairs`.
+
+    Args:
+        descriptor: the dataset's descriptor.
+        root: the dataset's folder, `data_root / descriptor.folder`.
+        output: the CSV to write: split, pair_id, visible, infrared, label, boxes.
+        seed: of the shuffling.
+        limit: most pairs per split, for quick trials; a split left out is not cut.
+
+    Returns:
+        The number of pairs in each split that has some.
+
+    Raises:
+        UserError: the files are missing or incomplete, or `limit` names no split or is below 1.
+    """
+    for name, most in (limit or {}).items():
+        if name not in SPLITS or most < 1:
+            raise UserError(
+                f"limit {{{name}: {most}}} is not possible",
+                expected=f"a number from 1 up for any of {', '.join(SPLITS)}",
+                remedy="mend `limit` in the configuration",
+            )
+    found = find_pairs(descriptor, root)
+    for split, expected in descriptor.expected.items():
+        count = len(found.get(split, []))
+        if split in found and count != expected:
+            log.warning("%s: %d pairs found in %s, the whole dataset has %d", descriptor.title, count, split, expected)
+    return write_splits(output, deal_pairs(descriptor, found, seed=seed, limit=limit))
+
+
+def write_splits(output: Path, splits: Mapping[str, Iterable[FoundPair]]) -> dict[str, int]:
+    """Write splits.csv, sorted by split and name.
+
+    Args:
+        output: the CSV to write.
+        splits: train, validation or test → its pairs.
+
+    Returns:
+        The number of pairs in each split that has some.
+    """
+    rows = [
+        {"split": split, **vars(pair)}
+        for split in SPLITS
+        for pair in sorted(splits.get(split, ()), key=lambda pair: pair.pair_id)
+    ]
+    write_csv(output, rows, SPLIT_COLUMNS)
+    return dict(Counter(str(row["split"]) for row in rows))
+
+
+def deal_pairs(
+    descriptor: Descriptor,
+    found: Mapping[str, list[FoundPair]],
+    *,
+    seed: int,
+    limit: Mapping[str, int] | None = None,
+    alike: Mapping[str, str] | None = None,
+) -> dict[str, list[FoundPair]]:
+    """Deal pairs to train, validation and test: official splits where there are some, seeded ones for the rest.
 
     An official train split without an official validation gives `validation_fraction` of its pairs to
     validation. Without official splits, `ratios` decide. Pairs are dealt separately for each kind
@@ -38,83 +95,20 @@ def split_dataset(
 
     Args:
         descriptor: the dataset's descriptor.
-        root: the dataset's folder, `data_root / descriptor.folder`.
-        output: the CSV to write: split, pair_id, visible, infrared, label, boxes.
-        seed: of the shuffling.
-        limit: most pairs per split, for quick trials; a split left out is not cut. The cut keeps the
-            share of each kind of annotation, with at least one pair of each if the limit allows.
-
-    Returns:
-        The number of pairs in each split that has some.
-
-    Raises:
-        UserError: the files are missing or incomplete, or `limit` names no split or is below 1.
-    """
-    limit = dict(limit or {})
-    for name, most in limit.items():
-        if name not in SPLITS or most < 1:
-            raise UserError(
-                f"limit {{{name}: {most}}} is not possible",
-                expected=f"a number from 1 up for any of {', '.join(SPLITS)}",
-                remedy="mend `limit` in the configuration",
-            )
-    found = find_pairs(descriptor, root)
-    _compare_counts(descriptor, found)
-    return write_splits(descriptor, found, output, seed=seed, limit=limit)
-
-
-def write_splits(
-    descriptor: Descriptor,
-    found: dict[str, list[FoundPair]],
-    output: Path,
-    *,
-    seed: int,
-    limit: Mapping[str, int] | None = None,
-    alike: Mapping[str, str] | None = None,
-) -> dict[str, int]:
-    """Deal pairs as `split_dataset` does, and write splits.csv.
-
-    Args:
-        descriptor: the dataset's descriptor.
         found: pairs per official split, or under "all".
-        output: the CSV to write.
         seed: of the shuffling.
-        limit: most pairs per split.
+        limit: most pairs per split. The cut keeps the share of each kind of annotation, with at least one pair of
+            each if the limit allows.
         alike: a pair → an earlier one whose split it is to share, because they show almost the same.
-
-    Returns:
-        The number of pairs in each split that has some.
     """
-    limit = limit or {}
-    splits = _assign(descriptor, found, seed, alike or {})
-    splits = {split: _cut(pairs, limit.get(split), seed) for split, pairs in splits.items()}
-    rows = [
-        {"split": split, **vars(pair)}
-        for split in SPLITS
-        for pair in sorted(splits.get(split, []), key=lambda pair: pair.pair_id)
-    ]
-    write_csv(output, rows, SPLIT_COLUMNS)
-    return {split: len(splits[split]) for split in SPLITS if splits.get(split)}
-
-
-def _compare_counts(descriptor: Descriptor, found: dict[str, list[FoundPair]]) -> None:
-    for split, expected in descriptor.expected.items():
-        count = len(found.get(split, []))
-        if split in found and count != expected:
-            log.warning("%s: %d pairs found in %s, the whole dataset has %d", descriptor.title, count, split, expected)
-
-
-def _assign(
-    descriptor: Descriptor, found: dict[str, list[FoundPair]], seed: int, alike: Mapping[str, str]
-) -> dict[str, list[FoundPair]]:
-    if "all" in found:
-        _, validation, test = descriptor.ratios
-        return _deal_groups(found["all"], validation, test, seed, alike)
     splits = {split: list(pairs) for split, pairs in found.items()}
-    if "train" in splits and "validation" not in splits:
-        dealt = _deal_groups(splits["train"], descriptor.validation_fraction, 0, seed, alike)
+    if "all" in splits:
+        _, validation, test = descriptor.ratios
+        splits = _deal_groups(splits["all"], validation, test, seed, alike or {})
+    elif "train" in splits and "validation" not in splits:
+        dealt = _deal_groups(splits["train"], descriptor.validation_fraction, 0, seed, alike or {})
         splits |= {split: dealt[split] for split in ("train", "validation")}
-    return splits
+    return {split: _cut(pairs, (limit or {}).get(split), seed) for split, pairs in splits.items()}
 
 
 def _deal_groups(

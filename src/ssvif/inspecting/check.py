@@ -13,7 +13,7 @@ import numpy as np
 
 from ssvif.data.descriptor import Descriptor
 from ssvif.data.find import FoundDataset, FoundPair
-from ssvif.data.split import write_splits
+from ssvif.data.split import deal_pairs, write_splits
 from ssvif.inspecting.edges import Gray
 from ssvif.inspecting.findings import ERROR, MEASURES, Finding, show_findings
 from ssvif.inspecting.pair import Inspector, Seen
@@ -135,7 +135,7 @@ def write_good_pairs(path: Path, report: Report, seed: int) -> dict[str, int]:
     good = report.good()
     if not good:
         raise UserError(f"There is no good pair to list in {path}", remedy="mend what is reported above first")
-    return write_splits(report.descriptor, good, path, seed=seed, alike=report.alike)
+    return write_splits(path, deal_pairs(report.descriptor, good, seed=seed, alike=report.alike))
 
 
 def _list_pairs(found: FoundDataset) -> tuple[list[tuple[str, FoundPair]], list[Finding]]:
