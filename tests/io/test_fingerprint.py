@@ -70,7 +70,7 @@ def test_changed_code_counts_however_far_away(tree, file, old, new):
 
 @pytest.mark.parametrize(
     "file",
-    ["cli/app.py", "config/runs.py", "fusing/packed.py", "judging/score.py", "report/tables.py", "metrics/qabf.py"],
+    ["cli/app.py", "config/runs.py", "fusing/packed.py", "judging/score.py", "report/tables.py", "metrics/edges.py"],
 )
 def test_code_that_training_does_not_use_does_not_count(tree, file):
     before = take(LOOP)

@@ -31,7 +31,12 @@ class Triple:
         self.visible, self.infrared, self.fused = visible, infrared, fused
         named = {"visible": visible, "infrared": infrared, "fused": fused}
         for name, image in named.items():
-            _check_image(name, image)
+            if image.ndim != 4 or image.shape[1] not in (1, 3):
+                raise ValueError(f"{name}: expected shape (B,1,H,W) or (B,3,H,W), got {tuple(image.shape)}")
+            if image.dtype != torch.uint8:
+                raise ValueError(f"{name}: expected uint8, got {image.dtype}; round x·255 half up first")
+            if not image.numel():
+                raise ValueError(f"{name}: no images, shape {tuple(image.shape)}")
         for name, image in named.items():
             if (image.shape[0], *image.shape[2:]) != (fused.shape[0], *fused.shape[2:]):
                 raise ValueError(
@@ -46,15 +51,6 @@ class Triple:
             self._shared[compute] = compute(self)
         result: Result = self._shared[compute]
         return result
-
-
-def _check_image(name: str, image: torch.Tensor) -> None:
-    if image.ndim != 4 or image.shape[1] not in (1, 3):
-        raise ValueError(f"{name}: expected shape (B,1,H,W) or (B,3,H,W), got {tuple(image.shape)}")
-    if image.dtype != torch.uint8:
-        raise ValueError(f"{name}: expected uint8, got {image.dtype}; round x·255 half up first")
-    if not image.numel():
-        raise ValueError(f"{name}: no images, shape {tuple(image.shape)}")
 
 
 def lumas(images: Triple) -> torch.Tensor:
@@ -82,6 +78,7 @@ class Metric:
 
     Attributes:
         compute: the metric of a checked triple.
+        name: how commands and files call it: the function's name.
         title: how tables name it, with the convention where there are two.
         unit: of its values; empty for a pure number.
         better: the direction of improvement.
@@ -91,6 +88,7 @@ class Metric:
     """
 
     compute: Callable[[Triple], torch.Tensor]
+    name: str
     title: str
     unit: str
     better: Literal["up", "down"]
@@ -126,7 +124,7 @@ def metric(
     """Describe a function of a triple as a `Metric`; its docstring stays with it."""
 
     def describe(compute: Callable[[Triple], torch.Tensor]) -> Metric:
-        described = Metric(compute, title, unit, better, smallest_side, convention)
+        described = Metric(compute, compute.__name__, title, unit, better, smallest_side, convention)
         object.__setattr__(described, "__doc__", compute.__doc__)
         return described
 

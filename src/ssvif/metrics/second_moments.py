@@ -8,8 +8,11 @@ import torch
 
 from ssvif.metrics.base import Triple, centred_lumas, metric
 
-VISIBLE, INFRARED, FUSED = range(3)
+# weights of the three images in a sum
+VISIBLE, INFRARED, FUSED = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+LESS_VISIBLE, LESS_INFRARED = (-1.0, 0.0, 1.0), (0.0, -1.0, 1.0)
 PEAK = 255.0
+Weights = tuple[float, float, float]
 
 
 class Moments(NamedTuple):
@@ -35,18 +38,18 @@ def second_moments(images: Triple) -> Moments:
     return Moments(flat.sum(dim=2), flat @ flat.transpose(1, 2), offsets[..., 0, 0], flat.shape[2])
 
 
-def _covariance(moments: Moments, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    # of two weighted sums of the three images; products are added before means are taken off, so
+def _covariance(moments: Moments, first: Weights, second: Weights) -> torch.Tensor:
+    # (B,), of two weighted sums of the three images; products are added before means are taken off, so
     # that a difference of equal images has a variance of exactly 0
-    products = torch.einsum("i,bij,j->b", first, moments.products, second)
-    return (products - (moments.sums @ first) * (moments.sums @ second) / moments.pixels) / moments.pixels
+    one, two = (moments.sums.new_tensor(each) for each in (first, second))
+    products = torch.einsum("i,bij,j->b", one, moments.products, two)
+    return (products - (moments.sums @ one) * (moments.sums @ two) / moments.pixels) / moments.pixels
 
 
-def _correlation(moments: Moments, first: list[float], second: list[float]) -> torch.Tensor:
+def _correlation(moments: Moments, first: Weights, second: Weights) -> torch.Tensor:
     # Pearson's, (B,), of two weighted sums of the images; 0 where one of them is constant
-    weights = [moments.sums.new_tensor(each) for each in (first, second)]
-    spread = _covariance(moments, weights[0], weights[0]) * _covariance(moments, weights[1], weights[1])
-    shared = _covariance(moments, *weights)
+    spread = _covariance(moments, first, first) * _covariance(moments, second, second)
+    shared = _covariance(moments, first, second)
     return torch.where(spread > 0, shared / spread.clamp(min=torch.finfo(spread.dtype).tiny).sqrt(), 0.0)
 
 
@@ -58,9 +61,7 @@ def sd(images: Triple) -> torch.Tensor:
     the value at 640×480). Range 0..127.5 gray levels, higher is better, 0 for a constant image.
     Source: Rao 1997; Ma et al. 2019 (fusion). VIFB lists it under "variance" with a root, too.
     """
-    moments = images.share(second_moments)
-    fused = moments.sums.new_tensor([0.0, 0.0, 1.0])
-    return _covariance(moments, fused, fused).clamp(min=0).sqrt()
+    return _covariance(images.share(second_moments), FUSED, FUSED).clamp(min=0).sqrt()
 
 
 @metric("CC", better="up")
@@ -71,8 +72,7 @@ def cc(images: Triple) -> torch.Tensor:
     higher is better. Source: Deshmukh & Bhosale 2010; Ma et al. 2019 (mean over both sources).
     """
     moments = images.share(second_moments)
-    fused = [0.0, 0.0, 1.0]
-    return (_correlation(moments, [1.0, 0.0, 0.0], fused) + _correlation(moments, [0.0, 1.0, 0.0], fused)) / 2
+    return (_correlation(moments, VISIBLE, FUSED) + _correlation(moments, INFRARED, FUSED)) / 2
 
 
 @metric("SCD", better="up")
@@ -85,8 +85,7 @@ def scd(images: Triple) -> torch.Tensor:
     higher is better. Source: Aslantas & Bendes 2015.
     """
     moments = images.share(second_moments)
-    of_visible = _correlation(moments, [0.0, -1.0, 1.0], [1.0, 0.0, 0.0])
-    return of_visible + _correlation(moments, [-1.0, 0.0, 1.0], [0.0, 1.0, 0.0])
+    return _correlation(moments, LESS_INFRARED, VISIBLE) + _correlation(moments, LESS_VISIBLE, INFRARED)
 
 
 @metric("PSNR", unit="dB", better="up")
@@ -99,9 +98,7 @@ def psnr(images: Triple) -> torch.Tensor:
     """
     moments = images.share(second_moments)
     error = torch.zeros_like(moments.sums[:, 0])
-    for source in (VISIBLE, INFRARED):
-        weights = torch.zeros_like(moments.sums[0])
-        weights[FUSED], weights[source] = 1, -1
+    for weights in map(moments.sums.new_tensor, (LESS_VISIBLE, LESS_INFRARED)):
         squares = torch.einsum("i,bij,j->b", weights, moments.products, weights)
         shift = moments.offsets @ weights
         error += squares + 2 * shift * (moments.sums @ weights) + moments.pixels * shift.square()
