@@ -1,63 +1,42 @@
-"""The drawing board: a street camera, parts painted far to near, and the fields both cameras read."""
+"""The drawing board: a street camera, and flat shapes painted far to near, of which each pixel keeps the last."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from roadscenes.surfaces import SKY as SKY_CLASS
-from roadscenes.surfaces import Surface
+from roadscenes.plan import Condition, Point
+from roadscenes.surfaces import Category, Surface
 
-Point = tuple[float, float, float]  # metres to the right of the camera, above the road, ahead of the camera
-Pixel = tuple[float, float]  # column, row
+Spot = tuple[float, float]
 Floats = NDArray[np.float32]
+Thing = tuple[float, Callable[[np.random.Generator], None]]  # metres ahead, how to paint it
 
-NEAR_M = 0.9  # nothing nearer is drawn
-FAR_M = 400.0
-
-SKY, GROUND, WALL, CARD = range(4)
-
-PART = np.dtype(
-    [
-        ("category", "u1"),
-        ("instance", "i4"),
-        ("color", "f4", 3),
-        ("heat", "f4"),
-        ("solar", "f4"),
-        ("grain", "f4"),
-        ("pattern", "u1"),
-        ("glow", "f4", 3),
-        ("shine", "f4"),
-        ("gloss", "f4"),
-        ("kind", "u1"),
-        ("at", "f4"),
-        ("normal", "f4", 3),
-        ("sunlit", "f4"),
-    ]
-)
+NEAR_M, FAR_M = 0.9, 400.0  # nothing nearer is drawn, nothing is further
+SKY, GROUND, WALL, CARD = range(4)  # planes: a wall runs along the street, a card stands across it
 
 
-class Plane(NamedTuple):
-    """Where a part lies: the ground, a wall along the street (`at` = side) or a card across it (`at` = ahead)."""
+class Part(NamedTuple):
+    """A painted shape, or several of one material."""
 
-    kind: int
-    at: float
-
-    def normal(self) -> Point:
-        """Return the unit normal on the side the camera sees."""
-        if self.kind == GROUND:
-            return (0.0, 1.0, 0.0)
-        return (-1.0 if self.at > 0 else 1.0, 0.0, 0.0) if self.kind == WALL else (0.0, 0.0, -1.0)
+    surface: Surface
+    kind: int  # SKY, GROUND, WALL or CARD
+    at: float = 0.0  # where its plane lies: metres to the right of a wall, metres ahead of a card
+    normal: Point = (0.0, 0.0, -1.0)
+    instance: int = 0  # the object that it belongs to, 0 for none
+    sunlit: float = 1.0  # share of the sun that reaches it
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole looking along the street; all lengths in pixels of the fine grid, `eye` in metres."""
+    """A pinhole that looks along the street; lengths in pixels of the supersampled grid, `eye` in metres."""
 
     height: int
     width: int
@@ -66,145 +45,165 @@ class Camera:
     center: float
     eye: float
 
-    def project(self, points: Sequence[Point]) -> list[Pixel]:
-        """Return the polygon's pixels, cut off at NEAR_M; empty when all of it is nearer."""
-        if any(point[2] < NEAR_M for point in points):
-            points = _cut_near(points)
-        return [self.pixel(*point) for point in points]
-
-    def pixel(self, side: float, up: float, ahead: float) -> Pixel:
+    def pixel(self, right: float, up: float, ahead: float) -> Spot:
         """Return (column, row) of a point that lies ahead of the camera."""
         scale = self.focal / ahead
-        return self.center + side * scale, self.horizon + (self.eye - up) * scale
+        return self.center + right * scale, self.horizon + (self.eye - up) * scale
+
+    def project(self, points: Sequence[Point]) -> list[Spot]:
+        """Return a polygon's pixels, cut off at NEAR_M; empty when all of it is nearer."""
+        kept = points
+        if any(point[2] < NEAR_M for point in points):
+            kept = []
+            for (x, y, z), (x2, y2, z2) in pairwise([*points, points[0]]):
+                if z >= NEAR_M:
+                    kept.append((x, y, z))
+                if (z >= NEAR_M) != (z2 >= NEAR_M):
+                    share = (NEAR_M - z) / (z2 - z)
+                    kept.append((x + share * (x2 - x), y + share * (y2 - y), NEAR_M))
+        return [self.pixel(*point) for point in kept]
 
     def size_px(self, metres: float, ahead: float) -> float:
-        """Return how many pixels of the fine grid a length takes at a distance."""
+        """Return how many pixels of the supersampled grid a length takes at a distance."""
         return metres * self.focal / max(ahead, NEAR_M)
 
-    def sees(self, side: float, ahead: float) -> bool:
-        """Tell whether a point at this place falls between the picture's left and right edges."""
-        return 0 <= self.center + side * self.focal / max(ahead, NEAR_M) < self.width
-
-
-def _cut_near(points: Sequence[Point]) -> list[Point]:
-    kept: list[Point] = []
-    for first, second in zip(points, [*points[1:], points[0]], strict=True):
-        if first[2] >= NEAR_M:
-            kept.append(first)
-        if (first[2] >= NEAR_M) != (second[2] >= NEAR_M):
-            share = (NEAR_M - first[2]) / (second[2] - first[2])
-            side, up = (first[axis] + share * (second[axis] - first[axis]) for axis in (0, 1))
-            kept.append((side, up, NEAR_M))
-    return kept
+    def draw_distance(self, right: float, near: float, far: float, rng: np.random.Generator) -> float:
+        """Draw metres ahead, smaller ones more often, at which `right` lies inside the picture."""
+        while near < far - 4 and not 0 <= self.center + self.size_px(right * 1.06, near) < self.width:
+            near += 0.5
+        return near + (far - near) * float(rng.random()) ** 1.7
 
 
 class Canvas:
-    """Paints parts over each other; a pixel remembers the last part drawn there.
+    """The painted parts, the part of each pixel, and shadows, `scale` times as fine as the picture."""
 
-    Args:
-        camera: on the fine grid, `scale` times the picture's size.
-        scale: fine pixels per pixel and direction.
-    """
-
-    def __init__(self, camera: Camera, scale: int) -> None:
-        self.camera, self.scale = camera, scale
+    def __init__(self, camera: Camera, scale: int, condition: Condition) -> None:
+        self.camera, self.scale, self.condition = camera, scale, condition
         size = (camera.width, camera.height)
-        self.map, self.sun, self.contact = (
-            Image.new("I", size, 0),
-            Image.new("L", size, 0),
-            Image.new("L", size, 0),
-        )
-        self._draw, self._sun_draw, self._contact_draw = map(ImageDraw.Draw, (self.map, self.sun, self.contact))
-        self._rows: list[tuple[object, ...]] = []
-        self.objects: list[int] = [SKY_CLASS]  # class of each instance; instance 0 is everything else
+        self.map, self.shadow, self.contact = Image.new("I", size, 0), Image.new("L", size, 0), Image.new("L", size, 0)
+        self._map, self._shadow, self._contact = map(ImageDraw.Draw, (self.map, self.shadow, self.contact))
+        self.parts = [Part(Surface(Category.SKY, (0.5, 0.5, 0.5), grain=0.0), SKY)]
+        self.objects: list[int] = [Category.SKY]  # class of each instance; instance 0 is everything that gets no box
 
-    def instance(self, category: int) -> int:
-        """Open a new object and return its number."""
-        self.objects.append(category)
-        return len(self.objects) - 1
+    def table(self) -> dict[str, Floats]:
+        """Return the properties of the parts and their surfaces as columns, each (N,) or (N,3)."""
+        rows = zip(*(part.surface + part[1:] for part in self.parts), strict=True)
+        names = Surface._fields + Part._fields[1:]
+        return {name: np.array(column, np.float32) for name, column in zip(names, rows, strict=True)}
 
-    def part(
-        self,
-        surface: Surface,
-        plane: Plane,
-        instance: int = 0,
-        normal: Point | None = None,
-        sunlit: float = 1.0,
-    ) -> int:
-        """Register a part and return its number for the drawing methods.
-
-        Args:
-            surface: its material.
-            plane: gives the distance of its pixels.
-            instance: the object it belongs to, 0 for none.
-            normal: overrides the plane's normal for the sun.
-            sunlit: share of the sun that reaches it.
-        """
-        row = (
-            *(surface.category, instance, surface.color, surface.heat, surface.solar, surface.grain),
-            *(surface.pattern, surface.glow, surface.shine, surface.gloss),
-            *(plane.kind, plane.at, normal or plane.normal(), sunlit),
-        )
-        self._rows.append(row)
-        return len(self._rows) - 1
-
-    def table(self) -> NDArray[np.void]:
-        """Return the parts' properties, one PART record each."""
-        return np.array(self._rows, dtype=PART)
-
-    def polygon(self, part: int, points: Sequence[Point]) -> None:
-        """Paint a polygon given in metres."""
-        self.flat(part, self.camera.project(points))
-
-    def flat(self, part: int, pixels: Sequence[Pixel]) -> None:
-        """Paint a polygon given in pixels of the fine grid."""
-        if len(pixels) > 2:
-            self._draw.polygon(pixels, fill=part)
-
-    def quads(self, part: int, corners: NDArray[np.float64]) -> None:
-        """Paint quadrilaterals (N,4,3) in metres; those that come nearer than NEAR_M are left out."""
-        corners = corners[corners[..., 2].min(axis=1, initial=FAR_M) >= NEAR_M]
-        pixels = np.empty((len(corners), 4, 2))
-        scale = self.camera.focal / corners[..., 2]
-        pixels[..., 0] = self.camera.center + corners[..., 0] * scale
-        pixels[..., 1] = self.camera.horizon + (self.camera.eye - corners[..., 1]) * scale
-        seen = (pixels[..., 0].max(axis=1) >= 0) & (pixels[..., 0].min(axis=1) < self.camera.width)
-        for flat in pixels[seen].reshape(-1, 8).tolist():
-            self._draw.polygon(flat, fill=part)
-
-    def ellipse(self, part: int, center: Point, half_width: float, half_height: float) -> None:
-        """Paint an upright ellipse facing the camera; all in metres."""
-        if center[2] < NEAR_M:
-            return
-        column, row = self.camera.pixel(*center)
-        scale = self.camera.focal / center[2]
-        wide, high = half_width * scale, half_height * scale
-        self._draw.ellipse((column - wide, row - high, column + wide, row + high), fill=part)
+    def polygon(self, part: int | None, points: Sequence[Point], casts: bool = False) -> None:
+        """Paint a polygon given in metres, unless `part` is None, and its shadow on the ground if it casts one."""
+        if part is not None:
+            _fill(self._map, self.camera.project(points), part)
+        if casts and self.condition.sunny:
+            right, up, ahead = self.condition.sun
+            spots = [(x - y * right / up, 0.0, z - y * ahead / up) for x, y, z in points]
+            _fill(self._shadow, self.camera.project(spots), 255)
 
     def blobs(self, parts: Sequence[int], center: Point, blobs: NDArray[np.float64]) -> None:
-        """Paint ellipses given as rows (right, up, half width, half height) in metres from `center`."""
-        if center[2] < NEAR_M:
-            return
-        column, row = self.camera.pixel(*center)
-        right, up, wide, high = blobs.T * (self.camera.focal / center[2])
-        edges = np.stack([column + right - wide, row - up - high, column + right + wide, row - up + high], axis=1)
-        for part, box in zip(parts, edges.tolist(), strict=True):
-            self._draw.ellipse(box, fill=part)
+        """Paint ellipses, (N,4) rows of right, up, half width, half height in metres from `center`."""
+        if center[2] >= NEAR_M:
+            column, row = self.camera.pixel(*center)
+            right, up, wide, high = blobs.T * (self.camera.focal / center[2])
+            edges = np.stack([column + right - wide, row - up - high, column + right + wide, row - up + high], axis=1)
+            for part, edge in zip(parts, edges.tolist(), strict=True):
+                self._map.ellipse(edge, fill=part)
 
-    def cast(self, points: Sequence[Point]) -> None:
-        """Paint a sun shadow on the ground; it darkens ground parts only."""
-        pixels = self.camera.project(points)
-        if len(pixels) > 2:
-            self._sun_draw.polygon(pixels, fill=255)
-
-    def occlude(self, points: Sequence[Point]) -> None:
+    def occlude(self, left: float, right: float, near: float, far: float) -> None:
         """Paint the soft dark patch where something stands on the ground, in any light."""
-        pixels = self.camera.project(points)
-        if len(pixels) > 2:
-            self._contact_draw.polygon(pixels, fill=255)
+        corners = [(left, 0.0, near), (right, 0.0, near), (right, 0.0, far), (left, 0.0, far)]
+        _fill(self._contact, self.camera.project(corners), 255)
 
-    def in_sun(self, side: float, ahead: float) -> float:
-        """Return 1 where the ground is in the sun so far, less in a shadow cast before."""
-        column, row = self.camera.pixel(side, 0.0, max(ahead, NEAR_M))
+    def stand(self, right: float, ahead: float, foot: float, category: int = 0, deep: float = 0.0) -> Frame:
+        """Return a card for something upright on the ground, `foot` metres wide to both sides and `deep` metres long.
+
+        A category other than 0 opens a new object, which gets a box.
+        """
+        column, row = map(int, self.camera.pixel(right, 0.0, max(ahead, NEAR_M)))
         inside = 0 <= column < self.camera.width and 0 <= row < self.camera.height
-        return 0.25 if inside and self.sun.getpixel((int(column), int(row))) else 1.0
+        sunlit = 0.25 if inside and self.shadow.getpixel((column, row)) else 1.0
+        self.occlude(right - foot, right + foot, ahead - min(0.8 * foot, 0.3), ahead + (deep or 0.8 * foot))
+        if category:
+            self.objects.append(category)
+        instance = len(self.objects) - 1 if category else 0
+        return Frame(self, CARD, ahead, right, instance=instance, sunlit=sunlit, casts=True)
+
+
+def _fill(draw: ImageDraw.ImageDraw, pixels: list[Spot], value: int) -> None:
+    if len(pixels) > 2:
+        draw.polygon(pixels, fill=value)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Flat coordinates (x, y) to paint on: (right, up) on a card, (ahead, up) on a wall, (right, ahead) on the ground.
+
+    Its methods paint in a surface, or as a part that was registered before.
+    """
+
+    canvas: Canvas
+    kind: int
+    at: float = 0.0  # as in Part
+    x: float = 0.0  # origin, metres
+    y: float = 0.0
+    unit: Spot = (1.0, 1.0)  # metres of one step in x and y; a negative one mirrors
+    instance: int = 0
+    sunlit: float = 1.0
+    casts: bool = False  # whether its shapes cast shadows
+
+    def part(self, surface: Surface, normal: Point | None = None) -> int:
+        """Register a part and return its number; `normal` replaces that of the plane in the sun's light."""
+        wall = (math.copysign(1.0, -self.at), 0.0, 0.0)
+        normal = normal or ((0.0, 1.0, 0.0) if self.kind == GROUND else wall if self.kind == WALL else (0.0, 0.0, -1.0))
+        self.canvas.parts.append(Part(surface, self.kind, self.at, normal, self.instance, self.sunlit))
+        return len(self.canvas.parts) - 1
+
+    def place(self, x: float, y: float) -> Point:
+        """Return the point (right, up, ahead) of a spot."""
+        x, y = self.x + x * self.unit[0], self.y + y * self.unit[1]
+        if self.kind == GROUND:
+            return (x, 0.0, y)
+        return (self.at, y, x) if self.kind == WALL else (x, y, self.at)
+
+    def polygon(self, paint: Surface | int, spots: Sequence[Spot]) -> None:
+        """Paint a polygon."""
+        part = paint if isinstance(paint, int) else self.part(paint)
+        self.canvas.polygon(part, [self.place(*spot) for spot in spots], self.casts)
+
+    def solid(self, surface: Surface, points: Sequence[Point]) -> None:
+        """Paint one side of a body, its corners counterclockwise seen from outside; nothing where it faces away."""
+        (x, y, z), (x1, y1, z1), (x2, y2, z2) = points[0], points[1], points[-1]
+        first, last = (x1 - x, y1 - y, z1 - z), (x2 - x, y2 - y, z2 - z)
+        across, up, ahead = (last[i - 2] * first[i - 1] - last[i - 1] * first[i - 2] for i in range(3))
+        if across * x + up * (y - self.canvas.camera.eye) + ahead * z < 0:
+            size = math.hypot(across, up, ahead)
+            middle = sum(point[2] for point in points) / len(points)
+            unit = (across / size, up / size, ahead / size)
+            self.canvas.parts.append(Part(surface, CARD, middle, unit, self.instance, self.sunlit))
+            self.canvas.polygon(len(self.canvas.parts) - 1, points, self.casts)
+
+    def box(self, paint: Surface | int, left: float, right: float, low: float, high: float) -> None:
+        """Paint a rectangle."""
+        self.polygon(paint, [(left, low), (right, low), (right, high), (left, high)])
+
+    def bar(self, paint: Surface | int, low: float, high: float, wide: float, thin: float, x: float = 0.0) -> None:
+        """Paint an upright bar round `x`, 2·`wide` wide at its foot and 2·`thin` at its top."""
+        self.polygon(paint, [(x - wide, low), (x + wide, low), (x + thin, high), (x - thin, high)])
+
+    def ellipse(
+        self, paint: Surface | int, x: float, y: float, wide: float, high: float, corners: int = 20, turn: float = 0.0
+    ) -> None:
+        """Paint an ellipse of these half axes as a polygon, the first corner `turn` radians from the top."""
+        angles = [turn + math.tau * i / corners for i in range(corners)]
+        self.polygon(paint, [(x + wide * math.sin(angle), y + high * math.cos(angle)) for angle in angles])
+
+    def limb(self, surface: Surface, joints: Sequence[Spot], widths: Sequence[float]) -> None:
+        """Paint a bent limb: tapered pieces between joints of these half widths, and round joints."""
+        part = self.part(surface)
+        for (first, second), (wide, thin) in zip(pairwise(joints), pairwise(widths), strict=True):
+            right, up = second[0] - first[0], second[1] - first[1]
+            length = math.hypot(right, up)
+            x, y = up / length, -right / length
+            edge = ((first, wide), (second, thin), (second, -thin), (first, -wide))
+            self.polygon(part, [(at[0] + x * half, at[1] + y * half) for at, half in edge])
+            self.ellipse(part, *second, thin, thin, corners=10)

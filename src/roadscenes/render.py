@@ -1,4 +1,4 @@
-"""One scene: both pictures, the label map and the boxes, from one seed."""
+"""One scene from one seed: a street is planned, painted far to near and photographed, and its objects get boxes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from roadscenes.canvas import Canvas
-from roadscenes.conditions import todays
-from roadscenes.fields import bands
-from roadscenes.infrared import read_out, sky_warmth, warmth
-from roadscenes.layout import choose_camera, paint_scene
-from roadscenes.street import Street, plan_street
+from roadscenes.buildings import draw_skyline, plan_buildings
+from roadscenes.cameras import photograph
+from roadscenes.canvas import Camera, Canvas
+from roadscenes.plan import Street, plan_street, vary_condition
+from roadscenes.roadside import draw_ground, draw_woods, plan_roadside
 from roadscenes.surfaces import DETECTED
-from roadscenes.visible import develop, expose, sky_light
+from roadscenes.traffic import plan_traffic
 
 SMALLEST = (48, 64)  # height, width
 FEWEST_PIXELS = 8  # an object of which less is seen gets no box
@@ -22,94 +22,67 @@ FEWEST_PIXELS = 8  # an object of which less is seen gets no box
 
 @dataclass(frozen=True)
 class Scene:
-    """A registered pair with its ground truth.
+    """A registered pair with its ground truth."""
 
-    Args:
-        visible: (H,W,3) uint8 sRGB.
-        infrared: (H,W) uint8, hot is white.
-        label: (H,W) uint8 class ids.
-        instances: (H,W) int32, 0 where there is no object that could have a box.
-        boxes: (N,5) float64 rows (class index, x_center, y_center, width, height) as shares of the picture.
-        condition: day, dusk, night or fog.
-    """
-
-    visible: NDArray[np.uint8]
-    infrared: NDArray[np.uint8]
-    label: NDArray[np.uint8]
-    instances: NDArray[np.int32]
-    boxes: NDArray[np.float64]
-    condition: str
+    visible: NDArray[np.uint8]  # (H,W,3) sRGB
+    infrared: NDArray[np.uint8]  # (H,W), hot is white
+    label: NDArray[np.uint8]  # (H,W) class ids
+    instances: NDArray[np.int32]  # (H,W), 0 where there is no object that could have a box
+    boxes: NDArray[np.float64]  # (N,5) of class index, x_center, y_center, width, height, as shares of the picture
+    condition: str  # day, dusk, night or fog
 
 
 def render_scene(rng_seed: int, height: int, width: int, condition: str) -> Scene:
     """Make the scene of a seed.
 
-    Args:
-        rng_seed: everything in the scene follows from it.
-        height: of the pictures, pixels, at least 48.
-        width: of the pictures, pixels, at least 64.
-        condition: "day", "dusk", "night" or "fog".
-
     Raises:
-        ValueError: too small, or an unknown condition.
+        ValueError: the pictures are smaller than SMALLEST, or the condition is not day, dusk, night or fog.
     """
     if height < SMALLEST[0] or width < SMALLEST[1]:
         raise ValueError(f"size: expected at least {SMALLEST[0]}×{SMALLEST[1]} (H×W), got {height}×{width}")
-    plan, paint, light, heat = (np.random.default_rng([rng_seed, i]) for i in range(4))
+    plan, paint, texture, light, heat = (np.random.default_rng([rng_seed, i]) for i in range(5))
     scale = 3 if height * width <= 200 * 320 else 2
-    street = plan_street(todays(condition, plan), plan)
-    canvas = Canvas(choose_camera(height, width, scale, plan), scale)
+    weather, street = vary_condition(condition, plan), plan_street(plan)
+    high, across, eye = plan.uniform((0.40, 0.42, 1.5), (0.48, 0.54, 2.1)).tolist()  # on a car's roof rack
+    sizes = (height, width, 0.9 * max(height, width), high * height, across * width)
+    canvas = Canvas(Camera(*(size * scale for size in sizes), eye), scale, weather)
     paint_scene(canvas, street, paint)
     # labels are never blended: each pixel takes the part at its middle
-    table, middle = canvas.table(), np.asarray(canvas.map)[scale // 2 :: scale, scale // 2 :: scale]
-    instances = table["instance"][middle]
-    visible, infrared = _photograph(canvas, street, plan, light, heat)
-    return Scene(
-        visible=visible,
-        infrared=infrared,
-        label=table["category"][middle],
-        instances=instances,
-        boxes=boxes_of(instances, canvas.objects),
-        condition=condition,
-    )
-
-
-def _photograph(
-    canvas: Canvas,
-    street: Street,
-    texture: np.random.Generator,
-    light: np.random.Generator,
-    heat: np.random.Generator,
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Take both pictures of a painted canvas."""
-    linear = sky_light(canvas.camera, canvas.scale, street, light)
-    degrees = sky_warmth(canvas.camera, canvas.scale, street, heat)
-    for band in bands(canvas, texture):
-        sky = band.sky_share()
-        linear[:, band.rows] = linear[:, band.rows] * sky + expose(band, street)
-        degrees[band.rows] = degrees[band.rows] * sky + warmth(band, street)
-    return develop(linear, street, light), read_out(degrees, street, heat)
+    middle = np.asarray(canvas.map)[scale // 2 :: scale, scale // 2 :: scale]
+    label = np.array([part.surface.category for part in canvas.parts], np.uint8)[middle]
+    instances = np.array([part.instance for part in canvas.parts], np.int32)[middle]
+    visible, infrared = photograph(canvas, street, (texture, light, heat))
+    return Scene(visible, infrared, label, instances, boxes_of(instances, canvas.objects), condition)
 
 
 def boxes_of(instances: NDArray[np.int32], classes: list[int]) -> NDArray[np.float64]:
     """Return the exact boxes of what is seen of each object.
 
     Args:
-        instances: (H,W) object numbers, 0 = none.
+        instances: (H,W) object numbers, 0 = none; objects with fewer than FEWEST_PIXELS pixels are left out.
         classes: class id of each object number.
 
     Returns:
-        (N,5) rows (index into DETECTED, x_center, y_center, width, height), shares of the picture, in the
-        objects' order; objects with fewer than FEWEST_PIXELS pixels are left out.
+        (N,5) rows (index into DETECTED, x_center, y_center, width, height), shares of the picture.
     """
-    high, wide = instances.shape
-    rows: list[tuple[float, ...]] = []
-    for number, count in enumerate(np.bincount(instances.ravel(), minlength=len(classes)).tolist()):
-        if number == 0 or count < FEWEST_PIXELS:
-            continue
-        place = instances == number
-        down, across = np.nonzero(place.any(axis=1))[0], np.nonzero(place.any(axis=0))[0]
-        top, bottom, left, right = int(down[0]), int(down[-1]) + 1, int(across[0]), int(across[-1]) + 1
-        middle = ((left + right) / 2 / wide, (top + bottom) / 2 / high)
-        rows.append((DETECTED.index(classes[number]), *middle, (right - left) / wide, (bottom - top) / high))
+    (high, wide), counts = instances.shape, np.bincount(instances.ravel())
+    rows = []
+    for number, place in enumerate(ndimage.find_objects(instances), start=1):
+        if place is not None and counts[number] >= FEWEST_PIXELS:
+            top, bottom, left, right = (edge for axis in place for edge in (axis.start, axis.stop))
+            middle = ((left + right) / 2 / wide, (top + bottom) / 2 / high)
+            rows.append((DETECTED.index(classes[number]), *middle, (right - left) / wide, (bottom - top) / high))
     return np.array(rows, dtype=np.float64).reshape(-1, 5)
+
+
+def paint_scene(canvas: Canvas, street: Street, rng: np.random.Generator) -> None:
+    """Paint a whole street, first what lies behind it; nothing on the street is hidden by that."""
+    draw_ground(canvas, street, rng)
+    draw_skyline(canvas, rng)
+    for sign in (-1, 1):
+        draw_woods(canvas, street.front[sign], rng)
+    backdrop = plan_buildings(canvas, street, rng)
+    for things in (backdrop, (*plan_roadside(canvas, street, rng), *plan_traffic(canvas, street, rng))):
+        for _, paint in sorted(things, key=lambda thing: -thing[0]):
+            # a generator of its own, so that how finely it is painted changes nothing else
+            paint(np.random.default_rng(int(rng.integers(2**63))))

@@ -1,23 +1,29 @@
-"""The scenes on disk, in the folders of a real dataset (MSRS)."""
+"""A dataset of scenes on disk, in the folders of a real one (MSRS)."""
 
 from __future__ import annotations
 
+import errno
+import json
+import shutil
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+from PIL import Image
 
-from roadscenes.conditions import CONDITIONS
+from roadscenes.plan import CONDITIONS
 from roadscenes.render import SMALLEST, Scene, render_scene
-from ssvif.io.errors import UserError
-from ssvif.io.files import write_folder_aside, write_json, write_png
-from ssvif.io.progress import track
 
 FIRST_NUMBER = {"train": 0, "test": 50_000}  # so that no name occurs in both splits
-MOST = 50_000
 MARK = "scenes.json"  # says that a folder is ours, and how it was made
+Job = tuple[str, int]  # split, number within it
+Progress = Callable[[Sequence[Job]], Iterable[Job]]
 
 
-def write_scenes(folder: Path, *, train: int, test: int, height: int, width: int, seed: int) -> None:
+def write_scenes(
+    folder: Path, *, train: int, test: int, height: int, width: int, seed: int, progress: Progress = iter
+) -> None:
     """Write a whole dataset; the folder appears complete or not at all, and replaces an older one.
 
     The folders are `{train,test}/{vi,ir,Segmentation_labels,detection_labels}`, the names five digits and the
@@ -28,54 +34,53 @@ def write_scenes(folder: Path, *, train: int, test: int, height: int, width: int
         folder: to write.
         train: number of training pairs, 0 to 50 000.
         test: number of test pairs, 0 to 50 000.
-        height: of the pictures, pixels, at least 48.
-        width: of the pictures, pixels, at least 64.
+        height: of the pictures, pixels, 48 to 10 000.
+        width: of the pictures, pixels, 64 to 10 000.
         seed: of the whole dataset, not negative.
+        progress: yields the scenes to be made one by one and may show how far they have come.
 
     Raises:
-        UserError: a number out of its range, no space left, or `folder` holds something else than scenes.
+        ValueError: a number is out of its range.
+        FileExistsError: `folder` is a file or holds other files than scenes.
+        OSError: writing failed; whatever `folder` held before is kept.
     """
-    _check(train, test, height, width, seed)
-    conditions = list(CONDITIONS.values())
-    jobs = [("train", i) for i in range(train)] + [("test", i) for i in range(test)]
-    # a real dataset has the same folders and the same kind of names: only a mark tells ours from it
-    former = ("train", "test", MARK) if (folder / MARK).is_file() else (MARK,)
-    with write_folder_aside(folder, former) as aside:
-        write_json(aside / MARK, {"height_px": height, "width_px": width, "seed": seed})
-        for split, i in track(jobs, "drawing scenes"):
-            number, condition = FIRST_NUMBER[split] + i, conditions[i % len(conditions)]
-            scene = render_scene(scene_seed(seed, number), height, width, condition.name)
-            _write(aside / split, f"{number:05d}{condition.letter}", scene)
-
-
-def scene_seed(seed: int, number: int) -> int:
-    """Return the seed of one scene of a dataset."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0])
-
-
-def _check(train: int, test: int, height: int, width: int, seed: int) -> None:
-    limits = {
-        "train": (train, 0, MOST),
-        "test": (test, 0, MOST),
-        "height": (height, SMALLEST[0], 10_000),
-        "width": (width, SMALLEST[1], 10_000),
-        "seed": (seed, 0, 2**63 - 1),
-    }
-    for name, (value, least, most) in limits.items():
+    counts = (("train", train, 0, 50_000), ("test", test, 0, 50_000), ("seed", seed, 0, 2**63 - 1))
+    sizes = (("height", height, SMALLEST[0], 10_000), ("width", width, SMALLEST[1], 10_000))
+    for name, value, least, most in (*counts, *sizes):
         if not least <= value <= most:
-            raise UserError(
-                f"scenes: {name} is out of range",
-                expected=f"{least} to {most}",
-                got=str(value),
-                remedy=f"change `{name}` of the scenes in the configuration or on the command line",
-            )
+            raise ValueError(f"{name} is out of range: expected {least} to {most}, got {value}")
+    folder, conditions = folder.resolve(), list(CONDITIONS.values())
+    _refuse_foreign(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent) as temporary:
+        made = Path(temporary) / folder.name
+        made.mkdir()
+        mark = json.dumps({"height_px": height, "width_px": width, "seed": seed}, indent=2, sort_keys=True)
+        (made / MARK).write_text(f"{mark}\n", encoding="utf-8")
+        for split, i in progress([("train", i) for i in range(train)] + [("test", i) for i in range(test)]):
+            number, condition = FIRST_NUMBER[split] + i, conditions[i % len(conditions)]
+            rng_seed = int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0])
+            scene = render_scene(rng_seed, height, width, condition.name)
+            write_scene(made / split, f"{number:05d}{condition.letter}", scene)
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
 
 
-def _write(folder: Path, name: str, scene: Scene) -> None:
-    write_png(folder / "vi" / f"{name}.png", scene.visible)
-    write_png(folder / "ir" / f"{name}.png", scene.infrared)
-    write_png(folder / "Segmentation_labels" / f"{name}.png", scene.label)
+def _refuse_foreign(folder: Path) -> None:
+    # a real dataset has the same folders and the same kind of names: only the mark tells ours from it
+    held = {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+    if (folder.exists() and not folder.is_dir()) or held - ({MARK, "train", "test"} if MARK in held else set()):
+        raise FileExistsError(
+            errno.EEXIST, "holds other files than generated scenes; choose another output folder", str(folder)
+        )
+
+
+def write_scene(folder: Path, name: str, scene: Scene) -> None:
+    """Write the pictures, the class ids and the boxes of one scene into the subfolders of a split."""
+    for kind, picture in (("vi", scene.visible), ("ir", scene.infrared), ("Segmentation_labels", scene.label)):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(folder / kind / f"{name}.png", format="PNG", compress_level=3)
     lines = [f"{int(row[0])} " + " ".join(f"{share:.8f}" for share in row[1:]) for row in scene.boxes.tolist()]
-    boxes = folder / "detection_labels" / f"{name}.txt"
-    boxes.parent.mkdir(parents=True, exist_ok=True)
-    boxes.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    (folder / "detection_labels").mkdir(exist_ok=True)
+    path = folder / "detection_labels" / f"{name}.txt"
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
