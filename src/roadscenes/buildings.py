@@ -29,6 +29,7 @@ CLOTH = Surface(Category.BUILDING, (0.5, 0.5, 0.5), heat=0.5, solar=4.0)
 SHOP_GLOW: Color = (1.0, 0.66, 0.30)
 ROOM_GLOWS: tuple[Color, ...] = (*(SHOP_GLOW,) * 5, *((0.45, 0.25, 0.11),) * 3, *((0.56, 0.64, 0.70),) * 2)
 FLOOR_M = 3.1
+DEPTH_M = {True: 9.0, False: 14.0}  # of a house, of a city building
 
 
 @dataclass(frozen=True)
@@ -37,27 +38,11 @@ class Site:
 
     sign: int  # +1 on the right of the street, -1 on the left
     front: float  # where the facade stands, to the right
-    back: float  # where the back wall stands
     near: float
     far: float
     floors: int
-    height: float  # to the eaves
     house: bool
     exposed: bool  # whether the wall that looks at us is free of the building before it or above it
-
-
-def _plan_sites(street: Street, sign: int, rng: np.random.Generator) -> Iterator[Site]:
-    """Choose the buildings of one side, near to far."""
-    house = street.kind[sign] == HOUSES
-    near, gap, before = float(rng.uniform(-8, 3)), 1.0, 0
-    while near < 140:
-        far = near + float(rng.uniform(8, 12) if house else rng.uniform(10, 22))
-        front = street.front[sign] + (sign * float(rng.uniform(2.5, 6)) if house else 0.0)
-        floors = int(rng.integers(1, 3) if house else rng.integers(2, 7))
-        back, height = front + sign * (9.0 if house else 14.0), floors * FLOOR_M + 0.9
-        yield Site(sign, front, back, near, far, floors, height, house, exposed=gap > 0 or floors > before)
-        gap = float(rng.uniform(4, 11) if house else rng.uniform(4, 9) * (rng.random() < 0.25))
-        near, before = far + gap, floors
 
 
 def draw_building(canvas: Canvas, site: Site, rng: np.random.Generator) -> None:
@@ -65,23 +50,23 @@ def draw_building(canvas: Canvas, site: Site, rng: np.random.Generator) -> None:
     plaster = PLASTER._replace(color=pick(WALLS, rng)).varied(rng, 0.03)
     if plaster.color[0] > 1.4 * plaster.color[1]:
         plaster = plaster._replace(grain=0.09, pattern=Pattern.BRICKS)
-    left, right = sorted((site.front, site.back))
-    near, high = max(site.near, -6.0), site.height + (1.5 if site.house else 0.0)
-    corners = ((site.back, near), (site.front, near), (site.front, site.far), (site.back, site.far))
+    near, back, eaves = max(site.near, -6.0), site.front + site.sign * DEPTH_M[site.house], 0.9 + FLOOR_M * site.floors
+    high, (left, right) = eaves + (1.5 if site.house else 0.0), sorted((site.front, back))
+    corners = ((back, near), (site.front, near), (site.front, site.far), (back, site.far))
     for (x, z), (x2, z2) in pairwise(corners):
         canvas.polygon(None, [(x, 0.0, z), (x2, 0.0, z2), (x2, high, z2), (x, high, z)], casts=True)
     canvas.occlude(site.front - site.sign * 0.5, site.front, max(site.near, 1.0), site.far)
     facade, end = Frame(canvas, WALL, site.front), Frame(canvas, CARD, site.near)
     if site.house:
-        _pitched_roof(end, site, plaster, rng)
+        _pitched_roof(end, site, eaves, plaster, rng)
     for wall, start, stop in ((end, left, right), (facade, site.near, site.far))[0 if site.exposed else 1 :]:
-        wall.box(plaster, start, stop, 0.0, site.height)
+        wall.box(plaster, start, stop, 0.0, eaves)
         wall.box(plaster.shaded(0.72), start, stop, 0.0, 0.55)
         first = 0 if site.house or wall is end else 1
         _windows(wall, start, stop, range(first, site.floors), plaster.shaded(1.25), rng)
     if not site.house:
         _shops(facade, site, rng)
-        for low, top in ((site.height - 0.35, site.height + 0.25), (3.65, 3.85)):
+        for low, top in ((eaves - 0.35, eaves + 0.25), (3.65, 3.85)):
             facade.box(plaster.shaded(1.15), site.near, site.far, low, top)
     door = float(rng.uniform(site.near + 0.5, site.far - 1.8))
     facade.box(SHUTTER, door - 0.15, door + 1.25, 0.0, 2.55)
@@ -131,12 +116,12 @@ def _shops(facade: Frame, site: Site, rng: np.random.Generator) -> None:
         start += 3.9
 
 
-def _pitched_roof(end: Frame, site: Site, plaster: Surface, rng: np.random.Generator) -> None:
-    eaves, ridge = site.front - site.sign * 0.5, (site.front + site.back) / 2
-    low, high = site.height, site.height + float(rng.uniform(2.2, 3.4))
+def _pitched_roof(end: Frame, site: Site, low: float, plaster: Surface, rng: np.random.Generator) -> None:
+    back, high = site.front + site.sign * (DEPTH_M[True] + 0.4), low + float(rng.uniform(2.2, 3.4))
+    eaves, ridge = site.front - site.sign * 0.5, (site.front + back) / 2
     near, far, middle = site.near - 0.4, site.far + 0.4, max((site.near + site.far) / 2, 2.0)
     if site.near > 1:
-        end.polygon(plaster, [(site.front, low), (site.back + site.sign * 0.4, low), (ridge, high)])
+        end.polygon(plaster, [(site.front, low), (back, low), (ridge, high)])
     if rng.random() < 0.7:
         replace(end, at=middle).box(TILES._replace(color=BRICK_RED), ridge - 0.4, ridge + 0.4, high - 1, high + 1.1)
     edges = [(eaves, low - 0.2, near), (ridge, high, near), (ridge, high, far), (eaves, low - 0.2, far)]
@@ -154,13 +139,21 @@ def draw_skyline(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def plan_buildings(canvas: Canvas, street: Street, rng: np.random.Generator) -> Iterator[Thing]:
-    """Plan the buildings of both sides, and the gardens of houses."""
+    """Plan the buildings of both sides, near to far, and the gardens of houses."""
     for sign in (sign for sign in (-1, 1) if street.kind[sign] != PARK):
-        for site in _plan_sites(street, sign, rng):
-            yield site.near, partial(draw_building, canvas, site)
-            for _ in range(int(rng.integers(2, 5)) if site.house else 0):
-                right, ahead = rng.uniform((0.8, site.near), (1.8, site.far + 5)).tolist()
+        house = street.kind[sign] == HOUSES
+        near, gap, before = float(rng.uniform(-8, 3)), 1.0, 0
+        while near < 140:
+            far = near + float(rng.uniform(8, 12) if house else rng.uniform(10, 22))
+            front = street.front[sign] + (sign * float(rng.uniform(2.5, 6)) if house else 0.0)
+            floors = int(rng.integers(1, 3) if house else rng.integers(2, 7))
+            site = Site(sign, front, near, far, floors, house, exposed=gap > 0 or floors > before)
+            yield near, partial(draw_building, canvas, site)
+            for _ in range(int(rng.integers(2, 5)) if house else 0):
+                right, ahead = rng.uniform((0.8, near), (1.8, far + 5)).tolist()
                 yield ahead, partial(draw_bush, canvas, street.front[sign] + sign * right, ahead)
-            if site.house and rng.random() < 0.6:
-                right, ahead = street.front[sign] + sign * float(rng.uniform(2.5, 6)), site.far + 3.0
-                yield ahead, partial(draw_tree, canvas, right, ahead)
+            if house and rng.random() < 0.6:
+                right = street.front[sign] + sign * float(rng.uniform(2.5, 6))
+                yield far + 3.0, partial(draw_tree, canvas, right, far + 3.0)
+            gap = float(rng.uniform(4, 11) if house else rng.uniform(4, 9) * (rng.random() < 0.25))
+            near, before = far + gap, floors

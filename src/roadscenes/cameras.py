@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -43,7 +43,7 @@ class Band:
 
     def of(self, column: NDArray[np.floating]) -> Floats:
         """Return a value per part, (N,), spread over the pixels, (h,w)."""
-        return column.astype(np.float32).take(self.parts)
+        return np.asarray(column, dtype=np.float32).take(self.parts)
 
     def shrink(self, fine: Floats) -> Floats:
         """Return means over the pixels of the picture: (h,w) to (h/scale, w/scale)."""
@@ -121,30 +121,25 @@ def _relief(pattern: Floats, kind: Floats, right: Floats, up: Floats, ahead: Flo
 
 
 def photograph(
-    canvas: Canvas, street: Street, rngs: tuple[np.random.Generator, np.random.Generator, np.random.Generator]
+    canvas: Canvas, street: Street, rngs: Sequence[np.random.Generator]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Take both pictures of a painted canvas: visible (H,W,3) sRGB and infrared (H,W), hot is white.
 
-    Args:
-        canvas: the painted scene.
-        street: gives the lamps.
-        rngs: for the textures, the visible and the infrared camera.
+    The random generators are those of the textures, the sky, the visible and the infrared camera.
     """
-    texture, light_rng, heat_rng = rngs
-    light, degrees = _sky_light(canvas, light_rng), _sky_degrees(canvas, heat_rng)
-    for band in read_bands(canvas, texture):
+    light, degrees = _sky(canvas, rngs[1])
+    for band in read_bands(canvas, rngs[0]):
         sky = band.shrink((band.kind == SKY).astype(np.float32))
         light[:, band.rows] = light[:, band.rows] * sky + expose(band, street, canvas.condition)
         degrees[band.rows] = degrees[band.rows] * sky + measure_degrees(band, canvas.condition)
-    return _develop(light, canvas.condition, light_rng), _read_out(degrees, canvas.condition, heat_rng)
+    return _develop(light, canvas.condition, rngs[2]), _read_out(degrees, canvas.condition, rngs[3])
 
 
 def expose(band: Band, street: Street, condition: Condition) -> Floats:
     """Return the linear light of a band without its sky, (3,h,w) of the picture."""
     table, scene = band.table, band.kind != SKY
-    wheel_tracks = band.of(0.07 * (table["pattern"] == Pattern.ASPHALT)) * np.cos(
-        (band.right - np.float32(street.middle)) * np.float32(4 * math.pi / LANE_M)
-    )
+    lane = (band.right - np.float32(street.middle)) * np.float32(4 * math.pi / LANE_M)
+    wheel_tracks = band.of(0.07 * (table["pattern"] == Pattern.ASPHALT)) * np.cos(lane)
     clear = np.exp(-band.ahead * np.float32(condition.haze_per_m)) * scene
     relief = np.maximum(1 + band.grain + wheel_tracks, np.float32(0.05)) * clear
     veil = (scene - clear) * np.float32(0.45 if condition.name == "dusk" else 0.92)
@@ -196,8 +191,8 @@ def _lamp_light(band: Band, street: Street) -> Floats:
     return total * band.of(share * (0.5 * LAMP_M**2)) * band.contact * below
 
 
-def _sky_light(canvas: Canvas, rng: np.random.Generator) -> Floats:
-    """Return the linear light of the sky behind every pixel of the picture, (3,H,W)."""
+def _sky(canvas: Canvas, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Return the sky behind every pixel of the picture: linear light (3,H,W), apparent temperature (H,W) in °C."""
     camera, scale, condition = canvas.camera, canvas.scale, canvas.condition
     high, wide = camera.height // scale, camera.width // scale
     rows, columns = (np.arange(high)[:, None] + 0.5) * scale, (np.arange(wide)[None] + 0.5) * scale
@@ -218,34 +213,29 @@ def _sky_light(canvas: Canvas, rng: np.random.Generator) -> Floats:
     low, top, cloud = (np.array(c)[:, None, None] for c in (condition.sky_low, condition.sky_top, condition.cloud))
     fade = np.exp(-rise * 4.5)
     light = (low * fade + top * (1 - fade) + extra) * (1 - cover) + cloud * (1 - 0.3 * cover**2) * cover
-    return light.astype(np.float32)
+    # the sky is cold, less so at the horizon and in clouds
+    degrees = condition.air - condition.sky_cold * (1.02 - 0.7 * np.exp(-rise * 4) - 0.2 * cover)
+    return light.astype(np.float32), degrees.astype(np.float32)
 
 
 def _develop(light: Floats, condition: Condition, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Turn linear light (3,H,W) into the picture (H,W,3): glare, vignetting, tone curve, noise."""
     high, wide = light.shape[1:]
-    row, column = np.ogrid[-1 : 1 : high * 1j, -1 : 1 : wide * 1j]
-    gain = ((1 - 0.065 * (row**2 + column**2)) * condition.exposure).astype(np.float32)
-    steps = 255 * (1 - np.exp(-_with_glare(light, condition.name == "fog") * gain)) ** np.float32(1 / 2.2)
-    steps += rng.standard_normal(light.shape, dtype=np.float32) * np.float32(condition.noise)
-    return np.ascontiguousarray(np.clip(np.rint(steps), 0, 255).astype(np.uint8).transpose(1, 2, 0))
-
-
-def _with_glare(light: Floats, fog: bool) -> Floats:
-    """Add the veil and the streaks that lamps spread in the lens and, in fog, in the air to the light (3,H,W)."""
-    bright = np.maximum(light - np.float32(1.0), 0)
-    if not bright.any():
-        return light
-    high, wide = light.shape[1:]
-    step = max(wide // 80, 1)  # the veil is smooth: it is worked out on a picture about 80 pixels wide
-    small = np.pad(bright, ((0, 0), (0, -high % step), (0, -wide % step)))
+    # lamps spread a veil and streaks in the lens and, in fog, in the air; smooth, so worked out about 80 pixels wide
+    step = max(wide // 80, 1)
+    small = np.pad(np.maximum(light - np.float32(1.0), 0), ((0, 0), (0, -high % step), (0, -wide % step)))
     small = small.reshape(3, -(-high // step), step, -(-wide // step), step).mean(axis=(2, 4))
     veil = 0.04 * ndimage.gaussian_filter1d(small, 3.0, axis=2)
-    for strength, sigma in ((0.16, 0.6), (0.10, 1.6), (0.30, 7.5) if fog else (0.10, 4.5)):
+    for strength, sigma in ((0.16, 0.6), (0.10, 1.6), (0.30, 7.5) if condition.name == "fog" else (0.10, 4.5)):
         veil += strength * ndimage.gaussian_filter(small, (0, sigma, sigma), truncate=3)
     size = (small.shape[2] * step, small.shape[1] * step)
-    full = [Image.fromarray(plane).resize(size, Image.Resampling.BICUBIC) for plane in veil]
-    return light + np.maximum(np.stack([np.asarray(plane)[:high, :wide] for plane in full]), 0)
+    full = [np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BICUBIC)) for plane in veil]
+    row, column = np.ogrid[-1 : 1 : high * 1j, -1 : 1 : wide * 1j]
+    gain = ((1 - 0.065 * (row**2 + column**2)) * condition.exposure).astype(np.float32)
+    tone = 1 - np.exp(-(light + np.maximum(np.stack(full)[:, :high, :wide], 0)) * gain)
+    steps = 255 * tone ** np.float32(1 / 2.2)
+    steps += rng.standard_normal(light.shape, dtype=np.float32) * np.float32(condition.noise)
+    return np.ascontiguousarray(np.clip(np.rint(steps), 0, 255).astype(np.uint8).transpose(1, 2, 0))
 
 
 def measure_degrees(band: Band, condition: Condition) -> Floats:
@@ -257,17 +247,6 @@ def measure_degrees(band: Band, condition: Condition) -> Floats:
     above += np.float32(1.2) * (1 - band.contact)
     reach = np.exp(-band.ahead * np.float32(INFRARED_HAZE_PER_M))
     return band.shrink((above * reach + np.float32(condition.air)) * (band.kind != SKY))
-
-
-def _sky_degrees(canvas: Canvas, rng: np.random.Generator) -> Floats:
-    """Return the apparent temperature of the sky, °C, (H,W): cold, warmer at the horizon and in clouds."""
-    camera, scale, condition = canvas.camera, canvas.scale, canvas.condition
-    high, wide = camera.height // scale, camera.width // scale
-    rise = np.maximum((camera.horizon - (np.arange(high) + 0.5) * scale) / camera.focal, 0)
-    clear = condition.air - condition.sky_cold * (1 - 0.7 * np.exp(-rise * 4))
-    down, across = np.arange(high) * 240 // wide % TILE, (np.arange(wide) * 120 // wide + rng.integers(TILE)) % TILE
-    cloud = ndimage.gaussian_filter(noise_tile()[np.ix_(down, across)], wide / 120)
-    return (clear[:, None] + 0.1 * condition.sky_cold * cloud).astype(np.float32)
 
 
 def _read_out(degrees: Floats, condition: Condition, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -71,7 +71,7 @@ class Camera:
         """Draw metres ahead, smaller ones more often, at which `right` lies inside the picture."""
         while near < far - 4 and not 0 <= self.center + self.size_px(right * 1.06, near) < self.width:
             near += 0.5
-        return near + (far - near) * float(rng.random()) ** 1.7
+        return near + (far - near) * math.pow(rng.random(), 1.7)
 
 
 class Canvas:

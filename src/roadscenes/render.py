@@ -40,18 +40,18 @@ def render_scene(rng_seed: int, height: int, width: int, condition: str) -> Scen
     """
     if height < SMALLEST[0] or width < SMALLEST[1]:
         raise ValueError(f"size: expected at least {SMALLEST[0]}×{SMALLEST[1]} (H×W), got {height}×{width}")
-    plan, paint, texture, light, heat = (np.random.default_rng([rng_seed, i]) for i in range(5))
+    plan, paint, *taking = (np.random.default_rng([rng_seed, i]) for i in range(6))
     scale = 3 if height * width <= 200 * 320 else 2
     weather, street = vary_condition(condition, plan), plan_street(plan)
     high, across, eye = plan.uniform((0.40, 0.42, 1.5), (0.48, 0.54, 2.1)).tolist()  # on a car's roof rack
-    sizes = (height, width, 0.9 * max(height, width), high * height, across * width)
-    canvas = Canvas(Camera(*(size * scale for size in sizes), eye), scale, weather)
+    focal, horizon, center = 0.9 * max(height, width) * scale, high * height * scale, across * width * scale
+    canvas = Canvas(Camera(height * scale, width * scale, focal, horizon, center, eye), scale, weather)
     paint_scene(canvas, street, paint)
     # labels are never blended: each pixel takes the part at its middle
     middle = np.asarray(canvas.map)[scale // 2 :: scale, scale // 2 :: scale]
     label = np.array([part.surface.category for part in canvas.parts], np.uint8)[middle]
     instances = np.array([part.instance for part in canvas.parts], np.int32)[middle]
-    visible, infrared = photograph(canvas, street, (texture, light, heat))
+    visible, infrared = photograph(canvas, street, taking)
     return Scene(visible, infrared, label, instances, boxes_of(instances, canvas.objects), condition)
 
 

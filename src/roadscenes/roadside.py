@@ -14,10 +14,8 @@ from roadscenes.canvas import CARD, GROUND, WALL, Canvas, Frame, Spot, Thing
 from roadscenes.plan import CITY, FAR_END, HOUSES, LAMP_M, LANE_M, NEAR_END, PARK, Street
 from roadscenes.surfaces import LAMP_GLOW, Category, Color, Pattern, Surface, palette, pick
 
-ROAD_PAINT = Surface(
-    Category.ROAD, (0.88, 0.88, 0.85), heat=2.0, solar=4.0, grain=0.11, pattern=Pattern.ASPHALT, shine=0.35
-)
-TARMAC = ROAD_PAINT._replace(color=(0.34, 0.34, 0.36), shine=0.0)
+TARMAC = Surface(Category.ROAD, (0.34, 0.34, 0.36), heat=2.0, solar=4.0, grain=0.11, pattern=Pattern.ASPHALT)
+ROAD_PAINT = TARMAC._replace(color=(0.88, 0.88, 0.85), shine=0.35)
 PAVING = Surface(Category.SIDEWALK, (0.60, 0.58, 0.55), heat=1.2, solar=4.0, grain=0.08, pattern=Pattern.SLABS)
 KERB = Surface(Category.SIDEWALK, (0.72, 0.71, 0.69), heat=0.8, solar=3.0)
 LAWN = Surface(Category.VEGETATION, (0.36, 0.47, 0.20), heat=-1.5, solar=1.5, grain=0.24, pattern=Pattern.LEAVES)
@@ -27,28 +25,22 @@ SOIL = Surface(Category.BACKGROUND, (0.45, 0.40, 0.33), heat=0.0, solar=3.5, gra
 
 def draw_ground(canvas: Canvas, street: Street, rng: np.random.Generator) -> None:
     """Paint everything that lies flat."""
-    ground = Frame(canvas, GROUND)
-    road = TARMAC.varied(rng, 0.025)
-    for sign in (-1, 1):
-        verge = SOIL if street.kind[sign] == CITY else LAWN
-        ground.box(verge.varied(rng, 0.03), street.front[sign], sign * 900.0, NEAR_END, FAR_END)
-    ground.box(road, street.edge[-1], street.edge[1], NEAR_END, FAR_END)
+    ground, road, (left, right) = Frame(canvas, GROUND), TARMAC.varied(rng, 0.025), street.edge.values()
+    ground.box(road, left, right, NEAR_END, FAR_END)
     for _ in range(int(rng.integers(1, 5))):
-        x, y, wide, long = rng.uniform((street.edge[-1], 4, 0.8, 1.5), (street.edge[1] - 2, 24, 2.2, 6.0)).tolist()
-        ground.box(road.shaded(float(rng.uniform(0.8, 1.12))), x, min(x + wide, street.edge[1]), y, y + long)
+        x, y, wide, long = rng.uniform((left, 4, 0.8, 1.5), (right - 2, 24, 2.2, 6.0)).tolist()
+        ground.box(road.shaded(float(rng.uniform(0.8, 1.12))), x, min(x + wide, right), y, y + long)
     for _ in range(int(rng.integers(0, 3))):
-        ground.ellipse(IRON, *rng.uniform((street.edge[-1] + 1, 5), (street.edge[1] - 1, 18)).tolist(), 0.33, 0.33)
+        x, y = rng.uniform((left + 1, 5), (right - 1, 18)).tolist()
+        ground.ellipse(IRON, x, y, 0.33, 0.33)
     _markings(ground, street, rng)
-    for sign in (-1, 1):
-        _sidewalk(ground, street, sign, rng)
-
-
-def _sidewalk(ground: Frame, street: Street, sign: int, rng: np.random.Generator) -> None:
-    edge = street.edge[sign]
-    ground.box(PAVING.varied(rng, 0.03), edge, street.front[sign], NEAR_END, FAR_END)
-    ground.box(KERB, edge, edge + sign * 0.3, NEAR_END, FAR_END)
-    Frame(ground.canvas, WALL, edge).box(KERB.shaded(0.7), NEAR_END, FAR_END, 0.0, 0.13)
-    ground.canvas.occlude(edge - sign * 0.15, edge, 1.0, 60.0)
+    for sign, edge in street.edge.items():
+        verge, front = SOIL if street.kind[sign] == CITY else LAWN, street.front[sign]
+        ground.box(verge.varied(rng, 0.03), front, sign * 900.0, NEAR_END, FAR_END)
+        ground.box(PAVING.varied(rng, 0.03), edge, front, NEAR_END, FAR_END)
+        ground.box(KERB, edge, edge + sign * 0.3, NEAR_END, FAR_END)
+        Frame(canvas, WALL, edge).box(KERB.shaded(0.7), NEAR_END, FAR_END, 0.0, 0.13)
+        canvas.occlude(edge - sign * 0.15, edge, 1.0, 60.0)
 
 
 def _markings(ground: Frame, street: Street, rng: np.random.Generator) -> None:
@@ -165,36 +157,40 @@ STONE = Surface(Category.BACKGROUND, (0.58, 0.56, 0.53), heat=0.8, solar=4.0)
 WHITE, RED, BLACK, BLUE, YELLOW, GREEN = palette("f0f0eb c7141a 0f0f12 14429e f0bd1a 0d663d")
 
 # What is on a sign's sheet in painting order, metres from its middle: (shape, colour, sizes) with the sizes
-# (left, right, low, high) of a box, (radius, corners) of a regular polygon, (x, size) of an arrow upwards.
+# (left, right, low, high) of a box, (radius, corners, x, y) of a regular polygon.
 Row = tuple[str, Color, tuple[float, ...]]
 SIGNS: dict[str, tuple[Row, ...]] = {
     "warning": (
-        *(("ring", RED, (0.56, 3)), ("ring", WHITE, (0.36, 3))),
+        *(("ring", RED, (0.56, 3, 0, 0)), ("ring", WHITE, (0.36, 3, 0, 0))),
         *(("box", BLACK, (-0.045, 0.045, low, high)) for low, high in ((-0.06, 0.18), (-0.145, -0.075))),
     ),
     "limit": (
-        *(("ring", RED, (0.40, 24)), ("ring", WHITE, (0.29, 24))),
+        *(("ring", RED, (0.40, 24, 0, 0)), ("ring", WHITE, (0.29, 24, 0, 0))),
         *(("box", BLACK, (-0.185, -0.025, y - 0.025, y + 0.025)) for y in (-0.14, 0.0, 0.14)),  # a 3
         ("box", BLACK, (-0.075, -0.025, -0.165, 0.165)),
         *(("box", BLACK, (0.025, 0.185, -0.165, 0.165)), ("box", WHITE, (0.075, 0.135, -0.115, 0.115))),  # a 0
     ),
-    "no entry": (("ring", RED, (0.42, 24)), ("box", WHITE, (-0.29, 0.29, -0.075, 0.075))),
+    "no entry": (("ring", RED, (0.42, 24, 0, 0)), ("box", WHITE, (-0.29, 0.29, -0.075, 0.075))),
     "stop": (
-        *(("ring", WHITE, (0.46, 8)), ("ring", RED, (0.42, 8))),
+        *(("ring", WHITE, (0.46, 8, 0, 0)), ("ring", RED, (0.42, 8, 0, 0))),
         *(("box", WHITE, (x - 0.05, x + 0.05, -0.10, 0.10)) for x in (-0.225, -0.075, 0.075, 0.225)),
-        *(("box", RED, (x - 0.02, x + 0.02, -0.08, 0.02)) for x in (-0.225, 0.075)),
-        *(("box", RED, (x - 0.02, x + 0.02, -0.05, 0.05)) for x in (-0.075, 0.225)),
+        *(("box", RED, (x - 0.02, x + 0.02, -0.06, 0.04)) for x in (-0.225, -0.075, 0.075, 0.225)),
     ),
-    "ahead only": (("ring", WHITE, (0.42, 24)), ("ring", BLUE, (0.39, 24)), ("arrow", WHITE, (0.0, 0.24))),
+    "ahead only": (
+        ("ring", WHITE, (0.42, 24, 0, 0)),
+        ("ring", BLUE, (0.39, 24, 0, 0)),
+        ("ring", WHITE, (0.24, 3, 0, 0.08)),
+        ("box", WHITE, (-0.08, 0.08, -0.24, 0.0)),
+    ),
     "parking": (
         *(("box", WHITE, (-0.36, 0.36, -0.42, 0.42)), ("box", BLUE, (-0.33, 0.33, -0.39, 0.39))),
         *(("box", WHITE, (-0.16, -0.06, -0.26, 0.26)), ("box", WHITE, (-0.11, 0.17, -0.04, 0.26))),
         ("box", BLUE, (-0.04, 0.10, 0.05, 0.17)),
     ),
-    "priority": (("ring", WHITE, (0.50, 4)), ("ring", YELLOW, (0.37, 4))),
+    "priority": (("ring", WHITE, (0.50, 4, 0, 0)), ("ring", YELLOW, (0.37, 4, 0, 0))),
     "directions": (
         *(("box", WHITE, (-0.85, 0.85, -0.48, 0.48)), ("box", GREEN, (-0.81, 0.81, -0.44, 0.44))),
-        ("arrow", WHITE, (-0.55, 0.20)),
+        *(("ring", WHITE, (0.20, 3, -0.55, 0.07)), ("box", WHITE, (-0.62, -0.48, -0.20, 0.0))),
         *(("box", WHITE, (-0.20, x, y - 0.055, y + 0.055)) for x, y in ((0.64, 0.2), (0.48, -0.02), (0.60, -0.24))),
     ),
 }
@@ -207,9 +203,7 @@ def draw_lamp(canvas: Canvas, right: float, ahead: float, rng: np.random.Generat
     tip, metal = right - math.copysign(1.7, right), METAL.varied(rng, 0.02)
     pole.bar(metal, 0.0, LAMP_M, 0.075, 0.05)
     pole.bar(metal, 0.0, 0.9, 0.12, 0.10)
-    arm.polygon(
-        metal.shaded(1.35), [(right, 0.9 - LAMP_M), (right + 0.03, 0.9 - LAMP_M), (right + 0.02, 0), (right, 0)]
-    )
+    pole.box(metal.shaded(1.35), 0.0, 0.025, 0.9, LAMP_M)
     arm.polygon(metal, [(right, -0.3), (right, -0.18), (tip, 0.14), (tip, 0.04)])
     arm.bar(metal, 0.05, 0.22, 0.41, 0.3, tip)
     arm.ellipse(BULB.lit(LAMP_GLOW, 22 * power, heat=14.0 if power else 0.0), tip, 0.02, 0.36, 0.11)
@@ -241,14 +235,10 @@ def draw_sheet(frame: Frame, kind: str) -> None:
         part = frame.part(SHEET._replace(color=color))
         if shape == "box":
             frame.box(part, *sizes)
-        elif shape == "ring":
-            radius, corners = sizes
-            turn = math.pi / 8 if corners == 8 else 0.0  # an octagon stands on a side
-            frame.ellipse(part, 0.0, 0.0, radius, radius, int(corners), turn)
         else:
-            x, size = sizes
-            frame.polygon(part, [(x - size, 0.1 * size), (x, 1.1 * size), (x + size, 0.1 * size)])
-            frame.bar(part, -0.95 * size, 0.15 * size, 0.32 * size, 0.32 * size, x)
+            radius, corners, x, y = sizes
+            turn = math.pi / 8 if corners == 8 else 0.0  # an octagon stands on a side
+            frame.ellipse(part, x, y, radius, radius, int(corners), turn)
 
 
 def draw_furniture(canvas: Canvas, right: float, ahead: float, rng: np.random.Generator) -> None:

@@ -176,6 +176,7 @@ GARMENTS = {
 # swing times the stride or the spread of the legs being added to x. Walking is a side view towards +x.
 Joint = tuple[float, float, float]
 Row = tuple[str, tuple[Joint, ...], tuple[float, ...]]
+LEG = (0.05, 0.042, 0.028)
 WALKING: tuple[Row, ...] = (
     ("far sleeve", ((0.012, 0, 0.80), (0.012, 0.6, 0.64), (0.012, 1.1, 0.53)), (0.032, 0.027, 0.02)),
     ("far leg", ((0, 0, 0.49), (0, -0.35, 0.27), (0, -1.25, 0.035)), (0.058, 0.045, 0.028)),
@@ -194,10 +195,8 @@ WALKING: tuple[Row, ...] = (
     ("skin", ((0.036, 0, 0.913),), (0.044, 0.054)),
 )
 STANDING: tuple[Row, ...] = (
-    ("leg", ((-0.045, 0, 0.48), (-0.04, -0.5, 0.27), (-0.035, -1, 0.03)), (0.05, 0.042, 0.028)),
-    ("leg", ((0.045, 0, 0.48), (0.04, 0.5, 0.27), (0.035, 1, 0.03)), (0.05, 0.042, 0.028)),
-    ("shoe", ((-0.045, -1, 0.018),), (0.04, 0.02)),
-    ("shoe", ((0.045, 1, 0.018),), (0.04, 0.02)),
+    *(("leg", ((s * 0.045, 0, 0.48), (s * 0.04, s / 2, 0.27), (s * 0.035, s, 0.03)), LEG) for s in (-1, 1)),
+    *(("shoe", ((s * 0.045, s, 0.018),), (0.04, 0.02)) for s in (-1, 1)),
     ("sleeve", ((-0.105, 0, 0.80), (-0.15, 0, 0.64), (-0.15, 0, 0.47)), (0.034, 0.029, 0.022)),
     ("skin", ((-0.15, 0, 0.47),), (0.022, 0.025)),
     ("hanging", ((0.105, 0, 0.80), (0.15, 0, 0.64), (0.15, 0, 0.47)), (0.034, 0.029, 0.022)),
@@ -226,7 +225,7 @@ def draw_person(canvas: Canvas, right: float, ahead: float, rng: np.random.Gener
             continue
         spots = [(x + share * swing, y) for x, share, y in joints]
         if len(spots) == 1:
-            frame.ellipse(clothes[garment], *spots[0], *widths, corners=14)
+            frame.ellipse(clothes[garment], *spots[0], widths[0], widths[1])
         elif widths:
             frame.limb(clothes[garment], spots, widths)
         else:

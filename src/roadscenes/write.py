@@ -34,8 +34,8 @@ def write_scenes(
         folder: to write.
         train: number of training pairs, 0 to 50 000.
         test: number of test pairs, 0 to 50 000.
-        height: of the pictures, pixels, 48 to 10 000.
-        width: of the pictures, pixels, 64 to 10 000.
+        height: of the images, 48 to 10 000 pixels.
+        width: of the images, 64 to 10 000 pixels.
         seed: of the whole dataset, not negative.
         progress: yields the scenes to be made one by one and may show how far they have come.
 
@@ -50,7 +50,10 @@ def write_scenes(
         if not least <= value <= most:
             raise ValueError(f"{name} is out of range: expected {least} to {most}, got {value}")
     folder, conditions = folder.resolve(), list(CONDITIONS.values())
-    _refuse_foreign(folder)
+    # a real dataset has the same folders and the same kind of names: only the mark tells ours from it
+    held = {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
+    if (folder.exists() and not folder.is_dir()) or held - ({MARK, "train", "test"} if MARK in held else set()):
+        raise FileExistsError(errno.EEXIST, "holds something else than generated scenes", str(folder))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent) as temporary:
         made = Path(temporary) / folder.name
@@ -64,15 +67,6 @@ def write_scenes(
             write_scene(made / split, f"{number:05d}{condition.letter}", scene)
         shutil.rmtree(folder, ignore_errors=True)
         made.rename(folder)
-
-
-def _refuse_foreign(folder: Path) -> None:
-    # a real dataset has the same folders and the same kind of names: only the mark tells ours from it
-    held = {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
-    if (folder.exists() and not folder.is_dir()) or held - ({MARK, "train", "test"} if MARK in held else set()):
-        raise FileExistsError(
-            errno.EEXIST, "holds other files than generated scenes; choose another output folder", str(folder)
-        )
 
 
 def write_scene(folder: Path, name: str, scene: Scene) -> None:

@@ -8,23 +8,18 @@ import yaml
 from PIL import Image
 from scipy import ndimage
 
-from roadscenes import layout, render
-from roadscenes.canvas import CARD, GROUND, Camera, Canvas, Plane
-from roadscenes.conditions import CONDITIONS, todays
-from roadscenes.fields import bands
-from roadscenes.infrared import warmth
-from roadscenes.posts import SIGNS, Board, draw_sign
-from roadscenes.render import FEWEST_PIXELS, boxes_of, render_scene
-from roadscenes.street import ground_quad, plan_street
-from roadscenes.surfaces import CAR, DETECTED, PAINT, PERSON, ROAD, SIGN, SKY, TARMAC
-from roadscenes.visible import expose
-from roadscenes.write import write_scenes
-from ssvif.io.errors import UserError
-from ssvif.io.files import read_image, read_label
+from roadscenes.cameras import expose, measure_degrees, read_bands
+from roadscenes.canvas import CARD, GROUND, Camera, Canvas, Frame
+from roadscenes.plan import CONDITIONS, plan_street, vary_condition
+from roadscenes.render import DETECTED, FEWEST_PIXELS, Scene, boxes_of, render_scene
+from roadscenes.roadside import ROAD_PAINT, SIGNS, TARMAC, draw_sheet, draw_sign
+from roadscenes.surfaces import Category
+from roadscenes.write import write_scene, write_scenes
 
 ROOT = Path(__file__).parents[2]
 NAMES = list(CONDITIONS)
 DESCRIPTOR = yaml.safe_load((ROOT / "config/datasets/scenes.yaml").read_text(encoding="utf-8"))
+SMALL = {"train": 1, "test": 0, "height": 48, "width": 64, "seed": 0}
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +29,11 @@ def two_dozen():
 
 def bytes_of(folder):
     return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def read(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
 
 
 def grey(scene):
@@ -75,13 +75,9 @@ def test_too_small_and_unknown_conditions_are_refused():
 
 
 def test_labels_hold_the_descriptors_classes_and_each_occurs(two_dozen):
-    known = {info["id"] for info in DESCRIPTOR["classes"]}
-    found = set().union(*(np.unique(scene.label).tolist() for scene in two_dozen))
-    assert found == known
-
-
-def test_the_descriptor_names_the_detected_classes_in_order():
     names = {info["id"]: info["name"] for info in DESCRIPTOR["classes"]}
+    assert names == {category.value: category.name.lower() for category in Category}
+    assert set().union(*(np.unique(scene.label).tolist() for scene in two_dozen)) == set(names)
     assert DESCRIPTOR["detection_classes"] == [names[category] for category in DETECTED]
     colors = [tuple(info["color"]) for info in DESCRIPTOR["classes"]]
     assert len(set(colors)) == len(colors)
@@ -90,30 +86,29 @@ def test_the_descriptor_names_the_detected_classes_in_order():
 def test_boxes_are_the_exact_extents_of_what_is_seen(two_dozen):
     for scene in two_dozen:
         height, width = scene.label.shape
-        counts = np.bincount(scene.instances.ravel())
         expected = []
-        for number, place in enumerate(ndimage.find_objects(scene.instances), start=1):
-            if place is None or counts[number] < FEWEST_PIXELS:
-                continue
-            rows, columns = place
-            categories = np.unique(scene.label[scene.instances == number])
+        for number in np.unique(scene.instances)[1:]:
+            rows, columns = np.nonzero(scene.instances == number)
+            categories = np.unique(scene.label[rows, columns])
             assert len(categories) == 1
-            middle = ((columns.start + columns.stop) / 2 / width, (rows.start + rows.stop) / 2 / height)
-            size = ((columns.stop - columns.start) / width, (rows.stop - rows.start) / height)
-            expected.append((DETECTED.index(int(categories[0])), *middle, *size))
+            if len(rows) >= FEWEST_PIXELS:
+                top, bottom, left, right = rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
+                middle = ((left + right) / 2 / width, (top + bottom) / 2 / height)
+                size = ((right - left) / width, (bottom - top) / height)
+                expected.append((DETECTED.index(int(categories[0])), *middle, *size))
         np.testing.assert_allclose(scene.boxes, np.array(expected).reshape(-1, 5), atol=1e-12)
 
 
 def test_every_person_and_car_pixel_belongs_to_an_object(two_dozen):
     for scene in two_dozen:
-        assert np.array_equal(scene.instances > 0, np.isin(scene.label, (PERSON, CAR)))
+        assert np.array_equal(scene.instances > 0, np.isin(scene.label, (Category.PERSON, Category.CAR)))
 
 
 def test_a_box_by_hand_and_a_speck_without_one():
     instances = np.zeros((10, 20), np.int32)
     instances[2:6, 4:8] = 1
     instances[9, 19] = 2
-    assert boxes_of(instances, [0, CAR, PERSON]).tolist() == [[1, 0.3, 0.4, 0.2, 0.4]]
+    assert boxes_of(instances, [0, Category.CAR, Category.PERSON]).tolist() == [[1, 0.3, 0.4, 0.2, 0.4]]
     assert boxes_of(np.zeros((4, 4), np.int32), [0]).shape == (0, 5)
 
 
@@ -127,7 +122,7 @@ def test_people_vanish_at_night_and_glow_in_infrared():
     seen, felt = [], []
     for seed in range(16):
         scene = render_scene(seed, 128, 160, "night")
-        for number in np.unique(scene.instances[scene.label == PERSON]):
+        for number in np.unique(scene.instances[scene.label == Category.PERSON]):
             place = scene.instances == number
             if place.sum() >= 40:
                 seen.append(contrast(grey(scene), place))
@@ -141,70 +136,79 @@ def test_people_vanish_at_night_and_glow_in_infrared():
 @pytest.mark.parametrize("condition", NAMES)
 def test_people_are_hotter_than_the_rest(two_dozen, condition):
     scenes = [scene for scene in two_dozen if scene.condition == condition]
-    people = np.concatenate([scene.infrared[scene.label == PERSON] for scene in scenes])
-    rest = np.concatenate([scene.infrared[scene.label != PERSON] for scene in scenes])
+    people = np.concatenate([scene.infrared[scene.label == Category.PERSON] for scene in scenes])
+    rest = np.concatenate([scene.infrared[scene.label != Category.PERSON] for scene in scenes])
     assert np.median(people) > np.percentile(rest, 90)
 
 
-def bare_street(condition, seed=0):
+def bare_street(condition):
     """A canvas with the sky and a road, its street, and the generator to go on with."""
-    rng = np.random.default_rng(seed)
-    street = plan_street(todays(condition, rng), rng)
-    camera = Camera(height=288, width=384, focal=350.0, horizon=130.0, center=190.0, eye=1.7)
-    canvas = Canvas(camera, 3)
-    road = canvas.part(TARMAC, Plane(GROUND, 0.0))
-    canvas.polygon(road, ground_quad(-40, 40, 1, 380))
+    rng = np.random.default_rng(0)
+    weather, street = vary_condition(condition, rng), plan_street(rng)
+    canvas = Canvas(Camera(height=288, width=384, focal=350.0, horizon=130.0, center=190.0, eye=1.7), 3, weather)
+    Frame(canvas, GROUND).box(TARMAC, -40, 40, 1, 380)
     return canvas, street, rng
 
 
 def both_bands(canvas, street):
     """Linear grey light and degrees of the whole picture, without blur and noise."""
-    parts = [
-        (expose(band, street).mean(axis=0), warmth(band, street)) for band in bands(canvas, np.random.default_rng(1))
-    ]
+    bands = read_bands(canvas, np.random.default_rng(1))
+    weather = canvas.condition
+    parts = [(expose(band, street, weather).mean(axis=0), measure_degrees(band, weather)) for band in bands]
     return tuple(np.concatenate(planes) for planes in zip(*parts, strict=True))
+
+
+def sign_pixels(canvas, margin):
+    categories = np.array([part.surface.category for part in canvas.parts])[np.asarray(canvas.map)]
+    return ndimage.binary_erosion(categories == Category.SIGN, iterations=margin)[1::3, 1::3]
 
 
 @pytest.mark.parametrize("condition", NAMES)
 def test_road_markings_exist_in_the_visible_only(condition):
     bare, street, _ = bare_street(condition)
     painted, _, _ = bare_street(condition)
-    painted.polygon(painted.part(PAINT, Plane(GROUND, 0.0)), ground_quad(-0.5, 0.5, 6, 12))
+    Frame(painted, GROUND).box(ROAD_PAINT, -0.5, 0.5, 6, 12)
     light, degrees = both_bands(bare, street)
     light_painted, degrees_painted = both_bands(painted, street)
     assert (light_painted - light).max() > 1.2 * np.median(light[60:])
     assert np.array_equal(degrees, degrees_painted)
 
 
-@pytest.mark.parametrize("kind", range(len(SIGNS)))
+@pytest.mark.parametrize("kind", SIGNS)
 @pytest.mark.parametrize("condition", ["day", "night"])
 def test_a_signs_symbol_exists_in_the_visible_only(kind, condition):
     canvas, street, _ = bare_street(condition)
-    SIGNS[kind](Board(canvas, Plane(CARD, 8.0), 0.0, 1.8, 1.0))
+    draw_sheet(Frame(canvas, CARD, 8.0, 0.0, 1.8), kind)
     light, degrees = both_bands(canvas, street)
-    label = canvas.table()["category"][np.asarray(canvas.map)]
-    inside = ndimage.binary_erosion(label == SIGN, iterations=4)[1::3, 1::3]
+    inside = sign_pixels(canvas, margin=4)
     assert inside.sum() > 30
     assert light[inside].std() > 0.12 * light[inside].mean()
     assert np.ptp(degrees[inside]) < 0.01
 
 
-def test_signs_stand_in_the_finished_pictures_like_that():
+def test_signs_are_colder_than_the_road():
     canvas, street, rng = bare_street("day")
-    draw_sign(canvas, street, 0.0, 7.0, rng)
-    degrees = both_bands(canvas, street)[1]
-    label = canvas.table()["category"][np.asarray(canvas.map)][1::3, 1::3]
-    assert degrees[label == SIGN].mean() < degrees[label == ROAD].mean() - 1
+    draw_sign(canvas, 0.0, 7.0, rng)
+    degrees, sign = both_bands(canvas, street)[1], sign_pixels(canvas, margin=1)
+    assert degrees[sign].mean() < degrees[60:][~sign[60:]].mean() - 1
+
+
+def test_shadows_fall_where_the_sun_does_not_reach():
+    for condition in NAMES:
+        canvas, _, rng = bare_street(condition)
+        draw_sign(canvas, 0.0, 7.0, rng)
+        assert (canvas.shadow.getbbox() is not None) == (condition in ("day", "dusk"))
+        assert canvas.contact.getbbox() is not None
 
 
 def test_fog_hides_the_distance_in_the_visible_only():
     spread = {}
     for condition in ("day", "fog"):
         scenes = [render_scene(seed, 128, 160, condition) for seed in range(6)]
-        cars = [scene for scene in scenes if (scene.label == CAR).sum() > 100]
+        cars = [(scene, scene.label == Category.CAR) for scene in scenes if (scene.label == Category.CAR).sum() > 100]
         spread[condition] = [
-            np.mean([grey(scene)[scene.label == CAR].std() for scene in cars]),
-            np.mean([scene.infrared[scene.label == CAR].std() for scene in cars]),
+            np.mean([grey(scene)[place].std() for scene, place in cars]),
+            np.mean([scene.infrared[place].std() for scene, place in cars]),
         ]
     assert spread["fog"][0] < 0.8 * spread["day"][0]
     assert spread["fog"][1] > 0.7 * spread["day"][1]
@@ -214,35 +218,33 @@ def test_night_is_dark_and_the_sky_is_cold(two_dozen):
     means = {name: np.mean([grey(scene).mean() for scene in two_dozen if scene.condition == name]) for name in NAMES}
     assert means["night"] < 0.5 * means["day"]
     for scene in two_dozen:
-        assert scene.infrared[scene.label == SKY].mean() < scene.infrared[scene.label == ROAD].mean() - 10
+        sky, road = (scene.infrared[scene.label == category].mean() for category in (Category.SKY, Category.ROAD))
+        assert sky < road - 10
 
 
 def test_both_pictures_show_the_same_outlines(two_dozen):
-    # where the label map has a border between car or person and the rest, both pictures have edges
+    # where the label map has a border between persons and the rest, the infrared picture has edges
     for scene in two_dozen:
-        border = ndimage.morphological_gradient((scene.label == PERSON).astype(np.uint8), size=3) > 0
+        border = ndimage.morphological_gradient((scene.label == Category.PERSON).astype(np.uint8), size=3) > 0
         if border.sum() > 100:
             edges = ndimage.gaussian_gradient_magnitude(scene.infrared.astype(float), 0.7)
             assert edges[border].mean() > 2 * np.median(edges)
 
 
 def test_layout_on_disk(tmp_path):
-    folder = tmp_path / "scenes"
-    write_scenes(folder, train=5, test=4, height=64, width=80, seed=1)
+    folder, shown = tmp_path / "scenes", []
+    progress = lambda jobs: map(lambda job: shown.append(job) or job, jobs)  # noqa: E731
+    write_scenes(folder, train=5, test=4, height=64, width=80, seed=1, progress=progress)
+    assert shown == [*(("train", i) for i in range(5)), *(("test", i) for i in range(4))]
     for split, names in (("train", "00000D 00001U 00002N 00003F 00004D"), ("test", "50000D 50001U 50002N 50003F")):
         for sub, suffix in (("vi", "png"), ("ir", "png"), ("Segmentation_labels", "png"), ("detection_labels", "txt")):
             found = sorted(path.name for path in (folder / split / sub).iterdir())
             assert found == [f"{name}.{suffix}" for name in names.split()]
-    assert read_image(folder / "train/vi/00002N.png").shape == (64, 80, 3)
-    assert read_image(folder / "train/ir/00002N.png").shape == (64, 80)
-    assert read_label(folder / "test/Segmentation_labels/50003F.png").max() < len(DESCRIPTOR["classes"])
-    with Image.open(folder / "train/Segmentation_labels/00000D.png") as label:
-        assert label.mode == "L"
+    assert read(folder / "train/vi/00002N.png").shape == (64, 80, 3)
+    assert read(folder / "train/ir/00002N.png").shape == (64, 80)
+    label = read(folder / "test/Segmentation_labels/50003F.png")
+    assert (label.dtype, label.shape) == (np.uint8, (64, 80))
     assert [path.name for path in tmp_path.iterdir()] == ["scenes"]
-
-
-def test_the_descriptors_patterns_find_the_files(tmp_path):
-    write_scenes(tmp_path / "scenes", train=1, test=0, height=48, width=64, seed=0)
     (patterns,) = DESCRIPTOR["layouts"]
     for what, pattern in patterns.items():
         path = pattern.format(split="train", name="00000D") + ("" if what == "boxes" else ".png")
@@ -253,7 +255,7 @@ def test_written_boxes_are_the_scenes_boxes(tmp_path):
     write_scenes(tmp_path / "scenes", train=2, test=0, height=96, width=128, seed=4)
     for name in ("00000D", "00001U"):
         rows = np.loadtxt(tmp_path / f"scenes/train/detection_labels/{name}.txt", ndmin=2).reshape(-1, 5)
-        label = read_label(tmp_path / f"scenes/train/Segmentation_labels/{name}.png")
+        label = read(tmp_path / f"scenes/train/Segmentation_labels/{name}.png")
         assert len(rows) > 0
         for category, across, down, wide, high in rows:
             left, top = round((across - wide / 2) * 128), round((down - high / 2) * 96)
@@ -261,43 +263,59 @@ def test_written_boxes_are_the_scenes_boxes(tmp_path):
             assert (inside == DETECTED[int(category)]).sum() >= FEWEST_PIXELS
 
 
-def test_no_object_gives_an_empty_file(tmp_path, monkeypatch):
-    for name in ("_cars", "_people"):
-        monkeypatch.setattr(layout, name, lambda *_: [])
-    write_scenes(tmp_path / "scenes", train=1, test=0, height=48, width=64, seed=0)
-    assert (tmp_path / "scenes/train/detection_labels/00000D.txt").read_text() == ""
+def test_no_object_gives_an_empty_file(tmp_path):
+    plane = np.zeros((4, 4), np.uint8)
+    write_scene(tmp_path, "a", Scene(plane, plane, plane, plane.astype(np.int32), np.zeros((0, 5)), "day"))
+    assert (tmp_path / "detection_labels/a.txt").read_text() == ""
 
 
 def test_more_scenes_change_none(tmp_path):
-    write_scenes(tmp_path / "few", train=2, test=1, height=48, width=64, seed=7)
-    write_scenes(tmp_path / "many", train=4, test=2, height=48, width=64, seed=7)
-    write_scenes(tmp_path / "other", train=2, test=1, height=48, width=64, seed=8)
-    few, many, other = (bytes_of(tmp_path / name) for name in ("few", "many", "other"))
-    assert few.items() <= many.items()
-    assert few.keys() == other.keys()
-    assert few != other
+    few, many, again, other = (
+        (tmp_path / name, train, test, seed)
+        for name, train, test, seed in (("a", 2, 1, 7), ("b", 4, 2, 7), ("c", 2, 1, 7), ("d", 2, 1, 8))
+    )
+    files = []
+    for folder, train, test, seed in (few, many, again, other):
+        write_scenes(folder, train=train, test=test, height=48, width=64, seed=seed)
+        files.append(bytes_of(folder))
+    assert files[0].items() <= files[1].items()
+    assert files[0] == files[2]
+    assert files[0].keys() == files[3].keys()
+    assert files[0] != files[3]
 
 
-def test_a_failure_leaves_the_old_folder(tmp_path, monkeypatch):
+def test_a_failure_leaves_the_old_folder(tmp_path):
     folder = tmp_path / "scenes"
-    write_scenes(folder, train=1, test=0, height=48, width=64, seed=0)
+    write_scenes(folder, **SMALL)
     before = bytes_of(folder)
 
-    def fail(*_):
+    def fail(jobs):
+        yield jobs[0]
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(render, "boxes_of", fail)
-    with pytest.raises(UserError, match="No space left"):
-        write_scenes(folder, train=2, test=0, height=48, width=64, seed=1)
+    with pytest.raises(OSError, match="No space left"):
+        write_scenes(folder, **SMALL | {"train": 2, "seed": 1}, progress=fail)
     assert bytes_of(folder) == before
     assert [path.name for path in tmp_path.iterdir()] == ["scenes"]
+    write_scenes(folder, **SMALL | {"seed": 1})
+    assert bytes_of(folder) != before
+
+
+@pytest.mark.parametrize("kept", ["notes.txt", "train/vi/00001D.png", "file itself"])
+def test_a_folder_with_something_else_is_kept(tmp_path, kept):
+    folder = tmp_path / "scenes"
+    path = folder if kept == "file itself" else folder / kept
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("mine")
+    with pytest.raises(FileExistsError, match="something else"):
+        write_scenes(folder, **SMALL)
+    assert path.read_text() == "mine"
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("train", -1), ("test", 60_000), ("height", 20), ("width", 63), ("seed", -3)]
 )
-def test_numbers_out_of_range_are_a_users_error(tmp_path, name, value):
-    wanted = {"train": 1, "test": 1, "height": 48, "width": 64, "seed": 0, name: value}
-    with pytest.raises(UserError, match=name):
-        write_scenes(tmp_path / "scenes", **wanted)
+def test_numbers_out_of_range_are_refused(tmp_path, name, value):
+    with pytest.raises(ValueError, match=f"{name} .* got {value}"):
+        write_scenes(tmp_path / "scenes", **SMALL | {name: value})
     assert not (tmp_path / "scenes").exists()

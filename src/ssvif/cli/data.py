@@ -39,8 +39,22 @@ def scenes(
 ) -> None:
     """Make a dataset of road scenes: registered pairs, exact labels and boxes."""
     from roadscenes.write import write_scenes
+    from ssvif.io.files import NO_SPACE, no_space_left
+    from ssvif.io.progress import track
 
-    write_scenes(output, train=train, test=test, height=height, width=width, seed=seed)
+    sizes = {"train": train, "test": test, "height": height, "width": width}
+    try:
+        write_scenes(output, **sizes, seed=seed, progress=lambda jobs: track(jobs, "drawing scenes"))
+    except ValueError as error:
+        raise UserError(f"scenes: {error}", remedy="change that option, or `scenes` in the configuration") from error
+    except FileExistsError as error:
+        raise UserError(
+            f"{output} {error.strerror}",
+            expected="a new or empty folder, or one made by `ssvif scenes`",
+            remedy="choose another output folder",
+        ) from error
+    except OSError as error:
+        raise (no_space_left(output) if error.errno in NO_SPACE else error) from error
 
 
 def check(
