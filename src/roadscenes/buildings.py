@@ -9,22 +9,20 @@ from itertools import pairwise
 
 import numpy as np
 
-from roadscenes.canvas import CARD, WALL, Canvas, Frame, Thing
-from roadscenes.plan import HOUSES, PARK, Street
+from roadscenes.canvas import CARD, WALL, Canvas, Category, Frame, Pattern, Surface, Thing, palette
+from roadscenes.plan import HOUSES, PARK, Color, Street, pick
 from roadscenes.roadside import draw_bush, draw_tree
-from roadscenes.surfaces import Category, Color, Pattern, Surface, palette, pick
 
 WALLS = palette("ccb894 b8997a 9e5c47 adada8 d6ccb8 8f99a3 c79475 805242 bdbd94")
 ROOFS = palette("853d2e 574d4d 6b382e 474d57")
 AWNINGS = palette("b32424 1f5738 24387a cc9e29")
-STRIPE, BRICK_RED = palette("e0dbcc 734738")
+STRIPE, CHIMNEY = palette("e0dbcc 734738")
 PLASTER = Surface(Category.BUILDING, (0.55, 0.53, 0.54), heat=2.2, solar=3.5)
 GLASS = Surface(Category.BUILDING, (0.13, 0.16, 0.20), heat=7.5, solar=2.5, grain=0.02, gloss=0.28)
 DOOR = Surface(Category.BUILDING, (0.32, 0.20, 0.13), heat=1.4, solar=3.0)
 TILES = Surface(Category.BUILDING, (0.5, 0.25, 0.18), heat=0.6, solar=6.0, grain=0.14, pattern=Pattern.BRICKS)
 SHUTTER = Surface(Category.BUILDING, (0.8, 0.79, 0.75), heat=2.6, solar=3.0)
 BLIND = Surface(Category.BUILDING, (0.66, 0.64, 0.58), heat=3.4, solar=2.0)
-BOARD = Surface(Category.BUILDING, (0.5, 0.5, 0.5), heat=2.0, solar=3.0)
 CLOTH = Surface(Category.BUILDING, (0.5, 0.5, 0.5), heat=0.5, solar=4.0)
 SHOP_GLOW: Color = (1.0, 0.66, 0.30)
 ROOM_GLOWS: tuple[Color, ...] = (*(SHOP_GLOW,) * 5, *((0.45, 0.25, 0.11),) * 3, *((0.56, 0.64, 0.70),) * 2)
@@ -62,8 +60,8 @@ def draw_building(canvas: Canvas, site: Site, rng: np.random.Generator) -> None:
     for wall, start, stop in ((end, left, right), (facade, site.near, site.far))[0 if site.exposed else 1 :]:
         wall.box(plaster, start, stop, 0.0, eaves)
         wall.box(plaster.shaded(0.72), start, stop, 0.0, 0.55)
-        first = 0 if site.house or wall is end else 1
-        _windows(wall, start, stop, range(first, site.floors), plaster.shaded(1.25), rng)
+        floors = range(0 if site.house or wall is end else 1, site.floors if wall is facade or near > 3 else 0)
+        _windows(wall, start, stop, floors, plaster.shaded(1.25), rng)
     if not site.house:
         _shops(facade, site, rng)
         for low, top in ((eaves - 0.35, eaves + 0.25), (3.65, 3.85)):
@@ -77,8 +75,6 @@ def _windows(wall: Frame, start: float, stop: float, floors: range, frame: Surfa
     """Paint the windows of a wall, in less detail the further away they are; of the furthest only the lit ones."""
     canvas, condition = wall.canvas, wall.canvas.condition
     pixels = canvas.camera.size_px(1.2, max(start if wall.kind == WALL else wall.at, 3.0)) / canvas.scale
-    if wall.kind == CARD and wall.at < 3:
-        return
     half, length = float(rng.uniform(0.5, 0.75)), stop - start
     count, part = max(int((length - 1.0) / float(rng.uniform(2.3, 3.2))), 1), wall.part(frame)
     for i in range(count):
@@ -99,14 +95,14 @@ def _windows(wall: Frame, start: float, stop: float, floors: range, frame: Surfa
 
 def _shops(facade: Frame, site: Site, rng: np.random.Generator) -> None:
     canvas, power = facade.canvas, facade.canvas.condition.lamps if rng.random() < 0.35 else 0.0
-    glass = GLASS.lit(SHOP_GLOW, 1.2 * power, heat=1.5) if power else GLASS
+    glass = GLASS.lit(SHOP_GLOW, 1.2 * power, heat=1.5 * (power > 0))
     start = site.near + 0.6
     while start + 3.4 < site.far and canvas.camera.size_px(1.0, max(start, 3.0)) > 2 * canvas.scale:
         color = pick(AWNINGS, rng)
         facade.box(SHUTTER, start - 0.1, start + 3.0, 0.45, 2.75)
         facade.box(glass, start, start + 1.4, 0.55, 2.6)
         facade.box(glass, start + 1.5, start + 2.9, 0.55, 2.6)
-        facade.box(BOARD._replace(color=color).lit(color, 1.4 * power), start - 0.2, start + 3.1, 2.75, 3.3)
+        facade.box(CLOTH._replace(color=color).lit(color, 1.4 * power), start - 0.2, start + 3.1, 2.75, 3.3)
         if rng.random() < 0.5:
             rim = site.front - site.sign * 1.1
             for i in range(6):
@@ -123,7 +119,7 @@ def _pitched_roof(end: Frame, site: Site, low: float, plaster: Surface, rng: np.
     if site.near > 1:
         end.polygon(plaster, [(site.front, low), (back, low), (ridge, high)])
     if rng.random() < 0.7:
-        replace(end, at=middle).box(TILES._replace(color=BRICK_RED), ridge - 0.4, ridge + 0.4, high - 1, high + 1.1)
+        replace(end, at=middle).box(TILES._replace(color=CHIMNEY), ridge - 0.4, ridge + 0.4, high - 1, high + 1.1)
     edges = [(eaves, low - 0.2, near), (ridge, high, near), (ridge, high, far), (eaves, low - 0.2, far)]
     end.solid(TILES._replace(color=pick(ROOFS, rng)).varied(rng, 0.03), edges[:: site.sign])
 

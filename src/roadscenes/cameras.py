@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from scipy import ndimage
 
-from roadscenes.canvas import CARD, FAR_M, GROUND, NEAR_M, SKY, WALL, Canvas, Floats
-from roadscenes.plan import LAMP_M, LANE_M, Condition, Street
-from roadscenes.surfaces import LAMP_GLOW, WHITE_GLOW, Category, Color, Pattern
+from roadscenes.canvas import CARD, FAR_M, GROUND, NEAR_M, SKY, WALL, Canvas, Category, Floats, Pattern
+from roadscenes.plan import LAMP_GLOW, LAMP_M, LANE_M, WHITE_GLOW, Color, Condition, Street
 
 TILE = 512  # side of the noise image that every texture is read from; a power of two, so that it wraps with `&`
 BAND_PIXELS = 40_000  # supersampled pixels worked on at once: few enough to stay in the processor's cache
@@ -48,10 +47,11 @@ class Band:
     def shrink(self, fine: Floats) -> Floats:
         """Return means over the pixels of the picture: (h,w) to (h/scale, w/scale)."""
         high, wide = fine.shape
-        total = np.zeros((high // self.scale, wide // self.scale), np.float32)
+        total: Floats = np.zeros((high // self.scale, wide // self.scale), np.float32)
         for i in range(self.scale**2):
             total += fine[i // self.scale :: self.scale, i % self.scale :: self.scale]
-        return total / np.float32(self.scale**2)
+        total /= self.scale**2
+        return total
 
 
 @lru_cache(maxsize=2)
@@ -62,14 +62,15 @@ def noise_tile(fine: bool = False) -> Floats:
     for octave, sigma in enumerate((0.7, 2.0, 5.0) if fine else (TILE / 8 / 2**octave for octave in range(8))):
         layer = ndimage.gaussian_filter(rng.standard_normal((TILE, TILE)), sigma, mode="wrap")
         total += layer / layer.std() * (1.0 if fine else 0.62**octave)
-    return ((total - total.mean()) / total.std()).astype(np.float32)
+    return np.asarray((total - total.mean()) / total.std(), np.float32)
 
 
 def read_bands(canvas: Canvas, rng: np.random.Generator) -> Iterator[Band]:
     """Yield the fields of a finished canvas, top to bottom."""
     camera, scale, columns = canvas.camera, canvas.scale, canvas.table()
-    parts, sun = np.asarray(canvas.map, dtype=np.intp), _shade(canvas.shadow, 0.5 * scale, 1.0)
-    contact, start = _shade(canvas.contact, camera.width / 160, 0.8), rng.integers(TILE, size=2).tolist()
+    parts, start = np.asarray(canvas.map, dtype=np.intp), rng.integers(TILE, size=2).tolist()
+    sun = 1 - np.asarray(canvas.shadow.filter(ImageFilter.BoxBlur(0.5 * scale)), np.float32) / 255
+    contact = 1 - np.asarray(canvas.contact.filter(ImageFilter.BoxBlur(camera.width / 160)), np.float32) * 0.8 / 255
     across = ((np.arange(camera.width) + 0.5 - camera.center) / camera.focal).astype(np.float32)
     step = max(BAND_PIXELS // camera.width // scale, 1)
     for top in range(0, camera.height // scale, step):
@@ -85,11 +86,6 @@ def read_bands(canvas: Canvas, rng: np.random.Generator) -> Iterator[Band]:
             *(scale, rows, columns, index, kind, right, up, ahead, relief * columns["grain"].take(index)),
             *(np.maximum(field[fine], kind != GROUND) for field in (sun, contact)),
         )
-
-
-def _shade(mask: Image.Image, blur_px: float, depth: float) -> Floats:
-    soft = mask.filter(ImageFilter.BoxBlur(blur_px)) if mask.getbbox() else mask
-    return 1 - np.asarray(soft, dtype=np.float32) * np.float32(depth / 255)
 
 
 def _distance(eye: np.float32, kind: Floats, at: Floats, below: Floats, across: Floats) -> Floats:
@@ -178,7 +174,7 @@ def _lights(band: Band, street: Street, condition: Condition) -> list[tuple[Floa
 def _lamp_light(band: Band, street: Street) -> Floats:
     """Return the light of the two rows of street lamps, which repeat every `lamp_gap` metres, (h,w)."""
     gap, drop = np.float32(street.lamp_gap), np.maximum(np.float32(LAMP_M) - band.up, np.float32(0.8))
-    total = np.zeros_like(drop)
+    total: Floats = np.zeros_like(drop)
     for sign in (-1, 1):
         ahead = (band.ahead - np.float32(street.first_lamp[sign]) + gap / 2) % gap - gap / 2
         across = band.right - np.float32(street.edge[sign] - sign * 1.2)
@@ -188,7 +184,8 @@ def _lamp_light(band: Band, street: Street) -> Floats:
     category, share = band.table["category"], np.where(band.table["kind"] == GROUND, 2.6, 0.8)
     share = np.where(category == Category.PERSON, 0.30, np.where(category == Category.VEGETATION, 0.5, 1.0) * share)
     below = np.clip(np.float32((LAMP_M + 0.8) / 2) - band.up * np.float32(0.5), 0, 1)
-    return total * band.of(share * (0.5 * LAMP_M**2)) * band.contact * below
+    total *= band.of(share * (0.5 * LAMP_M**2)) * band.contact * below
+    return total
 
 
 def _sky(canvas: Canvas, rng: np.random.Generator) -> tuple[Floats, Floats]:
@@ -232,8 +229,7 @@ def _develop(light: Floats, condition: Condition, rng: np.random.Generator) -> N
     full = [np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BICUBIC)) for plane in veil]
     row, column = np.ogrid[-1 : 1 : high * 1j, -1 : 1 : wide * 1j]
     gain = ((1 - 0.065 * (row**2 + column**2)) * condition.exposure).astype(np.float32)
-    tone = 1 - np.exp(-(light + np.maximum(np.stack(full)[:, :high, :wide], 0)) * gain)
-    steps = 255 * tone ** np.float32(1 / 2.2)
+    steps = 255 * (1 - np.exp(-(light + np.maximum(np.stack(full)[:, :high, :wide], 0)) * gain)) ** np.float32(1 / 2.2)
     steps += rng.standard_normal(light.shape, dtype=np.float32) * np.float32(condition.noise)
     return np.ascontiguousarray(np.clip(np.rint(steps), 0, 255).astype(np.uint8).transpose(1, 2, 0))
 
@@ -256,4 +252,4 @@ def _read_out(degrees: Floats, condition: Condition, rng: np.random.Generator) -
     steps = 10 + 240 * np.clip((blurred - condition.coldest) / (condition.hottest - condition.coldest), 0, 1)
     for strength, shape in ((1.5, (high, wide)), (0.7, (1, wide)), (0.4, (high, 1))):  # pixels, columns, rows
         steps += strength * rng.standard_normal(shape, dtype=np.float32)
-    return np.clip(np.rint(steps), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(steps), 0, 255), np.uint8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -12,15 +13,53 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from roadscenes.plan import Condition, Point
-from roadscenes.surfaces import Category, Surface
+from roadscenes.plan import Color, Condition, Point
 
 Spot = tuple[float, float]
 Floats = NDArray[np.float32]
 Thing = tuple[float, Callable[[np.random.Generator], None]]  # metres ahead, how to paint it
 
 NEAR_M, FAR_M = 0.9, 400.0  # nothing nearer is drawn, nothing is further
+Category = IntEnum("Category", "BACKGROUND ROAD SIDEWALK BUILDING VEGETATION SKY PERSON CAR LAMP SIGN", start=0)
+Pattern = IntEnum("Pattern", "PLAIN ASPHALT SLABS BRICKS LEAVES", start=0)
 SKY, GROUND, WALL, CARD = range(4)  # planes: a wall runs along the street, a card stands across it
+
+
+def palette(text: str) -> tuple[Color, ...]:
+    """Return the colours written as hexadecimal RRGGBB, separated by spaces, in [0, 1]."""
+    return tuple((code[0] / 255, code[1] / 255, code[2] / 255) for code in map(bytes.fromhex, text.split()))
+
+
+class Surface(NamedTuple):
+    """One material."""
+
+    category: Category  # class id of the label map
+    color: Color  # sRGB in [0, 1]
+    heat: float = 0.0  # °C above the air
+    solar: float = 2.0  # °C gained in full sun
+    grain: float = 0.05  # relative strength of the texture; the infrared camera sees a part of it
+    pattern: Pattern = Pattern.PLAIN
+    glow: Color = (0.0, 0.0, 0.0)  # linear light it emits; 1 = a white sheet in the sun
+    shine: float = 0.0  # share of its light that a retroreflector returns to our own headlights
+    gloss: float = 0.0  # share of the sky that it mirrors, in both bands
+
+    def shaded(self, factor: float) -> Surface:
+        """Return the surface with its sRGB colour darker (`factor` < 1) or lighter (> 1)."""
+        red, green, blue = self.color
+        return self._replace(color=(min(red * factor, 1.0), min(green * factor, 1.0), min(blue * factor, 1.0)))
+
+    def varied(self, rng: np.random.Generator, spread: float) -> Surface:
+        """Return the surface in a similar colour: one random shift of brightness, smaller ones per channel."""
+        shift, *steps = rng.normal(0.0, spread, 4).tolist()
+        red, green, blue = (
+            min(max(part + shift + step / 3, 0.0), 1.0) for part, step in zip(self.color, steps, strict=True)
+        )
+        return self._replace(color=(red, green, blue))
+
+    def lit(self, glow: Color, strength: float, heat: float = 0.0) -> Surface:
+        """Return the surface emitting `strength` times the linear colour `glow`, and `heat` °C warmer."""
+        red, green, blue = glow
+        return self._replace(glow=(red * strength, green * strength, blue * strength), heat=self.heat + heat)
 
 
 class Part(NamedTuple):
@@ -69,8 +108,8 @@ class Camera:
 
     def draw_distance(self, right: float, near: float, far: float, rng: np.random.Generator) -> float:
         """Draw metres ahead, smaller ones more often, at which `right` lies inside the picture."""
-        while near < far - 4 and not 0 <= self.center + self.size_px(right * 1.06, near) < self.width:
-            near += 0.5
+        away = max(right / (self.width - self.center), -right / self.center)  # from the edge of the picture
+        near = min(max(near, 1.06 * away * self.focal), far - 4)
         return near + (far - near) * math.pow(rng.random(), 1.7)
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from roadscenes.surfaces import Color
-
+Color = tuple[float, float, float]
 Point = tuple[float, float, float]  # metres to the right of the camera, above the road, ahead of the camera
+Option = TypeVar("Option")
+
+
+def pick(options: Sequence[Option], rng: np.random.Generator) -> Option:
+    """Return one of the options, each with equal probability."""
+    return options[int(rng.integers(len(options)))]
 
 
 @dataclass(frozen=True)
@@ -90,9 +96,9 @@ def vary_condition(name: str, rng: np.random.Generator) -> Condition:
     )
 
 
+WHITE_GLOW, LAMP_GLOW = (1.0, 0.95, 0.85), (1.0, 0.76, 0.44)  # linear light
 CITY, HOUSES, PARK = "city", "houses", "park"
 LANE_M, PARKING_M, LAMP_M = 3.3, 2.3, 6.2
-NEAR_END, FAR_END = 0.5, 380.0  # of everything that runs along the street, metres ahead
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from scipy import ndimage
 
 from roadscenes.buildings import draw_skyline, plan_buildings
 from roadscenes.cameras import photograph
-from roadscenes.canvas import Camera, Canvas
+from roadscenes.canvas import Camera, Canvas, Category
 from roadscenes.plan import Street, plan_street, vary_condition
 from roadscenes.roadside import draw_ground, draw_woods, plan_roadside
-from roadscenes.surfaces import DETECTED
 from roadscenes.traffic import plan_traffic
 
+DETECTED = (Category.PERSON, Category.CAR)  # in the order of the detection classes of the descriptor
 SMALLEST = (48, 64)  # height, width
 FEWEST_PIXELS = 8  # an object of which less is seen gets no box
 
@@ -58,12 +58,8 @@ def render_scene(rng_seed: int, height: int, width: int, condition: str) -> Scen
 def boxes_of(instances: NDArray[np.int32], classes: list[int]) -> NDArray[np.float64]:
     """Return the exact boxes of what is seen of each object.
 
-    Args:
-        instances: (H,W) object numbers, 0 = none; objects with fewer than FEWEST_PIXELS pixels are left out.
-        classes: class id of each object number.
-
-    Returns:
-        (N,5) rows (index into DETECTED, x_center, y_center, width, height), shares of the picture.
+    Rows (N,5) are (index into DETECTED, x_center, y_center, width, height), as shares of the picture. Object numbers
+    are those in `instances` (H,W), 0 = none, and index `classes`; fewer than FEWEST_PIXELS pixels make no box.
     """
     (high, wide), counts = instances.shape, np.bincount(instances.ravel())
     rows = []

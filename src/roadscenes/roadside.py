@@ -10,10 +10,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from roadscenes.canvas import CARD, GROUND, WALL, Canvas, Frame, Spot, Thing
-from roadscenes.plan import CITY, FAR_END, HOUSES, LAMP_M, LANE_M, NEAR_END, PARK, Street
-from roadscenes.surfaces import LAMP_GLOW, Category, Color, Pattern, Surface, palette, pick
+from roadscenes.canvas import CARD, GROUND, WALL, Canvas, Category, Frame, Pattern, Spot, Surface, Thing, palette
+from roadscenes.plan import CITY, HOUSES, LAMP_GLOW, LAMP_M, LANE_M, PARK, Color, Street, pick
 
+NEAR_END, FAR_END = 0.5, 380.0  # of what runs along the street, metres ahead
 TARMAC = Surface(Category.ROAD, (0.34, 0.34, 0.36), heat=2.0, solar=4.0, grain=0.11, pattern=Pattern.ASPHALT)
 ROAD_PAINT = TARMAC._replace(color=(0.88, 0.88, 0.85), shine=0.35)
 PAVING = Surface(Category.SIDEWALK, (0.60, 0.58, 0.55), heat=1.2, solar=4.0, grain=0.08, pattern=Pattern.SLABS)
@@ -62,7 +62,6 @@ def _markings(ground: Frame, street: Street, rng: np.random.Generator) -> None:
 
 
 GREENS = palette("4d702e 3d6633 61752e 756b29")
-WOODS: Color = (0.27, 0.38, 0.20)
 TONES = (0.60, 0.74, 0.87, 1.0, 1.13)
 FOLIAGE = Surface(Category.VEGETATION, (0.27, 0.42, 0.17), heat=-0.6, solar=1.6, grain=0.34, pattern=Pattern.LEAVES)
 BARK = Surface(Category.VEGETATION, (0.34, 0.26, 0.19), heat=0.4, solar=2.5, grain=0.20)
@@ -120,9 +119,8 @@ def _conifer(frame: Frame, leaves: list[int], height: float, rng: np.random.Gene
         low, half = 0.6 + (height - 0.6) * i / 7.6, height * 0.2 * (1 - i / 7.6)
         top = (0.0, low + height * 0.24)
         jagged = [(half * (j / 4 - 1), low + (0.14 if j % 2 else 0.0)) for j in range(9)]
-        dark, bright = rng.integers(1, 4), rng.integers(2, 5)
-        frame.polygon(leaves[dark], [*jagged, top])
-        frame.polygon(leaves[bright], [(-half * 0.55, low + 0.2), (half * 0.1, low + 0.2), top])
+        frame.polygon(leaves[rng.integers(1, 4)], [*jagged, top])
+        frame.polygon(leaves[rng.integers(2, 5)], [(-half * 0.55, low + 0.2), (half * 0.1, low + 0.2), top])
 
 
 def draw_bush(canvas: Canvas, right: float, ahead: float, rng: np.random.Generator) -> None:
@@ -137,7 +135,7 @@ def draw_woods(canvas: Canvas, front: float, rng: np.random.Generator) -> None:
     """Paint the wooded horizon of one side, beyond `front` metres to the right: three rows of crowns."""
     for ahead, base in ((200.0, 12.0), (120.0, 8.5), (75.0, 6.0)):
         frame, count = Frame(canvas, CARD, ahead, sunlit=0.8), 110
-        leaves = _leaves(frame, FOLIAGE._replace(color=WOODS).varied(rng, 0.02).color)
+        leaves = _leaves(frame, FOLIAGE._replace(color=(0.27, 0.38, 0.20)).varied(rng, 0.02).color)
         right = front + math.copysign(4, front) + math.copysign(ahead * 0.7, front) * rng.random(count)
         swell = 0.75 + 0.25 * np.sin(right * 9 / ahead + rng.uniform(0, math.tau))
         above = base * swell * rng.random(count)
@@ -177,9 +175,7 @@ SIGNS: dict[str, tuple[Row, ...]] = {
         *(("box", RED, (x - 0.02, x + 0.02, -0.06, 0.04)) for x in (-0.225, -0.075, 0.075, 0.225)),
     ),
     "ahead only": (
-        ("ring", WHITE, (0.42, 24, 0, 0)),
-        ("ring", BLUE, (0.39, 24, 0, 0)),
-        ("ring", WHITE, (0.24, 3, 0, 0.08)),
+        *(("ring", WHITE, (0.42, 24, 0, 0)), ("ring", BLUE, (0.39, 24, 0, 0)), ("ring", WHITE, (0.24, 3, 0, 0.08))),
         ("box", WHITE, (-0.08, 0.08, -0.24, 0.0)),
     ),
     "parking": (
@@ -216,9 +212,8 @@ def draw_traffic_light(canvas: Canvas, right: float, ahead: float, rng: np.rando
     frame.box(CASE, -0.2, 0.2, 2.35, 3.45)
     shown = int(rng.integers(3))
     for i, color in enumerate(SIGNALS):
-        lens = Surface(Category.LAMP, color, heat=3.0, solar=1.0).shaded(0.30)
-        if i == shown:
-            lens = lens.lit(color, 1.2 + 5.0 * canvas.condition.lamps, heat=4.0)
+        lens, power = Surface(Category.LAMP, color, heat=3.0, solar=1.0).shaded(0.30), int(i == shown)
+        lens = lens.lit(color, power * (1.2 + 5.0 * canvas.condition.lamps), heat=4.0 * power)
         frame.ellipse(lens, 0.0, 3.25 - 0.35 * i, 0.13, 0.13)
 
 

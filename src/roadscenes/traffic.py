@@ -9,9 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from roadscenes.canvas import Canvas, Frame, Spot, Thing
-from roadscenes.plan import LANE_M, PARKING_M, Point, Street
-from roadscenes.surfaces import RED_GLOW, WHITE_GLOW, Category, Surface, palette, pick
+from roadscenes.canvas import Canvas, Category, Frame, Spot, Surface, Thing, palette
+from roadscenes.plan import LANE_M, PARKING_M, WHITE_GLOW, Point, Street, pick
 
 PAINTS = palette("cccfd1 9ea0a6 212124 991a1a 1f336b e0ded6 4d4f54 33574d c78f2e 6b4d38")
 # temperatures are those of a running car; a parked one has only the share PARKED of them
@@ -29,9 +28,8 @@ PLATE = Surface(Category.CAR, (0.92, 0.92, 0.86), heat=1.0, grain=0.0, shine=0.5
 HEAD_LENS = Surface(Category.CAR, (0.90, 0.92, 0.95), heat=10.0, grain=0.0, gloss=0.1)
 TAIL_LENS = Surface(Category.CAR, (0.62, 0.06, 0.06), heat=3.5, grain=0.0, shine=0.3)
 
-# the upper outline from the front bumper backwards: metres back, metres up; the cabin lies between the points
-# CABIN, where the windscreen starts and the rear window ends
-CABIN = (3, 6)
+# the upper outline from the front bumper backwards: metres back, metres up; the windscreen starts at point 3, the
+# rear window ends at point 6 of 0 to 8
 WIDTH = {"sedan": 1.80, "hatchback": 1.76, "wagon": 1.90, "van": 1.95}
 BACK = {
     "sedan": (0.0, 0.02, 0.25, 1.25, 1.95, 3.15, 3.85, 4.45, 4.5),
@@ -92,12 +90,11 @@ def draw_car(
     """Paint one car whose near end is `ahead`, its middle `right`; lights are on when it runs in the dark."""
     model = pick(FREQUENT, rng)
     outline, half, long = list(zip(BACK[model], UP[model], strict=True)), WIDTH[model] / 2, BACK[model][-1]
-    cabin = CABIN if front else (len(outline) - 1 - CABIN[1], len(outline) - 1 - CABIN[0])
     if not front:
         outline = [(long - back, up) for back, up in reversed(outline)]
     frame = replace(canvas.stand(right, ahead, 1.05 * half, Category.CAR, deep=long), unit=(half, 1.0))
     body = BODY._replace(color=pick(PAINTS, rng)).varied(rng, 0.03)
-    car = Car(frame, outline, cabin, body, front, 1.0 if running else PARKED)
+    car = Car(frame, outline, (3, 6) if front else (2, 5), body, front, 1.0 if running else PARKED)
     _flank(car)
     _top(car)
     _near_end(car, canvas.condition.lamps if running else 0.0)
@@ -106,9 +103,8 @@ def draw_car(
 def _flank(car: Car) -> None:
     outline, (first, last) = car.outline, car.cabin
     long, cabin = outline[-1][0], outline[first : last + 1]
-    metal = car.metal(0.9, 1.4)
-    car.flank(metal, [*outline[: first + 1], *outline[last:]][::-1])
-    car.flank(metal, cabin[::-1])
+    for shape in ([*outline[: first + 1], *outline[last:]], cabin):
+        car.flank(car.metal(0.9, 1.4), shape[::-1])
     belt, roof = max(cabin[0][1], cabin[-1][1]) + 0.04, cabin[1][1] - 0.09
     near, far = cabin[0][0] + 0.22, cabin[-1][0] - 0.22
     near_top, far_top, pillar = cabin[1][0] + 0.06, cabin[-2][0] - 0.06, (near + far) / 2
@@ -153,7 +149,7 @@ def _near_end(car: Car, lamps: float) -> None:
             frame.ellipse(TRIM, x, high - 0.09, 0.21, 0.118)
             frame.ellipse(car.of(HEAD_LENS).lit(WHITE_GLOW, 26.0 * lamps), x, high - 0.09, 0.165, 0.09)
         else:
-            lens = car.of(TAIL_LENS).lit(RED_GLOW, 4.0 * lamps)
+            lens = car.of(TAIL_LENS).lit((1.0, 0.05, 0.03), 4.0 * lamps)
             frame.box(lens, 1.07 * x - 0.155, 1.07 * x + 0.155, high - 0.22, high - 0.04)
     if car.warmth == 1.0 and not car.front:
         frame.ellipse(PIPE, 0.55, low - 0.06, 0.061, 0.055)
@@ -241,12 +237,12 @@ def _clothes(air: float, rng: np.random.Generator) -> dict[str, Surface]:
     top, leg, skin = clothes["top"], clothes["leg"], clothes["skin"]
     sleeve = top.shaded(0.85)
     clothes |= {"sleeve": sleeve, "far sleeve": top.shaded(0.75), "far leg": leg.shaded(0.75)}
-    bagless, face, coat, skirt, calls = rng.random(5) < (0.7, 0.5, 0.25, 0.25, 0.3)
+    bag, face, coat, skirt, calls = rng.random(5) < (0.3, 0.5, 0.25, 0.25, 0.3)
     clothes |= {"raised": sleeve, "raised hand": skin} if calls else {"hanging": sleeve, "hanging hand": skin}
     clothes |= {"skirt": leg, "leg": skin, "far leg": skin} if skirt else {}
-    if bagless:
-        del clothes["bag"]
-    return clothes | ({"face": skin} if face else {}) | ({"coat": top} if coat else {})
+    chosen = {"face": face, "coat": coat, "bag": bag}
+    clothes |= {"face": skin, "coat": top}
+    return {garment: cloth for garment, cloth in clothes.items() if chosen.get(garment, True)}
 
 
 def plan_traffic(canvas: Canvas, street: Street, rng: np.random.Generator) -> Iterator[Thing]:
