@@ -231,7 +231,7 @@ def test_a_gray_label_map_in_three_channels_is_taken_and_a_coloured_one_is_not(t
     files.write_png(tmp_path / "same.png", same)
     assert np.array_equal(files.read_label(tmp_path / "same.png"), same[..., 0])
     files.write_png(tmp_path / "colour.png", colour)
-    with pytest.raises(UserError, match=r"colour\.png is a colour image, not a label map"):
+    with pytest.raises(UserError, match=r"colour\.png is a color image, not a label map"):
         files.read_label(tmp_path / "colour.png")
 
 

@@ -16,10 +16,10 @@ from typing import IO
 import torch
 
 from ssvif.io.errors import UserError
+from ssvif.schema import DEVICES
 
 LOCK_FOLDER = Path(tempfile.gettempdir())
 LOCK_POLL_S = 2.0
-DEVICES = ("auto", "cpu", "cuda")
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h
 
 
@@ -45,11 +45,9 @@ def lease_device(setting: str = "auto") -> Iterator[torch.device]:
         yield torch.device("cpu")
         return
     index, stream = _lock_one(count)
-    try:
+    with stream:
         torch.cuda.set_device(index)
         yield torch.device("cuda", index)
-    finally:
-        stream.close()
 
 
 def _lock_one(count: int) -> tuple[int, IO[str]]:

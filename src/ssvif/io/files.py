@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ssvif.io.errors import ErrorKind, UserError, shorten
-from ssvif.io.images import ORIENTATION, drop_alpha, expand, open_image, stored_form, upright
+from ssvif.io.images import drop_alpha, open_image, read_raw, stored_form
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # full disk, full quota, limit on one file's size
 
@@ -130,53 +130,55 @@ def sha256_of(path: Path) -> str:
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an 8-bit image: (H,W) uint8 if grey, (H,W,3) uint8 RGB if colour.
-
-    Palettes are expanded, alpha is dropped, and the EXIF orientation is followed.
+    """Read an 8-bit image as `read_raw` does: (H,W) uint8 if gray, (H,W,3) uint8 RGB if color.
 
     Raises:
         UserError: the file is missing, damaged, or not 8 bits per channel.
     """
-    return _read(path, keep_palette=False)
+    raw = read_raw(path)
+    if "low bytes" in raw.notes:
+        raise _too_deep(path, "16 bits per channel")
+    return _require_8_bits(path, raw.pixels)
 
 
 def read_label(path: Path) -> NDArray[np.uint8]:
     """Read a label map as (H,W) uint8 class ids; a palette image gives its indices.
 
     Raises:
-        UserError: the file is missing, damaged, coloured, or not 8 bits.
+        UserError: the file is missing, damaged, colored, or not 8 bits.
     """
-    array = _read(path, keep_palette=True)
-    if array.ndim == 3:
-        if not (array[..., :1] == array).all():
-            raise UserError(
-                f"{path} is a colour image, not a label map",
-                expected="one channel of class ids",
-                remedy="point the dataset's `label` pattern at the folder of class ids",
-            )
-        array = np.ascontiguousarray(array[..., 0])
+    with open_image(path) as opened:
+        stored = stored_form(opened)
+        opened.load()
+        array = np.asarray(opened)
+    if ";16" in stored and array.dtype == np.uint8:  # Pillow cuts 16-bit color to 8 bits without a word
+        raise _too_deep(path, "16 bits per channel")
+    label = _require_8_bits(path, drop_alpha(array.astype(np.uint8) if array.dtype == np.bool_ else array))
+    if packed := re.search("L;([24])", stored):  # Pillow stretches these to 0..255
+        label = label // np.uint8(255 // (2 ** int(packed[1]) - 1))
+    if label.ndim == 3 and not (label[..., :1] == label).all():
+        raise UserError(
+            f"{path} is a color image, not a label map",
+            expected="one channel of class ids",
+            remedy="point the dataset's `label` pattern at the folder of class ids",
+        )
+    return np.ascontiguousarray(label if label.ndim == 2 else label[..., 0])
+
+
+def _require_8_bits(path: Path, array: NDArray[Any]) -> NDArray[np.uint8]:
+    if array.dtype != np.uint8:
+        raise _too_deep(path, f"{array.dtype} values")
     return array
 
 
-def _read(path: Path, *, keep_palette: bool) -> NDArray[np.uint8]:
-    with open_image(path) as opened:
-        stored = stored_form(opened)
-        orientation = 1 if keep_palette else opened.getexif().get(ORIENTATION, 1)
-        opened.load()
-        array = np.asarray(opened if keep_palette else expand(opened))
-    if array.dtype == np.bool_:
-        array = array.astype(np.uint8) * np.uint8(1 if keep_palette else 255)
-    if array.dtype != np.uint8 or ";16" in stored:  # Pillow cuts 16-bit colour to 8 bits without a word
-        raise UserError(
-            f"{path} is not an 8-bit image",
-            expected="8 bits per channel",
-            got=f"{array.dtype} values" if array.dtype != np.uint8 else "16 bits per channel",
-            remedy="convert it to 8 bits first, with one fixed range for the whole set",
-            kind=ErrorKind.DEPTH,
-        )
-    if keep_palette and (packed := re.search("L;([24])", stored)):  # Pillow stretches these to 0..255
-        array = array // np.uint8(255 // (2 ** int(packed[1]) - 1))
-    return np.ascontiguousarray(upright(drop_alpha(array), orientation))
+def _too_deep(path: Path, got: str) -> UserError:
+    return UserError(
+        f"{path} is not an 8-bit image",
+        expected="8 bits per channel",
+        got=got,
+        remedy="convert it to 8 bits first, with one fixed range for the whole set",
+        kind=ErrorKind.DEPTH,
+    )
 
 
 def write_png(path: Path, array: NDArray[np.uint8]) -> None:
@@ -198,11 +200,7 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[s
         writer = csv.DictWriter(stream, columns, lineterminator="\n", extrasaction="raise")
         writer.writeheader()
         for row in rows:
-            writer.writerow({key: _cell(value) for key, value in row.items()})
-
-
-def _cell(value: Any) -> Any:
-    return f"{value:.10g}" if isinstance(value, float) else value
+            writer.writerow({key: f"{each:.10g}" if isinstance(each, float) else each for key, each in row.items()})
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

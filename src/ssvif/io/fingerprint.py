@@ -38,7 +38,7 @@ def fingerprint(*modules: str, without: Collection[str] = ()) -> str:
             reached[module] = "\n".join(map(ast.dump, nodes))
             waiting += _imports(nodes)
         elif module != SCHEMA and _source_file(module).is_file():
-            reached[module] = _code(_source_file(module))
+            reached[module] = _code(_tree(_source_file(module)))
             waiting += _imports([_tree(_source_file(module))])
     text = "\n".join(f"{module} {code}" for module, code in sorted(reached.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -58,8 +58,13 @@ def _source_file(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-@cache
 def _tree(path: Path) -> ast.Module:
+    return _parse(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _parse(path: Path, modified_ns: int) -> ast.Module:
+    """Return a file's code without comments and docstrings, parsed again when it was modified."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, UnicodeDecodeError) as error:
@@ -75,8 +80,8 @@ def _is_text(node: ast.stmt) -> bool:
 
 
 @cache
-def _code(path: Path) -> str:
-    return hashlib.sha256(ast.dump(_tree(path)).encode()).hexdigest()
+def _code(tree: ast.Module) -> str:
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def _definition(name: str) -> list[ast.stmt]:

@@ -19,16 +19,8 @@ from ssvif.io.errors import ErrorKind, UserError
 ORIENTATION = 0x0112  # EXIF's tag
 BITS_PER_SAMPLE, PLANAR_CONFIGURATION = 258, 284  # TIFF's tags
 TIFF_SUFFIXES = (".tif", ".tiff")
-# EXIF's orientation → (transpose, flip rows, flip columns), in this order
-TURNS = {
-    2: (False, False, True),
-    3: (False, True, True),
-    4: (False, True, False),
-    5: (True, False, False),
-    6: (True, False, True),
-    7: (True, True, True),
-    8: (True, True, False),
-}
+# EXIF's orientations that ask for each step, in this order
+TRANSPOSED, ROWS_FLIPPED, COLUMNS_FLIPPED = (5, 6, 7, 8), (3, 4, 7, 8), (2, 3, 6, 7)
 WITH_ALPHA = ("LA", "La", "RGBA", "RGBa", "PA")
 OTHER_BYTE = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if sys.byteorder == "little" else ";16L"}
 
@@ -116,9 +108,8 @@ def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
         array: (H,W) or (H,W,3) as stored.
         orientation: 1 to 8; 1 and what EXIF does not define leave it alone.
     """
-    transpose, rows, columns = TURNS.get(orientation, (False, False, False))
-    array = array.swapaxes(0, 1) if transpose else array
-    return array[:: -1 if rows else 1, :: -1 if columns else 1]
+    array = array.swapaxes(0, 1) if orientation in TRANSPOSED else array
+    return array[:: -1 if orientation in ROWS_FLIPPED else 1, :: -1 if orientation in COLUMNS_FLIPPED else 1]
 
 
 def read_raw(path: Path) -> RawImage:

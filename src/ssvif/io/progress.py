@@ -19,60 +19,20 @@ _shown: list[Progress] = []  # the bar of this process, while there is one
 def track(
     items: Iterable[Item], label: str, total: int | None = None, every_s: float = 20.0, unit: str = ""
 ) -> Generator[Item]:
-    """Yield `items` one by one and show how far they have come.
+    """Yield items one by one and show how many are done: a bar on a terminal, lines in a log.
 
     Args:
         items: what to go through.
         label: what is being done, e.g. "packing".
         total: number of items; taken from `len(items)` when left out.
-        every_s: seconds between two lines of a log; a terminal shows a bar instead.
-        unit: what the items are, e.g. "frames", to be told how many of them a second takes; "" tells nothing.
+        every_s: seconds between two lines of a log.
+        unit: what the items are, e.g. "frames", to show how many are done in a second; "" shows no speed.
     """
     total = len(items) if total is None and isinstance(items, Sized) else total
-    if sys.stderr.isatty():
-        yield from _show_bar(items, label, total, unit)
-        return
-    yield from _tell_log(items, label, total, every_s, unit)
-
-
-def track_within(items: Sequence[Item], label: str, every_s: float = 20.0) -> Iterator[Item]:
-    """Yield the parts of one long item of `track`: a second bar below its own, lines in a log.
-
-    Args:
-        items: the parts.
-        label: what is being done with them.
-        every_s: seconds between two lines of a log.
-    """
     if not sys.stderr.isatty():
-        yield from _tell_log(items, label, len(items), every_s)
-    elif not _shown:  # in somebody's program, which did not ask for a bar
-        yield from items
-    else:
-        task = _shown[-1].add_task(label, total=len(items))
-        yield from _shown[-1].track(items, len(items), task)
-        _shown[-1].remove_task(task)
-
-
-def _tell_log(items: Iterable[Item], label: str, total: int | None, every_s: float, unit: str = "") -> Iterator[Item]:
-    start = last = time.monotonic()
-    for done, item in enumerate(items, start=1):
-        yield item
-        now = time.monotonic()
-        if now - last >= every_s:
-            last = now
-            log.info("%s %s", label, _position(done, total, now - start, unit))
-
-
-def _show_bar(items: Iterable[Item], label: str, total: int | None, unit: str) -> Iterator[Item]:
-    from rich.console import Console
-    from rich.progress import Progress, ProgressColumn, Task
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text(rate(task.speed, 1.0, unit) if unit and task.speed else "")
-
-    bar = Progress(*Progress.get_default_columns(), Rate(), console=Console(stderr=True), transient=True)
+        yield from _log_lines(items, label, total, every_s, unit)
+        return
+    bar = _make_bar(unit)
     _shown.append(bar)
     try:
         with bar:
@@ -81,22 +41,52 @@ def _show_bar(items: Iterable[Item], label: str, total: int | None, unit: str) -
         _shown.remove(bar)
 
 
-def _position(done: int, total: int | None, elapsed_s: float, unit: str) -> str:
-    speed = f", {rate(done, elapsed_s, unit)}" if unit and elapsed_s else ""
-    if not total:
-        return f"{done}{speed}"
-    left_s = elapsed_s / done * (total - done)
-    return f"{done}/{total}{speed}, about {format_seconds(left_s)} left"
+def track_within(items: Sequence[Item], label: str, every_s: float = 20.0) -> Iterator[Item]:
+    """Yield the parts of one long item of `track`: a second bar below its own, lines in a log.
+
+    Without a bar of `track` on a terminal nothing is shown.
+
+    Args:
+        items: the parts.
+        label: what is being done with them.
+        every_s: seconds between two lines of a log.
+    """
+    if not sys.stderr.isatty():
+        yield from _log_lines(items, label, len(items), every_s)
+    elif not _shown:
+        yield from items
+    else:
+        task = _shown[-1].add_task(label, total=len(items))
+        yield from _shown[-1].track(items, len(items), task)
+        _shown[-1].remove_task(task)
+
+
+def _log_lines(items: Iterable[Item], label: str, total: int | None, every_s: float, unit: str = "") -> Iterator[Item]:
+    start = last = time.monotonic()
+    for done, item in enumerate(items, start=1):
+        yield item
+        now = time.monotonic()
+        if now - last >= every_s:
+            last, elapsed_s = now, now - start
+            speed = f", {rate(done, elapsed_s, unit)}" if unit else ""
+            left = f", about {format_seconds(elapsed_s / done * (total - done))} left" if total else ""
+            log.info("%s %s%s%s%s", label, done, f"/{total}" if total else "", speed, left)
+
+
+def _make_bar(unit: str) -> Progress:
+    from rich.console import Console
+    from rich.progress import Progress, ProgressColumn, Task
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(rate(task.speed, 1.0, unit) if unit and task.speed else "")
+
+    return Progress(*Progress.get_default_columns(), Rate(), console=Console(stderr=True), transient=True)
 
 
 def rate(done: float, elapsed_s: float, unit: str) -> str:
-    """Format a speed: '4.0 frames/s', or below one a second '12.5 s/frame'.
-
-    Args:
-        done: how many.
-        elapsed_s: in so many seconds.
-        unit: what they are, in the plural.
-    """
+    """Format the speed of so many items, named by a plural, in so many seconds: '4.0 frames/s' or '12.5 s/frame'."""
     if 0 < done < elapsed_s:
         return f"{elapsed_s / done:.1f} s/{unit.removesuffix('s')}"
     return f"{done / max(elapsed_s, 1e-9):.1f} {unit}/s"
