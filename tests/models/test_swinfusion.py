@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ssvif.models.published import dead_parameters, load_published
+from reference.networks import draw, scatter
+from ssvif.models.published import load_published
 from ssvif.models.swinfusion import (
     APART,
     DropPath,
@@ -25,51 +26,10 @@ from ssvif.models.swinfusion import (
 )
 
 
-def fill(model):
-    """Give every weight a value that follows from its place alone, aperiodic; norms stay near 1."""
-    with torch.no_grad():
-        for number, parameter in enumerate(model.parameters()):
-            places = torch.arange(parameter.numel(), dtype=torch.float64)
-            waves = torch.sin(places * places * 0.37 + number).view_as(parameter)
-            scale = 0.2 if parameter.ndim == 1 else 1.6 / parameter[0].numel() ** 0.5
-            parameter.copy_(waves * scale)
-        for module in model.modules():
-            if isinstance(module, nn.LayerNorm):
-                module.weight += 1
-    return model.eval()
-
-
-def draw(channels, height, width, batch=1):
-    """Two images of smooth waves, in [0,1]."""
-    rows, columns = torch.meshgrid(torch.arange(float(height)), torch.arange(float(width)), indexing="ij")
-    phases = torch.arange(float(batch * channels)).view(batch, channels, 1, 1)
-    visible = torch.sin(rows / 5 + phases) * torch.cos(columns / 7)
-    return visible / 2 + 0.5, (torch.sin((rows + columns) / 6 + phases) / 2 + 0.5).expand_as(visible)
-
-
 @pytest.fixture(scope="module")
 def filled():
     """A network of three channels in evaluation mode, not to be changed."""
-    return fill(SwinFusion(3))
-
-
-@pytest.mark.parametrize(("file", "channels"), [("swinfusion_seed0", 1), ("swinfusion_3ch_seed0", 3)])
-@torch.no_grad()
-def test_agrees_with_the_original(shared, file, channels):
-    stored = load_file(shared / "parity" / f"{file}.safetensors")
-    weights = {key.removeprefix("weights/"): each for key, each in stored.items() if key.startswith("weights/")}
-    model = load_published("swinfusion", weights)
-    assert model.channels == channels
-    sizes = {key.split("/")[1] for key in stored if key.startswith("input/")}
-    assert sizes
-    for size in sizes:
-        visible, infrared = stored[f"input/{size}/vis"], stored[f"input/{size}/ir"]
-        features = model.backbone(visible, infrared)
-        assert (model(visible, infrared) - stored[f"output/{size}/fused"]).abs().max() <= 5e-5
-        if f"features/{size}/fused" in stored:
-            assert (features - stored[f"features/{size}/fused"]).abs().max() <= 5e-5
-        else:
-            assert (features[..., ::4, ::4] - stored[f"features_s4/{size}/fused"]).abs().max() <= 5e-5
+    return scatter(SwinFusion(3))
 
 
 def test_agrees_with_the_original_while_training(shared):
@@ -92,22 +52,6 @@ def test_takes_every_entry_of_a_released_file(shared, file, channels):
     assert model.channels == channels
 
 
-@pytest.mark.parametrize(
-    ("channels", "parameters", "backbone", "decoder"),
-    [(1, 973_681, 829_890, 143_791), (3, 975_033, 830_970, 144_063)],
-)
-def test_has_the_papers_parameters(channels, parameters, backbone, decoder):
-    """Table IV counts the never-called convolutions too."""
-    model = SwinFusion(channels)
-    count = sum(each.numel() for each in model.parameters())
-    in_decoder = sum(each.numel() for part in (model.refine, model.reconstruct) for each in part.parameters())
-    dead = dead_parameters("swinfusion", channels)
-    assert dead == {1: 8_430, 3: 8_970}[channels]
-    assert in_decoder == decoder
-    assert count - in_decoder + dead == backbone
-    assert count + dead == parameters
-
-
 @pytest.mark.parametrize(("channels", "expected"), [(1, 75.9801), (3, 76.0686)])
 @pytest.mark.parametrize("gradients", [False, True])
 def test_computes_what_the_paper_counts(channels, expected, gradients):
@@ -125,18 +69,6 @@ def test_computes_what_the_paper_counts(channels, expected, gradients):
     with torch.set_grad_enabled(gradients), FlopCounterMode(display=False) as counter:
         model(image, image)
     assert (counter.get_total_flops() / 2 + 5 * normalised) / 1e9 == pytest.approx(expected, abs=5e-5)
-
-
-@torch.no_grad()
-def test_does_what_it_did(filled):
-    """Needs no shared data: weights and images by formula, values of a network that agreed with the original."""
-    fused = filled(*draw(3, 20, 29))
-    places = [fused[0, channel, row, column].item() for channel, row, column in PLACES]
-    assert places == pytest.approx(STORED, abs=2e-5)
-
-
-PLACES = ((0, 0, 0), (1, 0, 28), (2, 19, 0), (0, 12, 14), (1, 7, 20), (2, 17, 5))
-STORED = (0.550828, 0.779006, 0.662377, 0.386697, 0.731167, 0.580511)
 
 
 @pytest.mark.parametrize(("height", "width"), [(32 + 9 * i, 96 - 7 * i) for i in range(8)] + [(5, 8), (8, 6)])
@@ -174,31 +106,6 @@ def test_half_precision_is_close(filled, gradients):
             rough = filled(*images)
     assert torch.isfinite(rough).all()
     assert 0 < (rough - exact).abs().max() <= 0.05 * exact.abs().max()
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_gradients_reach_every_parameter(channels):
-    model = fill(SwinFusion(channels))  # in training some branches would be left out
-    model(*draw(channels, 16, 16)).square().mean().backward()
-    dead = [name for name, each in model.named_parameters() if each.grad is None or not each.grad.abs().sum() > 0]
-    assert dead == []
-
-
-@torch.no_grad()
-def test_both_images_matter(filled):
-    visible, infrared = draw(3, 16, 16)
-    assert (filled(visible, infrared) - filled(visible * 0, infrared)).abs().max() > 1e-3
-    assert (filled(visible, infrared) - filled(visible, infrared * 0)).abs().max() > 1e-3
-
-
-def test_wrong_images_are_named():
-    model = SwinFusion(3)
-    with pytest.raises(ValueError, match=r"visible: expected shape \(B, 3, H, W\), got \(1, 1, 8, 8\)"):
-        model(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8))
-    with pytest.raises(ValueError, match="at least 5×5 pixels, got 4×40"):
-        model(torch.zeros(1, 3, 4, 40), torch.zeros(1, 3, 4, 40))
-    with pytest.raises(ValueError, match="features"):
-        model.decoder(torch.zeros(1, 59, 8, 8))
 
 
 def test_is_saved_without_tables_and_copied_with_them(filled):
@@ -241,7 +148,7 @@ def test_drop_path_leaves_out_whole_images_and_keeps_the_mean():
 
 
 def test_training_drops_and_evaluation_does_not():
-    model = fill(SwinFusion(1)).train()
+    model = scatter(SwinFusion(1)).train()
     images = draw(1, 8, 8, batch=4)
     torch.manual_seed(0)
     with torch.no_grad():
