@@ -224,10 +224,10 @@ def own_data(tmp_path, monkeypatch):
     write_png(tmp_path / "visible.png", scenes[0].visible)
     write_png(tmp_path / "infrared.png", scenes[0].infrared)
     for name in ("visible", "infrared"):
-        with video_writer(tmp_path / f"{name}.mp4", Fraction(25)) as writer:
+        with video_writer(tmp_path / f"{name}.mp4", Fraction(25)) as write:
             for scene in scenes:
                 image = getattr(scene, name)
-                writer.write(image if image.ndim == 3 else image[..., None].repeat(3, axis=2))
+                write(image if image.ndim == 3 else image[..., None].repeat(3, axis=2))
     save_fusion_model(build_fusion_model("seafusion"), tmp_path / "w/net.safetensors", name="seafusion", facts={})
     monkeypatch.setattr(shipped, "WEIGHTS", tmp_path / "w")
     monkeypatch.chdir(tmp_path)

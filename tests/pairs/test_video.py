@@ -21,9 +21,9 @@ def picture(i, height, width):
 
 
 def film(path, count, rate=25, size=(48, 64), make=picture):
-    with video_writer(path, Fraction(rate)) as writer:
+    with video_writer(path, Fraction(rate)) as write:
         for i in range(count):
-            writer.write(np.ascontiguousarray(make(i, *size)))
+            write(np.ascontiguousarray(make(i, *size)))
     return path
 
 

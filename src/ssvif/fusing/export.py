@@ -1,4 +1,4 @@
-"""Fusion networks as files that run without ssvif: ONNX, or a program of `torch.export`."""
+"""Export fusion networks to files that run without ssvif: ONNX, or a program of `torch.export`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
+ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 AXES = {0: "batch", 2: "height", 3: "width"}
 TOLERANCE = 1e-4  # of values in [0,1], against PyTorch
 # batches, heights and widths of the comparison: odd, a multiple of every stride, one window, a strip
@@ -38,7 +39,7 @@ Compute = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class WholeFusion(nn.Module):
-    """A network with what stands between it and images: luma in and chroma back for one channel, the clamp.
+    """A network from images to image: for one channel it converts to luma and restores chroma; output is clamped.
 
     Args:
         model: the network.
@@ -54,7 +55,7 @@ class WholeFusion(nn.Module):
 
 
 def export_model(model: FusionModel, path: Path, *, facts: Mapping[str, Any], form: str = "onnx") -> float:
-    """Write a network for any number and size of images, and compare it with the network itself.
+    """Export a network for any number and size of images, and compare the file with the network.
 
     The file takes `visible` (B,3,H,W) and `infrared` (B,1,H,W), float32 in [0,1], and gives `fused` (B,3,H,W).
 
@@ -78,13 +79,14 @@ def export_model(model: FusionModel, path: Path, *, facts: Mapping[str, Any], fo
             f"{path} does not end in {SUFFIXES[form]}, by which a file of --format {form} is known",
             expected=" | ".join(f"{suffix} ({each})" for each, suffix in SUFFIXES.items()),
         )
-    if form == "onnx":
-        _check_packages()
+    missing = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
+    if form == "onnx" and missing:
+        raise UserError(f"ONNX needs {', '.join(missing)}", remedy="pip install 'ssvif[onnx]'")
     if form == "torch":
         facts = {**facts, "least_px": max(facts["least_px"], PROGRAM_LEAST_PX)}
     whole = WholeFusion(model)
     with write_aside(path) as aside, _exporting(path):
-        program = trace(whole)
+        program = _trace(whole)
         text = json.dumps(facts, sort_keys=True)
         written = _write_onnx(program, aside, text) if form == "onnx" else _write_program(program, aside, text)
         worst = largest_difference(whole, written, facts["least_px"])
@@ -93,7 +95,7 @@ def export_model(model: FusionModel, path: Path, *, facts: Mapping[str, Any], fo
                 f"{path} is not written: the exported network computes something else",
                 expected=f"differences up to {TOLERANCE:g}",
                 got=f"{worst:.2g}",
-                remedy="let a network of your own branch on no size (docs/export.md); of ours, report this",
+                remedy="a network of your own must not branch on sizes (docs/export.md); otherwise report this",
             )
     return worst
 
@@ -123,8 +125,8 @@ def describe(model: FusionModel, name: str, settings: Mapping[str, Any]) -> dict
     }
 
 
-def trace(whole: WholeFusion) -> torch.export.ExportedProgram:
-    """Return a network as a graph that holds for any number and size of images."""
+def _trace(whole: WholeFusion) -> torch.export.ExportedProgram:
+    """Return a network as a graph for any number and size of images."""
     axes = dict.fromkeys(AXES, torch.export.Dim.DYNAMIC)
     pair = torch.zeros(2, 3, *TRIAL_SIZE), torch.zeros(2, 1, *TRIAL_SIZE)
     with torch.no_grad():
@@ -136,12 +138,12 @@ def trace(whole: WholeFusion) -> torch.export.ExportedProgram:
 
 @torch.no_grad()
 def largest_difference(whole: Compute, written: Compute, least_px: int) -> float:
-    """Return the largest difference between two fusions of random images; infinite if one of them is not finite.
+    """Return the largest difference between two fusions of random images; infinite if one is not finite.
 
     Args:
         whole: visible (B,3,H,W), infrared (B,1,H,W) → fused (B,3,H,W).
         written: the same.
-        least_px: the shortest side that they take.
+        least_px: shortest side that they accept.
     """
     random = torch.Generator().manual_seed(0)
     worst = 0.0
@@ -153,15 +155,9 @@ def largest_difference(whole: Compute, written: Compute, least_px: int) -> float
     return worst
 
 
-def _check_packages() -> None:
-    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(f"ONNX needs {', '.join(missing)}", remedy="pip install 'ssvif[onnx]'")
-
-
 @contextmanager
 def _exporting(path: Path) -> Iterator[None]:
-    """Turn what the exporters raise into one sentence, and keep their warnings to themselves."""
+    """Turn any exception of the exporters into one UserError, and silence their warnings."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -187,7 +183,8 @@ def _write_program(program: torch.export.ExportedProgram, path: Path, text: str)
 
 def _write_onnx(program: torch.export.ExportedProgram, path: Path, text: str) -> Compute:
     # what PyTorch's optimizer does, ONNX Runtime does too when it opens a file; with SwinFusion the former fails
-    made = torch.onnx.export(program, dynamo=True, optimize=False, verbose=False, input_names=["visible", "infrared"])
+    names: dict[str, Any] = {"input_names": ["visible", "infrared"], "output_names": ["fused"]}
+    made = torch.onnx.export(program, dynamo=True, optimize=False, verbose=False, **names)
     assert made is not None
     path.write_bytes(_tidy(made.model_proto, text).SerializeToString(deterministic=True))
     fuser = OnnxFuser(path, "cpu")
@@ -200,7 +197,7 @@ def _write_onnx(program: torch.export.ExportedProgram, path: Path, text: str) ->
 
 
 def _tidy(proto: ModelProto, text: str) -> ModelProto:
-    """Name inputs, outputs and axes, leave out where in which file an operation came from, and add our metadata."""
+    """Name the axes, remove the source locations of operations, and add ssvif's metadata."""
     from onnx import checker, helper
 
     for holder in (proto.graph, *proto.functions):
@@ -209,12 +206,7 @@ def _tidy(proto: ModelProto, text: str) -> ModelProto:
             node.ClearField("doc_string")
         holder.ClearField("value_info")
         holder.ClearField("metadata_props")
-    (output,) = proto.graph.output
-    for node in proto.graph.node:
-        node.output[:] = ["fused" if name == output.name else name for name in node.output]
-        node.input[:] = ["fused" if name == output.name else name for name in node.input]
-    output.name = "fused"
-    for value in (*proto.graph.input, output):
+    for value in (*proto.graph.input, *proto.graph.output):
         value.ClearField("metadata_props")
         for axis, name in AXES.items():
             value.type.tensor_type.shape.dim[axis].dim_param = name

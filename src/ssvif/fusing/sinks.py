@@ -65,8 +65,8 @@ def open_sink(
     """
     target = check_output(output)
     if target == "video":
-        with video_writer(output, source.rate or rate) as writer:
-            yield lambda name, image: writer.write(image), lambda name: True
+        with video_writer(output, source.rate or rate) as write:
+            yield lambda name, image: write(image), lambda name: True
     elif target == "image":
         if source.total != 1:
             count = source.total or "many"

@@ -41,7 +41,7 @@ def load_av() -> Any:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a video says of itself.
+    """Header of a video.
 
     Attributes:
         rate: frames per second.
@@ -53,10 +53,10 @@ class Facts:
 
 
 def facts_of(path: Path) -> Facts:
-    """Return a video's rate and length.
+    """Return the frame rate and length of a video.
 
     Raises:
-        UserError: it cannot be read, or holds no pictures.
+        UserError: it cannot be read, or has no video stream.
     """
     with _opened(path) as (container, stream):
         rate = Fraction(stream.average_rate or stream.guessed_rate or USUAL_RATE)
@@ -70,7 +70,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
-                raise _unreadable(path, "no pictures in it")
+                raise _unreadable(path, "it has no video stream")
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             yield container, stream
@@ -85,14 +85,14 @@ def _unreadable(path: Path, got: str) -> UserError:
 
 
 def frames_of(path: Path, *, gray: bool) -> Iterator[tuple[float, RawImage]]:
-    """Yield a video's frames with their time in seconds from the first.
+    """Yield the frames of a video, (H,W,3) or (H,W), with their time in seconds since the first.
 
     Args:
         path: of the video.
-        gray: keep gray videos gray, those of more than 8 bits as uint16 (10 and 12 bits spread over 16).
+        gray: keep gray videos gray, those of more than 8 bits as uint16 (10 and 12 bits scaled to 16).
 
     Raises:
-        UserError: it is damaged, or lacks frames that it says it has; those that are there have been yielded.
+        UserError: it is damaged, or frames are missing; those that could be read have been yielded.
     """
     facts = facts_of(path)
     times: list[float] = []
@@ -105,7 +105,7 @@ def frames_of(path: Path, *, gray: bool) -> Iterator[tuple[float, RawImage]]:
 
 
 def _missing(times: Sequence[float], facts: Facts) -> str:
-    """Say where frames at these times, in seconds, are too few: at the end, or within."""
+    """Say whether frames are missing at the end or in between, given the times of the others in seconds."""
     spans = np.diff(times)
     within_s = float(spans.sum() - len(spans) / facts.rate)
     if within_s * facts.rate < (facts.frames - len(times)) / 2:  # most are missing at the end
@@ -126,28 +126,28 @@ def _pixels(frame: VideoFrame, gray: bool) -> NDArray[Any]:
 
 
 def paired_frames(visible: Path, infrared: Path) -> Iterator[tuple[RawImage, RawImage]]:
-    """Yield every visible frame with the infrared one nearest in time, both counted from their first frames.
+    """Yield every visible frame with the infrared frame nearest in time, both relative to their first frames.
 
     Ends with the shorter video.
 
     Raises:
         UserError: a video is damaged; the pairs before that have been yielded.
     """
-    warm = frames_of(infrared, gray=True)
-    current, following = next(warm, None), next(warm, None)
+    gray_frames = frames_of(infrared, gray=True)
+    current, following = next(gray_frames, None), next(gray_frames, None)
     if current is None:
         return
     lasting_s = 1 / float(facts_of(infrared).rate)
     for time_s, image in frames_of(visible, gray=False):
         while following and abs(following[0] - time_s) <= abs(current[0] - time_s):
-            current, following = following, next(warm, None)
+            current, following = following, next(gray_frames, None)
         if not following and time_s >= current[0] + lasting_s:
             return
         yield image, current[1]
 
 
 def explain(visible: Path, infrared: Path) -> list[str]:
-    """Return what is to be said about two videos that differ in rate or length, as sentences."""
+    """Return sentences about how the rates and lengths of two videos differ."""
     left, right = facts_of(visible), facts_of(infrared)
     said = []
     if abs(float(right.rate / left.rate) - 1) > SAME_RATE:
