@@ -138,7 +138,9 @@ def test_the_program_of_torch_export_reads_without_our_source(tmp_path):
 
 def test_a_network_that_branches_on_sizes_is_refused(tmp_path):
     model = scatter(Branching())
-    with pytest.raises(UserError, match=r"x\.onnx is not written: .* computes something else(?s:.*)must not branch on sizes"):
+    with pytest.raises(
+        UserError, match=r"x\.onnx is not written: .* computes something else(?s:.*)must not branch on sizes"
+    ):
         export_model(model, tmp_path / "x.onnx", facts=facts_of(model) | {"least_px": 3})
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""The app's page: a pair, a network, a slider between what went in and what came out."""
+"""The app's page: choose a pair and a network, fuse, and compare with a slider."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def build_page(model: Path | None, device: str, folder: Path) -> gradio.Blocks:
 
     Args:
         model: a network to offer first.
-        device: as of `ssvif.fusing.api.load_model`.
+        device: "auto", "cpu" or "cuda".
         folder: for previews and the images to be downloaded.
     """
     choices = choices_of(model)
@@ -157,12 +157,12 @@ def _fusing(device: str, folder: Path) -> Callable[..., tuple[Any, ...]]:
         *rules, color = options
         if not (visible and infrared):
             return _nothing("Drop a visible and an infrared image first.")
-        bright, warm = (Path(originals.get(Path(each).name, each)) for each in (visible, infrared))
+        left, right = (Path(originals.get(Path(each).name, each)) for each in (visible, infrared))
         try:
-            fused = fuse_files(bright, warm, loaded(network), _rules(*rules), color)
+            fused = fuse_files(left, right, loaded(network), _rules(*rules), color)
         except UserError as error:
-            return _nothing(_said(error, bright, warm))
-        path = Path(tempfile.mkdtemp(dir=folder)) / f"{bright.stem}_fused.png"
+            return _nothing(_said(error, left, right))
+        path = Path(tempfile.mkdtemp(dir=folder)) / f"{left.stem}_fused.png"
         Image.fromarray(fused.fused).save(path)
         remarks = "\n\n".join(map(html.escape, fused.remarks))
         button = gradio.DownloadButton(value=str(path), interactive=True)

@@ -1,4 +1,4 @@
-"""The app's server: on this computer alone, without telemetry, its files gone when it ends."""
+"""The app's server: reachable from this computer only, without telemetry; its files are deleted when it ends."""
 
 from __future__ import annotations
 
@@ -27,18 +27,9 @@ QUIET = {
 
 
 def serve(model: Path | None, *, port: int = 0, browser: bool = True, device: str = "auto") -> None:
-    """Run the app until it is interrupted.
-
-    Args:
-        model: a network to offer first.
-        port: of this computer; 0 takes the first free one from 7860 on.
-        browser: whether to open one.
-        device: as of `ssvif.fusing.api.load_model`.
-
-    Raises:
-        UserError: gradio is not installed, the network cannot be loaded, or the port is in use.
-    """
-    # also when told to end by a service, or started by a script whose children ignore Ctrl+C: no image stays behind
+    """Run the app until it is interrupted or told to end; see `running`."""
+    # also if a service sends SIGTERM, or a script started it in the background, whose children ignore Ctrl+C:
+    # the temporary images are always deleted
     for told in (signal.SIGINT, signal.SIGTERM):
         signal.signal(told, signal.default_int_handler)
     try:
@@ -54,7 +45,14 @@ def serve(model: Path | None, *, port: int = 0, browser: bool = True, device: st
 def running(model: Path | None, *, port: int = 0, device: str = "auto", browser: bool = False) -> Iterator[str]:
     """Run the app in threads of this process and yield its address.
 
-    Args and errors as of `serve`.
+    Args:
+        model: a network to offer first.
+        port: of this computer; 0 takes the first free one from 7860 on.
+        device: "auto", "cpu" or "cuda".
+        browser: whether to open one.
+
+    Raises:
+        UserError: gradio is not installed, the network cannot be loaded, or the port is in use.
     """
     if importlib.util.find_spec("gradio") is None:
         raise UserError("The app needs gradio", remedy="pip install 'ssvif[app]'")
@@ -91,7 +89,7 @@ def running(model: Path | None, *, port: int = 0, device: str = "auto", browser:
 
 
 def _prepare(folder: Path) -> None:
-    """Set what gradio reads when it is imported: no telemetry, no proxy for this computer, files in `folder`."""
+    """Set gradio's environment variables: no telemetry, no proxy for this computer, files in `folder`."""
     os.environ.update(QUIET, GRADIO_TEMP_DIR=str(folder))
     for name in ("no_proxy", "NO_PROXY"):
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), HOST, "localhost"]))

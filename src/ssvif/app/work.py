@@ -1,4 +1,4 @@
-"""What the app computes: one pair of files fused and measured."""
+"""What the app computes: fuse one pair of files and measure the result."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def fuse_files(visible: Path, infrared: Path, fuser: Fuser, rules: Rules = DEFAU
         infrared: an image's file.
         fuser: computes.
         rules: how the two become a pair.
-        color: as of `ssvif.fusing.tiles.fuse_batch`.
+        color: "rgb" for the network's own colors, "ycbcr" for the visible image's chroma, "" for the default.
 
     Raises:
         UserError: a file cannot be read, or the pair cannot be fused so.
@@ -61,13 +61,13 @@ def fuse_files(visible: Path, infrared: Path, fuser: Fuser, rules: Rules = DEFAU
     (fused,) = fuse_batch(fuser, [pair], color=color)
     elapsed_s = time.perf_counter() - start
     height, width = pair.size
-    bright, warm = map(to_levels, pair.crop(slice(height), slice(width)))
+    seen = [to_levels(each) for each in pair.crop(slice(height), slice(width))]
     done = f"{width}×{height} pixels in {elapsed_s:.2f} s"
-    rows = measure(bright, warm, fused)
+    rows = measure(*seen, fused)
     notes = [sentence for _, sentence in pair.notes]
     if not rows:
         notes.append(f"Images of more than {MOST_MEASURED_PX / 1e6:g} megapixels are not measured here")
-    return Fused(bright, warm, fused, rows, (done, *notes))
+    return Fused(*seen, fused, rows, (done, *notes))
 
 
 def preview(path: Path) -> Image | None:
@@ -90,10 +90,8 @@ def measure(visible: Image, infrared: Image, fused: Image) -> list[Row]:
     height, width = infrared.shape
     if height * width > MOST_MEASURED_PX:
         return []
-    bright, warm, result = (
-        torch.from_numpy(np.atleast_3d(each)).permute(2, 0, 1)[None] for each in (visible, infrared, fused)
-    )
+    tensors = (torch.from_numpy(np.atleast_3d(each)).permute(2, 0, 1)[None] for each in (visible, infrared, fused))
     names = [name for name in STANDARD_SET if METRICS[name].smallest_side <= min(height, width)]
-    values = evaluate(bright, warm, result, names)
+    values = evaluate(*tensors, names)
     arrows = {"up": "↑", "down": "↓"}
     return [(f"{METRICS[name].title} {arrows[METRICS[name].better]}", round(values[name].item(), 4)) for name in names]

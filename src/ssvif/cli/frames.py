@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ssvif.cli.arguments import OF_EACH, Device, Threads
+from ssvif.cli.arguments import OF_EACH, Device, Threads, parse_rules
 from ssvif.io.errors import UserError
 from ssvif.schema import Precision
 
@@ -62,12 +62,13 @@ def fuse(
     threads: Threads = 0,
 ) -> None:
     """Fuse visible and infrared: ssvif fuse VISIBLE INFRARED -o OUTPUT."""
-    from ssvif.fusing.load import FuserSpec, open_fuser
+    from dataclasses import replace
+
+    from ssvif.fusing.load import FuserSpec
     from ssvif.fusing.pipeline import FuseOptions
     from ssvif.fusing.tiles import AUTO
     from ssvif.pairs.alignment import read_alignment
     from ssvif.pairs.pair import Rules
-    from ssvif.pairs.ranges import parse_rule
 
     spec = FuserSpec(
         model=model,
@@ -80,33 +81,26 @@ def fuse(
         threads=threads,
         channels_last=not pairs,
     )
-    rules = Rules(
-        visible_range=parse_rule("--visible-range", visible_range),
-        infrared_range=parse_rule("--infrared-range", infrared_range),
-        resize=resize,
-        alignment=read_alignment(alignment) if alignment else None,
-    )
-    options = FuseOptions(
-        batch=batch or (1 if pairs else 0), tile=_parse_tile(tile, 0 if pairs else AUTO), color=color or ""
-    )
-    if not pairs:
-        _fuse_own(sources or [], images, output, spec, rules, options, overwrite, fps)
-        return
-    if sources:
-        raise UserError("ssvif fuse takes --pairs, or VISIBLE and INFRARED, not both")
-    if rules != Rules() or fps != FPS:
-        raise UserError(
-            "ssvif fuse --pairs takes neither --infrared-range, --visible-range, --resize, --alignment nor --fps",
-            expected="packed pairs as they are: aligned, of one size, 8 bits, and no video",
-            remedy="give the alignment and the ranges to `ssvif pack`",
-        )
-    if images:
-        _collect(pairs, images, output, spec, options)
-        return
-    from ssvif.fusing.packed import fuse_packed
-
-    with open_fuser(spec) as fuser:
-        fuse_packed(pairs, output, fuser, options)
+    rules = parse_rules(infrared_range, visible_range, resize)
+    rules = replace(rules, alignment=read_alignment(alignment)) if alignment else rules
+    if not (tile == "auto" or tile.isdecimal()):
+        raise UserError(f"--tile {tile!r} is no number of pixels", expected="auto | 0 | PIXELS")
+    side = int(tile) if tile != "auto" else 0 if pairs else AUTO
+    options = FuseOptions(batch=batch or (1 if pairs else 0), tile=side, color=color or "")
+    if pairs:
+        if sources:
+            raise UserError("ssvif fuse takes --pairs, or VISIBLE and INFRARED, not both")
+        if rules != Rules() or fps != FPS:
+            raise UserError(
+                "ssvif fuse --pairs takes neither --infrared-range, --visible-range, --resize, --alignment nor --fps",
+                expected="packed pairs as they are: aligned, of one size, 8 bits, and no video",
+                remedy="give the alignment and the ranges to `ssvif pack`",
+            )
+        _fuse_packed(pairs, images, output, spec, options)
+    elif images:
+        raise UserError("ssvif fuse --images needs --pairs, which says what images there should be")
+    else:
+        _fuse_own(sources or [], output, spec, rules, options, overwrite=overwrite, fps=fps)
 
 
 def app(
@@ -123,18 +117,37 @@ def app(
     serve(model, port=port, browser=browser, device=device)
 
 
+def _fuse_packed(pairs: Path, images: Path | None, output: Path, spec: FuserSpec, options: FuseOptions) -> None:
+    from ssvif.fusing.load import open_fuser
+    from ssvif.fusing.method_images import collect_images
+    from ssvif.fusing.packed import WHOLE_IMAGES, fuse_packed
+
+    if not images:
+        with open_fuser(spec) as fuser:
+            fuse_packed(pairs, output, fuser, options)
+        return
+    if spec.model or spec.checkpoint or spec.baseline:
+        raise UserError("ssvif fuse takes one of --model, --checkpoint, --baseline and --images")
+    if options != WHOLE_IMAGES or spec.inference or spec.precision != "float32":
+        raise UserError(
+            "ssvif fuse --images takes images as they are",
+            expected="none of --batch, --tile, --color, --inference and --precision",
+        )
+    if output.resolve() == images.resolve():  # the output replaces what its folder held
+        raise UserError(f"{output} is read and would be replaced", remedy="choose another output folder")
+    collect_images(pairs, images, output)
+
+
 def _fuse_own(
     sources: list[str],
-    images: Path | None,
     output: Path,
     spec: FuserSpec,
     rules: Rules,
     options: FuseOptions,
+    *,
     overwrite: bool,
     fps: float,
 ) -> None:
-    if images:
-        raise UserError("ssvif fuse --images needs --pairs, which says what images there should be")
     if len(sources) != 2:
         raise UserError(
             "ssvif fuse needs two sources, or --pairs",
@@ -149,33 +162,9 @@ def _fuse_own(
     from ssvif.fusing.sinks import check_output
     from ssvif.pairs.sources import open_source
 
-    Image.MAX_IMAGE_PIXELS = MOST_PX // 2  # Pillow's own limit, of which it allows twice, is for strangers' pictures
-    source = open_source(*sources)  # before a network is loaded, as is the next line
+    Image.MAX_IMAGE_PIXELS = MOST_PX // 2  # Pillow allows twice its limit, which is meant for files from strangers
+    source = open_source(*sources)  # this and the next two lines before a network is loaded
     check_output(output, *sources)
     identity = spec.identity()
     with open_fuser(spec) as fuser:
         fuse_source(source, rules, output, fuser, options, identity, overwrite=overwrite, fps=fps)
-
-
-def _collect(pairs: Path, images: Path, output: Path, spec: FuserSpec, options: FuseOptions) -> None:
-    from ssvif.fusing.method_images import collect_images
-    from ssvif.fusing.packed import WHOLE_IMAGES
-
-    if spec.model or spec.checkpoint or spec.baseline:
-        raise UserError("ssvif fuse takes one of --model, --checkpoint, --baseline and --images")
-    if options != WHOLE_IMAGES or spec.inference or spec.precision != "float32":
-        raise UserError(
-            "ssvif fuse --images takes images as they are",
-            expected="none of --batch, --tile, --color, --inference and --precision",
-        )
-    if output.resolve() == images.resolve():  # the output replaces what its folder held
-        raise UserError(f"{output} is read and would be replaced", remedy="choose another output folder")
-    collect_images(pairs, images, output)
-
-
-def _parse_tile(text: str, auto: int) -> int:
-    if text == "auto":
-        return auto
-    if not text.isdecimal():
-        raise UserError(f"--tile {text!r} is no number of pixels", expected="auto | 0 | PIXELS")
-    return int(text)
