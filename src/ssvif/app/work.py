@@ -61,13 +61,13 @@ def fuse_files(visible: Path, infrared: Path, fuser: Fuser, rules: Rules = DEFAU
     (fused,) = fuse_batch(fuser, [pair], color=color)
     elapsed_s = time.perf_counter() - start
     height, width = pair.size
-    seen = [to_levels(each) for each in pair.crop(slice(height), slice(width))]
+    color_levels, gray_levels = map(to_levels, pair.crop(slice(height), slice(width)))
     done = f"{width}×{height} pixels in {elapsed_s:.2f} s"
-    rows = measure(*seen, fused)
+    rows = measure(color_levels, gray_levels, fused)
     notes = [sentence for _, sentence in pair.notes]
     if not rows:
         notes.append(f"Images of more than {MOST_MEASURED_PX / 1e6:g} megapixels are not measured here")
-    return Fused(*seen, fused, rows, (done, *notes))
+    return Fused(color_levels, gray_levels, fused, rows, (done, *notes))
 
 
 def preview(path: Path) -> Image | None:
@@ -90,8 +90,10 @@ def measure(visible: Image, infrared: Image, fused: Image) -> list[Row]:
     height, width = infrared.shape
     if height * width > MOST_MEASURED_PX:
         return []
-    tensors = (torch.from_numpy(np.atleast_3d(each)).permute(2, 0, 1)[None] for each in (visible, infrared, fused))
+    first, second, result = (
+        torch.from_numpy(np.atleast_3d(each)).permute(2, 0, 1)[None] for each in (visible, infrared, fused)
+    )
     names = [name for name in STANDARD_SET if METRICS[name].smallest_side <= min(height, width)]
-    values = evaluate(*tensors, names)
+    values = evaluate(first, second, result, names)
     arrows = {"up": "↑", "down": "↓"}
     return [(f"{METRICS[name].title} {arrows[METRICS[name].better]}", round(values[name].item(), 4)) for name in names]
