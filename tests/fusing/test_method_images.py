@@ -46,42 +46,46 @@ def write_images(pairs, folder, *splits, suffix=".png"):
             path.rename(path.with_suffix(suffix))
 
 
-def test_another_methods_test_images_are_taken_as_they_are(pairs, tmp_path):
-    write_images(pairs, tmp_path / "theirs", "test", suffix=".PNG")
-    collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
-    found = sorted(each.relative_to(tmp_path / "fused").as_posix() for each in (tmp_path / "fused").rglob("*.*"))
-    assert found == ["test/test0.png", "test/test1.png"]
+@pytest.fixture
+def theirs(tmp_path):
+    return tmp_path / "theirs"
+
+
+@pytest.fixture
+def collect(pairs, theirs, tmp_path, caplog):
+    """A function that takes the images and returns their names below `fused`, and keeps the log."""
+
+    def take():
+        with caplog.at_level("INFO", logger="ssvif"):
+            collect_images(pairs, theirs, tmp_path / "fused")
+        return sorted(each.relative_to(tmp_path / "fused").as_posix() for each in (tmp_path / "fused").rglob("*.*"))
+
+    return take
+
+
+def test_another_methods_test_images_are_taken_as_they_are(pairs, theirs, collect, tmp_path):
+    write_images(pairs, theirs, "test", suffix=".PNG")
+    assert collect() == ["test/test0.png", "test/test1.png"]
     image = PairsFile(pairs).visible("test", "test0") // 2
     assert np.array_equal(read_image(tmp_path / "fused/test/test0.png"), image)
 
 
-def test_another_methods_images_may_come_by_split(pairs, tmp_path):
-    write_images(pairs, tmp_path / "theirs", "train", "validation", "test")
-    collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
-    assert len(list((tmp_path / "fused").rglob("*.png"))) == 10
+@pytest.mark.parametrize("moves", [{}, {"validation": "train"}, dict.fromkeys(("train", "validation", "test"), "all")])
+def test_another_methods_images_may_come_by_split_or_together(pairs, theirs, collect, moves):
+    """Our validation is found in the dataset's own train split, too."""
+    write_images(pairs, theirs, "train", "validation", "test")
+    for before, after in moves.items():
+        (theirs / after).mkdir(exist_ok=True)
+        for path in (theirs / before).iterdir():
+            path.rename(theirs / after / path.name)
+        (theirs / before).rmdir()
+    source = PairsFile(pairs)
+    expected = sorted(f"{split}/{name}.png" for split in source.splits() for name in source.names(split))
+    assert collect() == expected
+    assert len(expected) == 10
 
 
-def test_our_validation_is_found_in_the_datasets_own_train_split(pairs, tmp_path):
-    write_images(pairs, tmp_path / "theirs", "train", "validation", "test")
-    for path in (tmp_path / "theirs/validation").iterdir():
-        path.rename(tmp_path / "theirs/train" / path.name)
-    (tmp_path / "theirs/validation").rmdir()
-    collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
-    made = {each.parent.name for each in (tmp_path / "fused").rglob("*.png")}
-    assert (made, len(list((tmp_path / "fused").rglob("*.png")))) == ({"train", "validation", "test"}, 10)
-
-
-def test_one_folder_may_hold_every_pair(pairs, tmp_path):
-    write_images(pairs, tmp_path / "splits", "train", "validation", "test")
-    (tmp_path / "theirs/all").mkdir(parents=True)
-    for path in (tmp_path / "splits").rglob("*.png"):
-        path.rename(tmp_path / "theirs/all" / path.name)
-    collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
-    assert len(list((tmp_path / "fused").rglob("*.png"))) == 10
-
-
-def test_everything_wrong_with_another_methods_images_is_told_at_once(pairs, tmp_path):
-    theirs = tmp_path / "theirs"
+def test_everything_wrong_with_another_methods_images_is_told_at_once(pairs, theirs, collect, tmp_path):
     write_images(pairs, theirs, "train", "validation", "test")
     before = sorted(path.name for path in (theirs / "train").iterdir())
     (theirs / "test/test1.png").unlink()
@@ -90,7 +94,7 @@ def test_everything_wrong_with_another_methods_images_is_told_at_once(pairs, tmp
     (theirs / "train" / before[2]).write_bytes(b"no image")
     write_png(theirs / "train/of_no_pair.png", noise(0, 30, 33))
     with pytest.raises(UserError) as caught:
-        collect_images(pairs, theirs, tmp_path / "fused")
+        collect()
     error = caught.value
     assert error.what == f"{theirs} cannot be judged: 1 missing, 1 unreadable, 2 of another size"
     assert error.expected == "an 8-bit image for each of 10 pairs, named like it and of its size"
@@ -101,76 +105,74 @@ def test_everything_wrong_with_another_methods_images_is_told_at_once(pairs, tmp
     assert not (tmp_path / "fused").exists()
 
 
-def test_many_missing_images_are_counted_and_a_few_named(pairs, tmp_path):
-    write_png(tmp_path / "theirs/train/other.png", noise(0, 30, 33))
-    write_images(pairs, tmp_path / "theirs", "test")
-    (tmp_path / "theirs/test").mkdir()
-    for path in (tmp_path / "theirs").glob("*.png"):
-        path.rename(tmp_path / "theirs/test" / path.name)
+def test_many_missing_images_are_counted_and_a_few_named(pairs, theirs, collect):
+    write_png(theirs / "train/other.png", noise(0, 30, 33))
+    write_images(pairs, theirs, "test")
+    (theirs / "test").mkdir()
+    for path in theirs.glob("*.png"):
+        path.rename(theirs / "test" / path.name)
     with pytest.raises(UserError, match=r"8 missing(?s:.*)and 5 more"):
-        collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
+        collect()
 
 
-def test_train_without_test_is_refused(pairs, tmp_path):
-    write_png(tmp_path / "theirs/train/other.png", noise(0, 30, 33))
+def test_train_without_test_is_refused(pairs, theirs, collect):
+    write_png(theirs / "train/other.png", noise(0, 30, 33))
     with pytest.raises(UserError, match="theirs has no folder for the test images"):
-        collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
+        collect()
 
 
-def test_gray_images_stay_gray_and_are_told(pairs, tmp_path, caplog):
-    write_images(pairs, tmp_path / "theirs", "test")
+def test_gray_images_stay_gray_and_are_told(pairs, theirs, collect, tmp_path, caplog):
+    write_images(pairs, theirs, "test")
     size = PairsFile(pairs).size("test", "test1")
-    write_png(tmp_path / "theirs/test1.png", noise(0, *size, 0))
-    with caplog.at_level("INFO", logger="ssvif"):
-        collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
+    write_png(theirs / "test1.png", noise(0, *size, 0))
+    collect()
     assert "1 of 2 images are gray" in caplog.text
     assert np.array_equal(read_image(tmp_path / "fused/test/test1.png"), noise(0, *size, 0))
 
 
-def test_a_missing_folder_of_images_is_named(pairs, tmp_path):
+def test_a_missing_folder_of_images_is_named(pairs, theirs, collect):
     with pytest.raises(UserError, match="theirs does not exist"):
-        collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
+        collect()
 
 
-def test_images_of_other_names_are_told(pairs, tmp_path):
-    write_images(pairs, tmp_path / "theirs", "test")
-    for path in (tmp_path / "theirs").iterdir():
+def test_images_of_other_names_are_told(pairs, theirs, collect):
+    write_images(pairs, theirs, "test")
+    for path in theirs.iterdir():
         path.rename(path.with_stem(f"{path.stem}_fused"))
     with pytest.raises(UserError) as caught:
-        collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
+        collect()
     assert caught.value.got.endswith("2 images named like no pair: test0_fused.png, test1_fused.png")
     assert caught.value.remedy.startswith("rename them as the pairs are; ")
 
 
 @pytest.mark.parametrize("there", ["Test", ""])
-def test_a_folder_without_images_is_told(pairs, tmp_path, there):
-    (tmp_path / "theirs" / there).mkdir(parents=True)
+def test_a_folder_without_images_is_told(theirs, collect, there):
+    (theirs / there).mkdir(parents=True)
     with pytest.raises(UserError, match="theirs holds no image") as caught:
-        collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
+        collect()
     assert "in a folder train, validation, test or all" in caught.value.expected
     assert caught.value.got == (there or "an empty folder")
     assert caught.value.remedy
 
 
-def test_depths_beyond_eight_bits_are_refused_with_advice(pairs, tmp_path):
-    write_images(pairs, tmp_path / "theirs", "test")
+def test_depths_beyond_eight_bits_are_refused_with_advice(pairs, theirs, collect):
+    write_images(pairs, theirs, "test")
     height, width = PairsFile(pairs).size("test", "test1")
-    Image.fromarray(np.zeros((height, width), np.uint16)).save(tmp_path / "theirs/test1.png")
+    Image.fromarray(np.zeros((height, width), np.uint16)).save(theirs / "test1.png")
     with pytest.raises(UserError, match=r"1 not of 8 bits(?s:.*)test1.png \(16 bits\)(?s:.*)convert them to 8 bits"):
-        collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
+        collect()
 
 
-def test_alpha_and_losses_are_told(pairs, tmp_path, caplog):
-    write_images(pairs, tmp_path / "theirs", "test")
-    path = tmp_path / "theirs/test0.png"
+def test_alpha_and_losses_are_told(pairs, theirs, collect, tmp_path, caplog):
+    write_images(pairs, theirs, "test")
+    path = theirs / "test0.png"
     image = Image.open(path)
     image.putalpha(200)
     image.save(path)
-    other = tmp_path / "theirs/test1.png"
+    other = theirs / "test1.png"
     Image.open(other).save(other.with_suffix(".jpg"))
     other.unlink()
-    with caplog.at_level("INFO", logger="ssvif"):
-        collect_images(pairs, tmp_path / "theirs", tmp_path / "fused")
+    collect()
     assert "1 of 2 images are with an alpha channel, which is dropped" in caplog.text
     assert "1 of 2 images are JPEG, whose losses the metrics see" in caplog.text
     assert read_image(tmp_path / "fused/test/test0.png").shape[2] == 3
