@@ -12,7 +12,7 @@ from PIL import Image
 
 from ssvif.cli import app as cli
 from ssvif.data.packed import PairsFile
-from ssvif.data.prepare import Crop, find_own_pairs, pack_own_pairs
+from ssvif.data.prepare import find_own_pairs, pack_own_pairs
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv, read_image, write_png
 from ssvif.io.images import ORIENTATION
@@ -62,9 +62,10 @@ def test_a_tenth_validates_and_none_tests(folders, tmp_path):
     assert packed.visible("train", packed.names("train")[0]).shape == (40, 44, 3)
 
 
-def test_equal_folders_pack_equal_bytes(folders, tmp_path):
-    for run in ("one", "two"):
-        pack_folders(*folders, tmp_path / run)
+def test_equal_pairs_pack_equal_bytes_whether_folders_or_patterns(folders, tmp_path):
+    patterns = [str(folder / "*.png") for folder in folders]
+    for run, sources in (("one", folders), ("two", patterns)):
+        pack_folders(*sources, tmp_path / run)
     assert (tmp_path / "one/pairs.h5").read_bytes() == (tmp_path / "two/pairs.h5").read_bytes()
 
 
@@ -133,7 +134,7 @@ def test_what_is_no_pair_is_left_out_and_told(folders, tmp_path, caplog):
     write_png(folders[1] / "07.png", np.zeros((36, 36), np.uint8))
     write_png(folders[0] / "08.png", np.zeros((20, 20), np.uint8))
     write_png(folders[1] / "08.png", np.zeros((20, 20), np.uint8))
-    assert pack_folders(*folders, tmp_path / "run", crop=Crop(40, 32)) == {"train": 4, "validation": 1}
+    assert pack_folders(*folders, tmp_path / "run", crop_px=40, least_crop_px=32) == {"train": 4, "validation": 1}
     assert "5 pairs packed; left out are these 7:" in caplog.text
     for part in (
         "03.png cannot be read",

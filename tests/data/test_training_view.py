@@ -69,18 +69,14 @@ def test_without_flips_crops_are_parts_of_the_image(packed):
         assert bool((windows == view[index]["infrared"][0]).flatten(2).all(2).any())
 
 
-def test_validation_takes_the_centre_each_time(packed):
+def test_validation_takes_the_centre_each_time_and_a_crop_of_the_whole_image_works(packed):
+    assert TrainingView(packed, "train", 24, seed=1)[0]["visible"].shape == (3, 24, 24)
     view, file = TrainingView(packed, "validation", 8, seed=0, augment=False), PairsFile(packed)
     first = items(view)
     view.set_epoch(5)
     assert_same(items(view), first)
     visible = file.visible("validation", view.names[0])[8:16, 12:20].transpose(2, 0, 1)
     assert torch.equal(first["visible"][0], torch.from_numpy(visible.copy()) / 255)
-
-
-def test_a_crop_of_the_whole_image_works(packed):
-    view = TrainingView(packed, "train", 24, seed=1)
-    assert view[0]["visible"].shape == (3, 24, 24)
 
 
 def test_items_depend_on_seed_and_epoch(packed):
@@ -96,18 +92,14 @@ def test_items_depend_on_seed_and_epoch(packed):
     assert not torch.equal(epochs[0], epochs[1])
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
-def test_forked_workers_give_the_same_items(packed, workers):
+@pytest.mark.parametrize(
+    ("method", "workers"),
+    [("fork", 1), ("fork", 2), ("fork", 3), ("spawn", 2), pytest.param("forkserver", 2, marks=pytest.mark.slow)],
+)
+def test_workers_give_the_same_items_however_they_are_started(packed, method, workers):
     view = TrainingView(packed, "train", 8, seed=0)
     wanted = items(view)
-    assert_same(items(view, num_workers=workers, multiprocessing_context="fork"), wanted)
-
-
-@pytest.mark.parametrize("method", ["spawn", pytest.param("forkserver", marks=pytest.mark.slow)])
-def test_spawned_workers_give_the_same_items(packed, method):
-    view = TrainingView(packed, "train", 8, seed=0)
-    wanted = items(view)
-    assert_same(items(view, num_workers=2, multiprocessing_context=method), wanted)
+    assert_same(items(view, num_workers=workers, multiprocessing_context=method), wanted)
 
 
 def test_workers_that_stay_alive_learn_of_a_new_epoch(packed):

@@ -213,6 +213,12 @@ def test_a_pattern_chooses_images(pairs, folders, tmp_path):
     score_pairs(pairs, folders[2], tmp_path / "pairs.csv", only="a*")
 
 
+def test_sources_may_be_patterns(folders):
+    visible, infrared, fused = folders
+    matched = folder_cases(str(visible / "*.png"), str(infrared / "*"), fused)
+    assert [case.pair_id for case in matched] == [case.pair_id for case in folder_cases(*folders)]
+
+
 def test_a_pattern_that_matches_nothing_is_told(pairs, folders, tmp_path):
     for cases, sources in ((packed_cases, (pairs, folders[2])), (folder_cases, folders)):
         with pytest.raises(UserError, match=r"(?s)matches '00\*N'.*a_large, b_small"):

@@ -58,7 +58,7 @@ def train(
     if visible and infrared:
         from dataclasses import asdict
 
-        from ssvif.data.prepare import Crop, begin_training, find_own_pairs, pack_own_pairs
+        from ssvif.data.prepare import begin_training, find_own_pairs, pack_own_pairs
 
         options = _own_options(settings, assignments or [])
         rules = parse_rules(infrared_range, visible_range, resize)
@@ -67,8 +67,15 @@ def train(
         if not begin_training(output, state, settings=asdict(options), data=data, overwrite=overwrite):
             typer.echo(f"{output / 'model.safetensors'} is trained with these settings and pairs; nothing to do")
             return
-        crop = Crop(options.crop_px, _least_crop(options))
-        counts = pack_own_pairs(own, output, seed=options.seed, alignment=alignment, rules=rules, crop=crop)
+        counts = pack_own_pairs(
+            own,
+            output,
+            seed=options.seed,
+            alignment=alignment,
+            rules=rules,
+            crop_px=options.crop_px,
+            least_crop_px=_least_crop(options),
+        )
         typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
         pairs = output / "pairs.h5"
     else:

@@ -28,19 +28,6 @@ log = logging.getLogger("ssvif")
 
 
 @dataclass(frozen=True)
-class Crop:
-    """The training crop, pixels: pairs must be as large.
-
-    Attributes:
-        side: its side.
-        least: the smallest that could be asked for instead.
-    """
-
-    side: int = 1
-    least: int = 1
-
-
-@dataclass(frozen=True)
 class OwnPairs:
     """Pairs of one's own that are to be trained on.
 
@@ -89,7 +76,8 @@ def pack_own_pairs(
     seed: int = 0,
     alignment: Path | None = None,
     rules: Rules | None = None,
-    crop: Crop | None = None,
+    crop_px: int = 1,
+    least_crop_px: int = 1,
 ) -> dict[str, int]:
     """Split and pack pairs of one's own into output/splits.csv and output/pairs.h5.
 
@@ -102,7 +90,8 @@ def pack_own_pairs(
         seed: of the split.
         alignment: a file of `ssvif align`.
         rules: how they are read, by default as `Rules` says; an alignment in it is ignored.
-        crop: pairs that are smaller are left out.
+        crop_px: side of the training crop; pairs that are smaller are left out.
+        least_crop_px: the smallest that could be asked for instead.
 
     Returns:
         The number of pairs in each split.
@@ -112,7 +101,7 @@ def pack_own_pairs(
     """
     asked = rules or Rules()
     aligned = replace(asked, alignment=read_alignment(alignment) if alignment else None)
-    usable, faults = _find_usable(own, aligned, crop or Crop())
+    usable, faults = _find_usable(own, aligned, crop_px, least_crop_px)
     left_out = [*([] if own.splits else map(str, own.found.matchings["all"].faults)), *faults]
     splits = output / "splits.csv"
     descriptor, root = own.found.descriptor, own.found.root
@@ -150,14 +139,14 @@ def _listed(only: Path, pairs: Mapping[str, FoundPair]) -> dict[str, str]:
     return splits
 
 
-def _find_usable(own: OwnPairs, rules: Rules, crop: Crop) -> tuple[list[FoundPair], list[str]]:
+def _find_usable(own: OwnPairs, rules: Rules, crop_px: int, least_crop_px: int) -> tuple[list[FoundPair], list[str]]:
     """Return the pairs that can be trained on, and the others with the reason."""
     usable, left_out = [], []
     said: set[str] = set()
     for found in track(own.pairs, "looking at own pairs"):
         try:
             pair = read_pair(own.found.root, found, rules)
-            _check_large_enough(pair, crop)
+            _check_large_enough(pair, crop_px, least_crop_px)
         except UserError as error:
             what = f"{error.what} ({error.got})" if error.got else error.what
             left_out.append(f"{found.pair_id}: " + "; ".join(filter(None, [what, error.remedy])))
@@ -170,13 +159,18 @@ def _find_usable(own: OwnPairs, rules: Rules, crop: Crop) -> tuple[list[FoundPai
     return usable, left_out
 
 
-def _check_large_enough(pair: Pair, crop: Crop) -> None:
+def _check_large_enough(pair: Pair, crop_px: int, least_crop_px: int) -> None:
     height, width = pair.size
     least = min(pair.size)
-    if least < crop.side:
+    if least < crop_px:
+        possible = (
+            f"--set crop_px={least} takes it" if least >= least_crop_px else f"no crop is below {least_crop_px} px"
+        )
         raise UserError(
-            f"{width}×{height} px, smaller than the training crop of {crop.side} px",
-            remedy=f"--set crop_px={least} takes it" if least >= crop.least else f"no crop is below {crop.least} px",
+            f"{width}×{height} px, smaller than the training crop of {crop_px} px",
+            remedy=f"--set crop_px={least} takes it"
+            if least >= least_crop_px
+            else f"no crop is below {least_crop_px} px",
         )
 
 
