@@ -163,15 +163,9 @@ def _check_large_enough(pair: Pair, crop_px: int, least_crop_px: int) -> None:
     height, width = pair.size
     least = min(pair.size)
     if least < crop_px:
-        possible = (
-            f"--set crop_px={least} takes it" if least >= least_crop_px else f"no crop is below {least_crop_px} px"
-        )
-        raise UserError(
-            f"{width}×{height} px, smaller than the training crop of {crop_px} px",
-            remedy=f"--set crop_px={least} takes it"
-            if least >= least_crop_px
-            else f"no crop is below {least_crop_px} px",
-        )
+        remedy = f"no crop is below {least_crop_px} px" if least < least_crop_px else f"--set crop_px={least} takes it"
+        what = f"{width}×{height} px, smaller than the training crop of {crop_px} px"
+        raise UserError(what, remedy=remedy)
 
 
 def _lines(left_out: Sequence[str]) -> str:
