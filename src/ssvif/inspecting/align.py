@@ -52,20 +52,12 @@ log = logging.getLogger("ssvif")
 
 @dataclass(frozen=True)
 class Sides:
-    """The pairs that are looked at.
-
-    Attributes:
-        names: of the pairs.
-        visible: the visible images (H,W), of at most `KEPT_PX` a side.
-        infrared: the infrared images (H,W), as many.
-        visible_size: width and height of the visible files' images.
-        infrared_size: width and height of the infrared files' images.
-    """
+    """The pairs that are looked at."""
 
     names: list[str]
-    visible: list[Gray]
-    infrared: list[Gray]
-    visible_size: tuple[int, int]
+    visible: list[Gray]  # images (H,W), at most `KEPT_PX` a side
+    infrared: list[Gray]  # as many
+    visible_size: tuple[int, int]  # width and height of the files' images
     infrared_size: tuple[int, int]
 
 
@@ -221,10 +213,13 @@ def write_overlay(path: Path, sides: Sides, alignment: Alignment) -> None:
         sides: the pairs, of which up to three get a row each.
         alignment: of the two cameras.
     """
+    from scipy.ndimage import gaussian_gradient_magnitude
+
     plain = resizing(alignment.visible_size, alignment.infrared_size)
     rows = []
     for place in choose_evenly(range(len(sides.names)), DRAWN_PAIRS):
-        edges = _edges_of(sides.visible[place])
+        strength = gaussian_gradient_magnitude(sides.visible[place], 1.0)
+        edges = strength > max(float(np.quantile(strength, 1 - EDGE_SHARE)), 1e-6)
         left, right = (_draw(edges, sides.infrared[place], alignment, each) for each in (plain, alignment.array))
         rows.append(np.hstack([left, np.full((len(edges), GAP_PX, 3), 255, np.uint8), right]))
     width = rows[0].shape[1]
@@ -240,15 +235,6 @@ def _captions(width: int) -> NDArray[np.uint8]:
     for start, text in zip((0, (width + GAP_PX) // 2), CAPTIONS, strict=True):
         draw.text((start + 4, CAPTION_PX // 2), text, "black", font, anchor="lm")
     return np.asarray(strip)
-
-
-def _edges_of(image: Gray) -> NDArray[np.bool_]:
-    """Return which pixels of an image (H,W) are on its strongest edges."""
-    from scipy.ndimage import gaussian_gradient_magnitude
-
-    strength = gaussian_gradient_magnitude(image, 1.0)
-    edges: NDArray[np.bool_] = strength > max(float(np.quantile(strength, 1 - EDGE_SHARE)), 1e-6)
-    return edges
 
 
 def _draw(edges: NDArray[np.bool_], infrared: Gray, alignment: Alignment, matrix: Matrix) -> NDArray[np.uint8]:

@@ -31,10 +31,7 @@ def recognise_folder(folder: Path) -> tuple[Descriptor, Path]:
     if sides:
         return _describe(folder, f"{sides[0]}/{{name}}", f"{sides[1]}/{{name}}", {}), folder
     splits = {ours: name for ours, theirs in SPLIT_NAMES.items() for name in names if name.casefold() in theirs}
-    below = {
-        name: [path.name for path in sorted((folder / name).iterdir()) if path.is_dir()] for name in splits.values()
-    }
-    found = {_sides_of(each) for each in below.values()}
+    found = {_sides_of([path.name for path in (folder / name).iterdir() if path.is_dir()]) for name in splits.values()}
     if len(found) == 1 and (sides := found.pop()):
         return _describe(folder, f"{{split}}/{sides[0]}/{{name}}", f"{{split}}/{sides[1]}/{{name}}", splits), folder
     raise UserError(

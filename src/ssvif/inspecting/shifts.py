@@ -25,21 +25,13 @@ OUT_OF_LINE = 0.03  # of the longer side
 
 @dataclass(frozen=True)
 class SetShift:
-    """The shift that the trusted pairs of a set have in common, in visible pixels.
+    """The shift that the trusted pairs of a set have in common, in visible pixels."""
 
-    Attributes:
-        x_px: median of how far infrared lies to the right of visible.
-        y_px: median of how far it lies below.
-        spread_px: median distance of the pairs from these medians.
-        trusted: number of pairs whose shift is clear.
-        measured: number of pairs that were measured.
-    """
-
-    x_px: float
-    y_px: float
-    spread_px: float
-    trusted: int
-    measured: int
+    x_px: float  # median of how far infrared lies to the right of visible
+    y_px: float  # median of how far it lies below
+    spread_px: float  # median distance of the pairs from these medians
+    trusted: int  # number of pairs whose shift is clear
+    measured: int  # number of pairs that were measured
 
     @property
     def confidence(self) -> str:
