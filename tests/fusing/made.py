@@ -10,6 +10,8 @@ from PIL import Image
 
 from ssvif.cli import app as cli
 from ssvif.fusing.fuser import MEMORY_BYTES, BaselineFuser, Reach
+from ssvif.io.images import RawImage
+from ssvif.pairs.pair import Rules, make_pair
 
 
 def noise(seed, height, width, channels=3, levels=256, dtype=np.uint8):
@@ -27,6 +29,12 @@ def save(path, array, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(array).save(path, **options)
     return path
+
+
+def pair_of(height, width, make=noise, name="a", seed=0):
+    """A pair of a colored visible and a gray infrared image."""
+    infrared = make(seed + 1, height, width, 0)
+    return make_pair(name, RawImage(make(seed, height, width)), RawImage(infrared), Rules())
 
 
 def run(capsys, monkeypatch, *arguments):

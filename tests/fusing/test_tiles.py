@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusing.made import Recorder, noise, smooth
+from fusing.made import Recorder, noise, pair_of, smooth
 from ssvif.fusing.fuser import BaselineFuser, Reach, to_levels
 from ssvif.fusing.tiles import OVERLAP_PX, batch_size, blending_weights, fuse_batch, spans, tile_side, with_chroma
 from ssvif.io.errors import UserError
@@ -15,10 +15,6 @@ from ssvif.pairs.pair import Rules, make_pair
 from ssvif.schema import BASELINES
 
 REACHES = st.builds(Reach, st.integers(0, 40), st.sampled_from([1, 2, 8, 32])) | st.none()
-
-
-def pair_of(height, width, make=noise, name="a"):
-    return make_pair(name, RawImage(make(0, height, width)), RawImage(make(1, height, width, 0)), Rules())
 
 
 @given(st.integers(1, 3000), st.integers(260, 700), REACHES)

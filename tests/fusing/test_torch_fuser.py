@@ -6,24 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from fusing.made import noise, smooth
+from fusing.made import noise, pair_of, smooth
 from ssvif.fusing.fuser import Reach
 from ssvif.fusing.tiles import fuse_batch
 from ssvif.fusing.torch_fuser import KNOWN, TorchFuser, probe_reach, stretch_down
-from ssvif.io.images import RawImage
 from ssvif.judging.cost import LiveBytes
 from ssvif.models.base import FusionModel
 from ssvif.models.inference import INFERENCES as SCRIPTS
 from ssvif.models.registry import build_fusion_model
 from ssvif.ops.color import to_image, to_tensor
-from ssvif.pairs.pair import Rules, make_pair
 from ssvif.schema import FUSION_MODELS, INFERENCES
 
 CPU = torch.device("cpu")
-
-
-def pair_of(height, width, make=smooth):
-    return make_pair("a", RawImage(make(0, height, width)), RawImage(make(1, height, width, 0)), Rules())
 
 
 def apart(first, second):
@@ -79,7 +73,7 @@ def test_every_network_is_known():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_channels_last_gives_what_the_script_gives(lively, inference, channels):
     model = lively if channels == 1 else build_fusion_model("seafusion", 3).eval()
-    pair = pair_of(37, 43)
+    pair = pair_of(37, 43, smooth)
     with torch.no_grad():
         expected = to_image(SCRIPTS[inference](deepcopy(model), to_tensor(pair.visible), to_tensor(pair.infrared)))
     found = fuse_batch(TorchFuser(model, CPU, inference), [pair])[0]
@@ -88,9 +82,7 @@ def test_channels_last_gives_what_the_script_gives(lively, inference, channels):
 
 
 def test_a_batch_gives_what_single_pairs_give(lively):
-    pairs = [
-        make_pair(str(i), RawImage(smooth(i, 30, 34)), RawImage(smooth(9 + i, 30, 34, 0)), Rules()) for i in range(3)
-    ]
+    pairs = [pair_of(30, 34, smooth, str(i), seed=i) for i in range(3)]
     for inference in ("plain", "seafusion"):
         fuser = TorchFuser(lively, CPU, inference)
         for together, pair in zip(fuse_batch(fuser, pairs), pairs, strict=True):
@@ -99,7 +91,7 @@ def test_a_batch_gives_what_single_pairs_give(lively):
 
 @pytest.mark.parametrize("inference", ["plain", "seafusion"])
 def test_seafusion_in_tiles_is_seafusion(lively, inference):
-    fuser, pair = TorchFuser(lively, CPU, inference), pair_of(97, 121)
+    fuser, pair = TorchFuser(lively, CPU, inference), pair_of(97, 121, smooth)
     (whole,), (parts,) = (fuse_batch(fuser, [pair], tile=tile) for tile in (0, 50))
     assert np.ptp(whole.astype(int)) > 60
     assert apart(whole, parts) <= 1
@@ -121,7 +113,7 @@ def test_the_reach_of_seafusion_and_of_networks_that_are_not_ours_is_found():
 
 
 def test_a_network_that_is_not_ours_is_fused_in_tiles():
-    fuser, pair = TorchFuser(Pool(), CPU), pair_of(150, 140)
+    fuser, pair = TorchFuser(Pool(), CPU), pair_of(150, 140, smooth)
     (whole,), (parts,) = (fuse_batch(fuser, [pair], tile=tile) for tile in (0, 128))
     assert apart(whole, parts) <= 1
 
@@ -129,7 +121,7 @@ def test_a_network_that_is_not_ours_is_fused_in_tiles():
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "factor", "size"), [("sage", 2, (240, 280)), ("swinfusion", 1.3, (155, 247))])
 def test_local_networks_in_tiles_are_what_they_are_whole(name, factor, size):
-    fuser, pair = TorchFuser(strong(name, factor), CPU), pair_of(*size)
+    fuser, pair = TorchFuser(strong(name, factor), CPU), pair_of(*size, smooth)
     whole, parts = (fuse_batch(fuser, [pair], tile=tile)[0] for tile in (0, 232))
     assert np.ptp(whole.astype(int)) > 20
     assert apart(whole, parts) <= 1
@@ -175,7 +167,7 @@ def test_the_stretch_is_that_of_the_script(lively):
 
 
 def test_bfloat16_is_near_float32(lively):
-    pair = pair_of(24, 28)
+    pair = pair_of(24, 28, smooth)
     full, half = (fuse_batch(TorchFuser(lively, CPU, "plain", each), [pair])[0] for each in ("float32", "bfloat16"))
     assert 0 < apart(full, half) < 12
 
