@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from ssvif.io.errors import UserError
-from ssvif.models.segmentation import SEGFORMER_SIZES, SegmentationHead, Segmenter, join_features
+from ssvif.models.base import join_features
+from ssvif.models.segmentation import SEGFORMER_SIZES, SegmentationHead, Segmenter
 from ssvif.training.options import SEGMENTERS
 
 

@@ -19,7 +19,7 @@ from ssvif.fusing.api import load_model
 from ssvif.fusing.fuser import Fuser
 from ssvif.io.errors import UserError
 from ssvif.io.images import TIFF_SUFFIXES
-from ssvif.models.shipped import shipped_model
+from ssvif.models.names import shipped_model
 from ssvif.pairs.alignment import read_alignment
 from ssvif.pairs.pair import Rules
 from ssvif.pairs.ranges import parse_rule

@@ -144,9 +144,9 @@ def export(
 ) -> None:
     """Write a network as ONNX or as a program of torch.export, for any size, and compare it with the network."""
     from ssvif.fusing.export import SUFFIXES, describe, export_model
+    from ssvif.models.names import shipped_model
     from ssvif.models.published import load_published
     from ssvif.models.registry import load_fusion_model, read_header
-    from ssvif.models.shipped import shipped_model
 
     path = model or shipped_model()
     if network:

@@ -13,7 +13,7 @@ from ssvif.fusing.onnx_fuser import SUFFIX as ONNX_SUFFIX
 from ssvif.fusing.onnx_fuser import OnnxFuser
 from ssvif.io.errors import UserError
 from ssvif.io.files import sha256_of
-from ssvif.models.shipped import shipped_model
+from ssvif.models.names import shipped_model
 from ssvif.schema import INFERENCES, PRECISIONS
 
 if TYPE_CHECKING:

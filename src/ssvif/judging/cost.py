@@ -30,8 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv, write_csv
 from ssvif.io.terminal import render_table
-from ssvif.models.base import FusionModel
-from ssvif.models.contract import blank_pair, check_contract
+from ssvif.models.base import FusionModel, blank_pair, check_contract
 from ssvif.models.published import PUBLISHED, dead_parameters
 from ssvif.models.registry import build_fusion_model
 from ssvif.schema import EFFICIENCY_COLUMNS

@@ -1,7 +1,7 @@
 """Fusion metrics and segmentation IoU: pure batched functions.
 
-What is meant for use from outside can be had from here: `METRICS["vif"](visible, infrared, fused)`, `FusionMetrics`,
-`evaluate`; within the project modules are named.
+Public names: `METRICS["vif"](visible, infrared, fused)`, `FusionMetrics`, `evaluate`. Within the project, import from
+the modules.
 """
 
 from lazy_loader import attach

@@ -1,7 +1,6 @@
 """Fusion networks and the segmentation branches.
 
-What is meant for use from outside can be had from here, `from ssvif.models import build_fusion_model`; within the
-project modules are named.
+Public names: `from ssvif.models import build_fusion_model`. Within the project, import from the modules.
 """
 
 from lazy_loader import attach

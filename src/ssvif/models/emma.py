@@ -2,7 +2,7 @@
 
 Source: Zhao, Bai, Zhang, Zhang, Zhang, Xu, Chen, Timofte, Van Gool: Equivariant multi-modality image fusion, CVPR 2024.
 Its block joins a global branch (channel attention and a gated MLP, after Zamir et al.: Restormer, CVPR 2022) and a
-local one of residual convolutions. EMMA's sensing models serve its own training only and are not part of this.
+local one of residual convolutions. EMMA's sensing models are used in its own training only and are not included.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class ChannelAttention(nn.Module):
         self.project = conv1x1(channels, channels)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return what each channel gathers from its head's others, (B,C,H,W)."""
+        """Return the attended features (B,C,H,W) of features (B,C,H,W)."""
         mixed = self.mix(self.expand(features)).flatten(2)
         query, key, value = (each.unflatten(1, (HEADS, -1)) for each in mixed.chunk(3, dim=1))
         query = functional.normalize(query, dim=-1, eps=LENGTH_EPS)

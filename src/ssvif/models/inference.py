@@ -1,8 +1,8 @@
 """From a network's output to the image that is saved: our way, and those of four released scripts.
 
 The scripts drive one-channel networks. A three-channel network given a script's name gets the script's padding,
-tiling, stretch and rounding, but both images whole and no step for color. Two scripts save grey images; color is
-never lost here, so theirs is completed by the usual step: visible's chroma beside the script's grey levels.
+tiling, stretch and rounding, but full images and no color step. Two scripts save gray images; color is never lost
+here, so their gray levels are combined with the visible image's chroma.
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
-"""Fusion networks by name, without importing them: a configuration is checked without torch."""
+"""Fusion networks by name, without importing torch, and the network inside the package."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from ssvif.io.errors import UserError
 from ssvif.io.fingerprint import fingerprint
 from ssvif.schema import FUSION_MODELS
 
+WEIGHTS = Path(__file__).parent / "weights"
 OWN_PATH = re.compile(r"\w+(\.\w+)*:\w+")
 
 
@@ -44,3 +46,20 @@ def network_fingerprint(fusion_model: str, *modules: str) -> str:
     network = class_path(fusion_model).partition(":")[0] if fusion_model else ""
     # this module knows every network
     return fingerprint(*modules, *filter(None, [network]), without={__name__})
+
+
+def shipped_model() -> Path:
+    """Return the file of the network inside the package, the default of `ssvif fuse`: the only one in `WEIGHTS`.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = sorted(WEIGHTS.glob("*.safetensors"))
+    if len(found) != 1:
+        raise UserError(
+            "This installation of ssvif holds no network of its own",
+            expected=f"one .safetensors file in {WEIGHTS}",
+            got=", ".join(path.name for path in found) or "none",
+            remedy="pass --model FILE, --checkpoint FILE --network NAME, or --baseline average",
+        )
+    return found[0]

@@ -16,8 +16,7 @@ from safetensors.torch import save
 
 from ssvif.io.errors import UserError
 from ssvif.io.files import write_aside
-from ssvif.models.base import FusionModel
-from ssvif.models.contract import check_contract
+from ssvif.models.base import FusionModel, check_contract
 from ssvif.models.names import class_path
 
 TRIAL_SIZE = (69, 77)  # odd, so that a network which needs even sides is found out at once

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -45,19 +44,6 @@ class SegmentationHead(nn.Sequential):
                 nn.ReLU(inplace=True),
             ]
         super().__init__(*layers, nn.Conv2d(width, num_classes, kernel_size=1))
-
-
-def join_features(features: torch.Tensor | Sequence[torch.Tensor]) -> torch.Tensor:
-    """Make one map (B,D,H,W) of what a backbone returned.
-
-    A list of maps is resized bilinearly to the first map's size and concatenated (assumed: the
-    coarser maps would otherwise get no gradient from the consistency loss).
-    """
-    if isinstance(features, torch.Tensor):
-        return features
-    size = features[0].shape[-2:]
-    resized = [functional.interpolate(each, size, mode="bilinear") for each in features[1:]]
-    return torch.cat([features[0], *resized], dim=1)
 
 
 class Segmenter(nn.Module):

@@ -97,7 +97,7 @@ def spread_seams(masks: torch.Tensor, dim: int, count: int) -> torch.Tensor:
 def explicit_attention(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bias: torch.Tensor, masks: torch.Tensor | None
 ) -> torch.Tensor:
-    """Return softmax(q kᵀ / √d + bias + mask) v, keeping of the scores only the softmax for the backward pass.
+    """Return softmax(q kᵀ / √d + bias + mask) v, storing only the softmax for the backward pass.
 
     Args:
         query: (B, rows, columns, heads, 64, d), as are key and value.
@@ -118,7 +118,7 @@ def explicit_attention(
 def fused_attention(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bias: torch.Tensor, masks: torch.Tensor | None
 ) -> torch.Tensor:
-    """Return what `explicit_attention` does, never holding all scores where the device can do without."""
+    """Return what `explicit_attention` does, without storing all scores where the device allows it."""
     triple = (query, key, value)
     if masks is None:
         flat = [each.flatten(0, 2) for each in triple]
@@ -161,7 +161,7 @@ class WindowAttention(nn.Module):
         self.register_buffer("seams", seam_masks() if shifted else None, persistent=False)
 
     def forward(self, tokens: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        """Return windows (B, rows, columns, 64, D) of what `tokens` find in `context`, windows of the same shape."""
+        """Return the attention of `tokens` to `context`, both windows (B, rows, columns, 64, D), in the same shape."""
         if self.cross:
             joint = (self.q(tokens), *self.kv(context).split(EMBED, dim=-1))
         else:

@@ -9,10 +9,10 @@ from torch import nn
 
 from ssvif.losses.consistency import consistency_loss, make_pseudo_label
 from ssvif.losses.fusion import fusion_terms, weighted_sum
-from ssvif.models.base import FusionModel
+from ssvif.models.base import FusionModel, join_features
 from ssvif.models.initialization import INITIALIZATIONS
 from ssvif.models.registry import build_fusion_model
-from ssvif.models.segmentation import SegmentationHead, Segmenter, join_features
+from ssvif.models.segmentation import SegmentationHead, Segmenter
 from ssvif.ops.color import to_channels
 from ssvif.ops.seeds import seed_torch
 from ssvif.training.options import TrainingOptions

@@ -66,7 +66,7 @@ class Means:
 
 
 def is_collapsed(live_classes: Sequence[int]) -> bool:
-    """Return whether the pseudo label has lived in one class for the last three epochs."""
+    """Return whether the pseudo label has used one class at most for the last three epochs."""
     recent = live_classes[-COLLAPSED_EPOCHS:]
     return len(recent) == COLLAPSED_EPOCHS and max(recent) <= 1
 

@@ -49,7 +49,7 @@ Batch = dict[str, torch.Tensor]
 def train(
     pairs: Path, output: Path, state: Path, *, options: TrainingOptions, device: torch.device, workers: int = 0
 ) -> None:
-    """Train a fusion network on unlabelled pairs; write its network and how it went.
+    """Train a fusion network on unlabelled pairs; write the network and its history.
 
     Killed at any point and called again, it goes on after the last whole epoch and ends with the
     same bytes as an undisturbed training on the same machine.
@@ -176,7 +176,7 @@ class Trainer:
             self.stopping.restart()
 
     def _note_collapse(self) -> None:
-        """Say in the last row whether the pseudo label has collapsed; rows of stage I say nothing."""
+        """Write into a stage II row whether the pseudo label has collapsed."""
         live = [int(row["live_classes"]) for row in self.history if "live_classes" in row]
         if "live_classes" in self.history[-1]:
             self.history[-1]["collapsed"] = int(is_collapsed(live))
@@ -219,7 +219,7 @@ class Trainer:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=mixed)
 
     def load_best(self) -> None:
-        """Put the weights of the best epoch of the last stage back into the fusion network."""
+        """Load the weights of the last stage's best epoch into the fusion network."""
         self.framework.fusion_model.load_state_dict(self.best)
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Settings of the self-supervised training. Imports nothing heavy, so that configuration can read it."""
+"""Settings of the self-supervised training. Imports no torch, so that the configuration can use it."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class EarlyStopping:
         return self._waited >= self._patience
 
     def restart(self) -> None:
-        """Forget everything: the next stage has another loss (assumed)."""
+        """Reset: the next stage has another loss (assumed)."""
         self._best, self._waited = math.inf, 0
 
     def state_dict(self) -> dict[str, Any]:
