@@ -18,7 +18,7 @@ from ssvif.cli import app as cli
 from ssvif.config.runs import load_runs
 from ssvif.fusing.video_writer import video_writer
 from ssvif.io.files import read_image, write_png
-from ssvif.models import shipped
+from ssvif.models import names
 from ssvif.models.registry import build_fusion_model, save_fusion_model
 from ssvif.pairs.alignment import map_points, read_alignment
 from ssvif.pairs.match import find_images
@@ -229,7 +229,7 @@ def own_data(tmp_path, monkeypatch):
                 image = getattr(scene, name)
                 write(image if image.ndim == 3 else image[..., None].repeat(3, axis=2))
     save_fusion_model(build_fusion_model("seafusion"), tmp_path / "w/net.safetensors", name="seafusion", facts={})
-    monkeypatch.setattr(shipped, "WEIGHTS", tmp_path / "w")
+    monkeypatch.setattr(names, "WEIGHTS", tmp_path / "w")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

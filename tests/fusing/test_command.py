@@ -15,7 +15,7 @@ from reference.released import released_state
 from ssvif.fusing import pipeline
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_image
-from ssvif.models import shipped
+from ssvif.models import names
 from ssvif.models.registry import build_fusion_model, save_fusion_model
 from ssvif.pairs.video import facts_of
 
@@ -285,7 +285,7 @@ def test_a_network_fuses_and_a_released_one_as_its_authors_do(folders, capsys, m
 
 
 def test_the_network_of_the_package_is_taken_when_none_is_named(folders, capsys, monkeypatch):
-    monkeypatch.setattr(shipped, "WEIGHTS", folders / "weights")
+    monkeypatch.setattr(names, "WEIGHTS", folders / "weights")
     status, _, errors = run(capsys, monkeypatch, "vi/a.png", "ir/a.png", "-o", "f.png", "--device", "cpu")
     assert status == 1
     assert "This installation of ssvif holds no network of its own" in errors
