@@ -1,4 +1,4 @@
-"""What a fusion network costs: parameters, multiply-accumulates and memory, beside the paper's Table IV.
+"""Cost of a fusion network: parameters, multiply-accumulates and memory, beside the paper's Table IV.
 
 Everything is counted on tensors without data (device "meta"), so it takes no computation. Multiply-accumulates are
 counted as the paper's are, which is as fvcore counts them: convolutions, linear layers and matrix products once per
@@ -150,7 +150,7 @@ def _layer_norm_flops(shape: Sequence[int], *_: object, **__: object) -> int:
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """While active, counts the bytes of all storages that operations make and nobody has let go of.
+    """While active, counts the bytes of all storages that operations allocate and that are still referenced.
 
     Attributes:
         live: bytes now.
@@ -163,7 +163,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._storages: dict[int, weakref.ref[torch.UntypedStorage]] = {}
 
     def watch(self, values: object) -> None:
-        """Count the tensors in any nest of lists, tuples and dictionaries; views share one storage."""
+        """Count the tensors in nested lists, tuples and dictionaries; views share one storage."""
         for each in tree_leaves(values):
             if isinstance(each, torch.Tensor):
                 storage = each.untyped_storage()

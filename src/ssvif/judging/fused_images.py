@@ -1,4 +1,4 @@
-"""What both judges read: the fused PNGs of a run, with the labels of the pairs they came from."""
+"""Input of both judges: the fused PNGs of a run, with the labels of their pairs."""
 
 from __future__ import annotations
 

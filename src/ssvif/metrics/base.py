@@ -1,4 +1,4 @@
-"""What every fusion metric shares: checked input, work done once for several metrics, a description."""
+"""Base of the fusion metrics: checked input, results that several metrics share, a description."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Convention = Literal["both", "paper", "standard"]
 
 
 class Triple:
-    """A batch of visible, infrared and fused images, with a store for what several metrics need.
+    """A batch of visible, infrared and fused images, with a store for intermediate results that metrics share.
 
     Args:
         visible: (B,C,H,W) uint8, C 1 or 3.
@@ -46,7 +46,7 @@ class Triple:
         self._shared: dict[Callable[[Triple], Any], Any] = {}
 
     def share(self, compute: Callable[[Triple], Result]) -> Result:
-        """Return compute(self), computed the first time it is asked for."""
+        """Return compute(self), computed at the first call only."""
         if compute not in self._shared:
             self._shared[compute] = compute(self)
         result: Result = self._shared[compute]

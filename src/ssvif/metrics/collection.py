@@ -35,10 +35,10 @@ STANDARD_SET = (
 def evaluate(
     visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor, metrics: Sequence[str] = STANDARD_SET
 ) -> dict[str, torch.Tensor]:
-    """Evaluate several metrics, doing once what they have in common.
+    """Evaluate several metrics, computing what they share once.
 
-    On the CPU one image is in work at a time, so memory does not grow with the batch and a value
-    does not depend on the image's neighbours.
+    On the CPU the images are processed one at a time, so memory does not grow with the batch and a value
+    does not depend on the other images.
 
     Args:
         visible: (B,C,H,W) uint8, C 1 or 3.
@@ -51,7 +51,7 @@ def evaluate(
 
     Raises:
         UserError: a name is unknown.
-        ValueError: an image is not as said above, sizes differ, or a metric needs larger images.
+        ValueError: an image has another shape or dtype, sizes differ, or a metric needs larger images.
     """
     check_names(metrics)
     Triple(visible, infrared, fused)  # checks the batch as a whole
@@ -98,7 +98,7 @@ def of_convention(metrics: Sequence[str], convention: str) -> tuple[str, ...]:
 
 
 class FusionMetrics:
-    """Metrics gathered batch by batch, their means at the end.
+    """Collect metrics batch by batch and return their means.
 
     Batches may differ in size and in number of images.
 
@@ -158,8 +158,8 @@ class FusionMetrics:
     def compute(self) -> dict[str, float]:
         """Return the mean over images of every metric.
 
-        A value that is not a number is not averaged away: the mean is NaN, `nan_images` names who
-        did it. Likewise a mean is infinite when one value is.
+        A value that is not a number is not averaged away: the mean is NaN, and `nan_images` names the
+        images. Likewise a mean is infinite when one value is.
 
         Raises:
             ValueError: no image has been given.

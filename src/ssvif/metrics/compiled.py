@@ -60,7 +60,7 @@ def _formula(function: Function) -> Function:
 def fidelity_factors(
     visible: Value, infrared: Value, fused: Value, with_visible: Value, with_infrared: Value
 ) -> tuple[Value, Value, Value, Value, Value, Value]:
-    """Return what VIF and VIFF take the logarithm of, from variances and covariances with the fused image.
+    """Return the factors whose logarithms VIF and VIFF sum, from variances and covariances with the fused image.
 
     With gain g, noise variance e and source variance v: 1 + g²v/(e + 2) and 1 + v/2 of the visible,
     then of the infrared image; then 1 + g²v/(e + 325.125) and 1 + v/325.125 of that one whose gain is

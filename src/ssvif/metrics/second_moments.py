@@ -32,7 +32,7 @@ class Moments(NamedTuple):
 
 
 def second_moments(images: Triple) -> Moments:
-    """Return the sums that all metrics of this module are made of."""
+    """Return the sums (B,3) and (B,3,3) from which the metrics of this module are computed."""
     values, offsets = images.share(centred_lumas)
     flat = values.flatten(2)
     return Moments(flat.sum(dim=2), flat @ flat.transpose(1, 2), offsets[..., 0, 0], flat.shape[2])

@@ -27,7 +27,7 @@ def first_scale(images: Triple) -> torch.Tensor:
 
 
 def coarser_scales(images: Triple) -> torch.Tensor:
-    """Return the same at scales 2 to 5, each of 2×2 block means of the scale before, (4,B,2,2,2)."""
+    """Return the means of `first_scale` at scales 2 to 5, each of 2×2 block means of the scale before, (4,B,2,2,2)."""
     values, offsets = images.share(centred_lumas)
     means = []
     for _ in SCALE_WEIGHTS[1:]:
@@ -63,7 +63,7 @@ def means_by_loops(values: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
 
 
 def means_by_maps(values: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
-    """Return the same as `means_by_loops` on any device, out of maps of the whole images."""
+    """Return the same (B,2,2,2) as `means_by_loops`, on any device, from maps of the whole images."""
     from ssvif.metrics.compiled import contrast, luminance
 
     moments = window_moments(values, gaussian_window(WINDOW_SIZE, WINDOW_SIGMA, torch.float64, values.device))

@@ -84,7 +84,7 @@ def log_sums_by_loops(values: torch.Tensor, window: torch.Tensor) -> torch.Tenso
 
 
 def log_sums_by_maps(values: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
-    """Return the same as `log_sums_by_loops` on any device, out of maps of the whole images."""
+    """Return the same (B,6) as `log_sums_by_loops`, on any device, from maps of the whole images."""
     from ssvif.metrics.compiled import fidelity_factors
 
     moments = window_moments(values, window)
