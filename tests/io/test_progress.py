@@ -17,44 +17,38 @@ def clock(monkeypatch):
     return now
 
 
-def test_a_log_gets_lines_with_what_is_left(clock, caplog):
+@pytest.mark.parametrize(
+    ("items", "options", "step_s", "lines"),
+    [
+        (
+            range(10),
+            {},
+            15,
+            [
+                "2/10, about 2 min 00 s left",
+                "4/10, about 1 min 30 s left",
+                "6/10, about 1 min 00 s left",
+                "8/10, about 30 s left",
+                "10/10, about 0 s left",
+            ],
+        ),
+        ([3, 1, 2], {}, 1, []),  # short work says nothing
+        ([], {}, 1, []),
+        (iter("ab"), {"every_s": 1}, 2, ["1", "2"]),
+        (iter("ab"), {"every_s": 1, "total": 2}, 2, ["1/2, about 2 s left", "2/2, about 0 s left"]),
+        (
+            range(4),
+            {"every_s": 1, "unit": "frames"},
+            0.5,
+            ["2/4, 2.0 frames/s, about 1 s left", "4/4, 2.0 frames/s, about 0 s left"],
+        ),
+    ],
+)
+def test_a_log_gets_lines_with_what_is_left(clock, caplog, items, options, step_s, lines):
     with caplog.at_level(logging.INFO, "ssvif"):
-        for item in track(range(10), "packing", every_s=20):
-            assert item == clock[0] / 15
-            clock[0] += 15
-    lines = [each.message for each in caplog.records]
-    assert lines[0] == "packing 2/10, about 2 min 00 s left"
-    assert lines[-1] == "packing 10/10, about 0 s left"
-    assert len(lines) == 5
-
-
-def test_short_work_says_nothing(caplog):
-    with caplog.at_level(logging.INFO, "ssvif"):
-        assert list(track([3, 1, 2], "fusing")) == [3, 1, 2]
-        assert list(track([], "fusing")) == []
-    assert caplog.records == []
-
-
-def test_an_unknown_total_counts_only(clock, caplog):
-    with caplog.at_level(logging.INFO, "ssvif"):
-        for _ in track(iter("ab"), "reading", every_s=1):
-            clock[0] += 2
-    assert [each.message for each in caplog.records] == ["reading 1", "reading 2"]
-
-
-def test_a_total_can_be_given_to_a_generator(clock, caplog):
-    with caplog.at_level(logging.INFO, "ssvif"):
-        for _ in track(iter("ab"), "reading", total=2, every_s=1):
-            clock[0] += 2
-    assert caplog.records[0].message == "reading 1/2, about 2 s left"
-
-
-def test_a_terminal_gets_a_bar(monkeypatch, capsys):
-    monkeypatch.setattr(type(sys.stderr), "isatty", lambda _: True, raising=False)
-    assert list(track([1, 2, 3], "fusing")) == [1, 2, 3]
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert "fusing" in shown.err
+        for _ in track(items, "packing", **options):
+            clock[0] += step_s
+    assert [each.message for each in caplog.records] == [f"packing {line}" for line in lines]
 
 
 @pytest.mark.parametrize(
@@ -73,17 +67,7 @@ def test_durations(seconds, text):
     assert format_seconds(seconds) == text
 
 
-def test_a_log_tells_how_many_a_second(clock, caplog):
-    with caplog.at_level(logging.INFO, "ssvif"):
-        for _ in track(range(4), "fusing", every_s=1, unit="frames"):
-            clock[0] += 0.5
-    assert [each.message for each in caplog.records] == [
-        "fusing 2/4, 2.0 frames/s, about 1 s left",
-        "fusing 4/4, 2.0 frames/s, about 0 s left",
-    ]
-
-
-def test_a_bar_tells_it_too(monkeypatch, capsys):
+def test_a_terminal_gets_a_bar_with_the_speed(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
@@ -94,7 +78,10 @@ def test_a_bar_tells_it_too(monkeypatch, capsys):
             yield i
 
     assert list(track(slowly(), "fusing", 40, unit="frames")) == list(range(40))
-    assert "frames/s" in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "fusing" in shown.err
+    assert "frames/s" in shown.err
 
 
 @pytest.mark.parametrize(

@@ -81,11 +81,7 @@ def is_unlike(peak: Peak) -> bool:
 
 
 def combine_shifts(peaks: Mapping[str, Peak]) -> SetShift | None:
-    """Return the median shift of the trusted pairs; None if they are too few.
-
-    Args:
-        peaks: of `measure_shift`, by pair.
-    """
+    """Return the median of the trusted shifts of `measure_shift`, given by pair; None if they are too few."""
     trusted = np.array([(peak.x_px, peak.y_px) for peak in peaks.values() if is_trusted(peak)])
     if len(trusted) < FEWEST:
         return None

@@ -1,4 +1,4 @@
-"""Which device a job computes on; jobs never share a GPU by accident."""
+"""The device that a job computes on; two jobs do not share a GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sample of one value an image says: centre, spread, and whether a difference is more than chance."""
+"""Statistics of samples with one value per image: mean, spread, confidence intervals, significance."""
 
 from __future__ import annotations
 
@@ -26,22 +26,14 @@ RESAMPLED_AT_ONCE = 2**22
 class Summary:
     """One sample, in the unit of its values.
 
-    Attributes:
-        count: number of values, at least 1.
-        mean: arithmetic mean.
-        median: middle value, or the mean of the two in the middle.
-        deviation: standard deviation, with count − 1 in the denominator.
-        low: lower end of the bootstrap interval of the mean.
-        high: its upper end.
-
     A single value has no deviation and no interval, nor has a sample with an infinite value: None.
     """
 
-    count: int
+    count: int  # number of values, at least 1
     mean: float
     median: float
-    deviation: float | None = None
-    low: float | None = None
+    deviation: float | None = None  # standard deviation, with count − 1 in the denominator
+    low: float | None = None  # ends of the bootstrap interval of the mean
     high: float | None = None
 
 
@@ -60,7 +52,7 @@ def describe(values: Sequence[float]) -> Summary:
     a percentile or a t interval leaves out of account. A constant sample gives its value twice.
 
     Args:
-        values: one value an image. Where there is no mean, everything but the count is NaN.
+        values: one value per image. Where there is no mean, everything but the count is NaN.
 
     Raises:
         ValueError: there is no value.
@@ -100,7 +92,7 @@ def wilcoxon_p(differences: Sequence[float]) -> float:
     samples with ties, by permutation, as scipy chooses.
 
     Args:
-        differences: one an image. A NaN gives NaN.
+        differences: one per image. A NaN gives NaN.
     """
     from scipy.stats import wilcoxon  # takes two seconds to import
 
