@@ -115,23 +115,11 @@ def test_many_missing_images_are_counted_and_a_few_named(pairs, theirs, collect)
         collect()
 
 
-def test_train_without_test_is_refused(pairs, theirs, collect):
+def test_a_missing_folder_and_one_without_test_images_are_refused(theirs, collect):
+    with pytest.raises(UserError, match="theirs does not exist"):
+        collect()
     write_png(theirs / "train/other.png", noise(0, 30, 33))
     with pytest.raises(UserError, match="theirs has no folder for the test images"):
-        collect()
-
-
-def test_gray_images_stay_gray_and_are_told(pairs, theirs, collect, tmp_path, caplog):
-    write_images(pairs, theirs, "test")
-    size = PairsFile(pairs).size("test", "test1")
-    write_png(theirs / "test1.png", noise(0, *size, 0))
-    collect()
-    assert "1 of 2 images are gray" in caplog.text
-    assert np.array_equal(read_image(tmp_path / "fused/test/test1.png"), noise(0, *size, 0))
-
-
-def test_a_missing_folder_of_images_is_named(pairs, theirs, collect):
-    with pytest.raises(UserError, match="theirs does not exist"):
         collect()
 
 
@@ -163,16 +151,20 @@ def test_depths_beyond_eight_bits_are_refused_with_advice(pairs, theirs, collect
         collect()
 
 
-def test_alpha_and_losses_are_told(pairs, theirs, collect, tmp_path, caplog):
+def test_gray_alpha_and_losses_are_told(pairs, theirs, collect, tmp_path, caplog):
     write_images(pairs, theirs, "test")
-    path = theirs / "test0.png"
+    path, other = theirs / "test0.png", theirs / "test1.png"
     image = Image.open(path)
     image.putalpha(200)
     image.save(path)
-    other = theirs / "test1.png"
-    Image.open(other).save(other.with_suffix(".jpg"))
+    Image.open(other).convert("L").save(other.with_suffix(".jpg"))
     other.unlink()
     collect()
-    assert "1 of 2 images are with an alpha channel, which is dropped" in caplog.text
-    assert "1 of 2 images are JPEG, whose losses the metrics see" in caplog.text
-    assert read_image(tmp_path / "fused/test/test0.png").shape[2] == 3
+    for told in (
+        "gray, and color metrics take them as they are",
+        "with an alpha channel, which is dropped",
+        "JPEG, whose losses the metrics see",
+    ):
+        assert f"1 of 2 images are {told}" in caplog.text
+    assert read_image(tmp_path / "fused/test/test0.png").shape[2:] == (3,)
+    assert read_image(tmp_path / "fused/test/test1.png").ndim == 2

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fusing.made import noise, save
 from ssvif.io.errors import UserError
-from ssvif.pairs.match import find_by_template, find_images, kind_of, kind_of_both, match_names, match_sources
+from ssvif.pairs.match import find_by_template, find_images, kind_of, kind_of_all, match_names, match_sources
 
 PIXEL = noise(0, 1, 1)
 
@@ -175,7 +175,7 @@ def test_what_cannot_be_matched_is_told(cameras, visible, infrared, says):
 def test_videos_are_known_by_suffix(tmp_path):
     for name in ("a.mp4", "b.MKV"):
         (tmp_path / name).touch()
-    assert kind_of_both(str(tmp_path / "a.mp4"), str(tmp_path / "b.MKV")) == "video"
+    assert kind_of_all({"visible": str(tmp_path / "a.mp4"), "infrared": str(tmp_path / "b.MKV")}) == "video"
 
 
 @given(st.text("ab*?_", min_size=1, max_size=8))

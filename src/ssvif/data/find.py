@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
@@ -105,8 +105,9 @@ def find_dataset(descriptor: Descriptor, root: Path) -> FoundDataset:
     Raises:
         UserError: the folder is missing, or no layout fits it.
     """
-    folders = _split_folders(descriptor)
-    layout = _choose_layout(descriptor, root)
+    official = descriptor.official_splits
+    folders = {split: official[split] for split in SPLITS if split in official} or {"all": ""}
+    layout = _choose_layout(descriptor, root, folders.values())
     matchings = {}
     for split, folder in folders.items():
         templates = {side: getattr(layout, side).replace("{split}", folder) for side in (*SIDES, "label")}
@@ -150,13 +151,7 @@ def _common_folder(images: Images) -> Path:
     return Path(os.path.commonpath([os.path.normpath(Path.cwd() / folder) for folder in folders]))
 
 
-def _split_folders(descriptor: Descriptor) -> dict[str, str]:
-    """Return what `{split}` stands for, per official split; {"all": ""} where there is none."""
-    folders = {split: descriptor.official_splits[split] for split in SPLITS if split in descriptor.official_splits}
-    return folders or {"all": ""}
-
-
-def _choose_layout(descriptor: Descriptor, root: Path) -> Layout:
+def _choose_layout(descriptor: Descriptor, root: Path, folders: Iterable[str]) -> Layout:
     if not root.is_dir():
         raise _nothing_found(
             descriptor,
@@ -166,7 +161,7 @@ def _choose_layout(descriptor: Descriptor, root: Path) -> Layout:
         )
     wanted = []
     for layout in descriptor.layouts:
-        for folder in _split_folders(descriptor).values():
+        for folder in folders:
             visible = PurePosixPath(layout.visible.replace("{split}", folder)).parent
             if (root / visible).is_dir():
                 return layout

@@ -18,6 +18,7 @@ from ssvif.io.files import printable
 from ssvif.schema import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 FORMS = "two images, two folders, two quoted patterns ('cam/*_vis.png' 'cam/*_ir.png') or two videos"
+REMEDIES = {"same_name": "rename one of those that share a name", "not_utf8": "rename what is not UTF-8"}
 FOLDER, NO_SUFFIX = "folder", "no suffix"  # keys of `Images.others` beside the suffixes
 
 
@@ -61,9 +62,8 @@ class Fault:
 
     @property
     def remedy(self) -> str:
-        """What to do about it."""
-        remedies = {"same_name": "rename one of those that share a name", "not_utf8": "rename what is not UTF-8"}
-        return remedies.get(self.kind, "")
+        """What to do about it; nothing for a missing side, which may be meant."""
+        return REMEDIES.get(self.kind, "")
 
     def __str__(self) -> str:
         path = self.files[self.side][0]
@@ -115,14 +115,13 @@ class Matching:
         for fault in faults:
             groups[fault.kind, fault.side, fault.missing].append(fault)
         sentences = [_summary(group) for group in groups.values()]
-        lacking = {side: None for fault in faults for side in fault.missing}
+        lacking = dict.fromkeys(side for fault in faults for side in fault.missing)
+        remedies = dict.fromkeys(fault.remedy or "add the missing images, or remove the others" for fault in faults)
         return UserError(
             sentences[0],
             expected="; ".join(f"{side} images of the same names in {self.sides[side].source}" for side in lacking),
             got="; ".join(sentences[1:]),
-            remedy="; ".join(
-                dict.fromkeys(fault.remedy or "add the missing images, or remove the others" for fault in faults)
-            ),
+            remedy="; ".join(remedies),
         )
 
 
@@ -146,16 +145,15 @@ def kind_of(source: str) -> str:
     return "pattern"
 
 
-def kind_of_both(visible: str, infrared: str) -> str:
-    """Return what both sources are; see `kind_of`.
+def kind_of_all(sources: Mapping[str, str]) -> str:
+    """Return what sources are that belong together; see `kind_of`; "pattern" for folders and patterns together.
+
+    Args:
+        sources: side → path or pattern.
 
     Raises:
         UserError: they are of different kinds, or one does not exist.
     """
-    return _kind_of_all({"visible": visible, "infrared": infrared})
-
-
-def _kind_of_all(sources: Mapping[str, str]) -> str:
     kinds = {side: kind_of(source) for side, source in sources.items()}
     if len(set(kinds.values())) > 1 and set(kinds.values()) != {"folder", "pattern"}:
         got = ", ".join(f"{side}: {kind}" for side, kind in kinds.items())
@@ -176,7 +174,7 @@ def match_sources(sources: Mapping[str, str]) -> Matching:
     Raises:
         UserError: a source holds no image, or nothing matches.
     """
-    if _kind_of_all(sources) == "image":
+    if kind_of_all(sources) == "image":
         files = {side: Path(source) for side, source in sources.items()}
         sides = {side: Images(source, {files[side].stem: [files[side]]}) for side, source in sources.items()}
         return Matching(sides, {next(iter(files.values())).stem: files})

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage, read_raw
-from ssvif.pairs.match import Matching, kind_of_both, match_sources
+from ssvif.pairs.match import Matching, kind_of_all, match_sources
 from ssvif.pairs.pair import Job, Pair, Rules, make_pair, with_sequence
 from ssvif.pairs.video import explain, facts_of, frames_of, paired_frames
 from ssvif.schema import SIDES
@@ -69,9 +69,10 @@ def open_source(visible: str, infrared: str) -> Source:
     Raises:
         UserError: a source does not exist or is empty, they are of different kinds, or nothing matches.
     """
-    if kind_of_both(visible, infrared) == "video":
+    sources = {"visible": visible, "infrared": infrared}
+    if kind_of_all(sources) == "video":
         return _from_videos(Path(visible), Path(infrared))
-    return _from_files(match_sources({"visible": visible, "infrared": infrared}))
+    return _from_files(match_sources(sources))
 
 
 def _from_files(matching: Matching) -> Source:
