@@ -53,7 +53,7 @@ def write_scenes(
     # a real dataset has the same folders and the same kind of names: only the mark tells ours from it
     held = {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
     if (folder.exists() and not folder.is_dir()) or held - ({MARK, "train", "test"} if MARK in held else set()):
-        raise FileExistsError(errno.EEXIST, "holds something else than generated scenes", str(folder))
+        raise FileExistsError(errno.EEXIST, "holds something other than generated scenes", str(folder))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent) as temporary:
         made = Path(temporary) / folder.name

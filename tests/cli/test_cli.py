@@ -121,6 +121,7 @@ def test_nobody_may_write_there(capsys, monkeypatch, tiny, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["scenes", "--output", "x", "--train", "60000"], "train is out of range: expected 0 to 50000, got 60000"),
         (["fuse", "--output", "x", "--baseline", "average", "--model", "m"], "one of --model"),
         (["fuse", "--output", "x", "--images", "i", "--model", "m", "--pairs", "p"], "--baseline and --images"),
         (["fuse", "--output", "x", "--checkpoint", "c", "--pairs", "p"], "--checkpoint and --network together"),
@@ -149,6 +150,24 @@ def test_a_wrong_call_is_told(capsys, monkeypatch, tmp_path, arguments, says):
     assert errors.startswith("ssvif: ")
     assert says in errors
     assert list(tmp_path.iterdir()) == []
+
+
+def test_scenes_that_cannot_be_written_are_told(capsys, monkeypatch, tmp_path):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("roadscenes.write.write_scene", fail)
+    mine = tmp_path / "mine/notes.txt"
+    mine.parent.mkdir()
+    mine.touch()
+    for folder, says in ((mine.parent, "something other than generated scenes"), (tmp_path / "new", "No space left")):
+        status, _, errors = run(capsys, monkeypatch, "scenes", "--output", folder, "--height", "48", "--width", "64")
+        assert status == 1
+        assert f"{folder}" in errors
+        assert says in errors
+        assert "remedy:" in errors
+    assert list(tmp_path.iterdir()) == [mine.parent]
+    assert mine.exists()
 
 
 @pytest.mark.parametrize("verb", ["fuse", "train", "score", "complexity", "app"])
