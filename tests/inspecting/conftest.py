@@ -1,4 +1,4 @@
-"""Made road scenes, whose two sides lie on each other exactly, and folders of them."""
+"""Drawn road scenes, exactly registered, and folders of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Infrared cameras that stand otherwise than the one that took the images."""
+"""Infrared cameras at another place than the one that took the images."""
 
 from __future__ import annotations
 

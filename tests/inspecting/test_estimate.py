@@ -82,7 +82,7 @@ def test_the_same_pairs_give_the_same_file(scenes, write_folders, tmp_path):
 @pytest.mark.parametrize("model", ["translation", "affine"])
 def test_pairs_that_do_not_belong_together_are_refused(scenes, write_folders, tmp_path, model):
     folders = write_folders(scenes[0][:3], [np.fliplr(np.flipud(image)) for image in scenes[1][1:3] + scenes[1][:1]])
-    with pytest.raises(UserError, match="do not tell how the two cameras lie"):
+    with pytest.raises(UserError, match="do not determine how the two cameras are aligned"):
         align_folders(*folders, tmp_path / "a.json", model=model, picture=tmp_path / "a.png")
     assert not (tmp_path / "a.json").exists()
     assert not (tmp_path / "a.png").exists()
@@ -92,7 +92,7 @@ def test_pairs_that_do_not_belong_together_are_refused(scenes, write_folders, tm
 def test_images_without_structure_are_refused(scenes, write_folders, tmp_path, kind):
     random = np.random.default_rng(0)
     nothing = [np.full((HEIGHT, WIDTH), 90.0) if kind == "constant" else random.normal(90, 9, (HEIGHT, WIDTH))] * 2
-    with pytest.raises(UserError, match="do not tell"):
+    with pytest.raises(UserError, match="do not determine"):
         align_folders(*write_folders(scenes[0][:2], nothing), tmp_path / "a.json", model="translation")
 
 

@@ -122,7 +122,7 @@ def align(
         Path | None, typer.Option(help="PNG to write: visible edges over infrared, before and after.")
     ] = None,
 ) -> None:
-    """Estimate how a rigid camera pair's two images lie on each other."""
+    """Estimate the transform between the two images of a rigid camera pair."""
     from ssvif.inspecting.align import align_folders
 
     typer.echo(align_folders(visible, infrared, output, model=model, most_pairs=pairs, picture=picture))

@@ -1,1 +1,1 @@
-"""Look at pairs before anything is made of them: what is wrong with them, and how the two cameras lie on each other."""
+"""Checks of image pairs before they are used, and the alignment of two cameras."""

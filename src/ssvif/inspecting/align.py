@@ -84,8 +84,8 @@ def align_folders(
         What was found, in a few lines for people.
 
     Raises:
-        UserError: there is no pair, a file cannot be read, the sizes within a side differ, or the images do not say
-            clearly enough how they lie on each other; nothing is written then.
+        UserError: there is no pair, a file cannot be read, the sizes within a side differ, or the images do not
+            determine the transform clearly enough; nothing is written then.
     """
     if model not in MODELS:
         raise UserError(f"Unknown model {model!r}", expected=f"one of {', '.join(MODELS)}")
@@ -142,14 +142,14 @@ def estimate_alignment(sides: Sides, model: str) -> Alignment:
         model: one of `MODELS`.
 
     Raises:
-        UserError: the images do not say clearly enough how they lie on each other.
+        UserError: the images do not determine the transform clearly enough.
     """
     found = estimate_transform(sides.visible, sides.infrared, model)
     width, height = sides.visible_size
     per_pixel = width / sides.visible[0].shape[1]
     if found is None or (reason := _doubt(found, float(np.hypot(width, height)) / per_pixel)):
         raise UserError(
-            f"The {len(sides.names)} pairs do not tell how the two cameras lie on each other ({model})",
+            f"The {len(sides.names)} pairs do not determine how the two cameras are aligned ({model})",
             expected="the same scenes on both sides, with edges that both cameras see, all over the image",
             got="hardly any structure that the two sides share" if found is None else reason,
             remedy="check that the pairs belong together (`ssvif check`), add pairs by day with buildings, people "
@@ -179,9 +179,9 @@ def _doubt(found: Estimate, diagonal_px: float) -> str:
     if found.inliers < LEAST_INLIERS * found.blocks:
         return f"only {found.inliers} of {found.blocks} blocks of the image agree on one transform"
     if found.correlation < LEAST_CORRELATION:
-        return f"edges match too badly: correlation {found.correlation:.2f}, at least {LEAST_CORRELATION} is needed"
+        return f"edges match poorly: correlation {found.correlation:.2f}, at least {LEAST_CORRELATION} is needed"
     if found.repeatability_px is None or found.repeatability_px > MOST_REPEATABILITY * diagonal_px:
-        return "two halves of the evidence lead to different transforms"
+        return "estimates from two halves of the evidence differ too much"
     return ""
 
 
@@ -199,7 +199,7 @@ def describe_alignment(alignment: Alignment) -> str:
         f"visible {width}×{height} px, infrared {alignment.infrared_size[0]}×{alignment.infrared_size[1]} px",
         f"after a plain resize, infrared would be off by (right, down) px at the corners: {shifts}",
         f"{alignment.inlier_share:.0%} of the blocks agree, off by {alignment.residual_px:.1f} px (root mean square)",
-        f"two halves of the evidence differ by {alignment.repeatability_px:.1f} px at the corners",
+        f"estimates from two halves of the evidence differ by {alignment.repeatability_px:.1f} px at the corners",
         f"the infrared camera sees {share:.0%} of the visible image",
     ]
     return "\n".join(lines)

@@ -75,7 +75,7 @@ class Report:
                     yield each.finding(kind, "pair", value=round(value, 4))
 
     def lines(self) -> list[str]:
-        """Return the report as lines: what was read, what is wrong, how the sides lie on each other."""
+        """Return the report as lines: what was read, what is wrong, the shift between the sides."""
         lines = [counted(len(self.pairs), "pair")]
         for side in SIDES:
             images = [each.sides[side] for each in self.pairs if side in each.sides]
@@ -86,7 +86,7 @@ class Report:
                 said += f", {len(sizes)} sizes, {sizes[0][0]} most often" if len(sizes) > 1 else f", {sizes[0][0]}"
             lines.append(f"  {side + ':':<10}{said}")
         lines += show_findings(self.findings)
-        lines.append(str(self.together) if self.together else "how the two sides lie on each other is not clear")
+        lines.append(str(self.together) if self.together else "the shift between the two sides is not clear")
         errors = sum(each.level == ERROR for each in self.findings)
         good = sum(map(len, self.good().values()))
         counts = {"error": errors, "warning": len(self.findings) - errors, "good pair": good}

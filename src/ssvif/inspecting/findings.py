@@ -34,11 +34,11 @@ WARNINGS = {
     "color map": "infrared looks color-mapped; its brightness is not temperature, use the camera's gray output",
     "near duplicate": "almost the same as in an earlier pair",
     "unlike": "the two sides share hardly any edge: do they belong together?",
-    "out of line": "shifted otherwise than most pairs: moved, or another scene?",
+    "out of line": "shifted differently from most pairs: moved, or another scene?",
     "shift": "the two sides are shifted against each other throughout: ssvif align",
     "empty label": "the label map holds one class only, the background, or nothing",
     "mixed": "a few images of this side are of another kind than the rest",
-    "other files": "passed over: no suffix of an image that is read",
+    "other files": "ignored: not the suffix of a supported image format",
 }
 MEASURES = ("shift_x_px", "shift_y_px", "edge_correlation", "shift_sharpness")
 
