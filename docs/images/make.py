@@ -25,8 +25,8 @@ WIDTH, HEIGHT = 512, 384
 # a pair and the people in it: at night, in the evening, in fog
 SHOWN = {
     "50006N": Window(380, 150, 480, 280),
-    "50005U": Window(96, 140, 196, 270),
-    "50003F": Window(412, 130, 512, 260),
+    "50005U": Window(410, 150, 510, 280),
+    "50003F": Window(182, 140, 282, 270),
 }
 VIEW = {"width": 1280, "height": 800}
 JPEG = {"quality": 88, "optimize": True, "progressive": True}
