@@ -189,6 +189,9 @@ def test_what_cannot_be_compared_is_told(runs, tmp_path):
         compared([runs[0], runs[0]])
     with pytest.raises(UserError, match="gone is not a run that was scored"):
         compared([runs[0], tmp_path / "gone"])
+    score_of(runs[1], "miou", "much")
+    with pytest.raises(UserError, match=r"iou\.csv holds a value that is not a number"):
+        compare_runs(runs, METRICS)
     other = run_of(tmp_path / "scenes/first", dataset="scenes", vif=[0.5] * 8)
     with pytest.raises(UserError, match="not of the same dataset") as caught:
         compared([runs[0], other])

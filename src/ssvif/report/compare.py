@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ssvif.io.errors import UserError, counted, shorten
 from ssvif.io.files import printable, read_csv
 from ssvif.io.terminal import UNLIMITED, render_table, screen_width
+from ssvif.report.measured import read_samples
 from ssvif.report.scores import Comparison, Scores, compare_scores, known, read_scores, summarize
 from ssvif.report.sheet import DASH, MINUS, measure_of, rank
 from ssvif.schema import DETECTION, FUSION_METRICS, RUN_FILES, SEGMENTATION
@@ -176,7 +177,10 @@ def _fusion_rows(
 def _judge_rows(runs: Sequence[Path], names: Sequence[str]) -> Iterator[Sequence[str]]:
     """Yield the rows of mIoU and mAP in percent: one number a run, so there is a difference but no interval."""
     for source, metric in ((SEGMENTATION, "miou"), (DETECTION, "map50")):
-        first, *others = values = [_judged(run / RUN_FILES[source], metric) for run in runs]
+        paths = [run / RUN_FILES[source] for run in runs]
+        samples = [read_samples(path, source).get((metric, "")) if path.is_file() else None for path in paths]
+        values = [sample.known[""] * 100 if sample and sample.known else None for sample in samples]
+        first, *others = values
         if any(value is not None for value in values):
             measure = measure_of(metric)
             differences = [None if value is None or first is None else value - first for value in others]
@@ -184,11 +188,6 @@ def _judge_rows(runs: Sequence[Path], names: Sequence[str]) -> Iterator[Sequence
             texts = [_number(value, ".2f") for value in values]
             title = f"{measure.heading} {measure.arrow} [{measure.unit}]"
             yield from _metric_rows(title, names, texts, measure.arrow, rests)
-
-
-def _judged(path: Path, metric: str) -> float | None:
-    rows = read_csv(path) if path.is_file() else []
-    return next((float(row["value"]) * 100 for row in rows if row["metric"] == metric and row["value"]), None)
 
 
 def _metric_rows(
