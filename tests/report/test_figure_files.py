@@ -12,14 +12,14 @@ from typer.testing import CliRunner
 from report.made_results import PAIRS, picture, write, write_gradients, write_history, write_metrics
 from ssvif.cli import app as cli
 from ssvif.io.errors import UserError
-from ssvif.report.figures.album import Album
 from ssvif.report.figures.bubble import Network
 from ssvif.report.figures.make import Choices, make_figures
 from ssvif.report.figures.rows import draw_fusion
+from ssvif.report.pictures import Album
 from ssvif.report.runs import RunLabel
 
 RUNS = {"toy": [RunLabel("average", "Average"), RunLabel("ours", "Ours, $\\alpha$ and a rather long title")]}
-KINDS = ("fusion", "segmentation", "detection", "curves", "projections", "bubble", "distributions", "extremes")
+KINDS = ("fusion", "segmentation", "detection", "curves", "projections", "bubble")
 EFFICIENCY = ("model", "channels", "height_px", "width_px", "quantity", "value")
 
 

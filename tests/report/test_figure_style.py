@@ -1,19 +1,17 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from ssvif.report.figures.style import (
     COLORS,
     SIZE_PT,
     SMALLEST_PT,
-    add_axes,
-    blank_figure,
+    add_legend,
     color_of,
     fit_text,
-    legend_columns,
     save_figure,
     text_width_in,
 )
@@ -42,20 +40,9 @@ def test_text_is_broken_then_shrunk_then_cut():
     assert fit_text("", 1.0) == ("", SIZE_PT)
 
 
-def test_legends_are_balanced():
-    assert legend_columns(["car"], 0.1) == 1
-    assert legend_columns(["building"] * 9, 7.16) == 9
-    assert legend_columns(["vegetation"] * 9, 5.0) == 5
-
-
 def test_colors_begin_again():
     assert [color_of(0), color_of(len(COLORS))] == [COLORS[0]] * 2
     assert len(set(COLORS)) == len(COLORS)
-
-
-def test_axes_are_placed_in_inches_from_the_upper_left():
-    axes = add_axes(blank_figure(4, 2), 1, 0.5, 2, 1)
-    assert axes.get_position().bounds == pytest.approx((0.25, 0.25, 0.5, 0.5))
 
 
 def test_files_have_no_date_and_equal_figures_equal_bytes(tmp_path):
@@ -68,3 +55,8 @@ def test_files_have_no_date_and_equal_figures_equal_bytes(tmp_path):
         assert path.read_bytes() == path.with_stem("first").read_bytes()
         assert b"Date" not in path.read_bytes()
         assert b"Matplotlib" not in path.read_bytes()
+
+
+def test_legends_are_balanced():
+    entries = {f"vegetation {number}": Line2D([], []) for number in range(9)}
+    assert [add_legend(Figure((width, 1)), entries) for width in (0.5, 5.5, 12)] == [9, 3, 1]

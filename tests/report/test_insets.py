@@ -14,8 +14,8 @@ from ssvif.report.figures.insets import (
     SHARE,
     Window,
     choose_windows,
-    corner_places,
     disagreement,
+    place_enlargements,
 )
 
 SIZES = st.integers(LEAST_PX, 60)
@@ -79,9 +79,9 @@ def test_the_first_place_is_centred_on_the_object_that_differs_most(seed, height
 def test_enlargements_lie_in_the_picture_and_hide_no_place_and_not_each_other(seed, height, width):
     windows = choose_windows(random_map(seed, height, width))
     tall, wide = ENLARGED * height, ENLARGED * width
-    corners = corner_places(windows, height, width)
+    corners = place_enlargements(windows, height, width)
     assert len(set(corners)) == len(windows) == 2
-    for left, top in corners:
+    for left, top, *_ in corners:
         assert left in (0, width - wide)
         assert top in (0, height - tall)
         for window in windows:
@@ -93,7 +93,7 @@ def test_windows_of_every_place_leave_two_corners():
     windows = all_windows(LEAST_PX, 40)
     for first, second in combinations(windows[::7], 2):
         if not first.overlaps(second):
-            assert len(corner_places([first, second], LEAST_PX, 40)) == 2
+            assert len(place_enlargements([first, second], LEAST_PX, 40)) == 2
 
 
 def test_equal_places_give_the_first_one_and_small_pictures_none():
@@ -101,7 +101,7 @@ def test_equal_places_give_the_first_one_and_small_pictures_none():
     assert choose_windows(flat)[0] == Window(1, 1, 9, 8)
     assert choose_windows(flat) == choose_windows(flat)
     assert choose_windows(np.ones((LEAST_PX - 1, 50))) == []
-    assert corner_places([], 40, 50) == []
+    assert place_enlargements([], 40, 50) == []
 
 
 def test_disagreement_sees_details_and_no_brightness():

@@ -29,8 +29,7 @@ from ssvif.ops.statistics import choose_evenly
 from ssvif.report.figures.style import COLORS
 from ssvif.report.formats import write_sheet
 from ssvif.report.overlays import IGNORED_COLOR
-from ssvif.report.page import site
-from ssvif.report.page.site import make_page
+from ssvif.report.page.site import find_figures, make_page
 from ssvif.report.runs import RunLabel
 from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table
 from ssvif.report.tables import make_tables
@@ -248,9 +247,8 @@ def test_a_figure_stands_under_its_own_dataset_alone(tmp_path):
     )
     for name in names:
         picture(tmp_path / f"figures/{name}.png", np.zeros((20, 30, 3)))
-    (tmp_path / "page/figures").mkdir(parents=True)
-    found = site._copy_figures(tmp_path / "figures", tmp_path / "page", {"cam": 0, "cam_2": 0})
-    assert [(each.dataset, each.name) for each in found] == [
+    found = find_figures(tmp_path / "figures", ["cam", "cam_2"])
+    assert [(dataset, path.stem) for _, dataset, path in found] == [
         *(("cam", name) for name in ("fusion_cam", "curves_cam", "curves2_cam")),
         *(("cam_2", name) for name in ("fusion_cam_2", "curves_cam_2", "curves10_cam_2")),
     ]

@@ -78,11 +78,11 @@ def figures(
     datasets: Datasets = Path("config/datasets"),
     pairs: Annotated[int, typer.Option(help="Test pairs a figure shows, evenly chosen.", min=0)] = 3,
     pair: Annotated[Texts, typer.Option(help="DATASET/PAIR to show instead; repeatable.")] = None,
-    metric: Annotated[str, typer.Option(help="By which images are a method's worst and best.")] = "vif",
+    metric: Annotated[str, typer.Option(help="Fusion metric that the bubble diagram shows beside mIoU.")] = "vif",
     efficiency: Annotated[Path | None, typer.Option(help="CSV of `ssvif complexity`; RESULTS/efficiency.csv.")] = None,
     network: Annotated[Texts, typer.Option(help=f"{NETWORK}, the network of a run, for its cost; repeatable.")] = None,
 ) -> None:
-    """Draw the figures of a paper, PNG and PDF: pictures side by side, curves, distributions, costs."""
+    """Draw the figures of a paper, PNG and PDF: pictures side by side, curves, gradients, costs."""
     from ssvif.report.figures.make import Choices, make_figures
     from ssvif.report.runs import parse_runs
 

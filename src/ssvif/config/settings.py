@@ -49,10 +49,11 @@ class SplitSettings(BaseModel):
 
 
 class ReportSettings(BaseModel):
-    """The page: its title and how many test pairs it shows; the figures: their pairs, and what is worst and best.
+    """The page: its title and how many test pairs it shows; the figures: their pairs and metric.
 
     `pairs` are evenly chosen; 0, or nothing after the colon, shows all.
     `figure_pairs` is how many, evenly chosen, or the list of those to show, each as dataset/pair.
+    `figure_metric` is the fusion metric that the bubble diagram shows beside mIoU.
     """
 
     model_config = STRICT

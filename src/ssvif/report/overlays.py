@@ -1,4 +1,4 @@
-"""What lies over a picture: class maps and boxes, read and colored alike for the page and for the figures."""
+"""Class maps and boxes drawn over pictures: read and coloured alike for the page and the figures."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ssvif.schema import BOX_COLUMNS
 
 IGNORED_COLOR = (0, 255, 0)  # of all colors the one farthest from every descriptor's classes, to the eye
 IGNORED_TITLE = "not judged"
-# bright colors that stand out from a grey picture, one per detection class in turn
+# colors that stand out from a grey picture, one per detection class in turn
 BOX_COLORS = ("#ffd60a", "#00e5ff", "#ff5fa2", "#8cff66", "#ff9f40", "#b79cff", "#ffffff", "#ff6b6b")
 
 
 @dataclass(frozen=True)
 class NamedBox:
-    """A box in pixels, what is in it, and how sure that is, 0 to 1; None where it is no guess."""
+    """A box in pixels, the class in it, and the detector's confidence, 0 to 1; None for an annotated box."""
 
     name: str
     left: float
@@ -33,9 +33,9 @@ class NamedBox:
 
 
 def class_palette(descriptor: Descriptor) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Return each id's color, (256,3), and whether it is drawn, (256,): the background is not.
+    """Return each class id's color, (256,3), and whether it is drawn, (256,): the background is not.
 
-    An id that the dataset does not know is drawn as one that is not judged.
+    An id that the dataset does not know is drawn like the ignore index.
     """
     colors, drawn = np.full((256, 3), IGNORED_COLOR, np.uint8), np.ones(256, np.bool_)
     for known in descriptor.classes:
@@ -46,11 +46,11 @@ def class_palette(descriptor: Descriptor) -> tuple[NDArray[np.uint8], NDArray[np
 
 
 def class_legend(descriptor: Descriptor, occurring: Collection[int]) -> dict[str, str]:
-    """Return name to color, "#rrggbb", of the ids that occur and are drawn; what is not judged comes last."""
-    known = {info.id: info for info in descriptor.classes}
+    """Return name to color, "#rrggbb", of the ids that occur and are drawn; the ignore index comes last."""
     shown = [info for info in descriptor.classes if info.id in occurring and info.id != descriptor.background_id]
     legend = {info.name: _hex(info.color) for info in shown}
-    return legend | ({IGNORED_TITLE: _hex(IGNORED_COLOR)} if set(occurring) - set(known) else {})
+    ignored = set(occurring) - {info.id for info in descriptor.classes}
+    return legend | ({IGNORED_TITLE: _hex(IGNORED_COLOR)} if ignored else {})
 
 
 def box_legend(descriptor: Descriptor) -> dict[str, str]:
@@ -59,12 +59,12 @@ def box_legend(descriptor: Descriptor) -> dict[str, str]:
 
 
 def box_color(classes: Sequence[str], name: str) -> str:
-    """Return the color of a detection class; one that is not known gets the last color."""
+    """Return the color of a detection class; an unknown one gets the last color."""
     return BOX_COLORS[list(classes).index(name) % len(BOX_COLORS)] if name in classes else BOX_COLORS[-1]
 
 
 def read_true_boxes(path: Path, classes: Sequence[str], width_px: int, height_px: int) -> list[NamedBox]:
-    """Return a picture's labelled boxes; see `ssvif.data.boxes.read_boxes`."""
+    """Return a picture's annotated boxes; see `ssvif.data.boxes.read_boxes`."""
     rows = read_boxes(path, classes, width_px, height_px)
     lows, highs = rows[:, 1:3] - rows[:, 3:] / 2, rows[:, 1:3] + rows[:, 3:] / 2
     corners = (np.concatenate([lows, highs], axis=1) * (width_px, height_px, width_px, height_px)).tolist()
@@ -72,7 +72,7 @@ def read_true_boxes(path: Path, classes: Sequence[str], width_px: int, height_px
 
 
 def read_found_boxes(path: Path) -> dict[str, list[NamedBox]] | None:
-    """Read a detection/boxes.csv: pair to what was found, surest first; None where nothing went through the detector.
+    """Read detection/boxes.csv: pair to its boxes, most confident first; None where there is no such file.
 
     Raises:
         UserError: the file cannot be read as one of ours.

@@ -7,38 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
-from matplotlib import rc_context
+from matplotlib import rc_context, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from ssvif.io.files import write_aside
-from ssvif.report.figures.style import (
-    ALARM,
-    GRID,
-    INK,
-    STYLE,
-    TWO_COLUMNS_IN,
-    color_of,
-    fit_text,
-    save_figure,
-)
+from ssvif.report.figures.style import ALARM, GRID, INK, STYLE, TWO_COLUMNS_IN, add_legend, color_of, save_figure
 from ssvif.report.runs import History, RunLabel, read_history
 
-PANEL_IN = 3.1  # width of a panel on the page, for which all sizes below are made
-SCALED: Any = {  # what shrinks with the panels in print; matplotlib's defaults, in points, but for the first three
-    **{key: STYLE[key] for key in ("font.size", "axes.linewidth", "lines.linewidth")},
-    **{
-        f"{axis}tick.major.{key}": value
-        for axis in "xy"
-        for key, value in (("size", 3.5), ("pad", 3.5), ("width", 0.8))
-    },
-    "axes.labelpad": 4.0,
-    "axes.titlepad": 6.0,
-}
+PAGE_STYLE = STYLE | {"font.size": 9, "axes.linewidth": 0.8, "lines.linewidth": 1.5, "savefig.bbox": None}
+PAGE_COLUMNS, PRINT_COLUMNS = 4, 3
 # the figure is transparent: the page's light or dark ground shows through, and ink follows it
 ADAPT = f"""<style>
 svg {{ color-scheme: light dark; }}
@@ -108,6 +89,7 @@ def tell_apart(trainings: Sequence[Training]) -> list[list[Training]]:
     return groups
 
 
+@rc_context(PAGE_STYLE)
 def draw_curves(trainings: Sequence[Training], path: Path) -> None:
     """Draw losses, weights and class diagnostics of one or more trainings, for comparison, for a page.
 
@@ -122,10 +104,15 @@ def draw_curves(trainings: Sequence[Training], path: Path) -> None:
     Raises:
         ValueError: no training at all.
     """
-    with rc_context(STYLE):
-        _write(_draw(trainings, columns=4, scale=1.0), path)
+    stream = StringIO()
+    figure = _draw(trainings, PAGE_COLUMNS, panel_in=3.1)
+    figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    head, start, rest = stream.getvalue().partition(" <defs>")
+    with write_aside(path) as aside:
+        aside.write_text(head + ADAPT + start + rest, encoding="utf-8")
 
 
+@rc_context(STYLE)
 def print_curves(trainings: Sequence[Training], folder: Path, dataset: str) -> list[Path]:
     """Draw the same curves two columns of a paper wide: curves_{dataset}, and curves2_{dataset} if one is not enough.
 
@@ -137,84 +124,61 @@ def print_curves(trainings: Sequence[Training], folder: Path, dataset: str) -> l
     Returns:
         the files, PNG and PDF.
     """
-    columns, paths = 3, []
-    scale = TWO_COLUMNS_IN / (columns * PANEL_IN)
+    paths = []
     for number, group in enumerate(tell_apart(trainings), start=1):
-        with rc_context(STYLE | {key: value * scale for key, value in SCALED.items()}):
-            figure = _draw(group, columns, scale)
-            figure.set_facecolor("white")
-            # a number after the dataset would be taken for a part of its name: there may be a cam and a cam_2
-            paths += save_figure(figure, folder, f"curves{'' if number == 1 else number}_{dataset}")
+        # a number after the dataset would be taken for a part of its name: there may be a cam and a cam_2
+        name = f"curves{'' if number == 1 else number}_{dataset}"
+        paths += save_figure(_draw(group, PRINT_COLUMNS, panel_in=TWO_COLUMNS_IN / PRINT_COLUMNS), folder, name)
     return paths
 
 
-def _draw(trainings: Sequence[Training], columns: int, scale: float) -> Figure:
+def _draw(trainings: Sequence[Training], columns: int, panel_in: float) -> Figure:
     if not trainings:
         raise ValueError("there is no training to draw")
-    panels = [panel for panel in PANELS if any(_has(training.history, panel) for training in trainings)]
+    panels = [panel for panel in PANELS if any(training.history.series(panel.solid)[0] for training in trainings)]
     panels = panels or list(PANELS[:1])
-    last = max(epoch for training in trainings for epoch in training.history.columns["epoch"])
     columns = min(columns, len(panels))
     lines = math.ceil(len(panels) / columns)
-    figure = _empty_figure(columns, lines, trainings, scale)
-    for number, panel in enumerate(panels, start=1):
-        axes = figure.add_subplot(lines, columns, number)
-        _draw_panel(axes, panel, trainings, scale)
-        axes.set_xlim(-0.02 * last - 0.5, last + 0.5)
-    return figure
-
-
-def _empty_figure(columns: int, lines: int, trainings: Sequence[Training], scale: float) -> Figure:
-    """Return a figure with room for the panels and the legend of runs above them (sizes in inches).
-
-    The room is reckoned here: matplotlib's own layout engine takes longer than all the drawing.
-    """
-    legend_lines = math.ceil(len(trainings) / columns)
-    width, height = PANEL_IN * columns, 2.25 * lines + 0.28 * legend_lines + 0.37
-    figure = Figure(figsize=(width * scale, height * scale), facecolor="none")
+    width, em = panel_in * columns, rcParams["font.size"] / 72
+    figure = Figure((width, 1))
+    colors = {training.title: Line2D([], [], color=color_of(training.place), linewidth=3) for training in trainings}
+    size_pt = rcParams["font.size"]
+    legend_lines = add_legend(figure, colors, size_pt, loc="upper left", bbox_to_anchor=(2.4 * em / width, 1))
+    height = 0.73 * panel_in * lines + (2.3 * legend_lines + 3) * em
+    figure.set_size_inches(width, height)
+    # the room is reckoned here: matplotlib's own layout engine takes longer than all the drawing
     figure.subplots_adjust(
-        left=0.58 / width,
-        right=1 - 0.15 / width,
-        bottom=0.72 / height,
-        top=1 - (0.28 * legend_lines + 0.45) / height,
+        left=4.6 * em / width,
+        right=1 - 1.2 * em / width,
+        bottom=5.8 * em / height,
+        top=1 - (2.3 * legend_lines + 3) * em / height,
         wspace=0.28,
         hspace=0.58,
     )
-    keys = [Line2D([], [], color=color_of(training.place), linewidth=3 * scale) for training in trainings]
-    fitted = [fit_text(training.title, (PANEL_IN - 0.6) * scale, 10 * scale, lines=1) for training in trainings]
-    figure.legend(
-        keys,
-        [title for title, _ in fitted],
-        loc="upper left",
-        bbox_to_anchor=(0.3 / width, 1 - 0.02 / height),
-        ncols=columns,
-        frameon=False,
-        fontsize=min(size for _, size in fitted),
-    )
-    figure.text(0.58 / width, 0.12 / height, LINES, fontsize=8.5 * scale)
+    for number, panel in enumerate(panels, start=1):
+        _draw_panel(figure.add_subplot(lines, columns, number), panel, trainings)
+    figure.text(4.6 * em / width, em / height, LINES)
     return figure
 
 
-def _has(history: History, panel: Panel) -> bool:
-    return bool(history.series(panel.solid)[0])
-
-
-def _draw_panel(axes: Axes, panel: Panel, trainings: Sequence[Training], scale: float) -> None:
+def _draw_panel(axes: Axes, panel: Panel, trainings: Sequence[Training]) -> None:
     for training in trainings:
         history, color = training.history, color_of(training.place)
         epochs, values = history.series(panel.solid)
         # a curve of one epoch is a point, which only a marker shows
-        axes.plot(epochs, values, color=color, marker="o" if len(epochs) == 1 else "", markersize=4 * scale)
-        axes.plot(*history.series(panel.dashed), color=color, linestyle=(0, (3, 2)), linewidth=1.1 * scale)
-        if history.switch is not None and _has(history, panel):
-            axes.axvline(history.switch - 0.5, color=color, linestyle=":", linewidth=scale, alpha=0.8)
+        axes.plot(epochs, values, color=color, marker="o" if len(epochs) == 1 else "")
+        axes.plot(*history.series(panel.dashed), color=color, linestyle=(0, (3, 2)), linewidth=1)
+        if history.switch is not None and values:
+            axes.axvline(history.switch - 0.5, color=color, linestyle=":", linewidth=1, alpha=0.8)
         if panel.solid == "live_classes":
-            _mark_collapse(axes, history)
-    axes.set_title(panel.title, loc="left", fontsize=9.5 * scale, fontweight="bold")
+            marked = [point for point in zip(epochs, values, strict=True) if point[0] in history.collapsed]
+            axes.plot(*zip(*marked, strict=True) if marked else ([], []), "x", color=ALARM, clip_on=False)
+    axes.set_title(panel.title)
     axes.set_xlabel("epoch")
-    axes.grid(axis="y", linewidth=0.7 * scale)
-    axes.set_axisbelow(True)
+    axes.grid(axis="y")
     axes.set_facecolor("none")
+    last = max(training.history.columns["epoch"][-1] for training in trainings)
+    axes.set_xlim(-0.02 * last - 0.5, last + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     if panel.log:
         axes.set_yscale("log")
@@ -223,18 +187,3 @@ def _draw_panel(axes: Axes, panel: Panel, trainings: Sequence[Training], scale: 
         axes.yaxis.set_minor_locator(NullLocator())
     elif panel.start_at_zero:
         axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
-
-
-def _mark_collapse(axes: Axes, history: History) -> None:
-    epochs, values = history.series("live_classes")
-    collapsed = set(history.collapsed)
-    marked = [(epoch, value) for epoch, value in zip(epochs, values, strict=True) if int(epoch) in collapsed]
-    axes.plot([epoch for epoch, _ in marked], [value for _, value in marked], "x", color=ALARM, clip_on=False)
-
-
-def _write(figure: Figure, path: Path) -> None:
-    stream = StringIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    head, start, rest = stream.getvalue().partition(" <defs>")
-    with write_aside(path) as aside:
-        aside.write_text(head + ADAPT + start + rest, encoding="utf-8")

@@ -1,38 +1,46 @@
-"""Where to look: the places of a pair that a figure magnifies, by a rule instead of by hand.
+"""Which places of a pair a figure magnifies, chosen by a rule instead of by hand.
 
-The runs' pictures of a pair are compared in what their surroundings do not explain: edges, texture, small things. (By
-gray levels alone a slightly darker sky would win.) The first place is centred on a labelled object, if the pair has
-any: on the one where they differ most; without an object it is the place where they differ most at all. The second is
-where they differ most of what lies apart from the first.
+The runs' pictures of a pair are compared in their local detail: edges, texture, small objects. (By gray levels alone
+a slightly darker sky would win.) The first place is centred on a labelled object, if the pair has any: the one where
+the pictures differ most; without an object it is the place where they differ most at all. The second is where they
+differ most among the places that do not overlap the first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ssvif.data.descriptor import Descriptor
 
 SHARE = 1 / 6  # of the picture's height and width that is magnified
 ENLARGED = 0.4  # of the picture's height and width that the enlargement takes
 MARGIN = 0.02  # of the picture at its border that is left out: padding shows there
 SURROUNDINGS = 0.08  # of the height: a pixel's neighbourhood, about a person far away
 LEAST_PX = 16  # a smaller picture is not magnified: whole pixels would make its windows too large a share of it
+SMALL_SHARE = 0.05  # of a label map that a class covers at most to count as one of objects, not of ground or sky
+SPECK_SHARE = 0.0005  # of a label map below which an object is too small to be pointed at
 
 
-@dataclass(frozen=True)
-class Window:
-    """A rectangle of pixels: rows `top` to `bottom` − 1, columns `left` to `right` − 1."""
+class Window(NamedTuple):
+    """A rectangle in pixels: rows `top` to `bottom` - 1, columns `left` to `right` - 1."""
 
-    left: int
-    top: int
-    right: int
-    bottom: int
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """Its centre (x, y)."""
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
     def crop(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the part of an (H,W) or (H,W,3) picture that lies within."""
-        return picture[self.top : self.bottom, self.left : self.right]
+        return picture[int(self.top) : int(self.bottom), int(self.left) : int(self.right)]
 
     def overlaps(self, other: Window) -> bool:
         """Whether the two share a pixel."""
@@ -50,23 +58,41 @@ def disagreement(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
         (H,W) float64: the standard deviation, over the pictures, of each pixel's difference from the mean of its
         surroundings (a square of `SURROUNDINGS` of the height), averaged over red, green and blue.
     """
+    from scipy.ndimage import uniform_filter  # slow to import, and most figures need none of it
+
     height, width = pictures[0].shape[:2]
+    size = max(3, round(height * SURROUNDINGS))
     # two running sums: ten large pictures in float64 at once would be a gigabyte
     total, squares = np.zeros((height, width, 3)), np.zeros((height, width, 3))
     for picture in pictures:
-        detail = _details(picture)
+        values = picture.astype(np.float64).reshape(height, width, -1)
+        detail = values - uniform_filter(values, (size, size, 0))
         total += detail
         squares += detail**2
     variance = squares / len(pictures) - (total / len(pictures)) ** 2
     return np.asarray(np.sqrt(np.maximum(variance, 0)).mean(axis=2))
 
 
-def _details(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-    from scipy.ndimage import uniform_filter  # a moment to import, and most figures need none of it
+def find_objects(label: NDArray[np.uint8], descriptor: Descriptor) -> list[tuple[float, float]]:
+    """Return the centres (x, y) of the connected regions of a label map's smaller classes, in pixels.
 
-    size = max(3, round(picture.shape[0] * SURROUNDINGS))
-    values = picture.astype(np.float64).reshape(*picture.shape[:2], -1)
-    return np.asarray(values - uniform_filter(values, (size, size, 0)))
+    Args:
+        label: (H,W) class ids.
+        descriptor: of the dataset.
+    """
+    from scipy import ndimage
+
+    centers = []
+    for known in descriptor.classes:
+        mask = label == known.id
+        if known.id == descriptor.background_id or not 0 < mask.mean() <= SMALL_SHARE:
+            continue
+        regions, count = ndimage.label(mask)
+        for place in range(1, count + 1):
+            ys, xs = np.nonzero(regions == place)
+            if len(ys) >= SPECK_SHARE * label.size:
+                centers.append((float(xs.mean()), float(ys.mean())))
+    return centers
 
 
 def choose_windows(
@@ -83,50 +109,36 @@ def choose_windows(
     height, width = difference.shape
     if min(height, width) < LEAST_PX:
         return []
-    rows, columns = max(1, round(height * SHARE)), max(1, round(width * SHARE))
+    rows, columns = round(height * SHARE), round(width * SHARE)
     sums = _window_sums(difference, rows, columns)
-    allowed = _inner(sums.shape, round(height * MARGIN), round(width * MARGIN))
-    candidates = _centred(objects, allowed, rows, columns) if objects else allowed
+    above, beside = round(height * MARGIN), round(width * MARGIN)
+    lowest, rightmost = sums.shape[0] - 1 - above, sums.shape[1] - 1 - beside
+    allowed = np.zeros(sums.shape, bool)
+    allowed[above : lowest + 1, beside : rightmost + 1] = True
+    candidates = np.zeros(sums.shape, bool) if objects else allowed
+    for x, y in objects:  # centred on the object, moved inwards at the border
+        top, left = np.clip(round(y - rows / 2), above, lowest), np.clip(round(x - columns / 2), beside, rightmost)
+        candidates[top, left] = True
     chosen: list[Window] = []
     while len(chosen) < count and allowed.any():
-        top, left = np.unravel_index(np.argmax(np.where(candidates, sums, -np.inf)), sums.shape)
-        window = Window(int(left), int(top), int(left) + columns, int(top) + rows)
-        chosen.append(window)
-        allowed[max(0, window.top - rows + 1) : window.bottom, max(0, window.left - columns + 1) : window.right] = False
+        place = int(np.argmax(np.where(candidates, sums, -np.inf)))
+        top, left = divmod(place, sums.shape[1])
+        chosen.append(Window(left, top, left + columns, top + rows))
+        allowed[max(0, top - rows + 1) : top + rows, max(0, left - columns + 1) : left + columns] = False
         candidates = allowed
     return chosen
 
 
 def _window_sums(values: NDArray[np.float64], rows: int, columns: int) -> NDArray[np.float64]:
-    """Return the sum of every window of a size, by its upper left corner."""
-    integral = np.zeros((values.shape[0] + 1, values.shape[1] + 1))
-    integral[1:, 1:] = values.cumsum(axis=0).cumsum(axis=1)
+    """Return the sum of every window of a size, by its upper left corner, (H-rows+1,W-columns+1)."""
+    integral = np.pad(values.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
     sums = integral[rows:, columns:] - integral[:-rows, columns:] - integral[rows:, :-columns]
     # rounded: places that are equal must stay equal, so that the first of them is taken on every machine
-    return np.round(sums + integral[:-rows, :-columns], 6)
+    return np.asarray(np.round(sums + integral[:-rows, :-columns], 6))
 
 
-def _inner(shape: tuple[int, ...], rows: int, columns: int) -> NDArray[np.bool_]:
-    inner = np.zeros(shape, bool)
-    inner[rows : shape[0] - rows, columns : shape[1] - columns] = True
-    return inner if inner.any() else np.ones(shape, bool)
-
-
-def _centred(
-    objects: Sequence[tuple[float, float]], allowed: NDArray[np.bool_], rows: int, columns: int
-) -> NDArray[np.bool_]:
-    """Return the corners of the windows centred on objects, moved inwards where they would lie at the border."""
-    ys, xs = np.nonzero(allowed)
-    found = np.zeros_like(allowed)
-    for x, y in objects:
-        top = min(max(round(y - rows / 2), int(ys.min())), int(ys.max()))
-        left = min(max(round(x - columns / 2), int(xs.min())), int(xs.max()))
-        found[top, left] = True
-    return found
-
-
-def corner_places(windows: Sequence[Window], height: int, width: int) -> list[tuple[float, float]]:
-    """Return the upper left pixel (x, y) of each window's enlargement, in a corner that hides no window.
+def place_enlargements(windows: Sequence[Window], height: int, width: int) -> list[Window]:
+    """Return where each window's enlargement is drawn: in the nearest corner that hides no window.
 
     A window can reach into one corner at most (`SHARE` is less than what the enlargements leave free between
     them), so for up to two windows there is always a corner left for each.
@@ -138,23 +150,12 @@ def corner_places(windows: Sequence[Window], height: int, width: int) -> list[tu
     """
     tall, wide = ENLARGED * height, ENLARGED * width
     # the lower ones first: of two equally near, one that lies on the road
-    corners = [(left, top) for top in (height - tall, 0.0) for left in (0.0, width - wide)]
-    free = [corner for corner in corners if not any(_hides(corner, wide, tall, window) for window in windows)]
+    corners = [Window(x, y, x + wide, y + tall) for y in (height - tall, 0.0) for x in (0.0, width - wide)]
+    free = [corner for corner in corners if not any(corner.overlaps(window) for window in windows)]
     chosen = []
     for window in windows:
-        center = ((window.left + window.right) / 2, (window.top + window.bottom) / 2)
-        # the nearer, the easier is it seen what belongs together
-        nearest = min(free, key=lambda corner: _distance(corner, wide, tall, center))
+        x, y = window.center
+        nearest = min(free, key=lambda corner: abs(corner.center[0] - x) + abs(corner.center[1] - y))
         free.remove(nearest)
         chosen.append(nearest)
     return chosen
-
-
-def _hides(corner: tuple[float, float], wide: float, tall: float, window: Window) -> bool:
-    left, top = corner
-    apart = window.right <= left or left + wide <= window.left
-    return not (apart or window.bottom <= top or top + tall <= window.top)
-
-
-def _distance(corner: tuple[float, float], wide: float, tall: float, center: tuple[float, float]) -> float:
-    return abs(corner[0] + wide / 2 - center[0]) + abs(corner[1] + tall / 2 - center[1])

@@ -1,4 +1,4 @@
-"""All figures of a set of runs, in a folder of their own."""
+"""All figures of a set of runs, in one folder."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from pathlib import Path
 
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import write_folder_aside
-from ssvif.report.figures.album import Album
 from ssvif.report.figures.bubble import Network, draw_bubbles
 from ssvif.report.figures.curves import print_curves, read_trainings
-from ssvif.report.figures.distributions import draw_distributions
-from ssvif.report.figures.extremes import draw_extremes
 from ssvif.report.figures.projections import draw_projections
 from ssvif.report.figures.rows import draw_detection, draw_fusion, draw_segmentation
-from ssvif.report.pictures import Source
+from ssvif.report.pictures import Album, Source
 from ssvif.report.runs import RunLabel
 
 OWN_NAMES = ("*.png", "*.pdf")
@@ -25,12 +22,12 @@ log = logging.getLogger("ssvif")
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """What a figure shows of what there is.
+    """What the figures show.
 
     Attributes:
-        pairs: how many test pairs stand below each other.
-        chosen: dataset to the names of its pairs to show; evenly chosen ones where a dataset is not in it.
-        metric: by which images are a method's worst and best.
+        pairs: how many test pairs the rows of pictures show.
+        chosen: dataset to the names of the pairs to show instead of evenly spaced ones.
+        metric: of fusion_metrics.csv that the bubble diagram shows beside mIoU.
         networks: dataset and run to the network whose cost the bubble diagram shows.
     """
 
@@ -89,18 +86,12 @@ def make_figures(
 def _draw_all(album: Album, folder: Path, efficiency: Path, choices: Choices) -> list[Path]:
     networks = {run: network for (dataset, run), network in choices.networks.items() if dataset == album.name}
     pictured = [draw_fusion, draw_segmentation, draw_detection] if choices.pairs or album.chosen else []
-    return [
-        *(path for draw in pictured for path in draw(album, folder)),
-        *_curves(album, folder),
-        *draw_projections(album, folder),
-        *draw_bubbles(album, folder, networks, efficiency),
-        *draw_distributions(album, folder),
-        *draw_extremes(album, folder, choices.metric),
-    ]
-
-
-def _curves(album: Album, folder: Path) -> list[Path]:
     trainings = read_trainings(album.results, album.runs)
     if not trainings:
         log.info("%s: no run was trained here, so the curves are left out", album.name)
-    return print_curves(trainings, folder, album.name)
+    return [
+        *(path for draw in pictured for path in draw(album, folder)),
+        *print_curves(trainings, folder, album.name),
+        *draw_projections(album, folder),
+        *draw_bubbles(album, folder, networks, efficiency, choices.metric),
+    ]

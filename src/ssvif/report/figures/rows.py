@@ -1,4 +1,4 @@
-"""Pairs beside each other: fused images with enlargements, segmentations, boxes (the paper's Figs. 3 to 5)."""
+"""Test pairs in rows: fused images with enlargements, segmentations, boxes (the paper's Figs. 3 to 5)."""
 
 from __future__ import annotations
 
@@ -9,37 +9,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssvif.data.descriptor import Descriptor
-from ssvif.report.figures.album import Album
 from ssvif.report.figures.grid import Panel, Strip, draw_grid
-from ssvif.report.figures.insets import Window, choose_windows, disagreement
-from ssvif.report.overlays import NamedBox, box_legend, class_legend, class_palette
+from ssvif.report.figures.insets import Window, choose_windows, disagreement, find_objects
+from ssvif.report.overlays import box_legend, class_legend, class_palette
+from ssvif.report.pictures import Album
 
 OPACITY = 0.6  # of a class's color over the picture
 log = logging.getLogger("ssvif")
 
 
 def draw_fusion(album: Album, folder: Path) -> list[Path]:
-    """Draw fusion_{dataset}: the pairs' sources and every run's image, with one or two enlargements.
+    """Draw fusion_{dataset}: the pairs' sources and every run's fused image, with one or two enlargements.
 
-    The place is chosen by the rule of `ssvif.report.figures.insets`.
+    The places are chosen by the rule of `ssvif.report.figures.insets`.
 
     Returns:
         the files; none where no run has a fused image of the pairs.
     """
-    strips = [_fusion_strip(album, row) for row in album.pairs()]
-    strips = [strip for strip in strips if any(panel.picture is not None for panel in strip.panels[2:])]
+    strips = []
+    for row in album.pairs():
+        sources = [album.visible(row), album.infrared(row)]
+        fused = [album.fused(run, row) for run in album.runs]
+        if any(picture is not None for picture in fused):
+            titles = ["Visible", "Infrared", *(run.title for run in album.runs)]
+            panels = [Panel(title, picture) for title, picture in zip(titles, [*sources, *fused], strict=True)]
+            strips.append(Strip(row["pair_id"], panels, _windows(album, row, sources, fused)))
     if not strips:
         log.info("%s: no run has fused test images, so that figure is left out", album.name)
         return []
     return draw_grid(strips, folder, f"fusion_{album.name}")
-
-
-def _fusion_strip(album: Album, row: dict[str, str]) -> Strip:
-    sources = [album.visible(row), album.infrared(row)]
-    fused = [album.fused(run, row) for run in album.runs]
-    panels = [Panel("Visible", sources[0]), Panel("Infrared", sources[1])]
-    panels += [Panel(run.title, picture) for run, picture in zip(album.runs, fused, strict=True)]
-    return Strip(row["pair_id"], panels, _windows(album, row, sources, fused))
 
 
 def _windows(
@@ -48,12 +46,15 @@ def _windows(
     height, width = sources[0].shape[:2]
     shown = [picture for picture in fused if picture is not None and picture.shape[:2] == (height, width)]
     # one run differs from nothing but its sources
-    compared = shown if len(shown) > 1 else [*shown, *sources]
-    return choose_windows(disagreement(compared), album.objects(row, height, width))
+    difference = disagreement(shown if len(shown) > 1 else [*shown, *sources])
+    if boxes := album.true_boxes(row, height, width):
+        return choose_windows(difference, [((box.left + box.right) / 2, (box.top + box.bottom) / 2) for box in boxes])
+    label = album.label(row)
+    return choose_windows(difference, [] if label is None else find_objects(label, album.source.descriptor))
 
 
 def draw_segmentation(album: Album, folder: Path) -> list[Path]:
-    """Draw segmentation_{dataset}: the label map and every run's prediction over the picture it was made of.
+    """Draw segmentation_{dataset}: the label map and every run's prediction over the picture it was made from.
 
     Returns:
         the files; none where no run has a segmentation.
@@ -61,25 +62,21 @@ def draw_segmentation(album: Album, folder: Path) -> list[Path]:
     if not album.segmented:
         log.info("%s: no run has segmentations, so that figure is left out", album.name)
         return []
+    descriptor = album.source.descriptor
     occurring: set[int] = set()
     strips = []
     for row in album.pairs("label"):
         visible = album.visible(row)
-        maps = [album.label(row), *(album.predicted(run, row) for run in album.runs)]
-        occurring |= {int(value) for each in maps if each is not None for value in np.unique(each)}
-        bases = [visible, *(album.fused(run, row) for run in album.runs)]
-        titles = ["Ground truth", *(run.title for run in album.runs)]
         panels = [Panel("Visible", visible), Panel("Infrared", album.infrared(row))]
-        for title, base, classes in zip(titles, bases, maps, strict=True):
-            drawn = (
-                None
-                if classes is None
-                else lay_over(visible if base is None else base, classes, album.source.descriptor)
-            )
-            panels.append(Panel(title, drawn))
+        drawn = [("Ground truth", visible, album.label(row))]
+        for run in album.runs:
+            fused = album.fused(run, row)
+            drawn.append((run.title, visible if fused is None else fused, album.predicted(run, row)))
+        for title, base, classes in drawn:
+            panels.append(Panel(title, None if classes is None else lay_over(base, classes, descriptor)))
+            occurring |= set(np.unique(classes).tolist()) if classes is not None else set()
         strips.append(Strip(row["pair_id"], panels))
-    legend = class_legend(album.source.descriptor, occurring)
-    return draw_grid(strips, folder, f"segmentation_{album.name}", legend=legend)
+    return draw_grid(strips, folder, f"segmentation_{album.name}", legend=class_legend(descriptor, occurring))
 
 
 def lay_over(base: NDArray[np.uint8], classes: NDArray[np.uint8], descriptor: Descriptor) -> NDArray[np.uint8]:
@@ -88,7 +85,7 @@ def lay_over(base: NDArray[np.uint8], classes: NDArray[np.uint8], descriptor: De
     Args:
         base: (H,W) or (H,W,3) uint8.
         classes: (H,W) class ids.
-        descriptor: of the dataset; ids it does not know are drawn as those not judged.
+        descriptor: of the dataset; ids it does not know are drawn like the ignore index.
 
     Returns:
         (H,W,3) uint8.
@@ -103,7 +100,7 @@ def lay_over(base: NDArray[np.uint8], classes: NDArray[np.uint8], descriptor: De
 
 
 def draw_detection(album: Album, folder: Path) -> list[Path]:
-    """Draw detection_{dataset}: annotated boxes on the visible image, those found on every run's.
+    """Draw detection_{dataset}: annotated boxes on the visible image, detected ones on every run's.
 
     Returns:
         the files; none where no run found a box.
@@ -119,8 +116,8 @@ def draw_detection(album: Album, folder: Path) -> list[Path]:
         panels = [Panel("Visible", visible), Panel("Infrared", album.infrared(row))]
         panels.append(Panel("Ground truth", visible if truth is not None else None, boxes=truth or [], colors=colors))
         for run in album.runs:
-            detected = run.name in album.found
-            found: list[NamedBox] = album.found.get(run.name, {}).get(row["pair_id"], [])
-            panels.append(Panel(run.title, album.fused(run, row) if detected else None, boxes=found, colors=colors))
+            picture = album.fused(run, row) if run.name in album.found else None
+            found = album.found.get(run.name, {}).get(row["pair_id"], [])
+            panels.append(Panel(run.title, picture, boxes=found, colors=colors))
         strips.append(Strip(row["pair_id"], panels))
     return draw_grid(strips, folder, f"detection_{album.name}", legend=colors)

@@ -23,13 +23,7 @@ ALREADY_SAID = ("settings", "dataset", "run")  # keys of a record that the page 
 
 @dataclass(frozen=True)
 class Score:
-    """A value of the run beside the best of all runs.
-
-    Attributes:
-        name: of the metric, with unit and better direction.
-        cell: the run's value.
-        best: the best value, as printed, and whose it is; "" where nothing is better than something else.
-    """
+    """A metric, with unit and direction, the run's value, and the best of all runs; "" where nothing is better."""
 
     name: str
     cell: Cell
@@ -47,7 +41,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Record:
-    """What a stage wrote down of itself: its name, its settings, and (name, value) of where and how it ran."""
+    """The record of a stage: its name, its settings, and (name, value) of where and how it ran."""
 
     title: str
     settings: list[Setting]
@@ -56,29 +50,17 @@ class Record:
 
 @dataclass(frozen=True)
 class RunPage:
-    """Everything on a run's page.
+    """Everything on a run's page."""
 
-    Attributes:
-        name: of the run's folder.
-        title: in headlines.
-        address: of the page, from the report's folder.
-        scores: the title of each table, and the run's values in it.
-        warnings: sentences.
-        curves: address of the figure of its training; "" where it was not trained here.
-        gradients: how the two tasks' gradients related.
-        pseudo_labels: None where it has none.
-        records: one for each stage that wrote one.
-    """
-
-    name: str
+    name: str  # of the run's folder
     title: str
-    address: str
-    scores: list[tuple[str, list[Score]]]
-    warnings: list[str]
-    curves: str
+    address: str  # from the report's folder
+    scores: list[tuple[str, list[Score]]]  # the title of each table, and the run's values in it
+    warnings: list[str]  # sentences
+    curves: str  # address of the figure of its training; "" where it was not trained here
     gradients: list[GradientMean]
     pseudo_labels: PseudoLabels | None
-    records: list[Record]
+    records: list[Record]  # one for each stage that wrote one
 
 
 def describe_run(
@@ -104,13 +86,16 @@ def describe_run(
     Raises:
         UserError: a file of the run is damaged.
     """
+    curves = f"curves/{results.name}/run_{run.name}.svg" if training else ""
+    if training:
+        draw_curves([training], folder / curves)
     return RunPage(
         name=run.name,
         title=run.title,
         address=quote(f"runs/{results.name}/{run.name}.html"),
         scores=[(table.title, scores) for table in tables if (scores := _scores(table, run.name))],
         warnings=[warning] if training and (warning := warn_of_collapse(run.title, training.history)) else [],
-        curves=_curves(folder, results.name, run, training) if training else "",
+        curves=quote(curves),
         gradients=[each for each in gradients if each.label == run.title],
         pseudo_labels=collect_pseudo_labels(results / run.name, folder),
         records=[
@@ -145,12 +130,6 @@ def warn_of_collapse(title: str, history: History) -> str:
         f"{title}: the pseudo label collapsed into one class ({when}). From then on the consistency loss "
         "taught the fusion model nothing, and this run does not show what SSVIF can do."
     )
-
-
-def _curves(folder: Path, dataset: str, run: RunLabel, training: Training) -> str:
-    address = f"curves/{dataset}/run_{run.name}.svg"
-    draw_curves([training], folder / address)
-    return quote(address)
 
 
 def _record(title: str, path: Path, assumed: Mapping[str, str]) -> Record:

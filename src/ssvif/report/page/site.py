@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import write_folder_aside
 from ssvif.report.formats import SUFFIXES, read_sheets, to_html
 from ssvif.report.gradients import QUANTITIES
-from ssvif.report.page.sections import DatasetSection, Site, describe_dataset
-from ssvif.report.pictures import Source
+from ssvif.report.page.sections import DatasetSection, describe_dataset
+from ssvif.report.pictures import Album, Source
 from ssvif.report.runs import RunLabel
 from ssvif.report.sheet import Sheet
 
@@ -30,8 +30,6 @@ FIGURE_TITLES = {
     "fusion": "Fused pictures, side by side",
     "segmentation": "Segmentations",
     "detection": "Detections",
-    "extremes": "Worst and best pictures of each method",
-    "distributions": "Image by image",
     "curves": "Training",
     "projections": "Projections of the gradients",
     "bubble": "Size, cost and score",
@@ -93,13 +91,15 @@ def make_page(
         )
     with write_folder_aside(output, OWN_NAMES) as folder:
         _make_folders(folder, runs)
-        site = Site(results, tables, folder, assumed or {}, most_pairs)
-        sections = [describe_dataset(site, dataset, sources[dataset], labels) for dataset, labels in runs.items()]
+        sections = []
+        for dataset, labels in runs.items():
+            album = Album(results=results / dataset, source=sources[dataset], runs=labels, most=most_pairs)
+            sections.append(describe_dataset(album, tables, folder, assumed or {}))
         shared: dict[str, Any] = {"title": title, "sections": sections, "quantities": QUANTITIES}
         overview = {
             "sheets": _copy_sheets(tables, folder, sheets),
-            "figures": _copy_figures(figures, folder, runs) if figures else [],
-            "assumed": site.assumed,
+            "figures": [_copy_figure(*each, folder) for each in find_figures(figures, runs)] if figures else [],
+            "assumed": assumed or {},
             "reproduce": reproduce,
         }
         _write_pages(folder, sections, shared, overview)
@@ -152,19 +152,20 @@ def _copy_sheets(tables: Path, folder: Path, names: Sequence[str]) -> list[Sheet
     return sheets
 
 
-def _copy_figures(figures: Path, folder: Path, datasets: Mapping[str, Any]) -> list[Figure]:
-    """Copy the figures of these datasets and make a preview of each, in a settled order."""
+def find_figures(figures: Path, datasets: Iterable[str]) -> list[tuple[str, str, Path]]:
+    """Return (title, dataset, PNG) of the figures of these datasets, kinds in the order of `FIGURE_TITLES`."""
     found = []
     for dataset in datasets:
         for kind, title in FIGURE_TITLES.items():
             own = re.compile(rf"{kind}\d*_{re.escape(dataset)}\.png")  # no other dataset's whose name begins alike
             paths = [path for path in figures.glob(f"{kind}*.png") if own.fullmatch(path.name)]
             paths.sort(key=lambda path: (len(path.name), path.name))  # without a number, 2 to 9, 10 and so on
-            found += [_copy_figure(path, folder, title, dataset) for path in paths]
+            found += [(title, dataset, path) for path in paths]
     return found
 
 
-def _copy_figure(path: Path, folder: Path, title: str, dataset: str) -> Figure:
+def _copy_figure(title: str, dataset: str, path: Path, folder: Path) -> Figure:
+    """Copy a figure and make a preview of it."""
     for suffix in (".png", ".pdf"):
         if (each := path.with_suffix(suffix)).is_file():
             shutil.copyfile(each, folder / "figures" / each.name)

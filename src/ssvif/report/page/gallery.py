@@ -1,0 +1,192 @@
+"""The gallery's pictures and what its scripts show: test pairs, class maps, boxes, and every image's scores.
+
+The data are JavaScript files: a page opened from disk may not fetch JSON, but it may run scripts.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ssvif.io.files import write_aside
+from ssvif.io.progress import track
+from ssvif.report.figures.style import color_of
+from ssvif.report.measured import read_samples
+from ssvif.report.overlays import NamedBox, box_color, box_legend, class_legend, class_palette
+from ssvif.report.pictures import Album
+from ssvif.report.sheet import measure_of, position
+from ssvif.schema import FUSION_METRICS, RUN_FILES
+
+SMALL_PX = 256  # narrower pictures are stored without loss and enlarged with hard pixels
+THUMBNAIL_PX = 208  # width; narrower pictures keep theirs
+MOST_THREADS = 8
+SOURCES = {"visible": "Visible", "infrared": "Infrared"}
+DIGITS = 6  # of a stored score: more than any table prints, and the file stays small
+
+
+def picture_keys(album: Album) -> dict[str, str]:
+    """Return the file stem and the title of each of a pair's pictures: its two sources and every run."""
+    return SOURCES | {f"run_{run.name}": run.title for run in album.runs}
+
+
+def write_gallery(album: Album, folder: Path) -> list[dict[str, Any]]:
+    """Write the pictures and scripts of a dataset's gallery into the page's folder.
+
+    A picture lies at pictures/{dataset}/{pair}/{key}.jpg, or .png where it is small, its thumbnail at
+    thumbnails/{dataset}/{pair}/{key}.jpg, the class map of a run at pictures/{dataset}/{pair}/classes_{run}.png
+    and the labelled one at truth.png beside it.
+
+    Returns:
+        what the script says of each pair shown: "id", the places in `picture_keys` that are "absent", and so on.
+
+    Raises:
+        UserError: splits.csv, a picture it names or a file of a run is missing or damaged.
+    """
+    chosen, _ = album.pairs(), album.found  # read before the threads start
+    # Pillow lets go of Python's lock while it reads, scales and writes
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS)) as threads:
+        described = threads.map(lambda row: _write_pair(album, row, folder), chosen)
+        found = list(track(described, f"{album.name}: pictures", total=len(chosen)))
+    pairs = [pair for pair, _ in found]
+    descriptor = album.source.descriptor
+    # every known class keeps its place in the legend; the ignore index is named where some map holds it
+    occurring = {info.id for info in descriptor.classes}.union(*(classes for _, classes in found))
+    legends = (
+        class_legend(descriptor, occurring) if album.segmented else {},
+        box_legend(descriptor) if any(album.found.values()) else {},
+    )
+    classes, boxes = ([{"name": name, "color": color} for name, color in legend.items()] for legend in legends)
+    pictures = {
+        "title": descriptor.title,
+        "sources": [{"key": key, "title": title} for key, title in picture_keys(album).items()],
+        "classes": classes,
+        "boxes": boxes,
+        "otherBox": box_color((), ""),
+        "pairs": pairs,
+    }
+    _write_script(folder, "pictures", album.name, pictures)
+    _write_script(folder, "scores", album.name, _describe_scores(album, pairs))
+    return pairs
+
+
+def _write_pair(album: Album, row: dict[str, str], folder: Path) -> tuple[dict[str, Any], set[int]]:
+    """Write a pair's pictures; return what the script says of it, and the class ids in its maps.
+
+    A box is [class, confidence or None, left, top, width, height], its class a place in the legend, or the name
+    where the detector knows one that the dataset does not; the rest in percent of the picture.
+    """
+    name = row["pair_id"]
+    places = [folder / kind / album.name / name for kind in ("pictures", "thumbnails")]
+    for place in places:
+        place.mkdir(parents=True, exist_ok=True)
+    visible = album.visible(row)
+    height, width = visible.shape[:2]
+    suffix = ".png" if width < SMALL_PX else ".jpg"
+    pictures = [visible, album.infrared(row), *(album.fused(run, row) for run in album.runs)]
+    for key, picture in zip(picture_keys(album), pictures, strict=True):
+        if picture is not None:
+            _save(picture, places[0] / f"{key}{suffix}", places[1] / f"{key}.jpg")
+    maps = {"truth": album.label(row) if album.segmented else None}
+    boxes, segmented = {}, []
+    for number, run in enumerate(album.runs, start=len(SOURCES)):
+        if pictures[number] is not None:
+            if (predicted := album.predicted(run, row)) is not None:
+                maps[f"classes_{run.name}"] = predicted
+                segmented.append(number)
+            if run.name in album.found:
+                boxes[str(number)] = album.found[run.name].get(name, [])
+    shown = {key: classes for key, classes in maps.items() if classes is not None}
+    occurring = [_save_classes(classes, album, places[0] / f"{key}.png") for key, classes in shown.items()]
+
+    def describe(boxes: Sequence[NamedBox]) -> list[list[Any]]:
+        return [_describe_box(box, album.source.descriptor.detection_classes, height, width) for box in boxes]
+
+    pair = {
+        "id": name,
+        "width": width,
+        "height": height,
+        "suffix": suffix,
+        "absent": [place for place, picture in enumerate(pictures) if picture is None],
+        "segmented": segmented,
+        "truth": "truth" in shown,
+        "boxes": {place: describe(found) for place, found in boxes.items()},
+    }
+    truth = album.true_boxes(row, height, width) if any(album.found.values()) else None
+    return pair | ({"trueBoxes": describe(truth)} if truth is not None else {}), set().union(*occurring)
+
+
+def _save(picture: NDArray[np.uint8], path: Path, thumbnail: Path) -> None:
+    image = Image.fromarray(picture)
+    if path.suffix == ".png":
+        image.save(path, format="PNG")
+    else:
+        image.save(path, format="JPEG", quality=90, subsampling=0)
+    image.thumbnail((THUMBNAIL_PX, image.height), Image.Resampling.LANCZOS, reducing_gap=1.5)
+    image.save(thumbnail, format="JPEG", quality=82)
+
+
+def _save_classes(classes: NDArray[np.uint8], album: Album, path: Path) -> set[int]:
+    """Write (H,W) class ids as a palette image whose background is transparent, and return those that occur."""
+    colors, drawn = class_palette(album.source.descriptor)
+    image = Image.fromarray(classes)
+    image.putpalette(colors.tobytes())
+    image.save(path, format="PNG", transparency=(drawn * np.uint8(255)).tobytes(), optimize=False)
+    return set(np.unique(classes).tolist())
+
+
+def _describe_box(box: NamedBox, names: Sequence[str], height: int, width: int) -> list[Any]:
+    left, wide = (100 * each / width for each in (box.left, box.right - box.left))
+    top, high = (100 * each / height for each in (box.top, box.bottom - box.top))
+    name = names.index(box.name) if box.name in names else box.name
+    sure = box.confidence if box.confidence is None else round(box.confidence, 2)
+    return [name, sure, *(round(each, 2) for each in (left, top, wide, high))]
+
+
+def _describe_scores(album: Album, pairs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return every run's fusion metrics image by image: `values[metric][run][pair]`, None without a finite number."""
+    everyone = [row["pair_id"] for row in album.rows]
+    found = [read_samples(album.results / run.name / RUN_FILES[FUSION_METRICS], FUSION_METRICS) for run in album.runs]
+    names = sorted({metric for samples in found for metric, _ in samples}, key=lambda name: (position(name), name))
+    values = {}
+    for name in names:
+        columns = [samples[name, ""].values if (name, "") in samples else {} for samples in found]
+        lines = [[_rounded(column.get(pair)) for pair in everyone] for column in columns]
+        if any(value is not None for line in lines for value in line):
+            values[name] = lines
+    measures = {name: measure_of(name) for name in values}
+    places = range(len(SOURCES), len(picture_keys(album)))
+    pictured = [{pair["id"] for pair in pairs if place not in pair["absent"]} for place in places]
+    return {
+        "title": album.source.descriptor.title,
+        "pairs": everyone,
+        "unpictured": [[name for name in everyone if name not in shown] for shown in pictured],
+        "runs": [
+            {"name": run.name, "title": run.title, "color": color_of(place)} for place, run in enumerate(album.runs)
+        ],
+        "metrics": [
+            {"name": name, "title": measure.heading, "arrow": measure.arrow, "decimals": measure.decimals}
+            for name, measure in measures.items()
+        ],
+        "values": values,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return float(f"{value:.{DIGITS}g}") if value is not None and math.isfinite(value) else None
+
+
+def _write_script(folder: Path, kind: str, dataset: str, value: Mapping[str, Any]) -> None:
+    """Write data/{kind}_{dataset}.js, which sets SSVIF.{kind}[dataset]; equal values give equal bytes."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    script = f"window.SSVIF ??= {{}};\n(SSVIF.{kind} ??= {{}})[{json.dumps(dataset)}] = {text};\n"
+    with write_aside(folder / f"data/{kind}_{dataset}.js") as aside:
+        aside.write_text(script, encoding="utf-8")
