@@ -1,4 +1,4 @@
-"""A folder that is completed later holds what this command would make, and nothing else."""
+"""An output folder that is completed later holds what this command would make, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ import shutil
 
 import numpy as np
 import pytest
-import tifffile
-from PIL import Image
 
 from fusing.made import averaging, noise, save
-from ssvif.io.errors import UserError
 from ssvif.io.files import read_image
-from ssvif.io.images import read_raw
 
 NAMES = ("a", "b", "c")
 
@@ -74,11 +70,7 @@ SOURCES = [
     ("vi/a.png", "ir/a.png", "vi"),
     ("ir/*.png", "vi/*.png", "vi"),
     ("vi/a*.png", "ir/a*.png", "vi/a.png"),
-    (
-        "odd/*a.png",
-        "ir/*a.png",
-        "odd",
-    ),  # the pair "b" is made of ba.png, which is no name of an output; "ba" of baa.png
+    ("odd/*a.png", "ir/*a.png", "odd"),  # pair "b" is made of ba.png and pair "ba" of baa.png
 ]
 
 
@@ -111,38 +103,5 @@ def test_the_frames_of_another_video_are_not_kept(fuse, tmp_path):
     assert fuse("vi", "ir2", "-o", "two.mp4")[0] == 0
     assert fuse("two.mp4", "two.mp4", "-o", "frames")[0] == 1
     assert fuse("two.mp4", "two.mp4", "-o", "frames", "--overwrite")[0] == 0
-    assert sorted(path.name for path in (tmp_path / "frames").iterdir()) == [
-        ".ssvif-fuse.jsonl",
-        "000001.png",
-        "000002.png",
-    ]
-
-
-def test_nothing_of_a_damaged_tiff_is_more_than_a_user_error(tmp_path):
-    generator = np.random.default_rng(0)
-    sound = []
-    for kind in (np.uint8, np.uint16, np.float32):
-        for compression in (None, "zlib"):
-            path = tmp_path / f"{np.dtype(kind).name}_{compression}.tif"
-            tifffile.imwrite(path, noise(1, 12, 17, 0).astype(kind), compression=compression)
-            sound.append(path.read_bytes())
-    told = 0
-    for trial in range(150):
-        damaged = bytearray(sound[trial % len(sound)])
-        for place in generator.integers(0, min(len(damaged), 300), 4):
-            damaged[place] = generator.integers(256)
-        path = tmp_path / "damaged.tif"
-        path.write_bytes(damaged)
-        try:
-            read_raw(path)
-        except UserError as error:
-            told += str(path) in str(error)
-    assert told > 20
-
-
-def test_an_image_beyond_pillows_limit_is_called_large_not_damaged(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    for name in ("a.png", "a.tif"):
-        Image.fromarray(noise(0, 20, 20, 0)).save(tmp_path / name)
-        with pytest.raises(UserError, match="is too large"):
-            read_raw(tmp_path / name)
+    left = {path.name for path in (tmp_path / "frames").iterdir()}
+    assert left == {".ssvif-fuse.jsonl", "000001.png", "000002.png"}

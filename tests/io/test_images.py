@@ -132,3 +132,32 @@ def test_a_tiff_of_another_kind_is_told(tmp_path):
     with pytest.raises(UserError, match="waves") as caught:
         read_raw(tmp_path / "waves.tif")
     assert "complex64 values of shape (13, 17, 3)" in caught.value.got
+
+
+def test_any_damaged_tiff_is_a_user_error(tmp_path):
+    generator = np.random.default_rng(0)
+    path = tmp_path / "damaged.tif"
+    sound = []
+    for kind in (np.uint8, np.uint16, np.float32):
+        for compression in (None, "zlib"):
+            tifffile.imwrite(path, generator.integers(0, 256, (12, 17)).astype(kind), compression=compression)
+            sound.append(path.read_bytes())
+    told = 0
+    for trial in range(150):
+        damaged = bytearray(sound[trial % len(sound)])
+        for place in generator.integers(0, min(len(damaged), 300), 4):
+            damaged[place] = generator.integers(256)
+        path.write_bytes(damaged)
+        try:
+            read_raw(path)
+        except UserError as error:
+            told += str(path) in str(error)
+    assert told > 20
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_an_image_beyond_pillows_limit_is_called_large_not_damaged(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    Image.fromarray(DEEP[..., 0].astype(np.uint8)).save(tmp_path / name)
+    with pytest.raises(UserError, match="is too large"):
+        read_raw(tmp_path / name)

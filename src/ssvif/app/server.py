@@ -28,15 +28,14 @@ QUIET = {
 
 def serve(model: Path | None, *, port: int = 0, browser: bool = True, device: str = "auto") -> None:
     """Run the app until it is interrupted or told to end; see `running`."""
-    # also if a service sends SIGTERM, or a script started it in the background, whose children ignore Ctrl+C:
-    # the temporary images are always deleted
+    # so that temporary files are also deleted after SIGTERM, and in the background, where shells ignore Ctrl+C
     for told in (signal.SIGINT, signal.SIGTERM):
         signal.signal(told, signal.default_int_handler)
     try:
         with running(model, port=port, device=device, browser=browser) as address:
             log.info("open %s in a browser; Ctrl+C ends the app", address)
             while True:
-                time.sleep(POLL_S)  # not for ever: another thread may get the signal, and this one must see it
+                time.sleep(POLL_S)  # short, as another thread may receive the signal
     except KeyboardInterrupt:
         log.info("the app has ended")
 
@@ -57,14 +56,15 @@ def running(model: Path | None, *, port: int = 0, device: str = "auto", browser:
     if importlib.util.find_spec("gradio") is None:
         raise UserError("The app needs gradio", remedy="pip install 'ssvif[app]'")
     with tempfile.TemporaryDirectory(prefix="ssvif-app-") as name:
-        folder = Path(name)
-        _prepare(folder)
+        os.environ.update(QUIET, GRADIO_TEMP_DIR=name)  # before gradio is imported
+        for variable in ("no_proxy", "NO_PROXY"):
+            os.environ[variable] = ",".join(filter(None, [os.environ.get(variable), HOST, "localhost"]))
         from ssvif.app.page import build_page
         from ssvif.fusing.api import load_model
 
         if model:
             load_model(model, device=device)
-        page = build_page(model, device, folder)
+        page = build_page(model, device, Path(name))
         try:
             _, address, _ = page.launch(
                 server_name=HOST,
@@ -73,7 +73,7 @@ def running(model: Path | None, *, port: int = 0, device: str = "auto", browser:
                 share=False,
                 quiet=True,
                 prevent_thread_lock=True,
-                allowed_paths=[str(folder)],
+                allowed_paths=[name],
                 footer_links=[],
                 ssr_mode=False,
                 mcp_server=False,
@@ -86,10 +86,3 @@ def running(model: Path | None, *, port: int = 0, device: str = "auto", browser:
             yield address
         finally:
             page.close(verbose=False)
-
-
-def _prepare(folder: Path) -> None:
-    """Set gradio's environment variables: no telemetry, no proxy for this computer, files in `folder`."""
-    os.environ.update(QUIET, GRADIO_TEMP_DIR=str(folder))
-    for name in ("no_proxy", "NO_PROXY"):
-        os.environ[name] = ",".join(filter(None, [os.environ.get(name), HOST, "localhost"]))

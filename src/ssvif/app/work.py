@@ -19,7 +19,7 @@ from ssvif.pairs.pair import Rules, make_pair
 from ssvif.pairs.ranges import range_of, to_8_bits
 
 Image = NDArray[np.uint8]
-MOST_MEASURED_PX = 4_000_000  # metrics of larger images take longer than anybody waits
+MOST_MEASURED_PX = 4_000_000  # metrics of larger images take too long
 DEFAULT = Rules()
 Row = tuple[str, float]
 
@@ -32,7 +32,7 @@ class Fused:
         visible: (H,W,3), as it was fused.
         infrared: (H,W), the same.
         fused: (H,W,3).
-        rows: metric with an arrow to where better values are, value.
+        rows: title of a metric with an arrow towards better values, value.
         remarks: what was done to the pair, and how long it took, in sentences.
     """
 
@@ -49,12 +49,12 @@ def fuse_files(visible: Path, infrared: Path, fuser: Fuser, rules: Rules = DEFAU
     Args:
         visible: an image's file.
         infrared: an image's file.
-        fuser: computes.
+        fuser: a network or a baseline.
         rules: how the two become a pair.
         color: "rgb" for the network's own colors, "ycbcr" for the visible image's chroma, "" for the default.
 
     Raises:
-        UserError: a file cannot be read, or the pair cannot be fused so.
+        UserError: a file cannot be read, or the pair cannot be fused with these settings.
     """
     pair = make_pair(visible.stem, read_raw(visible), read_raw(infrared), rules)
     start = time.perf_counter()
@@ -71,7 +71,7 @@ def fuse_files(visible: Path, infrared: Path, fuser: Fuser, rules: Rules = DEFAU
 
 
 def preview(path: Path) -> Image | None:
-    """Return an image of any depth as 8 bits, or None for a file that cannot be read: fusing it will say why."""
+    """Return an image of any depth as 8 bits, or None if the file cannot be read; fusing reports why."""
     try:
         pixels = read_raw(path).pixels
     except UserError:

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
-from ssvif.fusing.arrays import take_apart
-from ssvif.fusing.fuser import Fuser
+from ssvif.fusing.fuser import Floats, Fuser, to_levels
 from ssvif.fusing.load import FuserSpec, load_fuser
 from ssvif.fusing.pipeline import FuseOptions, fuse_pairs
 from ssvif.fusing.tiles import AUTO
 from ssvif.io.errors import UserError
-from ssvif.io.images import RawImage
+from ssvif.io.images import ORIENTATION, RawImage, drop_alpha, pixels_of, upright
 from ssvif.pairs.pair import Rules, make_pair, to_gray
 from ssvif.pairs.ranges import Rule, parse_rule, sequence_range
 from ssvif.schema import BASELINES, COLORS, RESIZES
 
-Images = TypeVar("Images")  # what goes in comes out
+if TYPE_CHECKING:
+    import torch
+
+Images = TypeVar("Images")  # fused images have the type of the visible ones
 Range = str | tuple[float, float]
-LEAST_UNIT, MOST_UNIT = -0.5, 1.5  # floats beyond were never meant as [0,1], overshoot of a resampling included
+LEAST_UNIT, MOST_UNIT = -0.5, 1.5  # floats beyond cannot be in [0,1], even with overshoot from resampling
 
 
 def load_model(
@@ -90,7 +94,7 @@ def fuse(
             to luma.
         model: of `load_model`; None for the network that comes with ssvif, which is loaded once.
         color: "rgb" for the network's own colors, "ycbcr" for its luma with the visible image's chroma; "" is rgb
-            for a network of three channels and ycbcr for one.
+            for networks with three channels and ycbcr for those with one.
         visible_range: what becomes 0 and 1: "full" (all that the type holds), "percentile" (1st to 99th of each
             image), "sequence" (of all images of the call together), or (low, high).
         infrared_range: the same; "auto" is "full" for 8 bits and floats, "percentile" for 16 bits. Floats are
@@ -105,11 +109,11 @@ def fuse(
 
     Raises:
         TypeError: an argument is no image, or has integers other than uint8 and uint16.
-        ValueError: shapes or numbers of images do not fit, or floats are far from [0,1].
+        ValueError: shapes or numbers of images do not fit, or floats are far outside [0,1].
         UserError: sizes differ by more than a common factor, or an option is unknown.
     """
-    colors = take_apart("visible", visible)
-    grays = take_apart("infrared", infrared, colors.stacked)
+    colors = _unpack("visible", visible)
+    grays = _unpack("infrared", infrared, colors.stacked)
     if not (colors.pixels or isinstance(visible, (list, tuple))):
         raise ValueError("visible: there is no image in it")
     if len(colors.pixels) != len(grays.pixels):
@@ -156,3 +160,104 @@ def _rule(name: str, given: Range, images: Sequence[NDArray[Any]]) -> Rule:
                 f"say what becomes 0 and 1 with {name}_range, for instance 'percentile' or (low, high)"
             )
     return rule
+
+
+@dataclass(frozen=True)
+class _Images:
+    """The images of one argument.
+
+    Attributes:
+        pixels: one by one, (H,W) or (H,W,3) RGB; uint8, uint16 or float32.
+        remake: as many fused images (H,W,3) in [0,1] → the fused images as the caller's type.
+        stacked: whether the caller gave one array or tensor of several images.
+    """
+
+    pixels: list[NDArray[Any]]
+    remake: Callable[[Sequence[Floats]], Any]
+    stacked: bool = False
+
+
+def _unpack(name: str, images: Any, stacked: bool | None = None) -> _Images:
+    """Return the images of an argument.
+
+    Args:
+        name: of the argument, for messages.
+        images: an array (H,W), (H,W,C) or (B,H,W,C) of uint8, uint16 or floats; a tensor (H,W), (C,H,W) or
+            (B,C,H,W); a Pillow image; or a list of such of one image each. C is 1 or 3, with alpha 2 or 4.
+        stacked: whether an array of three axes is (B,H,W); None if that cannot be.
+
+    Raises:
+        TypeError: it is of another kind.
+        ValueError: it is of another shape.
+    """
+    if isinstance(images, (list, tuple)):
+        parts = [_unpack(f"{name}[{i}]", each) for i, each in enumerate(images)]
+        if any(part.stacked for part in parts):
+            raise ValueError(f"{name}: a list is of single images, not of batches")
+        return _Images(
+            [part.pixels[0] for part in parts],
+            lambda fused: [part.remake([each]) for part, each in zip(parts, fused, strict=True)],
+        )
+    if isinstance(images, Pillow.Image):
+        turned = upright(pixels_of(images), images.getexif().get(ORIENTATION, 1))
+        return _Images([np.ascontiguousarray(turned)], lambda fused: Pillow.fromarray(to_levels(fused[0])))
+    if _is_tensor(images):
+        return _of_tensor(name, images, stacked)
+    if isinstance(images, np.ndarray):
+        return _of_array(name, images, stacked)
+    raise TypeError(f"{name}: expected NumPy arrays, Pillow images or torch tensors, got {type(images).__name__}")
+
+
+def _is_tensor(value: object) -> TypeGuard[torch.Tensor]:
+    """Return whether a value is a tensor, without importing torch."""
+    found = sys.modules.get("torch")
+    return found is not None and isinstance(value, found.Tensor)
+
+
+def _of_array(name: str, images: NDArray[Any], stacked: bool | None) -> _Images:
+    """Unpack an array (H,W), (H,W,C), (B,H,W) or (B,H,W,C)."""
+    dtype = images.dtype
+    if dtype.kind != "f" and dtype not in (np.uint8, np.uint16):
+        raise TypeError(f"{name}: expected uint8, uint16 or floats, got {dtype}")
+    several = images.ndim == 4 or (images.ndim == 3 and stacked is True)
+    singles = [_checked(name, each) for each in (images if several else [images])]
+    plain = [each.astype(np.float32) if dtype.kind == "f" else each for each in singles]
+
+    def remake(fused: Sequence[Floats]) -> NDArray[Any]:
+        made = [to_dtype(each, dtype) for each in fused]
+        return np.stack(made) if several else made[0]
+
+    return _Images(plain, remake, several)
+
+
+def _of_tensor(name: str, images: torch.Tensor, stacked: bool | None) -> _Images:
+    """Unpack a tensor (H,W), (C,H,W), (B,H,W) or (B,C,H,W) as an array with channels last."""
+    import torch
+
+    held = images.detach().cpu()
+    if held.is_floating_point() and held.dtype != torch.float64:
+        held = held.float()  # NumPy has no bfloat16
+    channels = held.ndim == 4 or (held.ndim == 3 and not stacked)
+    pictures = _of_array(name, (held.movedim(-3, -1) if channels else held).numpy(), stacked)
+
+    def remake(fused: Sequence[Floats]) -> torch.Tensor:
+        made = torch.from_numpy(pictures.remake(fused)).movedim(-1, -3)
+        return made.contiguous().to(images.device, images.dtype)
+
+    return _Images(pictures.pixels, remake, pictures.stacked)
+
+
+def _checked(name: str, image: NDArray[Any]) -> NDArray[Any]:
+    """Return an image (H,W) or (H,W,3) of one that may have a single channel or alpha."""
+    if image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (2,), (3,), (4,)) or not image.size:
+        raise ValueError(f"{name}: expected an image with 1 or 3 channels, got shape {image.shape}, channels last")
+    return np.ascontiguousarray(drop_alpha(image))
+
+
+def to_dtype(fused: Floats, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Convert floats (H,W,3) in [0,1] to another type: integers fill their range, rounded half up."""
+    if dtype == np.uint8:
+        return to_levels(fused)
+    if dtype == np.uint16:
+        return (fused.astype(np.float64) * np.iinfo(np.uint16).max + 0.5).astype(np.uint16)
+    return fused.astype(dtype)

@@ -1,4 +1,4 @@
-"""`ssvif fuse VISIBLE INFRARED`: pairs of one's own into a file, a folder or a video, and a list of what failed."""
+"""`ssvif fuse VISIBLE INFRARED`: fuse pairs into a file, a folder or a video, and list failures."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def fuse_source(
         fps: frames per second of a video made of images.
 
     Raises:
-        UserError: nothing can be fused; or, after all the rest is done, some pairs were not, each with its reason.
+        UserError: nothing can be fused; or, after all others are done, some pairs could not be, each with its reason.
     """
     check_color(fuser, options.color)
     rules = source.resolve(rules)

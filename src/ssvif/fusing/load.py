@@ -1,4 +1,4 @@
-"""Which fuser is asked for, and how it is loaded; torch is imported for PyTorch networks only."""
+"""Settings that select a fuser, and its loading; torch is imported for PyTorch networks only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FuserSpec:
-    """What to fuse with; the network that comes with ssvif if nothing is named.
+    """The fuser to load; by default the network that comes with ssvif.
 
     Attributes:
         model: file of a network, .safetensors or .onnx.
@@ -71,7 +71,7 @@ class FuserSpec:
         return self.model is not None and self.model.suffix.lower() == ONNX_SUFFIX
 
     def identity(self) -> dict[str, str]:
-        """Return what of it the fused images depend on."""
+        """Return the settings on which the fused images depend."""
         return {
             "fuser": sha256_of(self.file) if self.file and self.file.is_file() else self.baseline,
             "inference": self.inference or self.network,

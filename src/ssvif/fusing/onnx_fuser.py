@@ -1,4 +1,4 @@
-"""ONNX files of `ssvif export` as fusers of NumPy images; torch is not needed."""
+"""Fuser for ONNX files written by `ssvif export`; needs no torch."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class OnnxFuser(Fuser):
         facts: what the file says about the network, see `ssvif.fusing.export.describe`.
 
     Raises:
-        UserError: ONNX Runtime is not installed, the file is missing, damaged or not of `ssvif export`, or there is
-            no such device.
+        UserError: ONNX Runtime is not installed, the file is missing, damaged or not of `ssvif export`, or the
+            device cannot be used.
     """
 
     def __init__(self, path: Path, device: str = "auto", threads: int = 0) -> None:

@@ -1,8 +1,7 @@
-"""Packed pairs into the fused images of a run, `fused/{split}/{pair_id}.png`."""
+"""Fuse packed pairs into the images of a run, `fused/{split}/{pair_id}.png`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from ssvif.fusing.pipeline import FuseOptions, fuse_pairs, write_behind
 from ssvif.io.errors import UserError
 from ssvif.io.files import write_folder_aside, write_png
 from ssvif.io.progress import track
-from ssvif.pairs.pair import Job, Pair
+from ssvif.pairs.pair import Pair
 from ssvif.pairs.ranges import Range
 from ssvif.schema import SPLITS
 
@@ -35,20 +34,19 @@ def fuse_packed(pairs: Path, output: Path, fuser: Fuser, options: FuseOptions = 
         UserError: the file is missing or damaged, or a pair cannot be fused; then `output` stays as it was.
     """
     source = PairsFile(pairs)
-    names = [(split, name) for split in source.splits() for name in source.names(split)]
+    jobs = [
+        (f"{split}/{name}", partial(_read, source, split, name))
+        for split in source.splits()
+        for name in source.names(split)
+    ]
     with (
         write_folder_aside(output, OWNED) as aside,
         write_behind(lambda name, image: write_png(aside / f"{name}.png", image)) as sink,
     ):
-        for result in track(fuse_pairs(_jobs(source, names), fuser, options), "fusing", len(names)):
+        for result in track(fuse_pairs(jobs, fuser, options), "fusing", len(jobs)):
             if isinstance(result, UserError):
                 raise result
             sink(*result)
-
-
-def _jobs(source: PairsFile, names: list[tuple[str, str]]) -> Iterator[Job]:
-    for split, name in names:
-        yield f"{split}/{name}", partial(_read, source, split, name)
 
 
 def _read(source: PairsFile, split: str, name: str) -> Pair:

@@ -1,4 +1,4 @@
-"""Where pairs of one's own come from: matched image files, or two videos."""
+"""Pairs from matched image files or from two videos."""
 
 from __future__ import annotations
 
