@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import numpy as np
@@ -45,6 +46,23 @@ def run(capsys, monkeypatch, *arguments):
         cli.main()
     shown = capsys.readouterr()
     return caught.value.code, shown.out, shown.err
+
+
+def modules_loaded(folder, *arguments):
+    """Call the command in a process of its own within a folder; return the modules it imported."""
+    code = f"""
+import sys
+from ssvif.cli import app
+sys.argv = {["ssvif", "fuse", *arguments]!r}
+try:
+    app.main()
+except SystemExit as done:
+    assert not done.code, done.code
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
 
 
 def averaging(capsys, monkeypatch):

@@ -118,8 +118,8 @@ def test_batches_of_tensors(shape):
 
 
 def test_lists_may_mix_sizes_and_kinds():
-    bright = [VISIBLE, Image.fromarray(VISIBLE[:5]), torch.from_numpy(VISIBLE).movedim(-1, 0)]
-    fused = fuse(bright, [INFRARED, INFRARED[:5], Image.fromarray(INFRARED)], AVERAGE)
+    several = [VISIBLE, Image.fromarray(VISIBLE[:5]), torch.from_numpy(VISIBLE).movedim(-1, 0)]
+    fused = fuse(several, [INFRARED, INFRARED[:5], Image.fromarray(INFRARED)], AVERAGE)
     assert [type(each) for each in fused] == [np.ndarray, Image.Image, torch.Tensor]
     np.testing.assert_array_equal(fused[0], MEAN)
     np.testing.assert_array_equal(np.asarray(fused[1]), MEAN[:5])
@@ -161,11 +161,11 @@ def test_the_arguments_are_not_changed(network):
 
 
 def test_16_bit_infrared_is_stretched_by_percentiles():
-    warm = (INFRARED.astype(np.uint16) + 7000)[:, :, None]
-    fused = fuse(VISIBLE, warm, load_model("infrared"))
+    infrared = (INFRARED.astype(np.uint16) + 7000)[:, :, None]
+    fused = fuse(VISIBLE, infrared, load_model("infrared"))
     assert fused.min() == 0
     assert fused.max() == 255
-    np.testing.assert_array_equal(fuse(VISIBLE, warm, load_model("infrared"), infrared_range=(7000, 7255)),
+    np.testing.assert_array_equal(fuse(VISIBLE, infrared, load_model("infrared"), infrared_range=(7000, 7255)),
                                   np.repeat(INFRARED[..., None], 3, axis=2))  # fmt: skip
 
 
@@ -178,15 +178,15 @@ def test_temperatures_are_asked_about_rather_than_cut_off():
 
 
 def test_a_sequence_has_one_range():
-    warm = np.stack([np.full((4, 5), level, np.uint16) for level in (1000, 2000, 3000)])
-    fused = fuse(np.zeros((3, 4, 5, 3), np.uint8), warm, load_model("infrared"), infrared_range="sequence")
+    infrared = np.stack([np.full((4, 5), level, np.uint16) for level in (1000, 2000, 3000)])
+    fused = fuse(np.zeros((3, 4, 5, 3), np.uint8), infrared, load_model("infrared"), infrared_range="sequence")
     assert [int(each.mean()) for each in fused] == [0, 128, 255]
 
 
 def test_what_is_no_number_becomes_black():
-    warm = np.full((4, 5), 0.5, np.float32)
-    warm[1, 2] = np.nan
-    fused = fuse(np.zeros((4, 5, 3), np.uint8), warm, load_model("infrared"))
+    infrared = np.full((4, 5), 0.5, np.float32)
+    infrared[1, 2] = np.nan
+    fused = fuse(np.zeros((4, 5, 3), np.uint8), infrared, load_model("infrared"))
     assert fused[1, 2, 0] == 0
     assert fused[0, 0, 0] == 128
     assert fuse(VISIBLE, np.full((12, 17), np.nan), load_model("infrared")).max() == 0

@@ -25,12 +25,17 @@ def fuse(tmp_path, capsys, monkeypatch):
     return averaging(capsys, monkeypatch)
 
 
-def test_images_of_other_sources_are_not_kept(fuse):
+@pytest.mark.parametrize("other", [("vi", "ir2"), ("vi", "ir", "--color", "ycbcr")])
+def test_images_of_other_sources_or_settings_are_kept_only_until_overwritten(fuse, tmp_path, other):
     assert fuse("vi", "ir", "-o", "fused")[0] == 0
-    status, errors = fuse("vi", "ir2", "-o", "fused")
+    before = read_image(tmp_path / "fused/a.png")
+    status, errors = fuse(*other, "-o", "fused")
     assert status == 1
-    assert "fused holds 3 images of these names already, made of other images" in errors
+    assert "fused holds 3 images of these names already, made of other images, with other settings" in errors
     assert "--overwrite" in errors
+    assert np.array_equal(before, read_image(tmp_path / "fused/a.png"))
+    assert fuse(*other, "-o", "fused", "--overwrite")[0] == 0
+    assert not np.array_equal(before, read_image(tmp_path / "fused/a.png"))
 
 
 def test_a_source_that_was_replaced_by_an_older_file_is_fused_again(fuse, tmp_path):

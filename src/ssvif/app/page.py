@@ -37,7 +37,7 @@ Originals = dict[str, str]  # name of a preview → path of what was dropped
 
 
 def choices_of(model: Path | None) -> Choices:
-    """Return what can fuse, as (label, path or name), the first being the default.
+    """Return the networks and baselines as (label, path or name); the first is the default.
 
     Args:
         model: a network of the user's, first if given.
@@ -45,7 +45,7 @@ def choices_of(model: Path | None) -> Choices:
     own: Choices = [(model.name, str(model))] if model else []
     try:
         shipped: Choices = [("SSVIF's own network", str(shipped_model()))]
-    except UserError:  # an installation without one can still fuse
+    except UserError:  # an installation without one still has the baselines
         shipped = []
     return [*own, *shipped, *((name, name) for name in BASELINES)]
 
@@ -89,7 +89,7 @@ def build_page(model: Path | None, device: str, folder: Path) -> gradio.Blocks:
 
 
 def _input(side: str, originals: gradio.State, folder: Path) -> gradio.Image:
-    """Return where an image is dropped; the file itself is handed on, in whatever depth it is."""
+    """Return an image input that passes on the original file, at its full bit depth."""
     image = gradio.Image(
         label=side.capitalize(),
         type="filepath",
@@ -103,7 +103,7 @@ def _input(side: str, originals: gradio.State, folder: Path) -> gradio.Image:
 
 
 def _options() -> list[gradio.components.Component]:
-    """Return what `_rules` is made of, and the color, folded away: most pairs need none of it."""
+    """Return the inputs of `_rules`, then the color, in a closed accordion."""
     with gradio.Accordion("Options", open=False, elem_id="options"):
         ranges = [
             gradio.Dropdown(
@@ -133,7 +133,7 @@ def _rules(visible_range: str, infrared_range: str, resize: str, alignment: str 
 
 def _showing(folder: Path) -> Callable[[str | None, Originals], tuple[Any, Originals]]:
     def show(path: str | None, originals: Originals) -> tuple[Any, Originals]:
-        """Return a picture to show of a file that browsers cannot draw, and note what it stands for."""
+        """Return a preview of a TIFF, which browsers cannot show, and record which file it belongs to."""
         dropped = Path(path or "")
         shown = preview(dropped) if dropped.suffix.lower() in TIFF_SUFFIXES else None
         if shown is None:
@@ -153,7 +153,7 @@ def _fusing(device: str, folder: Path) -> Callable[..., tuple[Any, ...]]:
     def run(
         visible: str | None, infrared: str | None, originals: Originals, network: str, beside: str, *options: Any
     ) -> tuple[Any, ...]:
-        """Return what the page shows of a fused pair, or why there is none."""
+        """Return the outputs for a fused pair, or the reason why there is none."""
         *rules, color = options
         if not (visible and infrared):
             return _nothing("Drop a visible and an infrared image first.")
@@ -172,20 +172,20 @@ def _fusing(device: str, folder: Path) -> Callable[..., tuple[Any, ...]]:
 
 
 def _nothing(why: str) -> tuple[Any, ...]:
-    """Return a page without a fused image: an old one would seem to be of the new pair."""
+    """Return empty outputs and the reason; an old image would seem to belong to the new pair."""
     said = html.escape(why).replace("\n", "<br>")
     return None, None, f"**Not fused.** {said}", [], gradio.DownloadButton(value=None, interactive=False)
 
 
 def _said(error: UserError, *files: Path) -> str:
     text = str(error)
-    for uploaded in files:  # copies in a folder that nobody knows
+    for uploaded in files:  # copies in a temporary folder
         text = text.replace(str(uploaded), uploaded.name)
     return f"{text}\nThe command's options are here under Options." if "--" in text else text
 
 
 def compare(last: Fused | None, beside: str) -> tuple[Any, Any] | None:
-    """Return the two images between which the slider stands: visible or infrared, and fused."""
+    """Return the two images (H,W,3) of the slider: visible or infrared, and fused."""
     if last is None:
         return None
     before = last.visible if beside == "visible" else np.repeat(last.infrared[..., None], 3, axis=2)
@@ -193,6 +193,6 @@ def compare(last: Fused | None, beside: str) -> tuple[Any, Any] | None:
 
 
 def add_network(path: str, known: Choices) -> tuple[Choices, Any]:
-    """Offer and choose a network's file that was uploaded."""
+    """Add an uploaded network to the choices and select it."""
     added = [(Path(path).name, path), *(each for each in known if each[1] != path)]
     return added, gradio.Dropdown(choices=added, value=path)

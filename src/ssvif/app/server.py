@@ -1,4 +1,4 @@
-"""The app's server: reachable from this computer only, without telemetry; its files are deleted when it ends."""
+"""The app's server: local only, without telemetry; temporary files are deleted at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way from pairs to fused images: pairs are read ahead, batched by size, fused, and written by threads."""
+"""Pipeline from pairs to fused images: read ahead, batch by size, fuse, and write in threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where fused images go: one file, a folder that can be completed later, or a video."""
+"""Write fused images to one file, a folder that can be completed later, or a video."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from ssvif.io.files import write_aside, write_png
 from ssvif.pairs.sources import Source
 from ssvif.schema import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
-RECORD = ".ssvif-fuse.jsonl"  # in an output folder: what each image was made of and with
-# file formats that neither Pillow nor ssvif writes, so that nobody gets a folder of such a name
+RECORD = ".ssvif-fuse.jsonl"  # in an output folder: sources and settings of each image
+# formats that neither Pillow nor ssvif writes; such a name is not taken for a folder
 OTHER_SUFFIXES = (".heic", ".heif", ".flv", ".wmv", ".mpg", ".mpeg")
 JPEG_QUALITY = 95
 Wanted = Callable[[str], bool]
 
 
 def check_output(output: Path, *sources: str) -> str:
-    """Return what is to be written by the suffix of `output`: "image", "video", or "folder", also if one exists.
+    """Return the kind of an output by its suffix: "image", "video", or "folder" (also for an existing folder).
 
     Raises:
         UserError: the suffix is of a format that is not written, or the output is one of the sources.
@@ -51,7 +51,7 @@ def check_output(output: Path, *sources: str) -> str:
 def open_sink(
     output: Path, source: Source, made_with: Mapping[str, Any], *, overwrite: bool, rate: Fraction
 ) -> Iterator[tuple[Sink, Wanted]]:
-    """Yield what takes fused images by name, and what says whether one is still to be made.
+    """Yield a function that writes fused images by name, and one that tells whether a name is still to be fused.
 
     Args:
         output: see `check_output`. Every image, and a video, appears whole or not at all.
@@ -92,7 +92,7 @@ def save_image(path: Path, image: Image) -> None:
 
 
 class _Folder:
-    """A folder of fused images with a record of what each was made of and with.
+    """A folder of fused images with a record of the sources and settings of each.
 
     Args:
         path: of the folder.

@@ -33,12 +33,12 @@ class Source:
     """Pairs to be fused.
 
     Attributes:
-        jobs: rules without "sequence" → the pairs in order, each to be read when its turn comes.
+        jobs: rules without "sequence" → the pairs in order, read when needed.
         pixels: "visible" or "infrared" → the images (H,W) or (H,W,3) of that side, for a pass before fusing.
         inputs: name of a pair → the files that it is made of.
         total: number of pairs; None if a video does not say.
         names: of all pairs; None of a video, whose frames are numbered from 000001.
-        faults: why other files are in no pair.
+        faults: errors about files that are in no pair.
         rate: frames per second of a video.
     """
 
