@@ -57,7 +57,7 @@ def test_an_empty_gallery_says_why(show):
     assert not page.locator("#pairs").is_visible()
     page.locator("#tools .picker").get_by_role("button", name="All").click()
     assert not said.is_visible()
-    assert page.locator("#pairs .thumb").first.is_visible()
+    page.locator("#pairs .thumb").first.wait_for(state="visible")  # pairs are laid out a moment later
 
 
 def test_the_controls_stand_in_one_line_of_a_common_window(show):

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssvif.report.figures.insets import (
@@ -39,6 +39,7 @@ def all_windows(height, width):
     ]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 99), SIZES, SIZES)
 def test_without_objects_the_most_different_places_are_taken(seed, height, width):
     difference = random_map(seed, height, width)
@@ -50,6 +51,7 @@ def test_without_objects_the_most_different_places_are_taken(seed, height, width
     assert total(difference, second) == pytest.approx(max(total(difference, window) for window in apart))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 99), SIZES, SIZES, st.data())
 def test_the_first_place_is_centred_on_the_object_that_differs_most(seed, height, width, data):
     difference = random_map(seed, height, width)
@@ -75,6 +77,7 @@ def test_the_first_place_is_centred_on_the_object_that_differs_most(seed, height
         assert total(difference, first) >= total(difference, rival) - 1e-5
 
 
+@settings(deadline=None)
 @given(st.integers(0, 99), SIZES, SIZES)
 def test_enlargements_lie_in_the_picture_and_hide_no_place_and_not_each_other(seed, height, width):
     windows = choose_windows(random_map(seed, height, width))
