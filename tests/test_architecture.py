@@ -132,6 +132,7 @@ def test_configuration_knows_options_and_names_alone():
         "ssvif.judging.options",
         "ssvif.models.names",
         "ssvif.io.errors",
+        "ssvif.io.validation",
         "ssvif.report.specs",
         "ssvif.training.options",
     }

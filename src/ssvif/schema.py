@@ -27,11 +27,13 @@ BASELINES = ("average", "maximum", "visible", "infrared")
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 SEGFORMER_SIZES: tuple[str, ...] = get_args(SegFormerSize)
 WEIGHTINGS: tuple[str, ...] = get_args(WeightingName)
-DEVICES = ("auto", "cpu", "cuda")
+Device = Literal["auto", "cpu", "cuda"]
+DEVICES: tuple[str, ...] = get_args(Device)
 
 # pairs
 SIDES = ("visible", "infrared")
-SPLITS = ("train", "validation", "test")
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[str, ...] = get_args(Split)
 RESIZES = ("infrared", "visible", "error")  # which of two sizes gives way
 RANGES = ("auto", "full", "percentile", "sequence")  # or LOW:HIGH
 COLORS = ("", "rgb", "ycbcr")
@@ -46,8 +48,9 @@ RUN_KINDS: tuple[str, ...] = get_args(RunKind)
 SPLIT_COLUMNS = ("split", "pair_id", "visible", "infrared", "label", "boxes")
 
 # files of a run, results/{dataset}/{run}/
+Score = Literal["fusion_metrics", "segmentation", "detection", "efficiency"]
 FUSION_METRICS, SEGMENTATION, DETECTION = "fusion_metrics", "segmentation", "detection"
-RUN_FILES = {
+RUN_FILES: dict[str, str] = {
     FUSION_METRICS: "fusion_metrics.csv",
     SEGMENTATION: "segmentation/iou.csv",
     DETECTION: "detection/ap.csv",

@@ -140,7 +140,7 @@ def test_nobody_may_write_there(capsys, monkeypatch, tiny, tmp_path):
         (["score", "--output", "a.csv", "--fused", "f", "--pairs", "p", "--against", "./a.csv"], "would be replaced"),
         (["split", "--dataset", "gone.yaml", "--output", "x"], "gone.yaml does not exist"),
         (["train", "--pairs", "gone.h5", "--output", "x", "--device", "cpu"], "gone.h5 does not exist"),
-        (["train", "--pairs", "p", "--output", "x", "--set", "nosuch=1"], "Unknown settings: nosuch"),
+        (["train", "--pairs", "p", "--output", "x", "--set", "nosuch=1"], "nosuch: unknown key"),
     ],
 )
 def test_a_wrong_call_is_told(capsys, monkeypatch, tmp_path, arguments, says):

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from ssvif.judging.options import DetectionOptions, SegmentationOptions
 
@@ -26,7 +27,7 @@ from ssvif.judging.options import DetectionOptions, SegmentationOptions
     ],
 )
 def test_a_bad_value_is_named(kind: type, values: dict[str, Any], named: str) -> None:
-    with pytest.raises(ValueError, match=named):
+    with pytest.raises(ValidationError, match=f"(?m)^{named}$"):
         kind(**values)
 
 

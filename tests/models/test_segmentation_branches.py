@@ -8,7 +8,7 @@ import torch
 from ssvif.io.errors import UserError
 from ssvif.models.base import join_features
 from ssvif.models.segmentation import SEGFORMER_SIZES, SegmentationHead, Segmenter
-from ssvif.training.options import SEGMENTERS
+from ssvif.schema import SEGFORMER_SIZES as NAMES
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_an_unknown_size_is_named():
 
 
 def test_the_settings_know_the_same_sizes():
-    assert tuple(SEGFORMER_SIZES) == SEGMENTERS
+    assert tuple(SEGFORMER_SIZES) == NAMES
 
 
 @pytest.mark.slow

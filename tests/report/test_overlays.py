@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from report.made_results import BOXES, write
-from ssvif.config.settings import load_descriptor
+from ssvif.config.files import load_descriptor
 from ssvif.report.overlays import (
     IGNORED_COLOR,
     NamedBox,

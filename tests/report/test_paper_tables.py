@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from report.made_results import write
-from ssvif.config.tables import load_sheet_specs
+from ssvif.config.files import load_sheet_specs
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv
 from ssvif.report.formats import read_sheets

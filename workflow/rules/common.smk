@@ -10,20 +10,15 @@ from snakemake.exceptions import WorkflowError
 
 from ssvif.config.options import override, to_json
 from ssvif.config.runs import load_runs
-from ssvif.config.settings import (
-    check_tables,
-    load_descriptor,
-    load_settings,
-    locate,
-    missing_files,
-)
-from ssvif.config.tables import load_sheet_specs
+from ssvif.config.files import load_descriptor, load_sheet_specs
+from ssvif.config.plan import check_tables, locate, missing_files
+from ssvif.config.settings import load_settings
 from ssvif.data.descriptor import descriptor_to_json
 from ssvif.fusing.method_images import folder_of
 from ssvif.models.names import network_fingerprint
 from ssvif.io.errors import UserError
 from ssvif.io.fingerprint import files_fingerprint, fingerprint
-from ssvif.report.specs import EFFICIENCY, RUN_FILES
+from ssvif.schema import EFFICIENCY, RUN_FILES
 
 # `ssvif` is found beside this Python, whether or not an environment is active
 os.environ["PATH"] = os.pathsep.join(
@@ -109,12 +104,18 @@ def fuse_code(wildcards):
     if run.kind == "trained":
         model = training_options(run.name).fusion_model
         return network_fingerprint(
-            model, "ssvif.fusing.packed", "ssvif.fusing.torch_fuser", "ssvif.models.registry"
+            model,
+            "ssvif.fusing.packed",
+            "ssvif.fusing.torch_fuser",
+            "ssvif.models.registry",
         )
     if run.kind == "published":
         model = run.fusion_model
         return network_fingerprint(
-            model, "ssvif.fusing.packed", "ssvif.fusing.torch_fuser", "ssvif.models.published"
+            model,
+            "ssvif.fusing.packed",
+            "ssvif.fusing.torch_fuser",
+            "ssvif.models.published",
         )
     if run.kind == "images":
         return fingerprint("ssvif.fusing.method_images")

@@ -40,7 +40,7 @@ Resize = Annotated[str | None, typer.Option(help="Which of two sizes gives way: 
 
 def read_descriptor(path: Path) -> Descriptor:
     """Return the dataset descriptor of a file; see `load_descriptor`."""
-    from ssvif.config.settings import load_descriptor
+    from ssvif.config.files import load_descriptor
 
     return load_descriptor(path)
 

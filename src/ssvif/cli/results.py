@@ -41,7 +41,7 @@ def tables(
         raise UserError("ssvif tables needs at least one --run")
     written = make_tables(results, output, shown, titles=named) if not table else []
     if published or table:
-        from ssvif.config.tables import load_sheet_specs
+        from ssvif.config.files import load_sheet_specs
         from ssvif.report.paper_tables import make_sheets
 
         folder = published or Path("config/published")

@@ -12,10 +12,9 @@ from typing import Any
 from ssvif.config.options import override
 from ssvif.io.errors import UserError
 from ssvif.models.names import class_path
-from ssvif.schema import BASELINES, INFERENCES, PUBLISHED_MODELS
+from ssvif.schema import BASELINES, INFERENCES, PUBLISHED_MODELS, RUN_KINDS
 from ssvif.training.options import TrainingOptions
 
-KINDS = ("trained", "published", "baseline", "images")
 NOT_TRAINING = ("run", "kind", "title", "images", "checkpoint", "inference", "seeds", "tables", "note")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")  # what names a folder and stands in patterns and commands
 RESERVED = ("data",)  # a folder beside those of the runs
@@ -129,8 +128,8 @@ def _load_row(path: Path, row: Mapping[str | None, Any], defaults: TrainingOptio
     where = f"{path}, run {name!r}"
     if not NAME.fullmatch(name) or name in RESERVED:
         raise UserError(f"{where}: not a name for a run", expected="letters, digits, - and _; not 'data'")
-    if kind not in KINDS:
-        raise UserError(f"{where}: unknown kind {kind!r}", expected=" | ".join(KINDS))
+    if kind not in RUN_KINDS:
+        raise UserError(f"{where}: unknown kind {kind!r}", expected=" | ".join(RUN_KINDS))
     for column, only in BY_KIND.items():
         if cells.get(column) and kind != only:
             raise UserError(f"{where}: the column `{column}` is for runs of kind {only!r}, this one is {kind!r}")

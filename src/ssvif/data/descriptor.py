@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated, Self
 
+from pydantic import AfterValidator, Field, TypeAdapter, model_validator
+from pydantic.dataclasses import dataclass
+
+from ssvif.io.validation import NotNegative
 from ssvif.schema import SPLITS
 
 BOX_SUFFIXES = (".txt", ".xml")
+SplitName = Annotated[str, Field(pattern=f"^({'|'.join(SPLITS)})$")]
+SplitOrAll = Annotated[str, Field(pattern=f"^({'|'.join(SPLITS)}|all)$")]
+Channel = Annotated[int, Field(ge=0, le=255)]
 
 
-@dataclass(frozen=True)
+def _check_pattern(pattern: str) -> str:
+    path = PurePosixPath(pattern)
+    if not pattern:
+        return pattern
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError("leaves the dataset's root")
+    if path.name.count("{name}") != 1:
+        raise ValueError("needs one {name} in its last part")
+    rest = pattern.replace("{split}", "").replace("{name}", "", 1)
+    if "{" in rest or "}" in rest:
+        raise ValueError("may hold {split} and one {name} only")
+    return pattern
+
+
+def _check_boxes(pattern: str) -> str:
+    if pattern and not pattern.endswith(BOX_SUFFIXES):
+        raise ValueError(f"must end in {' or '.join(BOX_SUFFIXES)}")
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(_check_pattern)]
+
+
+@dataclass(frozen=True, config={"extra": "forbid"})
 class ClassInfo:
     """One class of the label maps.
 
@@ -23,22 +53,15 @@ class ClassInfo:
         color: red, green, blue, each 0 to 255, for drawing.
 
     Raises:
-        ValueError: a value out of range, or no name.
+        pydantic.ValidationError: a value out of range, or no name.
     """
 
-    id: int
-    name: str
-    color: tuple[int, int, int]
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        _require(0 <= self.id <= 254, f"class id {self.id} is outside 0 to 254")
-        _require(bool(self.name.strip()), f"class {self.id} has no name")
-        channels = len(self.color) == 3 and all(0 <= value <= 255 for value in self.color)
-        _require(channels, f"color {list(self.color)} of class {self.id} is not three values of 0 to 255")
+    id: Annotated[int, Field(ge=0, le=254)]
+    name: Annotated[str, Field(pattern=r"\S")]
+    color: tuple[Channel, Channel, Channel]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config={"extra": "forbid"})
 class Layout:
     """File patterns below a dataset's root, in POSIX form, with `{split}` and `{name}`.
 
@@ -49,37 +72,20 @@ class Layout:
         boxes: pattern of the box files, ending in `.txt` (YOLO) or `.xml` (VOC); empty for none.
 
     Raises:
-        ValueError: a pattern that is absolute, leaves the root or lacks `{name}` in its file name.
+        pydantic.ValidationError: a pattern that is absolute, leaves the root or lacks `{name}` in its file name.
     """
 
-    visible: str
-    infrared: str
-    label: str = ""
-    boxes: str = ""
-
-    def __post_init__(self) -> None:
-        """Check the patterns."""
-        _require(bool(self.visible and self.infrared), "a layout needs a visible and an infrared pattern")
-        for pattern in self.patterns():
-            _check_pattern(pattern)
-        if self.boxes:
-            good = self.boxes.endswith(BOX_SUFFIXES)
-            _require(good, f"boxes pattern {self.boxes!r} must end in {' or '.join(BOX_SUFFIXES)}")
+    visible: Annotated[Pattern, Field(min_length=1)]
+    infrared: Annotated[Pattern, Field(min_length=1)]
+    label: Pattern = ""
+    boxes: Annotated[Pattern, AfterValidator(_check_boxes)] = ""
 
     def patterns(self) -> list[str]:
         """Return the patterns that are not empty."""
         return [pattern for pattern in (self.visible, self.infrared, self.label, self.boxes) if pattern]
 
 
-def _check_pattern(pattern: str) -> None:
-    path = PurePosixPath(pattern)
-    _require(not path.is_absolute() and ".." not in path.parts, f"pattern {pattern!r} leaves the dataset's root")
-    _require(path.name.count("{name}") == 1, f"pattern {pattern!r} needs one {{name}} in its last part")
-    rest = pattern.replace("{split}", "").replace("{name}", "", 1)
-    _require("{" not in rest and "}" not in rest, f"pattern {pattern!r} may hold {{split}} and one {{name}} only")
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config={"extra": "forbid"})
 class Descriptor:
     """All that is known of a dataset before its files are read.
 
@@ -88,8 +94,7 @@ class Descriptor:
         title: name in tables and figures.
         folder: the dataset's root, relative to the setting `data_root`.
         layouts: file patterns; the first one that fits the files found is taken.
-        official_splits: our split ("train", "validation", "test") to the name that `{split}` stands
-            for; empty when the dataset has no official split.
+        official_splits: our split to the name that `{split}` stands for; empty without an official split.
         ratios: shares of train, validation and test where there is no official split.
         validation_fraction: share of an official train split that becomes validation.
         classes: of the label maps, ids 0, 1, 2, ... without a gap.
@@ -100,73 +105,54 @@ class Descriptor:
         source: where the dataset comes from.
 
     Raises:
-        ValueError: values that contradict each other; the message says which.
+        pydantic.ValidationError: values that contradict each other; the message says which.
     """
 
-    name: str
+    name: Annotated[str, Field(pattern="^[^/]+$")]
     title: str
     folder: str
-    layouts: tuple[Layout, ...]
-    official_splits: dict[str, str] = field(default_factory=dict)
+    layouts: Annotated[tuple[Layout, ...], Field(min_length=1)]
+    official_splits: dict[SplitName, str] = Field(default_factory=dict)
     ratios: tuple[float, float, float] = (0.8, 0.1, 0.1)
-    validation_fraction: float = 0.1
+    validation_fraction: float = Field(default=0.1, gt=0, lt=1)
     classes: tuple[ClassInfo, ...] = ()
     background_id: int | None = None
-    ignore_index: int = 255
+    ignore_index: int = Field(default=255, ge=0, le=255)
     detection_classes: tuple[str, ...] = ()
-    expected: dict[str, int] = field(default_factory=dict)
+    expected: dict[SplitOrAll, NotNegative] = Field(default_factory=dict)
     source: str = ""
 
-    def __post_init__(self) -> None:
-        """Check what the parts say about each other."""
-        _require(bool(self.name) and "/" not in self.name, f"name {self.name!r} is not a plain name")
-        _require(bool(self.layouts), f"{self.name}: no layout is given")
-        self._check_splits()
-        self._check_classes()
-
-    def _check_splits(self) -> None:
-        _check_names(f"{self.name}: official_splits", self.official_splits, SPLITS)
-        _check_names(f"{self.name}: expected", self.expected, (*SPLITS, "all"))
-        in_range = len(self.ratios) == 3 and min(self.ratios) >= 0 and min(self.ratios[:2]) > 0
-        good = in_range and abs(sum(self.ratios) - 1) < 1e-6
-        _require(good, f"{self.name}: ratios {list(self.ratios)} must sum to 1, train and validation above 0")
-        good = 0 < self.validation_fraction < 1
-        _require(good, f"{self.name}: validation_fraction {self.validation_fraction} is not between 0 and 1")
+    @model_validator(mode="after")
+    def _check_splits(self) -> Self:
+        if min(self.ratios) < 0 or min(self.ratios[:2]) == 0 or not abs(sum(self.ratios) - 1) < 1e-6:
+            raise ValueError(f"ratios must sum to 1, train and validation above 0, got {list(self.ratios)}")
         for pattern in (pattern for layout in self.layouts for pattern in layout.patterns()):
-            good = ("{split}" in pattern) == bool(self.official_splits)
-            _require(
-                good,
-                f"{self.name}: pattern {pattern!r} must hold {{split}} exactly if official_splits is given",
-            )
+            if ("{split}" in pattern) != bool(self.official_splits):
+                raise ValueError(f"pattern {pattern!r} must hold {{split}} exactly if official_splits is given")
+        return self
 
-    def _check_classes(self) -> None:
-        ids = [info.id for info in self.classes]
-        _require(len(set(ids)) == len(ids), f"{self.name}: classes have an id twice: {sorted(ids)}")
-        _require(sorted(ids) == list(range(len(ids))), f"{self.name}: class ids {sorted(ids)} must be 0, 1, 2, ...")
-        good = 0 <= self.ignore_index <= 255 and self.ignore_index not in ids
-        _require(good, f"{self.name}: ignore_index {self.ignore_index} must be 0 to 255 and no class's id")
-        good = self.background_id is None or self.background_id in ids
-        _require(good, f"{self.name}: background_id {self.background_id} is no class's id")
-        for what, names in (
-            ("classes", [info.name for info in self.classes]),
-            ("detection_classes", self.detection_classes),
-        ):
-            folded = [name.casefold() for name in names]
-            _require(len(set(folded)) == len(folded), f"{self.name}: {what} have a name twice: {list(names)}")
+    @model_validator(mode="after")
+    def _check_classes(self) -> Self:
+        ids = sorted(info.id for info in self.classes)
+        if ids != list(range(len(ids))):
+            raise ValueError(f"class ids must be 0, 1, 2, ... without a gap, each once, got {ids}")
+        if self.ignore_index in ids:
+            raise ValueError(f"ignore_index must be no class's id, got {self.ignore_index}")
+        if self.background_id not in (None, *ids):
+            raise ValueError(f"background_id must be a class's id or null, got {self.background_id}")
+        _check_once("classes", [info.name for info in self.classes])
+        _check_once("detection_classes", self.detection_classes)
         for layout in self.layouts:
-            _require(bool(self.classes) or not layout.label, f"{self.name}: a label pattern needs classes")
-            good = bool(self.detection_classes) or not layout.boxes
-            _require(good, f"{self.name}: a boxes pattern needs detection_classes")
+            if layout.label and not self.classes:
+                raise ValueError(f"the label pattern {layout.label!r} needs classes")
+            if layout.boxes and not self.detection_classes:
+                raise ValueError(f"the boxes pattern {layout.boxes!r} needs detection_classes")
+        return self
 
 
-def _check_names(what: str, names: Iterable[str], choices: tuple[str, ...]) -> None:
-    unknown = [name for name in names if name not in choices]
-    _require(not unknown, f"{what} has {unknown}; the choices are {list(choices)}")
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
+def _check_once(what: str, names: Sequence[str]) -> None:
+    if len({name.casefold() for name in names}) < len(names):
+        raise ValueError(f"{what} must have each name once, got {list(names)}")
 
 
 def descriptor_to_json(descriptor: Descriptor) -> str:
@@ -175,15 +161,10 @@ def descriptor_to_json(descriptor: Descriptor) -> str:
 
 
 def descriptor_from_json(text: str) -> Descriptor:
-    """Rebuild a descriptor from `descriptor_to_json`'s text.
+    """Rebuild a descriptor from the text of `descriptor_to_json`.
 
     Raises:
-        ValueError: the text is not JSON, or its values contradict each other.
-        TypeError: a key is unknown or missing.
+        ValueError: the text is not JSON, a key is unknown or missing, or values contradict each other.
     """
-    values: dict[str, Any] = json.loads(text)
-    layouts = tuple(Layout(**layout) for layout in values.pop("layouts"))
-    classes = tuple(ClassInfo(info["id"], info["name"], tuple(info["color"])) for info in values.pop("classes"))
-    values["ratios"] = tuple(values["ratios"])
-    values["detection_classes"] = tuple(values["detection_classes"])
-    return Descriptor(layouts=layouts, classes=classes, **values)
+    descriptor: Descriptor = TypeAdapter(Descriptor).validate_json(text)
+    return descriptor

@@ -17,9 +17,11 @@ from typing import Any
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from ssvif.data.descriptor import Descriptor, descriptor_from_json
 from ssvif.io.errors import UserError, shorten
+from ssvif.io.validation import invalid
 from ssvif.schema import SPLITS
 
 FORMAT = "ssvif-pairs-1"
@@ -156,10 +158,9 @@ class PairsFile(ImageReader):
         text = str(self._open().attrs["descriptor"])
         try:
             return descriptor_from_json(text)
-        except (ValueError, TypeError, KeyError) as error:
-            raise UserError(
-                f"{self.path} holds a descriptor that this version cannot read", got=str(error), remedy=_REMEDY
-            ) from error
+        except ValidationError as error:
+            what = f"{self.path} holds a descriptor that this version cannot read"
+            raise invalid(what, error, remedy=_REMEDY) from error
 
     def label(self, split: str, name: str) -> NDArray[np.uint8] | None:
         """Return the label map, (H,W) uint8 class ids, or None where there is none."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 
-from ssvif.schema import EFFICIENCY, RUN_FILES
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
-SOURCES = (*RUN_FILES, EFFICIENCY)
+from ssvif.schema import Score
+
 EVERY_CLASS = "*"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
 class RowSpec:
     """A line of one of the paper's tables.
 
@@ -27,13 +28,13 @@ class RowSpec:
 
     label: str
     published: str = ""
-    runs: Mapping[str, str] = field(default_factory=dict)
+    runs: dict[str, str] = Field(default_factory=dict)
     group: str = ""
     with_labels: bool = False
     note: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
 class SheetSpec:
     """One of the paper's tables.
 
@@ -41,7 +42,7 @@ class SheetSpec:
         number: as the paper numbers it, "III"; "" for one of ours.
         title: a few words.
         caption: one or two sentences.
-        sources: names out of `SOURCES`.
+        sources: the scores it takes its numbers from.
         columns: dataset to its columns, "metric" or "metric.class", "metric.*" for every class; "" stands for
             every other dataset.
         rows: in order.
@@ -56,8 +57,8 @@ class SheetSpec:
     number: str = ""
     title: str
     caption: str
-    sources: tuple[str, ...]
-    columns: Mapping[str, tuple[str, ...]]
+    sources: tuple[Score, ...]
+    columns: dict[str, tuple[str, ...]]
     rows: tuple[RowSpec, ...] = ()
     published: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
@@ -86,7 +87,7 @@ class SheetSpec:
         return any(base_name(run) in row.runs or run in row.runs for row in self.rows)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
 class SheetSpecs:
     """The paper's tables, and what is known of its datasets.
 
@@ -95,8 +96,8 @@ class SheetSpecs:
         test_pairs: dataset to the number of its test pairs in the paper.
     """
 
-    tables: Mapping[str, SheetSpec]
-    test_pairs: Mapping[str, int] = field(default_factory=dict)
+    tables: dict[str, SheetSpec]
+    test_pairs: dict[str, int] = Field(default_factory=dict)
 
     def datasets_of(self, table: str, configured: Sequence[str]) -> list[str]:
         """Return the datasets that a table shows: the paper's for it, and those that the paper does not know.

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ssvif.io.errors import UserError
-from ssvif.training.options import WEIGHTINGS as NAMES
+from ssvif.schema import WEIGHTINGS as NAMES
 from ssvif.training.options import TrainingOptions
 from ssvif.training.weighting.registry import WEIGHTINGS, build_weighting
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from ssvif.config.files import load_sheet_specs
 from ssvif.config.runs import load_runs
-from ssvif.config.tables import load_sheet_specs
 from ssvif.io.errors import UserError
 from ssvif.report.sheet import MEASURES
 from ssvif.training.options import TrainingOptions
@@ -41,7 +41,10 @@ def test_rows_of_the_papers_experiments_stand_where_their_column_says():
     ("text", "says"),
     [
         ("tabels: {}", r"tabels: unknown key; did you mean tables\?"),
-        ("tables: {a: {title: x, caption: y, sources: [nosuch], columns: {}}}", "table a: unknown source 'nosuch'"),
+        (
+            "tables: {a: {title: x, caption: y, sources: [nosuch], columns: {}}}",
+            r"tables\.a\.sources\.0: .*'efficiency', got 'nosuch'",
+        ),
         ("tables: {a: {title: x, sources: [], columns: {}}}", r"tables\.a\.caption: Field required"),
         ("tables: {a: {title: x, caption: y, sources: [], columns: {}, rows: [{lable: z}]}}", "lable: unknown key"),
         ("tables: [", "is not YAML"),

@@ -1,0 +1,49 @@
+"""Constrained types of settings, and how a failed check by pydantic is told."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field, FiniteFloat, ValidationError
+
+from ssvif.io.errors import UserError
+
+AtLeastOne = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+NotNegativeFloat = Annotated[FiniteFloat, Field(ge=0)]
+PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
+
+_UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
+
+
+def invalid(what: str, error: ValidationError, known: Sequence[str] = (), remedy: str = "") -> UserError:
+    """Return a failed check as an error that lists every problem, each with the setting and the value given.
+
+    Args:
+        what: the headline, "config.yaml is not a valid configuration".
+        error: of the check.
+        known: the keys there are, "section.key" for those of a section; the nearest of them is named for an unknown
+            key.
+        remedy: what to do.
+    """
+    problems = []
+    for each in error.errors():
+        name = ".".join(str(part) for part in each["loc"])
+        if each["type"] in _UNKNOWN_KEY:
+            problems.append(f"{name}: unknown key{_nearest(name, known)}")
+            continue
+        message = each["msg"].removeprefix("Value error, ")
+        # a whole section says nothing; neither does a value that the message has named
+        plain = isinstance(each["input"], str | int | float | list | None) and ", got " not in message
+        got = f", got {each['input']!r:.60}" if plain and each["type"] != "missing" else ""
+        problems.append(f"{name}: {message}{got}".lstrip(": "))
+    return UserError("\n  - ".join([f"{what}:", *problems]), remedy=remedy)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    # a key of a section may stand outside of it, so its last part counts as well
+    elsewhere = [key for key in known if key.rpartition(".")[2] == name]
+    found = elsewhere or difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    return f"; did you mean {' or '.join(found)}?" if found else ""
