@@ -76,10 +76,11 @@ rule detect:
         settings=to_json(SETTINGS.detection) if SETTINGS.detection else "",
         folder=subpath(output.ap, parent=True),
         device=SETTINGS.device,
+        workers=SETTINGS.workers,  # ultralytics augments in them, each with random numbers of its own
         code=fingerprint("ssvif.judging.detect"),
     message:
         "Detecting on {wildcards.dataset} as fused by {wildcards.run}"
     shell:
         "ssvif detect --pairs {input.pairs:q} --fused {input.fused:q} --output {params.folder:q}"
         " --dataset {wildcards.dataset} --run {wildcards.run} --settings {params.settings:q}"
-        " --device {params.device} --threads {threads} --workers {SETTINGS.workers} > {log:q} 2>&1"
+        " --device {params.device} --threads {threads} --workers {params.workers} > {log:q} 2>&1"
