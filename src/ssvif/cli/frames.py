@@ -19,45 +19,61 @@ if TYPE_CHECKING:
 MOST_PX = 1_000_000_000  # of one image
 FPS = 25.0
 
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[VISIBLE INFRARED]", help="Two images, two folders, two quoted patterns, or two videos."),
+]
+FusedOutput = Annotated[
+    Path, typer.Option("--output", "-o", help="Image or video by its suffix, else a folder; of --pairs a folder.")
+]
+PackedPairs = Annotated[Path | None, typer.Option(help="Instead of sources: HDF5 file of `ssvif pack`.")]
+Model = Annotated[Path | None, typer.Option(help="Fuse with this network; ssvif's own when left out.")]
+Checkpoint = Annotated[Path | None, typer.Option(help="Or with a released checkpoint of --network.")]
+Network = Annotated[str, typer.Option(help="Whose checkpoint: swinfusion, seafusion, emma, sage.")]
+Inference = Annotated[
+    str,
+    typer.Option(help="Pad, stretch and round as this network's authors: plain, swinfusion, seafusion, emma, sage."),
+]
+Baseline = Annotated[str, typer.Option(help="Or fuse by: average, maximum, visible, infrared.")]
+MethodImages = Annotated[Path | None, typer.Option(help="Or take another method's images, for --pairs.")]
+Color = Annotated[
+    Literal["rgb", "ycbcr"] | None, typer.Option(help="The network's colors, or the visible image's chroma.")
+]
+InfraredRange = Annotated[str, typer.Option(help="What becomes black and white: " + OF_EACH)]
+VisibleRange = Annotated[str, typer.Option(help="The same of visible images: " + OF_EACH)]
+Resize = Annotated[
+    Literal["infrared", "visible", "error"], typer.Option(help="Which image is resized where two sizes differ.")
+]
+AlignmentFile = Annotated[Path | None, typer.Option(help="File of `ssvif align`, for cameras side by side.")]
+Batch = Annotated[int, typer.Option(help="Pairs at a time; 0: as suits the device, of --pairs 1.", min=0)]
+Tile = Annotated[
+    str, typer.Option(help="Side of tiles in pixels; 0 never; auto: for large images only, of --pairs never.")
+]
+PrecisionName = Annotated[Precision, typer.Option(help="Of the network's computation.")]
+FramesPerSecond = Annotated[float, typer.Option(help="Frames per second of a video made of images.", min=0.01)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Fuse again what the folder holds already.")]
+
 
 def fuse(
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[VISIBLE INFRARED]", help="Two images, two folders, two quoted patterns, or two videos."
-        ),
-    ] = None,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Image or video by its suffix, else a folder; of --pairs a folder.")
-    ] = Path("fused"),
-    pairs: Annotated[Path | None, typer.Option(help="Instead of sources: HDF5 file of `ssvif pack`.")] = None,
-    model: Annotated[Path | None, typer.Option(help="Fuse with this network; ssvif's own when left out.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="Or with a released checkpoint of --network.")] = None,
-    network: Annotated[str, typer.Option(help="Whose checkpoint: swinfusion, seafusion, emma, sage.")] = "",
-    inference: Annotated[
-        str,
-        typer.Option(
-            help="Pad, stretch and round as this network's authors: plain, swinfusion, seafusion, emma, sage."
-        ),
-    ] = "",
-    baseline: Annotated[str, typer.Option(help="Or fuse by: average, maximum, visible, infrared.")] = "",
-    images: Annotated[Path | None, typer.Option(help="Or take another method's images, for --pairs.")] = None,
-    color: Annotated[
-        Literal["rgb", "ycbcr"] | None, typer.Option(help="The network's colors, or the visible image's chroma.")
-    ] = None,
-    infrared_range: Annotated[str, typer.Option(help="What becomes black and white: " + OF_EACH)] = "auto",
-    visible_range: Annotated[str, typer.Option(help="The same of visible images: " + OF_EACH)] = "full",
-    resize: Annotated[
-        Literal["infrared", "visible", "error"], typer.Option(help="Which image is resized where two sizes differ.")
-    ] = "infrared",
-    alignment: Annotated[Path | None, typer.Option(help="File of `ssvif align`, for cameras side by side.")] = None,
-    batch: Annotated[int, typer.Option(help="Pairs at a time; 0: as suits the device, of --pairs 1.", min=0)] = 0,
-    tile: Annotated[
-        str, typer.Option(help="Side of tiles in pixels; 0 never; auto: for large images only, of --pairs never.")
-    ] = "auto",
-    precision: Annotated[Precision, typer.Option(help="Of the network's computation.")] = "float32",
-    fps: Annotated[float, typer.Option(help="Frames per second of a video made of images.", min=0.01)] = FPS,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Fuse again what the folder holds already.")] = False,
+    sources: Sources = None,
+    output: FusedOutput = Path("fused"),
+    pairs: PackedPairs = None,
+    model: Model = None,
+    checkpoint: Checkpoint = None,
+    network: Network = "",
+    inference: Inference = "",
+    baseline: Baseline = "",
+    images: MethodImages = None,
+    color: Color = None,
+    infrared_range: InfraredRange = "auto",
+    visible_range: VisibleRange = "full",
+    resize: Resize = "infrared",
+    alignment: AlignmentFile = None,
+    batch: Batch = 0,
+    tile: Tile = "auto",
+    precision: PrecisionName = "float32",
+    fps: FramesPerSecond = FPS,
+    overwrite: Overwrite = False,
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
