@@ -149,6 +149,22 @@ def test_markdown_rows_have_one_width(results, tmp_path):
     assert len({line.count("|") for line in lines}) == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "file"), [("fusion_metrics", "fusion_metrics.csv"), ("segmentation", "segmentation/iou.csv")]
+)
+def test_a_file_with_a_header_only_leaves_the_row_or_the_table_out(results, make, tmp_path, caplog, kind, file):
+    """A dataset may have nothing to judge."""
+    caplog.set_level("INFO", "ssvif")
+    header = ("pair_id", "metric", "value") if kind == "fusion_metrics" else IOU
+    write(results / "toy/ours" / file, header, [])
+    assert [row.label for row in make(kind).rows] == ["average"]
+    assert f"toy/ours: no {kind} results" in caplog.text
+    write(results / "toy/average" / file, header, [])
+    make_tables(results, tmp_path / "t", RUNS)
+    assert not list((tmp_path / "t").glob(f"{kind}_toy.*"))
+    assert f"toy: no run has {kind} results, so that table is left out" in caplog.text
+
+
 def test_two_runs_with_one_label_keep_their_own_numbers(make):
     table = make("fusion_metrics", RunLabel("average", "same"), RunLabel("ours", "same"))
     assert [row.cells[0].text for row in table.rows] == ["6.500", "7.250"]

@@ -28,7 +28,7 @@ WIDE = 7  # with more columns a table takes both columns of a page
 LAST_KNOWN = "\u017f"  # pdfLaTeX knows the Latin letters up to here but for a few, and little beyond
 KNOWN_BEYOND, UNKNOWN_BEFORE = "‘‚„‡•‰‹›€™", "ĦħĸĿŀŉŦŧſ"
 OPENING_QUOTE = re.compile(r"(?<![^\s(\[{])\"")
-# pandas and jinja escape ASCII alone, pylatexenc knows more letters than pdfLaTeX; titles of runs hold these
+# pylatexenc knows more letters than pdfLaTeX; titles of runs hold these
 ESCAPES = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     **{sign: f"{{{sign}}}" for sign in "[]*"},  # after a line's end these would be an argument of it

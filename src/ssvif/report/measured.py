@@ -51,7 +51,7 @@ class Sample:
 
 
 def read_samples(path: Path, source: str) -> dict[Key, Sample]:
-    """Read a run's file: (metric, class) to what was measured.
+    """Read a run's file: (metric, class) to what was measured; nothing from a file with a header line only.
 
     Args:
         path: fusion_metrics.csv, segmentation/iou.csv or detection/ap.csv.
@@ -61,7 +61,7 @@ def read_samples(path: Path, source: str) -> dict[Key, Sample]:
         UserError: the file is missing or cannot be read as one of ours.
     """
     if source == FUSION_METRICS:
-        return {(metric, ""): Sample(values) for metric, values in read_scores(path).items()}
+        return {(metric, ""): Sample(values) for metric, values in read_scores(path, may_be_empty=True).items()}
     return {
         (row["metric"], row["class"]): Sample({"": to_number_or_none(row["value"], path)}, row["initial_weights"])
         for row in read_rows(path, ("metric", "class", "value", "initial_weights"))

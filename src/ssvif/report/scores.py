@@ -43,14 +43,15 @@ class Comparison:
         return (low > 0) - (high < 0)
 
 
-def read_scores(path: Path) -> dict[str, dict[str, float | None]]:
+def read_scores(path: Path, *, may_be_empty: bool = False) -> dict[str, dict[str, float | None]]:
     """Read one run's scores: metric → pair_id → value, None where the cell is empty.
 
     Args:
         path: a CSV with the columns pair_id, metric and value; others are ignored.
+        may_be_empty: whether a file with a header line only gives no scores instead of an error.
 
     Raises:
-        UserError: the file is missing, holds no scores, a column is missing, a value is not a number,
+        UserError: the file is missing, holds no scores where it must, a column is missing, a value is not a number,
             or an image and metric occur twice.
     """
     found: defaultdict[str, dict[str, float | None]] = defaultdict(dict)
@@ -77,7 +78,7 @@ def read_scores(path: Path) -> dict[str, dict[str, float | None]]:
                 expected="a number",
                 remedy="score the run again (`ssvif score`)",
             ) from error
-    if not found:
+    if not found and not may_be_empty:
         raise UserError(f"{path} holds no scores", remedy="score the run again (`ssvif score`)")
     return dict(found)
 
