@@ -40,7 +40,7 @@ def test_words_change_nothing(tree):
     edit(tree / "training/loop.py", "    recorder = Recorder()\n", "    # a remark\n\n    recorder  =  Recorder()\n")
     edit(tree / "losses/fusion.py", '"""Mean |fused', '"""The mean |fused')
     edit(tree / "models/seafusion.py", "class Encoder", "\n\n\nclass Encoder")
-    edit(tree / "training/options.py", "    Attributes:\n", "    Attributes, all of them:\n")
+    edit(tree / "training/options.py", '"""Settings of the', '"""All settings of the')
     assert fingerprint(LOOP) == before
 
 
