@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from ssvif.cli import app as cli
 from ssvif.data.descriptor import ClassInfo, Descriptor, Layout
 from ssvif.data.pack import pack_pairs
 from ssvif.data.split import split_dataset
@@ -67,3 +70,18 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pairs(tiny: Path) -> Path:
     """The tiny dataset, packed; not to be changed."""
     return tiny / "pairs.h5"
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[object, str, str]]:
+    """A function that calls `ssvif` as the shell does: status, output, errors."""
+
+    def run(*arguments: object) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ssvif", *map(str, arguments)])
+        monkeypatch.setattr("logging.basicConfig", lambda **_: None)
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        shown = capsys.readouterr()
+        return caught.value.code, shown.out, shown.err
+
+    return run

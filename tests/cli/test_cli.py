@@ -37,16 +37,6 @@ VERBS = (
 COMMANDS = get_command(cli.app).commands
 
 
-def run(capsys, monkeypatch, *arguments):
-    """Call the command as the shell does; return status, output, errors."""
-    monkeypatch.setattr(sys, "argv", ["ssvif", *map(str, arguments)])
-    monkeypatch.setattr("logging.basicConfig", lambda **_: None)
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    shown = capsys.readouterr()
-    return caught.value.code, shown.out, shown.err
-
-
 def python(*arguments):
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, check=False)
@@ -100,19 +90,17 @@ def test_a_users_error_is_printed_without_a_traceback():
     assert len(done.stderr.splitlines()) < 10
 
 
-def test_a_wrong_option_is_told_and_fails(capsys, monkeypatch):
-    status, _, errors = run(capsys, monkeypatch, "fuse", "--nosuch")
+def test_a_wrong_option_is_told_and_fails(call):
+    status, _, errors = call("fuse", "--nosuch")
     assert status == 2
     assert "--nosuch" in errors
-    assert run(capsys, monkeypatch, "train", "--pairs", "a", "--output", "b", "--workers", "-1")[0] == 2
+    assert call("train", "--pairs", "a", "--output", "b", "--workers", "-1")[0] == 2
 
 
-def test_nobody_may_write_there(capsys, monkeypatch, tiny, tmp_path):
+def test_nobody_may_write_there(call, tiny, tmp_path):
     (tmp_path / "file").touch()
     where = tmp_path / "file" / "pairs.h5"
-    status, _, errors = run(
-        capsys, monkeypatch, "fuse", "--pairs", tiny / "pairs.h5", "--baseline", "average", "--output", where
-    )
+    status, _, errors = call("fuse", "--pairs", tiny / "pairs.h5", "--baseline", "average", "--output", where)
     assert status == 1
     assert errors.startswith("ssvif: ")
     assert str(tmp_path / "file") in errors
@@ -143,16 +131,16 @@ def test_nobody_may_write_there(capsys, monkeypatch, tiny, tmp_path):
         (["train", "--pairs", "p", "--output", "x", "--set", "nosuch=1"], "nosuch: unknown key"),
     ],
 )
-def test_a_wrong_call_is_told(capsys, monkeypatch, tmp_path, arguments, says):
+def test_a_wrong_call_is_told(call, monkeypatch, tmp_path, arguments, says):
     monkeypatch.chdir(tmp_path)
-    status, output, errors = run(capsys, monkeypatch, *arguments)
+    status, output, errors = call(*arguments)
     assert (status, output) == (1, "")
     assert errors.startswith("ssvif: ")
     assert says in errors
     assert list(tmp_path.iterdir()) == []
 
 
-def test_scenes_that_cannot_be_written_are_told(capsys, monkeypatch, tmp_path):
+def test_scenes_that_cannot_be_written_are_told(call, monkeypatch, tmp_path):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
@@ -161,7 +149,7 @@ def test_scenes_that_cannot_be_written_are_told(capsys, monkeypatch, tmp_path):
     mine.parent.mkdir()
     mine.touch()
     for folder, says in ((mine.parent, "something other than generated scenes"), (tmp_path / "new", "No space left")):
-        status, _, errors = run(capsys, monkeypatch, "scenes", "--output", folder, "--height", "48", "--width", "64")
+        status, _, errors = call("scenes", "--output", folder, "--height", "48", "--width", "64")
         assert status == 1
         assert f"{folder}" in errors
         assert says in errors
@@ -171,9 +159,9 @@ def test_scenes_that_cannot_be_written_are_told(capsys, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("verb", ["fuse", "train", "score", "complexity", "app"])
-def test_an_unknown_device_is_told_before_anything_else(capsys, monkeypatch, verb):
+def test_an_unknown_device_is_told_before_anything_else(call, verb):
     """Even where none is needed, as for a baseline."""
-    status, output, errors = run(capsys, monkeypatch, verb, "--device", "gpu")
+    status, output, errors = call(verb, "--device", "gpu")
     assert (status, output) == (2, "")
     assert "'gpu' is not one of 'auto', 'cpu', 'cuda'" in errors
 
@@ -226,37 +214,35 @@ def descriptor(tmp_path):
     return path
 
 
-def test_from_a_folder_to_scores(capsys, monkeypatch, tiny, tmp_path, descriptor):
+def test_from_a_folder_to_scores(call, tiny, tmp_path, descriptor):
     """Each verb alone, as a user without Snakemake would call them."""
     data = ["--dataset", descriptor, "--data-root", tiny]
     splits, packed, fused = tmp_path / "splits.csv", tmp_path / "pairs.h5", tmp_path / "fused"
-    status, output, _ = run(capsys, monkeypatch, "split", *data, "--output", splits, "--limit", "train=4")
+    status, output, _ = call("split", *data, "--output", splits, "--limit", "train=4")
     assert status == 0
     assert "4 train" in output
-    assert run(capsys, monkeypatch, "pack", *data, "--splits", splits, "--output", packed)[0] == 0
-    call = ["fuse", "--pairs", packed, "--baseline", "maximum", "--output", fused]
-    assert run(capsys, monkeypatch, *call)[0] == 0
+    assert call("pack", *data, "--splits", splits, "--output", packed)[0] == 0
+    arguments = ["fuse", "--pairs", packed, "--baseline", "maximum", "--output", fused]
+    assert call(*arguments)[0] == 0
     assert sorted(find_images(fused / "test").files) == ["test0", "test1"]
-    call = ["score", "--pairs", packed, "--fused", fused / "test", "--output", tmp_path / "scores.csv"]
-    status, output, _ = run(capsys, monkeypatch, *call, "--metrics", "en, mi")
+    arguments = ["score", "--pairs", packed, "--fused", fused / "test", "--output", tmp_path / "scores.csv"]
+    status, output, _ = call(*arguments, "--metrics", "en, mi")
     assert status == 0
     header, _rule, *rows = (line.split()[0] for line in output.splitlines())
     assert [header, *rows] == ["metric", "en", "mi"]
 
 
-def test_two_folders_can_be_fused_and_scored(capsys, monkeypatch, tiny, tmp_path):
+def test_two_folders_can_be_fused_and_scored(call, tiny, tmp_path):
     sources = ["--visible", tiny / "tiny/test/vi", "--infrared", tiny / "tiny/test/ir"]
-    call = ["fuse", sources[1], sources[3], "--baseline", "average", "--output", tmp_path / "fused"]
-    assert run(capsys, monkeypatch, *call)[0] == 0
+    arguments = ["fuse", sources[1], sources[3], "--baseline", "average", "--output", tmp_path / "fused"]
+    assert call(*arguments)[0] == 0
     assert read_image(tmp_path / "fused/test0.png").shape == (40, 47, 3)
-    call = ["score", *sources, "--fused", tmp_path / "fused", "--output", tmp_path / "s.csv", "--metrics", "en"]
-    assert run(capsys, monkeypatch, *call)[0] == 0
+    arguments = ["score", *sources, "--fused", tmp_path / "fused", "--output", tmp_path / "s.csv", "--metrics", "en"]
+    assert call(*arguments)[0] == 0
 
 
-def test_a_limit_that_is_none_is_told(capsys, monkeypatch, descriptor):
+def test_a_limit_that_is_none_is_told(call, descriptor):
     for wrong in ("train", "train=", "train=x", "train=-1"):
-        status, _, errors = run(
-            capsys, monkeypatch, "split", "--dataset", descriptor, "--output", "x", "--limit", wrong
-        )
+        status, _, errors = call("split", "--dataset", descriptor, "--output", "x", "--limit", wrong)
         assert status == 1
         assert repr(wrong) in errors

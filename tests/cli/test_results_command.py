@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from ssvif.cli import app as cli
 from ssvif.io.files import read_csv
 
 PUBLISHED = Path(__file__).parents[2] / "config/published"
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """Call the command as the shell does: status, output, errors."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["ssvif", *map(str, arguments)])
-        monkeypatch.setattr("logging.basicConfig", lambda **_: None)
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        shown = capsys.readouterr()
-        return caught.value.code, shown.out, shown.err
-
-    return run
 
 
 @pytest.fixture

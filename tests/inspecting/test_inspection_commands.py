@@ -6,42 +6,26 @@ import sys
 import numpy as np
 import pytest
 
-from ssvif.cli import app as cli
 from ssvif.io.files import read_image, write_png
 
 
-@pytest.fixture
-def say(capsys, monkeypatch):
-    """A function that calls the command as the shell does; returns status, output, errors."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["ssvif", *map(str, arguments)])
-        monkeypatch.setattr("logging.basicConfig", lambda **_: None)
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        shown = capsys.readouterr()
-        return caught.value.code, shown.out, shown.err
-
-    return call
-
-
-def test_good_pairs_end_with_zero_and_bad_ones_with_one(say, folder):
-    status, output, _ = say("check", folder)
+def test_good_pairs_end_with_zero_and_bad_ones_with_one(call, folder):
+    status, output, _ = call("check", folder)
     assert status == 0
     assert output.startswith(f"visible images: {folder}/vi/")
     assert output.splitlines()[-1] == "0 errors, 0 warnings, 6 good pairs"
     write_png(folder / "vi/1.png", read_image(folder / "vi/1.png") // 30)
-    assert say("check", "--visible", folder / "vi", "--infrared", folder / "ir/*.png")[0] == 0
+    assert call("check", "--visible", folder / "vi", "--infrared", folder / "ir/*.png")[0] == 0
     (folder / "ir/2.png").write_bytes(b"nothing")
-    status, output, errors = say("check", folder, "--quick")
+    status, output, errors = call("check", folder, "--quick")
     assert (status, errors) == (1, "")
     assert "1 error, 1 warning, 5 good pairs" in output
 
 
-def test_a_check_writes_what_it_is_asked_for_even_if_something_is_wrong(say, folder, tmp_path):
+def test_a_check_writes_what_it_is_asked_for_even_if_something_is_wrong(call, folder, tmp_path):
     (folder / "ir/2.png").unlink()
     wanted = ["--output", tmp_path / "all.csv", "--fix-list", tmp_path / "good.csv"]
-    status, output, _ = say("check", folder, *wanted)
+    status, output, _ = call("check", folder, *wanted)
     assert status == 1
     assert "good.csv: 3 train, 1 validation, 1 test" in output
     assert (tmp_path / "all.csv").read_text().startswith("split,pair_id,side,file,level,finding,value,detail\n")
@@ -52,13 +36,13 @@ def test_a_check_writes_what_it_is_asked_for_even_if_something_is_wrong(say, fol
     "arguments",
     [[], ["a", "--dataset", "b"], ["--visible", "a"], ["a", "--visible", "a", "--infrared", "b"]],
 )
-def test_the_pairs_are_named_in_one_way(say, arguments):
-    status, _, errors = say("check", *arguments)
+def test_the_pairs_are_named_in_one_way(call, arguments):
+    status, _, errors = call("check", *arguments)
     assert status == 1
     assert "needs one of DIR, --dataset, and --visible with --infrared" in errors
 
 
-def test_wrong_calls_are_told_without_a_traceback(say, tmp_path):
+def test_wrong_calls_are_told_without_a_traceback(call, tmp_path):
     for arguments, says in (
         (["check", tmp_path / "gone"], "gone is not a folder"),
         (["check", tmp_path], "no subfolder"),
@@ -66,7 +50,7 @@ def test_wrong_calls_are_told_without_a_traceback(say, tmp_path):
         (["check", "--visible", tmp_path, "--infrared", tmp_path], "is given for both sides"),
         (["align", "--visible", tmp_path, "--infrared", tmp_path, "--output", "x", "--model", "m"], "model 'm'"),
     ):
-        status, _, errors = say(*arguments)
+        status, _, errors = call(*arguments)
         assert status == 1
         assert errors.startswith("ssvif: ")
         assert says in errors
@@ -84,18 +68,18 @@ assert "torch" not in sys.modules
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
 
 
-def test_two_cameras_from_the_first_look_to_the_aligned_pairs(say, scenes, write_folders, tmp_path):
+def test_two_cameras_from_the_first_look_to_the_aligned_pairs(call, scenes, write_folders, tmp_path):
     """As docs/own_cameras.md tells it, with a shift that must be gone at the end."""
     moved = [np.roll(image, (3, 5), axis=(0, 1)) for image in scenes[1]]
     visible, infrared = write_folders(scenes[0], moved)
     sides = ["--visible", visible, "--infrared", infrared]
-    status, output, _ = say("check", *sides)
+    status, output, _ = call("check", *sides)
     assert status == 0
     assert "shift: the two sides are shifted" in output
     wanted = ["--output", tmp_path / "a.json", "--picture", tmp_path / "a.png", "--model", "translation"]
-    status, output, _ = say("align", *sides, *wanted)
+    status, output, _ = call("align", *sides, *wanted)
     assert status == 0
     assert output.startswith("translation from 4 pairs, visible 256×192 px")
-    status, output, _ = say("check", *sides, "--alignment", tmp_path / "a.json")
+    status, output, _ = call("check", *sides, "--alignment", tmp_path / "a.json")
     assert status == 0
     assert "shift: the two" not in output
