@@ -12,7 +12,7 @@ from torch.nn import functional
 from ssvif.io.errors import UserError
 from ssvif.ops.shapes import check_same_shape, check_shape, crop
 
-Features = torch.Tensor | Sequence[torch.Tensor]
+Features = torch.Tensor | Sequence[torch.Tensor]  # (B,D,H,W), or maps from the finest on
 
 
 class FusionModel(nn.Module, ABC):
@@ -53,7 +53,7 @@ class FusionModel(nn.Module, ABC):
         return crop(self.decoder(self.backbone(visible, infrared)), height, width)
 
 
-def join_features(features: torch.Tensor | Sequence[torch.Tensor]) -> torch.Tensor:
+def join_features(features: Features) -> torch.Tensor:
     """Join the output of a backbone into one map (B,D,H,W).
 
     A list of maps is resized bilinearly to the first map's size and concatenated (assumed: the
@@ -68,13 +68,7 @@ def join_features(features: torch.Tensor | Sequence[torch.Tensor]) -> torch.Tens
 
 @torch.no_grad()
 def check_contract(model: FusionModel, height: int, width: int, device: torch.device) -> None:
-    """Check a network's sizes against what `FusionModel` promises.
-
-    Args:
-        model: on the device.
-        height: H of the trial pair, pixels.
-        width: W of the trial pair, pixels.
-        device: "meta" computes nothing.
+    """Check a network's sizes against what `FusionModel` promises, by a pair (1,C,H,W); device "meta" computes nothing.
 
     Raises:
         UserError: the fused image has another shape than the inputs, or the features are not `feature_channels`

@@ -7,6 +7,7 @@ local one of residual convolutions. EMMA's sensing models are used in its own tr
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -14,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from ssvif.models.base import Features, FusionModel
+from ssvif.models.layers import conv3x3
 from ssvif.ops.shapes import check_shape, pad_to_multiple
 
 WIDTHS = (8, 16, 32, 32)  # channels at strides 1, 2, 4, 8
@@ -22,34 +24,14 @@ NORM_EPS = 1e-5
 LENGTH_EPS = 1e-12
 
 
-def mirrored3x3(
-    in_channels: int, out_channels: int, *, stride: int = 1, groups: int = 1, bias: bool = False
-) -> nn.Conv2d:
-    """Return a 3×3 convolution that pads by reflection, so that stride 1 keeps H×W."""
-    return nn.Conv2d(
-        in_channels,
-        out_channels,
-        kernel_size=3,
-        stride=stride,
-        padding=1,
-        groups=groups,
-        bias=bias,
-        padding_mode="reflect",
-    )
-
-
-def conv1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
-    """Return a 1×1 convolution without bias."""
-    return nn.Conv2d(in_channels, out_channels, kernel_size=1, bias=False)
+mirrored3x3 = partial(nn.Conv2d, kernel_size=3, padding=1, padding_mode="reflect", bias=False)  # stride 1 keeps H×W
+conv1x1 = partial(nn.Conv2d, kernel_size=1, bias=False)
 
 
 class ChannelNorm(nn.Module):
-    """Layer normalisation over the channels of each pixel, by the biased variance.
+    """Layer normalization (B,C,H,W) → (B,C,H,W) over the channels of each pixel, by the biased variance.
 
     Written out as in the released network: the paper's count of operations gives it none.
-
-    Args:
-        channels: C of the (B,C,H,W) input and output.
     """
 
     def __init__(self, channels: int) -> None:
@@ -58,7 +40,7 @@ class ChannelNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return normalised features (B,C,H,W)."""
+        """Return normalized features (B,C,H,W)."""
         centred = features - features.mean(dim=1, keepdim=True)
         variance = centred.square().mean(dim=1, keepdim=True)
         scale, offset = self.weight.view(-1, 1, 1), self.bias.view(-1, 1, 1)
@@ -66,19 +48,16 @@ class ChannelNorm(nn.Module):
 
 
 class ChannelAttention(nn.Module):
-    """Attention among the channels of each of eight heads, over all pixels.
+    """Attention (B,C,H,W) → (B,C,H,W) among the channels of each of eight heads, over all pixels; C a multiple of 8.
 
     With one channel per head (C = 8) the softmax is 1 and the values pass unchanged.
-
-    Args:
-        channels: C of the (B,C,H,W) input and output, a multiple of 8.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.ones(HEADS, 1, 1))
         self.expand = conv1x1(channels, 3 * channels)
-        self.mix = nn.Conv2d(3 * channels, 3 * channels, kernel_size=3, padding=1, bias=False)
+        self.mix = conv3x3(3 * channels, 3 * channels, bias=False)
         self.project = conv1x1(channels, channels)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
@@ -93,11 +72,7 @@ class ChannelAttention(nn.Module):
 
 
 class GatedMLP(nn.Module):
-    """GELU of one half of the expanded channels times the other half.
-
-    Args:
-        channels: C of the (B,C,H,W) input and output.
-    """
+    """GELU of one half of the expanded channels times the other half, (B,C,H,W) → (B,C,H,W)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -113,11 +88,7 @@ class GatedMLP(nn.Module):
 
 
 class Residual(nn.Module):
-    """x + convolution(ReLU(convolution(x))).
-
-    Args:
-        channels: C of the (B,C,H,W) input and output.
-    """
+    """x + convolution(ReLU(convolution(x))), (B,C,H,W) → (B,C,H,W)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -131,12 +102,7 @@ class Residual(nn.Module):
 
 
 class Block(nn.Module):
-    """Embed, then a global and a local branch, joined by a convolution.
-
-    Args:
-        in_channels: n of the (B,n,H,W) input.
-        out_channels: m of the (B,m,H,W) output.
-    """
+    """Embed, then a global and a local branch, joined by a convolution: (B,n,H,W) → (B,m,H,W)."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -200,9 +166,6 @@ class EMMA(FusionModel):
     The features are four maps of 8, 16, 32 and 32 channels at strides 1, 2, 4 and 8; the output is in (0,1). The
     released network takes multiples of 8 only. Ours takes any H×W of at least 9×9: images are mirrored at the
     bottom and right up to multiples of 8, and the features lie on that larger grid.
-
-    Args:
-        channels: C.
     """
 
     feature_channels = sum(WIDTHS)
@@ -223,10 +186,10 @@ class EMMA(FusionModel):
         Raises:
             ValueError: H or W is below 9.
         """
-        bright = self.visible_encoder(pad_to_multiple(visible, self.multiple, self.smallest))
-        warm = self.infrared_encoder(pad_to_multiple(infrared, self.multiple, self.smallest))
-        pairs = zip(self.fuse, warm, bright, strict=True)
-        return [fuse(torch.cat([infrared_map, visible_map], dim=1)) for fuse, infrared_map, visible_map in pairs]
+        visible_maps = self.visible_encoder(pad_to_multiple(visible, self.multiple, self.smallest))
+        infrared_maps = self.infrared_encoder(pad_to_multiple(infrared, self.multiple, self.smallest))
+        pairs = zip(infrared_maps, visible_maps, strict=True)
+        return [fuse(torch.cat(pair, dim=1)) for fuse, pair in zip(self.fuse, pairs, strict=True)]
 
     def decoder(self, features: Features) -> torch.Tensor:
         """Return the fused image (B,C,H,W) in (0,1) of the four maps; H and W are multiples of 8."""

@@ -1,8 +1,9 @@
 """From a network's output to the image that is saved: our way, and those of four released scripts.
 
-The scripts drive one-channel networks. A three-channel network given a script's name gets the script's padding,
-tiling, stretch and rounding, but full images and no color step. Two scripts save gray images; color is never lost
-here, so their gray levels are combined with the visible image's chroma.
+Each function takes a network of C = 1 or 3 channels, visible (B,3,H,W) RGB and infrared (B,3,H,W) in [0,1], and
+returns (B,3,H,W) in [0,1]. The scripts drive one-channel networks. A three-channel network given a script's name gets
+the script's padding, tiling, stretch and rounding, but full images and no color step. Two scripts save gray images;
+color is never lost here, so their gray levels are combined with the visible image's chroma.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import torch
 from ssvif.models.base import FusionModel
 from ssvif.ops.color import luma, rgb_to_ycbcr, ycbcr_to_rgb
 
-# network, visible (B,3,H,W), infrared (B,3,H,W) in [0,1] → fused (B,3,H,W) in [0,1]
 Inference = Callable[[FusionModel, torch.Tensor, torch.Tensor], torch.Tensor]
 
 SWIN_WINDOW = 8
@@ -22,15 +22,9 @@ EMMA_TILE = 32
 
 
 def plain(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
-    """Fuse whole images of any size; a one-channel network fuses luma and visible's chroma is kept.
+    """Fuse whole images (B,3,H,W) of any size and clamp to [0,1].
 
-    Args:
-        model: with C = 1 or 3.
-        visible: (B,3,H,W) RGB in [0,1].
-        infrared: (B,3,H,W) in [0,1]; its first channel is taken if C is 1.
-
-    Returns:
-        (B,3,H,W), clamped to [0,1].
+    A one-channel network fuses luma with infrared's first channel, and visible's chroma is kept.
     """
     if model.channels == 3:
         fused: torch.Tensor = model(visible, infrared)
@@ -40,75 +34,45 @@ def plain(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> 
 
 
 def seafusion(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
-    """Fuse as SeAFusion's script: `plain`, a stretch over all pixels and colors, levels cut off downwards.
+    """Fuse (B,3,H,W) as SeAFusion's script: `plain`, a stretch over all pixels and colors, levels cut off downwards.
 
-    The stretch is over the whole batch (the script's batch is one image).
-
-    Args:
-        model: with C = 1 or 3.
-        visible: (B,3,H,W) RGB in [0,1].
-        infrared: (B,3,H,W) in [0,1].
-
-    Returns:
-        (B,3,H,W) in [0,1], 8-bit levels / 255.
+    The stretch is over the whole batch (the script's batch is one image). Returns 8-bit levels / 255.
     """
     return (_stretch(plain(model, visible, infrared)) * 255).floor() / 255
 
 
 def swinfusion(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
-    """Fuse as SwinFusion's script: grey images, widened by a mirror image even at multiples of 8, no stretch.
+    """Fuse (B,3,H,W) as SwinFusion's script: gray images, padded by a mirror image even at multiples of 8, no stretch.
 
     The mirror repeats the edge and adds 1 to 8 rows and columns, so the network's own padding never acts and the
-    shifted windows see other neighbours. The output is cut, clamped to [0,1] and rounded (half to even).
-
-    Args:
-        model: with C = 1 or 3.
-        visible: (B,3,H,W) RGB in [0,1].
-        infrared: (B,3,H,W) in [0,1].
-
-    Returns:
-        (B,3,H,W) in [0,1], 8-bit grey levels / 255 with visible's chroma.
+    shifted windows see other neighbors. The output is cut, clamped to [0,1] and rounded (half to even). Returns 8-bit
+    gray levels / 255 with visible's chroma.
     """
     height, width = visible.shape[-2:]
     sides = [size // SWIN_WINDOW * SWIN_WINDOW + SWIN_WINDOW for size in (height, width)]
-    wide = (_mirror(each, sides) for each in _grey(model, visible, infrared))
-    fused = model(*wide)[..., :height, :width].clamp(0, 1)
+    padded = (_mirror(each, sides) for each in _gray(model, visible, infrared))
+    fused = model(*padded)[..., :height, :width].clamp(0, 1)
     return _color((fused * 255).round() / 255, visible)
 
 
 def emma(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
-    """Fuse as EMMA's script: grey images, up to four overlapping tiles, a stretch over all pixels.
+    """Fuse (B,3,H,W) as EMMA's script: gray images, up to four overlapping tiles, a stretch over all pixels.
 
     Sides that are no multiples of 32 are covered twice, by tiles of the largest multiple at either end; the first
     tile counts where it reaches. Levels are rounded, halves downwards, as the image writer named in the release does.
-    The script fails below 32 pixels; here such a side is one tile.
-
-    Args:
-        model: with C = 1 or 3.
-        visible: (B,3,H,W) RGB in [0,1].
-        infrared: (B,3,H,W) in [0,1].
-
-    Returns:
-        (B,3,H,W) in [0,1], 8-bit grey levels / 255 with visible's chroma.
+    The script fails below 32 pixels; here such a side is one tile. Returns 8-bit gray levels / 255 with visible's
+    chroma.
     """
-    fused = _stretch(_fuse_tiles(model, *_grey(model, visible, infrared)))
+    fused = _stretch(_fuse_tiles(model, *_gray(model, visible, infrared)))
     return _color((fused * 255 - 0.5).ceil() / 255, visible)
 
 
 def sage(model: FusionModel, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
-    """Fuse as SAGE's script: whole images, luma and chroma in 8 bits with OpenCV's constants, no stretch.
+    """Fuse (B,3,H,W) as SAGE's script: whole images, luma and chroma in 8 bits with OpenCV's constants, no stretch.
 
-    Chroma is centred on 128/255 when it is taken apart and on 0.5 when it is put together, so greys get a slight
-    tint, as in the release.
-    Levels are to be rounded half up, as `ssvif.ops.color.to_image` does. Inputs are rounded to 8-bit levels / 255.
-
-    Args:
-        model: with C = 1 or 3.
-        visible: (B,3,H,W) RGB in [0,1].
-        infrared: (B,3,H,W) in [0,1].
-
-    Returns:
-        (B,3,H,W) in [0,1], not rounded.
+    Chroma is centered on 128/255 when it is taken apart and on 0.5 when it is put together, so grays get a slight
+    tint, as in the release. Inputs are rounded to 8-bit levels / 255; the result is not rounded, and its levels are to
+    be rounded half up, as `ssvif.ops.color.to_image` does.
     """
     if model.channels == 3:
         return plain(model, visible, infrared)
@@ -139,15 +103,15 @@ def _weighted(rgb: torch.Tensor, weights: tuple[int, int, int], bits: int) -> to
 
 def _opencv_ycbcr(rgb: torch.Tensor) -> torch.Tensor:
     """Return Y, Cb and Cr (B,3,H,W) in 0..255 of integers (B,3,H,W), as OpenCV computes them in 8 bits."""
-    grey = _weighted(rgb, (4899, 9617, 1868), 14)
+    gray = _weighted(rgb, (4899, 9617, 1868), 14)
     red_chroma, blue_chroma = (
-        (scale * (rgb[:, i : i + 1] - grey) + (128 << 14) + (1 << 13)).bitwise_right_shift(14).clamp(0, 255)
+        (scale * (rgb[:, i : i + 1] - gray) + (128 << 14) + (1 << 13)).bitwise_right_shift(14).clamp(0, 255)
         for i, scale in ((0, 11682), (2, 9241))
     )
-    return torch.cat([grey, blue_chroma, red_chroma], dim=1)
+    return torch.cat([gray, blue_chroma, red_chroma], dim=1)
 
 
-def _grey(model: FusionModel, *images: torch.Tensor) -> list[torch.Tensor]:
+def _gray(model: FusionModel, *images: torch.Tensor) -> list[torch.Tensor]:
     """Return images (B,3,H,W) as a script reads them: 8-bit luma, rounded, / 255; whole for three channels."""
     if model.channels == 3:
         return list(images)
@@ -155,7 +119,7 @@ def _grey(model: FusionModel, *images: torch.Tensor) -> list[torch.Tensor]:
 
 
 def _color(fused: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
-    """Return a grey image (B,1,H,W) with visible's chroma, a colored one as it is: (B,3,H,W)."""
+    """Return a gray image (B,1,H,W) with visible's chroma, a colored one as it is: (B,3,H,W)."""
     return fused if fused.shape[1] == 3 else _join_chroma(fused, rgb_to_ycbcr(visible))
 
 
@@ -170,7 +134,7 @@ def _stretch(image: torch.Tensor) -> torch.Tensor:
 
 
 def _mirror(image: torch.Tensor, sides: list[int]) -> torch.Tensor:
-    """Widen (B,C,H,W) to the given H and W by mirror images that repeat the edge, one after the other."""
+    """Pad (B,C,H,W) to the given H and W by mirror images that repeat the edge, one after the other."""
     for axis, side in zip((2, 3), sides, strict=True):
         own = image.shape[axis]
         places = torch.arange(side, device=image.device) % (2 * own)

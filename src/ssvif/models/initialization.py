@@ -12,15 +12,11 @@ LEAKY_SLOPE = 0.2
 OUTPUT_SCALE = 0.1
 
 
-def keep_defaults(model: FusionModel) -> None:
-    """Leave every weight as PyTorch and the network's constructor made it, as the released networks do."""
-
-
 def scale_for_depth(model: FusionModel) -> None:
     """Give every dense convolution He et al.'s (2015) scale and the last one a tenth of it.
 
     PyTorch's default shrinks the signal in each layer, and color, a small difference between large
-    values, shrinks below what a few hundred steps recover. The small last layer starts from grey
+    values, shrinks below what a few hundred steps recover. The small last layer starts from gray
     instead of from a saturated output. Depthwise filters (Sobel) keep their values.
     """
     dense = [module for module in model.modules() if isinstance(module, nn.Conv2d) and module.groups == 1]
@@ -33,6 +29,6 @@ def scale_for_depth(model: FusionModel) -> None:
 
 
 INITIALIZATIONS: dict[str, Callable[[FusionModel], None]] = {
-    "default": keep_defaults,
+    "default": lambda model: None,  # every weight as PyTorch and the network's constructor made it
     "scaled": scale_for_depth,
 }

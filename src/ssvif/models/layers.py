@@ -1,10 +1,7 @@
 """Layers shared by several networks."""
 
-from __future__ import annotations
+from functools import partial
 
 from torch import nn
 
-
-def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
-    """Return a 3×3 convolution with bias that keeps H×W, padding with zeros."""
-    return nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
+conv3x3 = partial(nn.Conv2d, kernel_size=3, padding=1)  # with bias; keeps H×W, padding with zeros

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -177,16 +177,14 @@ def load_published(name: str, source: Path | str | Mapping[str, torch.Tensor]) -
     model = build_fusion_model(name, _channels(released, kept, original, where))
     _compare(name, where, kept, model.state_dict(), original)
     model.load_state_dict(kept)
-    _log_dropped(released, state, where)
+    reasons = Counter(filter(None, map(released.why_dropped, state)))
+    for reason, count in reasons.items():
+        log.info("%s: %d entries left out, each %s", where, count, reason)
     return model.eval()
 
 
 def dead_parameters(name: str, channels: int) -> int:
-    """Return how many parameters the released network has and never uses; ours is smaller by as many.
-
-    Args:
-        name: a key of `PUBLISHED`.
-        channels: C of the images, 1 or 3.
+    """Return how many parameters a network of `PUBLISHED` has as released and never uses; ours is smaller by as many.
 
     Raises:
         UserError: the name is unknown.
@@ -200,7 +198,7 @@ def _released(name: str) -> Released:
     return PUBLISHED[name]
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> object:
     if not path.is_file():
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
         raise UserError(f"{path} {what}", remedy="download the released checkpoint or correct `checkpoint`")
@@ -217,32 +215,22 @@ def _read(path: Path) -> Any:
         ) from error
 
 
-def _unwrap(content: Any, where: str) -> dict[str, torch.Tensor]:
-    while isinstance(content, Mapping):
-        inner = next((content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping)), None)
-        if inner is None:
-            break
-        content = inner
-    if not isinstance(content, Mapping) or not content or not all(_is_entry(*each) for each in content.items()):
-        raise UserError(
-            f"{where} is not a state dictionary",
-            expected="names with a tensor each",
-            got=_describe(content),
-            remedy=REMEDY,
-        )
+def _unwrap(content: object, where: str) -> dict[str, torch.Tensor]:
+    if not isinstance(content, Mapping):
+        raise _no_state_dictionary(where, type(content).__name__)
+    for key in WRAPPERS:
+        if isinstance(content.get(key), Mapping):
+            return _unwrap(content[key], where)
+    is_entry = {key: isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in content.items()}
+    if not is_entry or not all(is_entry.values()):
+        others = [f"{key!r}: {type(content[key]).__name__}" for key, fits in is_entry.items() if not fits]
+        raise _no_state_dictionary(where, shorten(others) or "nothing")
     parallel = all(key.startswith(PARALLEL) for key in content)
     return {key.removeprefix(PARALLEL) if parallel else key: value for key, value in content.items()}
 
 
-def _is_entry(key: Any, value: Any) -> bool:
-    return isinstance(key, str) and isinstance(value, torch.Tensor)
-
-
-def _describe(content: Any) -> str:
-    if not isinstance(content, Mapping):
-        return type(content).__name__
-    odd = [f"{key!r}: {type(value).__name__}" for key, value in content.items() if not _is_entry(key, value)]
-    return shorten(odd) if odd else "nothing"
+def _no_state_dictionary(where: str, got: str) -> UserError:
+    return UserError(f"{where} is not a state dictionary", expected="names with a tensor each", got=got, remedy=REMEDY)
 
 
 def _channels(released: Released, kept: Mapping[str, torch.Tensor], original: Mapping[str, str], where: str) -> int:
@@ -261,15 +249,12 @@ def _channels(released: Released, kept: Mapping[str, torch.Tensor], original: Ma
 
 
 def _another_network(name: str, where: str, state: Mapping[str, torch.Tensor]) -> UserError:
-    looks = {each: _likeness(each, state) for each in PUBLISHED}
-    best = max(looks, key=lambda each: looks[each])
-    known = f"it looks like {best}" if looks[best] > ALIKE else "it looks like no network known here"
-    first = shorten(sorted(state), most=3)
+    found = next((each for each in PUBLISHED if _likeness(each, state) > ALIKE), "")
     return UserError(
         f"{where} is not a checkpoint of {name}",
         expected=f"the state dictionary of {name} as released",
-        got=f"{known}; it begins with {first}",
-        remedy=f"say that it is {best} (`fusion_model`, --network)" if looks[best] > ALIKE else REMEDY,
+        got=f"it looks like {found or 'no network known here'}; it begins with {shorten(sorted(state), most=3)}",
+        remedy=f"say that it is {found} (`fusion_model`, --network)" if found else REMEDY,
     )
 
 
@@ -304,10 +289,3 @@ def _compare(
             got="; ".join(f"{len(each)} {kind}: {shorten(each, 3)}" for kind, each in problems.items() if each),
             remedy=REMEDY,
         )
-
-
-def _log_dropped(released: Released, state: Mapping[str, torch.Tensor], where: str) -> None:
-    for reason in released.dropped.values():
-        count = sum(released.why_dropped(each) == reason for each in state)
-        if count:
-            log.info("%s: %d entries left out, each %s", where, count, reason)

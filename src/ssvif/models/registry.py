@@ -23,11 +23,11 @@ TRIAL_SIZE = (69, 77)  # odd, so that a network which needs even sides is found 
 
 
 def build_fusion_model(name: str, channels: int = 3) -> FusionModel:
-    """Return a fusion network with fresh weights.
+    """Return a fusion network for images of 1 or 3 channels, with initial weights.
 
     Args:
         name: a key of `ssvif.models.names.FUSION_MODELS`, or `package.module:Class` for a network of your own.
-        channels: C of its images, 1 or 3.
+        channels: C of its images.
 
     Raises:
         UserError: the name or the number of channels is unknown, or a network of your own cannot be

@@ -6,26 +6,20 @@ beyond, CVPR 2025. The large teacher that it is distilled from is not part of th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import nn
 from torch.nn import functional
 
 from ssvif.models.base import Features, FusionModel
 from ssvif.models.layers import conv3x3
-from ssvif.ops.shapes import check_shape
+from ssvif.ops.shapes import check_shape, check_smallest
 
 WIDTH = 32
 SLOPE = 0.01
 
 
 class Step(nn.Module):
-    """A convolution, a BatchNorm and a LeakyReLU.
-
-    Args:
-        conv: (B,n,H,W) → (B,32,H,W).
-    """
+    """A convolution, a BatchNorm and a LeakyReLU: (B,n,H,W) → (B,32,H,W)."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
@@ -38,11 +32,7 @@ class Step(nn.Module):
 
 
 class Triple(nn.Sequential):
-    """Three steps of 3×3 convolutions: (B,n,H,W) → (B,32,H,W).
-
-    Args:
-        in_channels: n.
-    """
+    """Three steps of 3×3 convolutions: (B,n,H,W) → (B,32,H,W)."""
 
     def __init__(self, in_channels: int) -> None:
         super().__init__(*(Step(conv3x3(each, WIDTH)) for each in (in_channels, WIDTH, WIDTH)))
@@ -53,9 +43,6 @@ class SAGE(FusionModel):
 
     Both images enter as one of 2·C channels. The features are the last 32 maps of full size, a cut of ours that
     leaves the decoder one convolution; the output is in (−1,1), for images about [0,1].
-
-    Args:
-        channels: C.
     """
 
     feature_channels = WIDTH
@@ -75,18 +62,12 @@ class SAGE(FusionModel):
         Raises:
             ValueError: a side is shorter than 4 pixels.
         """
-        height, width = visible.shape[-2:]
-        if min(height, width) < self.smallest:
-            least = f"{self.smallest}×{self.smallest}"
-            raise ValueError(f"expected images of at least {least} pixels, got {height}×{width}")
-        maps = [self.down[0](torch.cat([visible, infrared], dim=1))]
+        check_smallest(visible, self.smallest)
+        maps: list[torch.Tensor] = [self.down[0](torch.cat([visible, infrared], dim=1))]
         for triple in self.down[1:]:
             maps.append(triple(functional.max_pool2d(maps[-1], kernel_size=2)))
-        return self._rise(maps)
-
-    def _rise(self, maps: Sequence[torch.Tensor]) -> torch.Tensor:
-        features = maps[-1]
-        for squeeze, triple, skip in zip(self.squeeze, self.up, maps[-2::-1], strict=True):
+        *finer, features = maps
+        for squeeze, triple, skip in zip(self.squeeze, self.up, reversed(finer), strict=True):
             # to the exact size: halving an odd side loses a row that a factor of two would not bring back
             resized = functional.interpolate(features, size=skip.shape[-2:], mode="bilinear", align_corners=False)
             features = triple(squeeze(torch.cat([resized, skip], dim=1)))

@@ -19,24 +19,15 @@ BLOCK_SLOPE = 0.1
 
 
 class GradientConv(nn.Module):
-    """|gx ∗ x| + |gy ∗ x| per channel; the filters start as Sobel and are trained with the rest.
-
-    Args:
-        channels: C of the (B,C,H,W) input and output.
-    """
+    """|gx ∗ x| + |gy ∗ x| of each channel, (B,C,H,W) → (B,C,H,W); filters start as Sobel and are trained as well."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         sobel = torch.tensor([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]])
-        self.x = self._depthwise(channels, sobel)
-        self.y = self._depthwise(channels, sobel.T)
-
-    @staticmethod
-    def _depthwise(channels: int, kernel: torch.Tensor) -> nn.Conv2d:
-        conv = nn.Conv2d(channels, channels, kernel_size=3, padding=1, groups=channels, bias=False)
+        self.x, self.y = (conv3x3(channels, channels, groups=channels, bias=False) for _ in range(2))
         with torch.no_grad():
-            conv.weight.copy_(kernel.expand_as(conv.weight))
-        return conv
+            self.x.weight.copy_(sobel.expand_as(self.x.weight))
+            self.y.weight.copy_(sobel.T.expand_as(self.y.weight))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return the gradient magnitude (B,C,H,W)."""
@@ -45,12 +36,7 @@ class GradientConv(nn.Module):
 
 
 class GradientResidualDenseBlock(nn.Module):
-    """A dense path beside a gradient path, summed.
-
-    Args:
-        in_channels: n of the (B,n,H,W) input.
-        out_channels: m of the (B,m,H,W) output.
-    """
+    """A dense path beside a gradient path, summed: (B,n,H,W) → (B,m,H,W)."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -85,9 +71,6 @@ class SeAFusion(FusionModel):
     """SeAFusion for C channels; C = 3 is SSVIF's form, C = 1 the released one (luma).
 
     The features are the 48 visible and the 48 infrared channels side by side; the output is in (0,1).
-
-    Args:
-        channels: C.
     """
 
     feature_channels = 96

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from ssvif.io.errors import UserError
+from ssvif.models.layers import conv3x3
 from ssvif.ops.shapes import check_shape
 
 # (depths, hidden sizes, decoder width): Xie et al., NeurIPS 2021, table 6
@@ -25,31 +26,22 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class SegmentationHead(nn.Sequential):
-    """Segmentation of fused features: two 3×3 convolutions and a 1×1 (paper, III-C).
+    """Segmentation (B,D,H,W) → (B,K,H,W) of fused features: two 3×3 convolutions and a 1×1 (paper, III-C).
 
     The width and BatchNorm + ReLU after each 3×3 are assumed.
-
-    Args:
-        in_channels: channels D of the features.
-        num_classes: K of the logits.
-        width: channels between the convolutions.
     """
 
     def __init__(self, in_channels: int, num_classes: int, width: int = 64) -> None:
         layers: list[nn.Module] = []
         for channels in (in_channels, width):
-            layers += [
-                nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False),
-                nn.BatchNorm2d(width),
-                nn.ReLU(inplace=True),
-            ]
+            layers += [conv3x3(channels, width, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
         super().__init__(*layers, nn.Conv2d(width, num_classes, kernel_size=1))
 
 
 class Segmenter(nn.Module):
     """SegFormer with random weights on images in [0,1] (B,3,H,W), logits (B,K,H,W).
 
-    The image is normalised by ImageNet's mean and deviation, as SegFormer's own data is; logits at
+    The image is normalized by ImageNet's mean and deviation, as SegFormer's own data is; logits at
     a quarter of the size are upsampled bilinearly. A one-channel image is repeated to three.
     Source: Xie et al., NeurIPS 2021; network by the transformers library.
 

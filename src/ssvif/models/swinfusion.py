@@ -55,12 +55,9 @@ def relative_positions() -> torch.Tensor:
 
 
 class DropPath(nn.Module):
-    """In training, leaves out a residual branch for some images and scales the others to the same mean.
+    """In training, drops a residual branch of an image with probability `rate` and scales the others to the same mean.
 
     Source: Huang et al.: Deep networks with stochastic depth, ECCV 2016.
-
-    Args:
-        rate: probability of leaving out, in [0,1).
     """
 
     def __init__(self, rate: float) -> None:
@@ -99,12 +96,8 @@ def explicit_attention(
 ) -> torch.Tensor:
     """Return softmax(q kᵀ / √d + bias + mask) v, storing only the softmax for the backward pass.
 
-    Args:
-        query: (B, rows, columns, heads, 64, d), as are key and value.
-        key: see query.
-        value: see query.
-        bias: (heads,64,64).
-        masks: of `seam_masks`, or None for windows that were not shifted.
+    Query, key, value and result are (B, rows, columns, heads, 64, d), the bias is (heads,64,64); masks are those of
+    `seam_masks`, or None for windows that were not shifted.
     """
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
     scores += bias
@@ -195,7 +188,7 @@ class SwinBlock(nn.Module):
         self.drop_path = DropPath(drop)
 
     def windows(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return the normalised tokens (B,H,W,D) in windows (B, H/8, W/8, 64, D)."""
+        """Return the normalized tokens (B,H,W,D) in windows (B, H/8, W/8, 64, D)."""
         return to_windows(self.norm1(tokens), self.shift)
 
     def update(self, tokens: torch.Tensor, own: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
@@ -212,12 +205,7 @@ class SwinBlock(nn.Module):
 
 
 class CrossBlock(nn.Module):
-    """Two blocks, each of which attends to what the other was given.
-
-    Args:
-        shift: as of `SwinBlock`.
-        drop: as of `SwinBlock`.
-    """
+    """Two `SwinBlock`s, each of which attends to what the other was given."""
 
     def __init__(self, shift: int, drop: float) -> None:
         super().__init__()
@@ -226,8 +214,8 @@ class CrossBlock(nn.Module):
 
     def forward(self, infrared: torch.Tensor, visible: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return both streams' tokens (B,H,W,D), updated."""
-        warm, bright = self.infrared.windows(infrared), self.visible.windows(visible)
-        return self.infrared.update(infrared, warm, bright), self.visible.update(visible, bright, warm)
+        first, second = self.infrared.windows(infrared), self.visible.windows(visible)
+        return self.infrared.update(infrared, first, second), self.visible.update(visible, second, first)
 
 
 def self_blocks(drops: Sequence[float]) -> nn.Sequential:
@@ -236,11 +224,7 @@ def self_blocks(drops: Sequence[float]) -> nn.Sequential:
 
 
 class FusionStage(nn.Module):
-    """Self-attention within each stream, then attention across them.
-
-    Args:
-        drops: rates of each group's two blocks.
-    """
+    """Self-attention within each stream, then attention across them; `drops` are the rates of a group's two blocks."""
 
     def __init__(self, drops: Sequence[float]) -> None:
         super().__init__()
@@ -261,9 +245,6 @@ class SwinFusion(FusionModel):
 
     Takes any H×W of at least 5×5: images are mirrored at the bottom and right up to multiples of 8, and the features
     lie on that larger grid. The output is not bounded.
-
-    Args:
-        channels: C, 1 or 3.
     """
 
     feature_channels = EMBED
@@ -303,12 +284,12 @@ class SwinFusion(FusionModel):
         # both streams share these layers: one pass for both
         both = pad_to_multiple(torch.cat([infrared, visible]), WINDOW, self.smallest)
         tokens = self.token_norm(self.shallow(both - self.mean).permute(0, 2, 3, 1))
-        warm, bright = tokens.chunk(2)
-        extracted = torch.cat([self.extract_infrared(warm), self.extract_visible(bright)])
-        warm, bright = self.token_norm(extracted).chunk(2)
+        infrared, visible = tokens.chunk(2)
+        extracted = torch.cat([self.extract_infrared(infrared), self.extract_visible(visible)])
+        infrared, visible = self.token_norm(extracted).chunk(2)
         for stage in self.stages:
-            warm, bright = stage(warm, bright)
-        fused = torch.cat([self.norm_infrared(warm), self.norm_visible(bright)], dim=-1)
+            infrared, visible = stage(infrared, visible)
+        fused = torch.cat([self.norm_infrared(infrared), self.norm_visible(visible)], dim=-1)
         features: torch.Tensor = self.fuse(fused.permute(0, 3, 1, 2))
         return features
 

@@ -38,13 +38,20 @@ def check_same_shape(**tensors: torch.Tensor) -> None:
         raise ValueError(f"expected one shape, got {listed}")
 
 
+def check_smallest(image: torch.Tensor, smallest: int) -> None:
+    """Check that H and W of images (…,H,W) are at least `smallest`; raises ValueError."""
+    height, width = image.shape[-2:]
+    if min(height, width) < smallest:
+        raise ValueError(f"expected images of at least {smallest}×{smallest} pixels, got {height}×{width}")
+
+
 def pad_to_multiple(image: torch.Tensor, multiple: int, smallest: int) -> torch.Tensor:
-    """Widen images at the bottom and right, by reflection without repeating the edge, to multiples of a side.
+    """Pad images at the bottom and right, by reflection without repeating the edge, to multiples of a side.
 
     Args:
         image: (B,C,H,W).
-        multiple: what H and W of the result are multiples of; they grow by less than that.
-        smallest: least H and W that a network can work on, in pixels; reflection needs more rows than it adds.
+        multiple: of the result's H and W.
+        smallest: least H and W in pixels; reflection needs more rows than it adds.
 
     Returns:
         (B,C,⌈H/multiple⌉·multiple,⌈W/multiple⌉·multiple); `image` itself if nothing is to be added.
@@ -52,9 +59,8 @@ def pad_to_multiple(image: torch.Tensor, multiple: int, smallest: int) -> torch.
     Raises:
         ValueError: H or W is below `smallest`.
     """
+    check_smallest(image, smallest)
     height, width = image.shape[-2:]
-    if min(height, width) < smallest:
-        raise ValueError(f"expected images of at least {smallest}×{smallest} pixels, got {height}×{width}")
     below, right = -height % multiple, -width % multiple
     # a network on its way to a file holds for every size: there nothing may hang on this one's
     if torch.compiler.is_compiling() or below or right:
