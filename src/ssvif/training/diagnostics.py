@@ -9,11 +9,7 @@ COLLAPSED_EPOCHS = 3
 
 
 class ClassUsage:
-    """Counts, over the validation pairs, which classes the branches use and whether they agree.
-
-    Args:
-        classes: K.
-    """
+    """Counts, over the validation pairs, which of K classes the branches use and whether they agree."""
 
     def __init__(self, classes: int) -> None:
         self._classes = classes
@@ -29,9 +25,11 @@ class ClassUsage:
         self._confusion += counts.view(self._classes, self._classes).double().cpu()
 
     def compute(self) -> dict[str, float]:
-        """Return `live_classes` (of K, above 0.1 % of the pixels), `class_entropy` in nats of the
-        pseudo label's usage, and `agreement`, the mIoU (0..1) of the branches' best classes.
-        """  # noqa: D205 (one sentence that needs its lines)
+        """Return the diagnostics by column of history.csv.
+
+        `live_classes` (of K, above 0.1 % of the pixels), `class_entropy` in nats of the pseudo label's usage, and
+        `agreement`, the mIoU (0..1) of the branches' best classes.
+        """
         share = self._usage / self._usage.sum()
         overlap = self._confusion.diagonal()
         union = self._confusion.sum(0) + self._confusion.sum(1) - overlap

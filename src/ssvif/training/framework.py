@@ -37,11 +37,7 @@ class Output:
 
 
 class Framework(nn.Module):
-    """SSVIF around a fusion network (paper, III-A and III-C).
-
-    Args:
-        options: of the training; decides the networks and the loss.
-    """
+    """SSVIF around a fusion network (paper, III-A and III-C); the options decide the networks and the loss."""
 
     def __init__(self, options: TrainingOptions) -> None:
         super().__init__()
@@ -73,9 +69,8 @@ class Framework(nn.Module):
             rows, columns = self._draw_window(height, width)
             feature_logits, seen = feature_logits[..., rows, columns], fused[..., rows, columns]
         pixel_logits = self.segmenter(seen).float()
-        label = make_pseudo_label(
-            feature_logits, pixel_logits, self.options.consistency, self.options.label_temperature
-        )
+        options = self.options
+        label = make_pseudo_label(feature_logits, pixel_logits, options.consistency, options.label_temperature)
         return Output(fused, feature_logits, pixel_logits, label)
 
     def _draw_window(self, height: int, width: int) -> tuple[slice, slice]:
@@ -91,12 +86,8 @@ class Framework(nn.Module):
         if output.pseudo_label is not None:
             assert output.feature_logits is not None
             assert output.pixel_logits is not None
-            terms["consistency"] = consistency_loss(
-                output.feature_logits,
-                output.pixel_logits,
-                output.pseudo_label,
-                self.options.balance,
-            )
+            branches = output.feature_logits, output.pixel_logits
+            terms["consistency"] = consistency_loss(*branches, output.pseudo_label, self.options.balance)
         return terms
 
     def inputs(self, batch: dict[str, torch.Tensor], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

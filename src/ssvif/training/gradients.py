@@ -11,6 +11,8 @@ import torch
 from torch import nn
 
 TASKS = ("fusion", "consistency")
+NORMS = ("grad_norm_fusion", "grad_norm_consistency")
+RELATIONS = ("projection_consistency", "projection_fusion", "cosine")
 Gradients = dict[nn.Parameter, torch.Tensor]
 
 
@@ -39,16 +41,12 @@ def flatten_gradient(gradients: Gradients, parameters: Iterable[nn.Parameter]) -
 
 
 def compare_gradients(gradients: Mapping[str, Gradients], parameters: Iterable[nn.Parameter]) -> dict[str, float]:
-    """Return how the tasks' gradients with respect to θ relate (paper, Eq. 7 to 9).
-
-    Args:
-        gradients: of both tasks, unweighted.
-        parameters: θ.
+    """Return how both tasks' unweighted gradients with respect to θ relate (paper, Eq. 7 to 9).
 
     Returns:
-        `grad_norm_fusion` and `grad_norm_consistency`, ‖g‖₂; `projection_consistency`, the coefficient
-        ⟨g_c, g_f⟩/‖g_f‖² of consistency's gradient on fusion's, and `projection_fusion`, the reverse;
-        `cosine` of the angle between them. A ratio whose denominator is 0 is 0.
+        `NORMS`, ‖g‖₂ of fusion and of consistency; `projection_consistency`, the coefficient ⟨g_c, g_f⟩/‖g_f‖² of
+        consistency's gradient on fusion's, and `projection_fusion`, the reverse; `cosine` of the angle between them.
+        A ratio whose denominator is 0 is 0.
     """
     shared = list(parameters)
     fusion, consistency = (flatten_gradient(gradients[task], shared) for task in TASKS)

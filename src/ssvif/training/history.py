@@ -3,48 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
 
 import torch
 
 from ssvif.io.files import write_csv
 from ssvif.training.diagnostics import COLLAPSED_EPOCHS
+from ssvif.training.gradients import NORMS, RELATIONS, TASKS
 from ssvif.training.stages import Stage
 
 Row = dict[str, float | int | str]
 TERMS = ("fusion", "intensity", "gradient", "structural", "color", "consistency")
-GRADIENT_COLUMNS = (
-    "epoch",
-    "step",
-    "grad_norm_fusion",
-    "grad_norm_consistency",
-    "projection_consistency",
-    "projection_fusion",
-    "cosine",
-)
+DIAGNOSTICS = ("live_classes", "class_entropy", "agreement", "collapsed")
 COLUMNS = (
     "epoch",
     "stage",
-    "train_loss",
-    *(f"train_{term}" for term in TERMS),
-    "validation_loss",
-    "validation_fusion",
-    "validation_consistency",
-    "weight_fusion",
-    "weight_consistency",
+    *(f"train_{term}" for term in ("loss", *TERMS)),
+    *(f"validation_{term}" for term in ("loss", *TASKS)),
+    *(f"weight_{task}" for task in TASKS),
     "alpha",
-    "grad_norm_fusion",
-    "grad_norm_consistency",
-    "loss_ratio_fusion",
-    "loss_ratio_consistency",
-    "projection_consistency",
-    "projection_fusion",
-    "cosine",
-    "live_classes",
-    "class_entropy",
-    "agreement",
-    "collapsed",
+    *NORMS,
+    *(f"loss_ratio_{task}" for task in TASKS),
+    *RELATIONS,
+    *DIAGNOSTICS,
 )
+write_history = partial(write_csv, columns=COLUMNS)
+write_gradients = partial(write_csv, columns=("epoch", "step", *NORMS, *RELATIONS))
 
 
 class Means:
@@ -78,14 +62,14 @@ def history_row(
     validation: Mapping[str, float],
     weights: Mapping[str, float],
 ) -> Row:
-    """Return the row of an epoch; what does not apply to its stage is left out.
+    """Return the row of an epoch, counted from 1; what does not apply to its stage is left out.
 
     α is the one the epoch ended with. Gradient norms and loss ratios are measured in the epoch, so that with
     GDWA they explain the next row's α (in the first joint epoch its own too).
 
     Args:
-        epoch: counted from 1.
-        stage: of the epoch.
+        epoch: its number.
+        stage: its stage.
         train: mean loss terms, and "loss", over the steps.
         validation: the same over the validation pairs, and in stage II the class diagnostics.
         weights: of the tasks after the epoch's last step; fusion's alone in stage I.
@@ -98,13 +82,3 @@ def history_row(
         row |= {f"weight_{task}": weight for task, weight in weights.items()}
         row["alpha"] = weights["consistency"] / weights["fusion"]
     return {name: value for name, value in row.items() if name in COLUMNS}
-
-
-def write_history(path: Path, rows: Sequence[Row]) -> None:
-    """Write the epochs' rows as CSV."""
-    write_csv(path, rows, COLUMNS)
-
-
-def write_gradients(path: Path, rows: Sequence[Row]) -> None:
-    """Write how the tasks' gradients related at every measured step as CSV; see `compare_gradients`."""
-    write_csv(path, rows, GRADIENT_COLUMNS)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset
 
 from ssvif.data.training_view import TrainingView
 from ssvif.io.device import device_name
@@ -28,14 +28,7 @@ from ssvif.ops.seeds import derive_seed, generator, make_deterministic, seed_tor
 from ssvif.training.checkpoint import load_state, save_state, state_key
 from ssvif.training.diagnostics import COLLAPSED_EPOCHS, ClassUsage
 from ssvif.training.framework import Framework
-from ssvif.training.history import (
-    Means,
-    Row,
-    history_row,
-    is_collapsed,
-    write_gradients,
-    write_history,
-)
+from ssvif.training.history import Means, Row, history_row, is_collapsed, write_gradients, write_history
 from ssvif.training.options import TrainingOptions
 from ssvif.training.pseudo_labels import write_pseudo_labels
 from ssvif.training.stages import EarlyStopping, Stage, StageSwitch
@@ -44,6 +37,9 @@ from ssvif.training.weighting.registry import build_weighting
 
 log = logging.getLogger("ssvif")
 Batch = dict[str, torch.Tensor]
+# attributes of a `Trainer` that make a checkpoint: by their own `state_dict`, and as they are
+STATEFUL = ("framework", "optimizer", "switch", "stopping", "weighting")
+PLAIN = ("history", "gradients", "best", "best_epoch")
 
 
 def train(
@@ -83,10 +79,8 @@ def train(
     while not trainer.finished:
         view.set_epoch(trainer.epoch)
         order = shuffled_batches(len(view), options.batch_size, options.seed, trainer.epoch)
-        trainer.run_epoch(
-            _load(view, order, workers, device),
-            _load(held_out, _cut(list(range(len(held_out))), options.batch_size), workers, device),
-        )
+        in_order = BatchSampler(range(len(held_out)), options.batch_size, drop_last=False)
+        trainer.run_epoch(_load(view, order, workers, device), _load(held_out, in_order, workers, device))
         save_state(state, key, trainer.state_dict())
         _log_epoch(trainer, (time.monotonic() - start) / (trainer.epoch - first))
 
@@ -113,12 +107,7 @@ def train(
 
 
 class Trainer:
-    """A training between two epochs.
-
-    Args:
-        options: of the training.
-        device: to compute on.
-    """
+    """A training between two epochs: what `STATEFUL` and `PLAIN` name is its state."""
 
     def __init__(self, options: TrainingOptions, device: torch.device) -> None:
         self.options, self.device = options, device
@@ -165,21 +154,17 @@ class Trainer:
         self._check_finite("validation loss", validation_means["loss"])
         self.gradients += [{"epoch": self.epoch + 1, **row} for row in weighting.measured]
         weighting.end_epoch(train_means)
-        row = history_row(self.epoch + 1, stage, train_means, validation_means, weights)
-        self.history.append({**row, **weighting.facts})
-        self._note_collapse()
+        row = history_row(self.epoch + 1, stage, train_means, validation_means, weights) | weighting.facts
+        self.history.append(row)
+        if "live_classes" in row:  # stage II
+            live = [int(each["live_classes"]) for each in self.history if "live_classes" in each]
+            row["collapsed"] = int(is_collapsed(live))
         if self.stopping.update(validation_means["loss"]):
             state = self.framework.fusion_model.state_dict()
             self.best = {name: value.detach().cpu().clone() for name, value in state.items()}
             self.best_epoch = self.epoch
         if self.switch.update(train_means["fusion"], stalled=self.stopping.exhausted):
             self.stopping.restart()
-
-    def _note_collapse(self) -> None:
-        """Write into a stage II row whether the pseudo label has collapsed."""
-        live = [int(row["live_classes"]) for row in self.history if "live_classes" in row]
-        if "live_classes" in self.history[-1]:
-            self.history[-1]["collapsed"] = int(is_collapsed(live))
 
     def _check_finite(self, name: str, value: float) -> None:
         if not math.isfinite(value):
@@ -224,41 +209,24 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint must hold; the random state follows from the epoch's number."""
-        return {
-            "framework": self.framework.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "switch": self.switch.state_dict(),
-            "stopping": self.stopping.state_dict(),
-            "weighting": self.weighting.state_dict(),
-            "history": self.history,
-            "gradients": self.gradients,
-            "best": self.best,
-            "best_epoch": self.best_epoch,
-        }
+        stateful = {name: getattr(self, name).state_dict() for name in STATEFUL}
+        return stateful | {name: getattr(self, name) for name in PLAIN}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the state of a checkpoint."""
-        self.framework.load_state_dict(state["framework"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.switch.load_state_dict(state["switch"])
-        self.stopping.load_state_dict(state["stopping"])
-        self.weighting.load_state_dict(state["weighting"])
-        self.history, self.gradients = state["history"], state["gradients"]
-        self.best, self.best_epoch = state["best"], state["best_epoch"]
+        for name in STATEFUL:
+            getattr(self, name).load_state_dict(state[name])
+        for name in PLAIN:
+            setattr(self, name, state[name])
 
 
 def shuffled_batches(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
     """Return an epoch's batches of indices; an incomplete last batch is left out unless it is the only one."""
     order = torch.randperm(count, generator=generator(seed, "order", epoch)).tolist()
-    batches = _cut(order, batch_size)
-    return batches[:-1] if len(batches) > 1 and len(batches[-1]) < batch_size else batches
+    return list(BatchSampler(order, batch_size, drop_last=count > batch_size))
 
 
-def _cut(indices: list[int], size: int) -> list[list[int]]:
-    return [indices[start : start + size] for start in range(0, len(indices), size)]
-
-
-def _load(view: Dataset[Batch], batches: list[list[int]], workers: int, device: torch.device) -> Iterable[Batch]:
+def _load(view: Dataset[Batch], batches: Iterable[list[int]], workers: int, device: torch.device) -> Iterable[Batch]:
     return DataLoader(
         view,
         batch_sampler=batches,

@@ -33,11 +33,10 @@ def write_pseudo_labels(framework: Framework | None, pairs: Path, output: Path, 
     row for each class that these pseudo labels use: its share of the pixels and the means there of visible
     luma, infrared, row, and distance to the border, each 0..1. follows.csv says how much of each cue's
     variance the classes explain (the correlation ratio η², 0..1). The border is a cue since padded
-    convolutions know it, and both branches can agree on it without looking at the scene. Without
-    branches the tables are empty.
+    convolutions know it, and both branches can agree on it without looking at the scene.
 
     Args:
-        framework: as trained; None when its branches were not.
+        framework: as trained; None when its branches were not, which leaves the tables empty.
         pairs: HDF5 of `ssvif pack`.
         output: the folder, replaced as a whole.
         device: to compute on.
@@ -70,11 +69,7 @@ def _segment(framework: Framework, visible: torch.Tensor, infrared: torch.Tensor
 
 
 class ClassTally:
-    """Sums of the cues over the pixels of each class.
-
-    Args:
-        classes: K.
-    """
+    """Sums of the cues over the pixels of each of K classes."""
 
     def __init__(self, classes: int) -> None:
         self._counts = torch.zeros(classes, dtype=torch.float64)

@@ -36,9 +36,7 @@ class StageSwitch:
     def update(self, fusion_loss: float, *, stalled: bool = False) -> bool:
         """Take the epoch's mean fusion loss; return True if the next epoch begins stage II.
 
-        Args:
-            fusion_loss: mean over the epoch's training steps.
-            stalled: early stopping would end the run now; in stage I the run moves on instead.
+        A run that has stalled, so that early stopping would end it, moves on from stage I instead.
         """
         self._losses.append(fusion_loss)
         if self.stage is Stage.JOINT or not self._may_switch:
@@ -60,11 +58,7 @@ class StageSwitch:
 
 
 class EarlyStopping:
-    """Counts epochs without a better validation loss.
-
-    Args:
-        patience: so many of them end the training.
-    """
+    """Counts epochs without a better validation loss; `patience` of them end the training."""
 
     def __init__(self, patience: int) -> None:
         self._patience = patience

@@ -9,17 +9,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from ssvif.training.gradients import TASKS, apply_gradients, compare_gradients, task_gradients
+from ssvif.training.gradients import NORMS, RELATIONS, TASKS, apply_gradients, compare_gradients, task_gradients
 
 
 class Weighting(ABC):
     """Turns the tasks' losses into one, with weights that follow from what it has seen.
 
     Attributes:
+        remembered: names of the attributes that a checkpoint holds; a tensor is restored in place.
         facts: what it measured in the last epoch, by column of history.csv.
         measured: how the tasks' gradients related at each measured step of this epoch, by column of gradients.csv.
     """
 
+    remembered: tuple[str, ...] = ()
     facts: dict[str, float]
     measured: list[dict[str, float]]
 
@@ -36,15 +38,13 @@ class Weighting(ABC):
         return torch.stack([weights[task] * terms[task] for task in weights]).sum()
 
     def backward(self, terms: Mapping[str, torch.Tensor], learnt: nn.Module, shared: nn.Module) -> torch.Tensor:
-        """Set `.grad` of everything that is learnt to the gradient of the total loss.
+        """Set `.grad` of everything that is learnt to the gradient of the total loss, and return that, of shape ().
 
         Args:
             terms: loss terms by name, each of shape ().
             learnt: holds all parameters that the losses reach.
-            shared: the part of `learnt` on which both tasks pull: the fusion network.
-
-        Returns:
-            The total loss, of shape ().
+            shared: the part of `learnt` that both tasks train, over which their gradients are compared: the fusion
+                network.
         """
         loss = self.total(terms)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -60,10 +60,16 @@ class Weighting(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint, which falls between epochs, must hold."""
-        return {}
+        return {name: getattr(self, name) for name in self.remembered}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027 (nothing to restore by default)
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the state of a checkpoint."""
+        for name in self.remembered:
+            if isinstance(kept := getattr(self, name), torch.Tensor):
+                kept.copy_(state[name])
+            else:
+                setattr(self, name, state[name])
 
 
 class FusionOnly(Weighting):
@@ -90,32 +96,22 @@ class GradientWeighting(Weighting):
         """Take ‖∇L‖ over the fusion network and L of the unweighted losses, before the step's weights are used."""
 
     def backward(self, terms: Mapping[str, torch.Tensor], learnt: nn.Module, shared: nn.Module) -> torch.Tensor:
-        """Set `.grad` of everything that is learnt; at a measured step, from the tasks' separate gradients.
-
-        Args:
-            terms: loss terms by name, each of shape ().
-            learnt: holds all parameters that the losses reach.
-            shared: the fusion network within `learnt`, over which the gradients are compared.
-
-        Returns:
-            The total loss, of shape ().
-        """
+        """Set `.grad` and return the total loss, of shape (); at a measured step from the tasks' own gradients."""
         self._steps += 1
         if (self._steps - 1) % self._every:
             return super().backward(terms, learnt, shared)
         gradients = task_gradients(terms, learnt.parameters())
         relations = compare_gradients(gradients, shared.parameters())
         self.measured.append({"step": self._steps, **relations})
-        norms = {task: relations[f"grad_norm_{task}"] for task in TASKS}
+        norms = {task: relations[name] for task, name in zip(TASKS, NORMS, strict=True)}
         self.observe(norms, {task: float(terms[task].detach()) for task in TASKS})
         apply_gradients(gradients, self.weights())
         return self.total(terms)
 
     def end_epoch(self, losses: Mapping[str, float]) -> None:
         """Add the means of the epoch's projections and cosines to `facts`; the next epoch counts its steps anew."""
-        names = ("projection_consistency", "projection_fusion", "cosine")
         if self.measured:
-            self.facts |= {name: sum(row[name] for row in self.measured) / len(self.measured) for name in names}
+            self.facts |= {name: sum(row[name] for row in self.measured) / len(self.measured) for name in RELATIONS}
         self._steps = 0
         super().end_epoch(losses)
 

@@ -27,6 +27,8 @@ class GradientDescentWeighting(GradientWeighting):
         every_n_steps: the gradients are measured at every n-th step.
     """
 
+    remembered = ("_alpha", "_previous")
+
     def __init__(self, temperature: float, form: str, every_n_steps: int) -> None:
         super().__init__(every_n_steps)
         self._temperature, self._form = temperature, form
@@ -63,26 +65,15 @@ class GradientDescentWeighting(GradientWeighting):
         self.facts = {f"grad_norm_{task}": norms[task] for task in TASKS}
         self.facts |= {f"loss_ratio_{task}": ratios[task] for task in TASKS}
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return α and the last epoch's losses."""
-        return {"alpha": self._alpha, "previous": self._previous}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore α and the last epoch's losses."""
-        self._alpha, self._previous = state["alpha"], state["previous"]
-
 
 def gdwa_weights(
     grad_norms: Mapping[str, float], loss_ratios: Mapping[str, float], temperature: float
 ) -> dict[str, float]:
-    """Return Eq. 7: w_i = ĝ_i d_i / Σ ĝ_j d_j, ĝ = g/Σg, d = softmax(r/T); the weights sum to 1.
+    """Return Eq. 7 by task: w_i = ĝ_i d_i / Σ ĝ_j d_j, ĝ = g/Σg, d = softmax(r/T); the weights sum to 1.
 
-    Args:
-        grad_norms: g_i by task.
-        loss_ratios: r_i = L_i(t)/L_i(t−1) by task.
-        temperature: T.
+    g are the norms of the gradients, r_i = L_i(t)/L_i(t−1) the ratios of the losses.
     """
-    # g/Σg and the softmax's denominator cancel in the last normalisation; the maximum keeps exp finite
+    # g/Σg and the softmax's denominator cancel in the last normalization; the maximum keeps exp finite
     top = max(loss_ratios.values())
     products = {task: norm * math.exp((loss_ratios[task] - top) / temperature) for task, norm in grad_norms.items()}
     total = sum(products.values())
@@ -105,6 +96,8 @@ class GradNormWeighting(GradientWeighting):
         learning_rate: of the weights; the source has 0.025.
         every_n_steps: the gradients are measured, and w moves, at every n-th step.
     """
+
+    remembered = ("_weights", "_first")
 
     def __init__(self, asymmetry: float, learning_rate: float, every_n_steps: int) -> None:
         super().__init__(every_n_steps)
@@ -138,11 +131,10 @@ class GradNormWeighting(GradientWeighting):
         super().end_epoch(losses)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return w, the state of its descent and the first losses."""
-        return {"weights": self._weights, "optimizer": self._optimizer.state_dict(), "first": self._first}
+        """Return w, the first losses, and the state of w's optimizer."""
+        return super().state_dict() | {"optimizer": self._optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore w, the state of its descent and the first losses."""
-        self._weights.copy_(state["weights"])
+        """Restore them."""
+        super().load_state_dict(state)
         self._optimizer.load_state_dict(state["optimizer"])
-        self._first = state["first"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import nn
@@ -36,6 +35,8 @@ class DynamicWeightAverage(Weighting):
         temperature: T.
     """
 
+    remembered = ("_weights", "_previous")
+
     def __init__(self, temperature: float) -> None:
         super().__init__()
         self._temperature = temperature
@@ -55,14 +56,6 @@ class DynamicWeightAverage(Weighting):
         self._previous = {task: losses[task] for task in TASKS}
         super().end_epoch(losses)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return λ and the last epoch's losses."""
-        return {"weights": self._weights, "previous": self._previous}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore λ and the last epoch's losses."""
-        self._weights, self._previous = state["weights"], state["previous"]
-
 
 class SegMiFWeighting(Weighting):
     """SegMiF's: step by step b_i = 2·softmax(r_i/1000), r_i = L_i(n−1)/L_i(n−2), times a preference.
@@ -73,6 +66,8 @@ class SegMiFWeighting(Weighting):
     Args:
         preference: of each task; the release has 0.4 for fusion and 0.8 for segmentation.
     """
+
+    remembered = ("_last",)
 
     def __init__(self, preference: Mapping[str, float]) -> None:
         super().__init__()
@@ -92,23 +87,14 @@ class SegMiFWeighting(Weighting):
         self._last = [*self._last[-1:], {task: float(terms[task].detach()) for task in TASKS}]
         return loss
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the losses of the last two steps."""
-        return {"last": self._last}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the losses of the last two steps."""
-        self._last = state["last"]
-
 
 class UncertaintyWeighting(Weighting):
     """UCW: L = Σ ½e^{−s_i}·L_i + ½s_i with s_i, the log variance of task i, learnt from −0.5 on.
 
     Source: Kendall, Gal, Cipolla, Multi-task learning using uncertainty to weigh losses, CVPR 2018.
-
-    Args:
-        device: of the losses.
     """
+
+    remembered = ("_log_variances",)
 
     def __init__(self, device: torch.device) -> None:
         super().__init__()
@@ -128,12 +114,3 @@ class UncertaintyWeighting(Weighting):
     def parameters(self) -> list[nn.Parameter]:
         """Return s, (2,): of fusion and of consistency."""
         return [self._log_variances]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return s."""
-        return {"log_variances": self._log_variances.detach().cpu()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore s."""
-        with torch.no_grad():
-            self._log_variances.copy_(state["log_variances"])

@@ -30,11 +30,7 @@ WEIGHTINGS: dict[str, Callable[[TrainingOptions, torch.device], Weighting]] = {
 
 
 def build_weighting(options: TrainingOptions, device: torch.device) -> Weighting:
-    """Return the weighting that the options name.
-
-    Args:
-        options: of the training.
-        device: of the losses.
+    """Return the weighting that the options name, for losses on a device.
 
     Raises:
         UserError: the name is unknown.
