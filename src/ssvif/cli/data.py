@@ -39,12 +39,13 @@ def scenes(
 ) -> None:
     """Make a dataset of road scenes: registered pairs, exact labels and boxes."""
     from roadscenes.write import write_scenes
-    from ssvif.io.files import NO_SPACE, no_space_left
+    from ssvif.io.files import full_disk_told
     from ssvif.io.progress import track
 
     sizes = {"train": train, "test": test, "height": height, "width": width}
     try:
-        write_scenes(output, **sizes, seed=seed, progress=lambda jobs: track(jobs, "drawing scenes"))
+        with full_disk_told(output):
+            write_scenes(output, **sizes, seed=seed, progress=lambda jobs: track(jobs, "drawing scenes"))
     except ValueError as error:
         raise UserError(f"scenes: {error}", remedy="change that option, or `scenes` in the configuration") from error
     except FileExistsError as error:
@@ -53,8 +54,6 @@ def scenes(
             expected="a new or empty folder, or one made by `ssvif scenes`",
             remedy="choose another output folder",
         ) from error
-    except OSError as error:
-        raise (no_space_left(output) if error.errno in NO_SPACE else error) from error
 
 
 def check(

@@ -10,9 +10,7 @@ class ErrorKind(Enum):
     """What a `UserError` is about, for code that handles some errors and passes on the others."""
 
     OTHER = auto()
-    MISSING = auto()  # a file or folder does not exist
     EMPTY = auto()  # a folder holds no image
-    DAMAGED = auto()  # a file cannot be decoded
     DEPTH = auto()  # an image has more than 8 bits per channel
 
 

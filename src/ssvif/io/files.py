@@ -40,8 +40,9 @@ def write_aside(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield aside
-        aside.replace(path)
+        with full_disk_told(path):
+            yield aside
+            aside.replace(path)
     except UnicodeEncodeError as error:
         wrong = next((line for line in error.object.splitlines() if printable(line) != line), error.object)
         raise UserError(
@@ -50,8 +51,6 @@ def write_aside(path: Path) -> Iterator[Path]:
             remedy="rename the file or the option that this text comes from",
         ) from error
     except OSError as error:
-        if _is_full(error):
-            raise no_space_left(path) from error
         if str(error.filename) == str(aside):
             error.filename = str(path)  # the name that the user knows
         raise
@@ -78,13 +77,10 @@ def write_folder_aside(folder: Path, owned: Sequence[str]) -> Iterator[Path]:
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
-        yield aside
-        shutil.rmtree(folder, ignore_errors=True)
-        aside.replace(folder)
-    except OSError as error:
-        if _is_full(error):
-            raise no_space_left(folder) from error
-        raise
+        with full_disk_told(folder):
+            yield aside
+            shutil.rmtree(folder, ignore_errors=True)
+            aside.replace(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -103,19 +99,21 @@ def _refuse_foreign(folder: Path, owned: Sequence[str]) -> None:
         )
 
 
-def _is_full(error: OSError) -> bool:
-    # h5py wraps the system's error in one of its own, without errno
-    return error.errno in NO_SPACE or "No space left" in str(error)
-
-
-def no_space_left(path: Path) -> UserError:
-    """Return the error for a full disk, saying how much is free where `path` was to be written."""
-    free_mb = shutil.disk_usage(path.parent).free / 2**20
-    return UserError(
-        f"No space left while writing {path}",
-        got=f"{free_mb:.0f} MB free there",
-        remedy="free space or choose another results folder; nothing that was there before is lost",
-    )
+@contextmanager
+def full_disk_told(path: Path) -> Iterator[None]:
+    """Turn the system's error of a full disk into a `UserError` that says how much is free where `path` lies."""
+    try:
+        yield
+    except OSError as error:
+        # h5py wraps the system's error in one of its own, without errno
+        if error.errno not in NO_SPACE and "No space left" not in str(error):
+            raise
+        free_mb = shutil.disk_usage(path.parent).free / 2**20
+        raise UserError(
+            f"No space left while writing {path}",
+            got=f"{free_mb:.0f} MB free there",
+            remedy="free space or choose another results folder; nothing that was there before is lost",
+        ) from error
 
 
 def printable(name: Path | str) -> str:
@@ -136,9 +134,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         UserError: the file is missing, damaged, or not 8 bits per channel.
     """
     raw = read_raw(path)
-    if "low bytes" in raw.notes:
-        raise _too_deep(path, "16 bits per channel")
-    return _require_8_bits(path, raw.pixels)
+    return _require_8_bits(path, raw.pixels, cut="low bytes" in raw.notes)
 
 
 def read_label(path: Path) -> NDArray[np.uint8]:
@@ -151,9 +147,8 @@ def read_label(path: Path) -> NDArray[np.uint8]:
         stored = stored_form(opened)
         opened.load()
         array = np.asarray(opened)
-    if ";16" in stored and array.dtype == np.uint8:  # Pillow cuts 16-bit color to 8 bits without a word
-        raise _too_deep(path, "16 bits per channel")
-    label = _require_8_bits(path, drop_alpha(array.astype(np.uint8) if array.dtype == np.bool_ else array))
+    plain = drop_alpha(array.astype(np.uint8) if array.dtype == np.bool_ else array)
+    label = _require_8_bits(path, plain, cut=";16" in stored and array.dtype == np.uint8)
     if packed := re.search("L;([24])", stored):  # Pillow stretches these to 0..255
         label = label // np.uint8(255 // (2 ** int(packed[1]) - 1))
     if label.ndim == 3 and not (label[..., :1] == label).all():
@@ -165,20 +160,17 @@ def read_label(path: Path) -> NDArray[np.uint8]:
     return np.ascontiguousarray(label if label.ndim == 2 else label[..., 0])
 
 
-def _require_8_bits(path: Path, array: NDArray[Any]) -> NDArray[np.uint8]:
-    if array.dtype != np.uint8:
-        raise _too_deep(path, f"{array.dtype} values")
+def _require_8_bits(path: Path, array: NDArray[Any], *, cut: bool) -> NDArray[np.uint8]:
+    """Return the array, unless it holds other values than uint8 or Pillow has cut it from 16 bits to 8."""
+    if cut or array.dtype != np.uint8:
+        raise UserError(
+            f"{path} is not an 8-bit image",
+            expected="8 bits per channel",
+            got="16 bits per channel" if cut else f"{array.dtype} values",
+            remedy="convert it to 8 bits first, with one fixed range for the whole set",
+            kind=ErrorKind.DEPTH,
+        )
     return array
-
-
-def _too_deep(path: Path, got: str) -> UserError:
-    return UserError(
-        f"{path} is not an 8-bit image",
-        expected="8 bits per channel",
-        got=got,
-        remedy="convert it to 8 bits first, with one fixed range for the whole set",
-        kind=ErrorKind.DEPTH,
-    )
 
 
 def write_png(path: Path, array: NDArray[np.uint8]) -> None:
@@ -210,7 +202,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         UserError: the file is missing or is no text.
     """
     if not path.is_file():
-        raise UserError(f"{path} does not exist", remedy="run the step that writes it first", kind=ErrorKind.MISSING)
+        raise UserError(f"{path} does not exist", remedy="run the step that writes it first")
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets put a mark at the start
             return list(csv.DictReader(stream))

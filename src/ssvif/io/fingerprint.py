@@ -37,9 +37,9 @@ def fingerprint(*modules: str, without: Collection[str] = ()) -> str:
             nodes = _definition(module.removeprefix(f"{SCHEMA}."))
             reached[module] = "\n".join(map(ast.dump, nodes))
             waiting += _imports(nodes)
-        elif module != SCHEMA and _source_file(module).is_file():
-            reached[module] = _code(_tree(_source_file(module)))
-            waiting += _imports([_tree(_source_file(module))])
+        elif module != SCHEMA and (path := _source_file(module)).is_file():
+            tree, reached[module] = _parse(path, path.stat().st_mtime_ns)
+            waiting += _imports([tree])
     text = "\n".join(f"{module} {code}" for module, code in sorted(reached.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -58,13 +58,9 @@ def _source_file(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def _tree(path: Path) -> ast.Module:
-    return _parse(path, path.stat().st_mtime_ns)
-
-
 @cache
-def _parse(path: Path, modified_ns: int) -> ast.Module:
-    """Return a file's code without comments and docstrings, parsed again when it was modified."""
+def _parse(path: Path, modified_ns: int) -> tuple[ast.Module, str]:
+    """Return a file's code without comments and docstrings, and its digest; parsed again when it was modified."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, UnicodeDecodeError) as error:
@@ -72,21 +68,17 @@ def _parse(path: Path, modified_ns: int) -> ast.Module:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [each for each in node.body if not _is_text(each)]
-    return tree
+    return tree, hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-@cache
-def _code(tree: ast.Module) -> str:
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-
-
 def _definition(name: str) -> list[ast.stmt]:
     """Return the statement that gives a name of the schema its value, and those of the names that it uses."""
-    for node in _tree(_source_file(SCHEMA)).body:
+    path = _source_file(SCHEMA)
+    for node in _parse(path, path.stat().st_mtime_ns)[0].body:
         if name in _names(node, ast.Store):
             return [node, *(each for used in _names(node, ast.Load) for each in _definition(used))]
     return []

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from ssvif.io.errors import ErrorKind, UserError
+from ssvif.io.errors import UserError
 
 ORIENTATION = 0x0112  # EXIF's tag
 BITS_PER_SAMPLE, PLANAR_CONFIGURATION = 258, 284  # TIFF's tags
@@ -51,9 +51,7 @@ def open_image(path: Path) -> Iterator[ImageFile]:
         with Image.open(path) as opened:
             yield opened
     except FileNotFoundError as error:
-        raise UserError(
-            f"{path} does not exist", remedy="check the folder and its name", kind=ErrorKind.MISSING
-        ) from error
+        raise UserError(f"{path} does not exist", remedy="check the folder and its name") from error
     except Image.DecompressionBombError as error:
         raise UserError(
             f"{path} is too large",
@@ -73,7 +71,6 @@ def _unreadable(path: Path, got: str) -> UserError:
         expected="a whole PNG, JPEG, BMP or TIFF",
         got=got,
         remedy="copy or export the file again",
-        kind=ErrorKind.DAMAGED,
     )
 
 
@@ -102,12 +99,7 @@ def drop_alpha(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Turn an image as its EXIF orientation says.
-
-    Args:
-        array: (H,W) or (H,W,3) as stored.
-        orientation: 1 to 8; 1 and what EXIF does not define leave it alone.
-    """
+    """Turn an image (H,W) or (H,W,3) as its EXIF orientation says; 1 and what EXIF does not define leave it alone."""
     array = array.swapaxes(0, 1) if orientation in TRANSPOSED else array
     return array[:: -1 if orientation in ROWS_FLIPPED else 1, :: -1 if orientation in COLUMNS_FLIPPED else 1]
 
@@ -129,7 +121,7 @@ def read_raw(path: Path) -> RawImage:
         raise UserError(
             f"{path} does not fit into memory", got=str(error), remedy="cut it into parts, or export it again"
         ) from error
-    # of damaged files the decoders make what comes: TypeError, zlib.error, MemoryError, ZeroDivisionError ...
+    # on damaged files the decoders raise anything: TypeError, zlib.error, ZeroDivisionError ...
     except Exception as error:
         raise _unreadable(path, f"{type(error).__name__}: {error}") from error
 
@@ -168,10 +160,8 @@ def _pillow_loses(path: Path) -> bool:
             return in_planes and max(tags.get(BITS_PER_SAMPLE, (8,))) > 8
     except UnidentifiedImageError:
         return True
-    except Image.DecompressionBombError:
-        return False  # told by who reads it
-    except (OSError, SyntaxError, ValueError):
-        return False  # damaged: told by who reads it
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+        return False  # too large or damaged, which the error of the reader says
 
 
 def _read_tiff(path: Path) -> NDArray[Any]:

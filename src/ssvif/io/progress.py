@@ -42,14 +42,9 @@ def track(
 
 
 def track_within(items: Sequence[Item], label: str, every_s: float = 20.0) -> Iterator[Item]:
-    """Yield the parts of one long item of `track`: a second bar below its own, lines in a log.
+    """Yield the parts of one long item of `track`: a second bar below its own, or lines in a log every `every_s`.
 
-    Without a bar of `track` on a terminal nothing is shown.
-
-    Args:
-        items: the parts.
-        label: what is being done with them.
-        every_s: seconds between two lines of a log.
+    On a terminal without a bar of `track` nothing is shown.
     """
     if not sys.stderr.isatty():
         yield from _log_lines(items, label, len(items), every_s)

@@ -29,7 +29,7 @@ class Recorder:
         Args:
             path: the record's file.
             settings: the resolved settings of the job.
-            device: "cpu", or the name of the GPU.
+            device: of `device_name`.
             **facts: what else is worth keeping, e.g. `data_sha256` or `switch_epoch`.
         """
         write_json(
@@ -60,16 +60,11 @@ def installed_versions() -> dict[str, str]:
 
 def git_commit() -> str:
     """Return the commit of the source tree, '+changes' if it differs from it, '' outside git."""
-    root = Path(__file__).parent
+    describe = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+changes"]
     try:
-        head = _git("rev-parse", "HEAD", root=root)
-        return head + ("+changes" if _git("status", "--porcelain", "--untracked-files=no", root=root) else "")
+        done = subprocess.run(describe, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return ""
-
-
-def _git(*arguments: str, root: Path) -> str:
-    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 

@@ -26,17 +26,16 @@ def screen_width() -> int:
 def render_table(
     columns: Sequence[Column | str], rows: Sequence[Sequence[str]], *, title: str = "", width: int | None = None
 ) -> str:
-    """Return a table as text without colour codes, with a line under the header.
+    """Return a table as text without color codes, with a line under the header.
 
     A column whose cells are numbers (or empty, "–") is right-aligned, any other left-aligned; a `rich.table.Column`
     decides for itself. Markup of rich in the text is printed as it stands.
 
     Args:
-        columns: the header of each column.
+        columns: their headers.
         rows: the cells of each row, one for each column.
         title: a line above the table.
-        width: the most characters a line may have, longer cells are wrapped; None takes the terminal's width, and
-            sets no limit where the output is no terminal.
+        width: the most characters of a line, longer cells are wrapped; None takes `screen_width`.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console

@@ -140,7 +140,7 @@ def kind_of(source: str) -> str:
     if path.exists() or not has_magic(source):
         if not path.exists():
             what = f"{printable(source)} does not exist"
-            raise UserError(what, expected=FORMS, remedy="check the path", kind=ErrorKind.MISSING)
+            raise UserError(what, expected=FORMS, remedy="check the path")
         return "video" if path.suffix.lower() in VIDEO_SUFFIXES else "image"
     return "pattern"
 
