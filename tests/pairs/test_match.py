@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -178,10 +177,14 @@ def test_videos_are_known_by_suffix(tmp_path):
     assert kind_of_all({"visible": str(tmp_path / "a.mp4"), "infrared": str(tmp_path / "b.MKV")}) == "video"
 
 
-@given(st.text("ab*?_", min_size=1, max_size=8))
-def test_a_pattern_matches_what_it_stands_for(pattern):
-    from ssvif.pairs.match import pattern_to_expression
-
-    expression = re.compile(pattern_to_expression(pattern))
-    for text in ("a", "ab", "a_b", "bb_a", "aab_", pattern.replace("*", "ba").replace("?", "a")):
-        assert bool(expression.fullmatch(text)) == fnmatchcase(text, pattern)
+@given(st.text("ab*?", min_size=1, max_size=8).filter(lambda pattern: {*"*?"} & {*pattern}))
+def test_a_pattern_finds_what_it_fits_and_names_it_by_its_wildcards(tmp_path_factory, pattern):
+    folder = tmp_path_factory.mktemp("cam")
+    stems = {"a", "ab", "aab", "bba", pattern.replace("*", "ba").replace("?", "a")}
+    for stem in stems:
+        (folder / f"{stem}.png").touch()
+    found = find_images(folder / f"{pattern}.png").files
+    named = [(name, path.stem) for name, paths in found.items() for path in paths]
+    assert {stem for _, stem in named} == {stem for stem in stems if fnmatchcase(stem, pattern)}
+    literals = len(pattern) - sum(map(pattern.count, "*?"))
+    assert all(len(name.replace("_", "")) == (len(stem) - literals or len(stem)) for name, stem in named)

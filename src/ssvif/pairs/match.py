@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from glob import has_magic
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -18,7 +19,12 @@ from ssvif.io.files import printable
 from ssvif.schema import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 FORMS = "two images, two folders, two quoted patterns ('cam/*_vis.png' 'cam/*_ir.png') or two videos"
-REMEDIES = {"same_name": "rename one of those that share a name", "not_utf8": "rename what is not UTF-8"}
+REMEDIES = {
+    "no_partner": "add the missing images, or remove the others",
+    "same_name": "rename one of those that share a name",
+    "not_utf8": "rename what is not UTF-8",
+}
+WILDCARDS = {"**/": "((?:.*/)?)", "*": "([^/]*)", "?": "([^/])"}  # of a pattern, as groups of a regular expression
 FOLDER, NO_SUFFIX = "folder", "no suffix"  # keys of `Images.others` beside the suffixes
 
 
@@ -60,11 +66,6 @@ class Fault:
         """The first side that has files of this name."""
         return next(iter(self.files))
 
-    @property
-    def remedy(self) -> str:
-        """What to do about it; nothing for a missing side, which may be meant."""
-        return REMEDIES.get(self.kind, "")
-
     def __str__(self) -> str:
         path = self.files[self.side][0]
         if self.kind == "not_utf8":
@@ -75,8 +76,8 @@ class Fault:
         return f"{self.side} {path.name} has no {' or '.join(self.missing)} image of the same name"
 
     def error(self) -> UserError:
-        """Return it as an error of its own."""
-        return UserError(str(self), remedy=self.remedy)
+        """Return it as an error of its own, without a remedy for a missing side, which may be meant."""
+        return UserError(str(self), remedy="" if self.missing else REMEDIES[self.kind])
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Matching:
             groups[fault.kind, fault.side, fault.missing].append(fault)
         sentences = [_summary(group) for group in groups.values()]
         lacking = dict.fromkeys(side for fault in faults for side in fault.missing)
-        remedies = dict.fromkeys(fault.remedy or "add the missing images, or remove the others" for fault in faults)
+        remedies = dict.fromkeys(REMEDIES[fault.kind] for fault in faults)
         return UserError(
             sentences[0],
             expected="; ".join(f"{side} images of the same names in {self.sides[side].source}" for side in lacking),
@@ -126,10 +127,7 @@ class Matching:
 
 
 def kind_of(source: str) -> str:
-    """Return what a source is: "image", "video", "folder" or "pattern".
-
-    Args:
-        source: a path, or a pattern with *, ? or [].
+    """Return what a path, or a pattern with *, ? or [], is: "image", "video", "folder" or "pattern".
 
     Raises:
         UserError: it does not exist.
@@ -137,19 +135,15 @@ def kind_of(source: str) -> str:
     path = Path(source)
     if path.is_dir():
         return "folder"
-    if path.exists() or not has_magic(source):
-        if not path.exists():
-            what = f"{printable(source)} does not exist"
-            raise UserError(what, expected=FORMS, remedy="check the path")
+    if path.exists():
         return "video" if path.suffix.lower() in VIDEO_SUFFIXES else "image"
-    return "pattern"
+    if has_magic(source):
+        return "pattern"
+    raise UserError(f"{printable(source)} does not exist", expected=FORMS, remedy="check the path")
 
 
 def kind_of_all(sources: Mapping[str, str]) -> str:
-    """Return what sources are that belong together; see `kind_of`; "pattern" for folders and patterns together.
-
-    Args:
-        sources: side → path or pattern.
+    """Return what the sources of all sides are, see `kind_of`; "pattern" for folders and patterns together.
 
     Raises:
         UserError: they are of different kinds, or one does not exist.
@@ -187,12 +181,7 @@ def match_sources(sources: Mapping[str, str]) -> Matching:
 
 
 def match_names(sides: Mapping[str, Images], *, optional: Collection[str] = ()) -> Matching:
-    """Match sides by name: images of the same name belong together.
-
-    Args:
-        sides: side → its images.
-        optional: sides that a pair may lack, such as "label".
-    """
+    """Match the images of all sides by name; a pair may lack the `optional` sides, such as "label"."""
     faults = [
         Fault("not_utf8", printable(path.stem), {side: [path]})
         for side, images in sides.items()
@@ -225,15 +214,14 @@ def find_images(source: str | Path, *, whole_names: bool = False) -> Images:
     Raises:
         UserError: it does not exist or holds no image.
     """
-    kind = kind_of(str(source))
-    path = Path(source)
-    if kind == "folder":
-        named: Iterable[tuple[Path, str]] = ((each, each.stem) for each in path.iterdir())
-    elif kind == "pattern":
-        named = _matching_pattern(path, whole_names)
-    else:
-        named = [(path, path.stem)]
-    images = _sort_out(str(source), named)
+    kind, path = kind_of(str(source)), Path(source)
+    paths: Iterable[Path] = path.iterdir() if kind == "folder" else [path]
+    if kind == "pattern":
+        root = Path(path.anchor)
+        pattern = re.sub(r"(?<=[^/])\*\*+|\*\*+(?=[^/])", "*", str(path.relative_to(root)))  # a**b is a*b in a shell
+        paths = (each for each in root.glob(pattern) if not each.is_dir())
+    by_wildcards = kind == "pattern" and not whole_names
+    images = _name_images(str(source), paths, _naming_by_wildcards(path) if by_wildcards else attrgetter("stem"))
     if not images.files:
         unclear = [f"{printable(path)} has a name that is not UTF-8" for path in images.not_utf8[:3]]
         raise UserError(
@@ -247,34 +235,34 @@ def find_images(source: str | Path, *, whole_names: bool = False) -> Images:
 
 
 def find_by_template(root: Path, template: str) -> Images:
-    """Find and name the images of a dataset's side.
+    """Find and name the images of a dataset's side; none if there is no such folder.
 
     Args:
         root: the dataset's folder.
         template: path below it in POSIX form, with `{name}` in its last part and without suffix: 'vi/{name}_8bit'
             calls vi/007_8bit.png 007.
-
-    Returns:
-        The images, none if there is no such folder.
     """
     place = PurePosixPath(template)
     folder, (before, after) = root / place.parent, place.name.split("{name}")
-    shape = re.compile(f"{re.escape(before)}(.+){re.escape(after)}", re.DOTALL)
-    files = folder.iterdir() if folder.is_dir() else ()
-    return _sort_out(str(folder), ((path, _by_shape(shape, path.stem)) for path in files))
+
+    def name_of(path: Path) -> str:
+        fits = path.stem.startswith(before) and path.stem.endswith(after)
+        return path.stem[len(before) : len(path.stem) - len(after)] if fits else ""
+
+    return _name_images(str(folder), folder.iterdir() if folder.is_dir() else (), name_of)
 
 
-def _sort_out(source: str, named: Iterable[tuple[Path, str]]) -> Images:
-    """Return those of the named paths that are images; an empty name is none."""
+def _name_images(source: str, paths: Iterable[Path], name_of: Callable[[Path], str]) -> Images:
+    """Return those of the paths that are images; one without a name belongs to another side."""
     images = Images(source)
-    for path, name in sorted(named):
+    for path in sorted(paths):
         if path.name.startswith("."):
             continue
         if path.is_dir():
             images.others[FOLDER] += 1
         elif path.suffix.lower() not in IMAGE_SUFFIXES:
             images.others[path.suffix.lower() or NO_SUFFIX] += 1
-        elif not name or (path.exists() and not path.is_file()):  # another side's image, or a device
+        elif not (name := name_of(path)) or (path.exists() and not path.is_file()):  # the latter is a device
             continue
         elif printable(path.name) != path.name:
             images.not_utf8.append(path)
@@ -283,37 +271,25 @@ def _sort_out(source: str, named: Iterable[tuple[Path, str]]) -> Images:
     return images
 
 
-def _matching_pattern(pattern: Path, whole_names: bool) -> Iterator[tuple[Path, str]]:
-    shape = re.compile(pattern_to_expression(str(pattern.with_suffix(""))))  # the suffix is no part of a name
-    root = Path(pattern.anchor)
-    for path in root.glob(str(pattern.relative_to(root))):
-        if not path.is_dir():
-            yield path, path.stem if whole_names else _by_shape(shape, str(path.with_suffix(""))) or path.stem
+def _naming_by_wildcards(pattern: Path) -> Callable[[Path], str]:
+    """Return what names a file by what the wildcards of a pattern stand for in it, joined by "_"."""
+    parts = re.split(r"(\*\*/|[*?]|\[[^]]+\])", str(pattern.with_suffix("")))  # the suffix is no part of a name
+    parts[::2] = map(re.escape, parts[::2])
+    parts[1::2] = map(_wildcard_to_group, parts[1::2])
+    shape = re.compile("".join(parts))
+
+    def name_of(path: Path) -> str:
+        match = shape.fullmatch(str(path.with_suffix("")))
+        stands_for = [part.strip("/").replace("/", "_") for part in match.groups()] if match else []
+        return "_".join(filter(None, stands_for)) or path.stem
+
+    return name_of
 
 
-def _by_shape(shape: re.Pattern[str], text: str) -> str:
-    """Return what the groups of an expression stand for, joined by "_"; nothing if it does not fit."""
-    match = shape.fullmatch(text)
-    parts = [part.strip("/") for part in match.groups() if part] if match else []
-    return "_".join(filter(None, parts)).replace("/", "_")
-
-
-def pattern_to_expression(pattern: str) -> str:
-    """Return a glob pattern as a regular expression with a group for each wildcard."""
-    made, rest = "", pattern
-    while rest:
-        if rest.startswith("**/"):
-            made, rest = made + "((?:.*/)?)", rest[3:]
-        elif rest.startswith("*"):
-            made, rest = made + "([^/]*)", rest[1:]
-        elif rest.startswith("?"):
-            made, rest = made + "([^/])", rest[1:]
-        elif (choice := re.match(r"\[(!?)([^]]+)\]", rest)) is not None:
-            made += f"([{'^' if choice[1] else ''}{choice[2]}])"
-            rest = rest[choice.end() :]
-        else:
-            made, rest = made + re.escape(rest[0]), rest[1:]
-    return made
+def _wildcard_to_group(wildcard: str) -> str:
+    """Return *, **/, ? or [] of a pattern as a group of a regular expression."""
+    choice = re.fullmatch(r"\[(!?)([^]]+)\]", wildcard)
+    return f"([{'^' * len(choice[1])}{choice[2]}])" if choice else WILDCARDS[wildcard]
 
 
 def _summary(faults: Sequence[Fault]) -> str:
