@@ -14,8 +14,10 @@ from pydantic.dataclasses import dataclass
 
 from ssvif.io.errors import UserError
 from ssvif.io.files import write_json
+from ssvif.io.validation import invalid
 
 FORMAT = "ssvif-alignment-1"
+REMEDY = "make it again with `ssvif align`"
 MODELS = ("translation", "similarity", "affine", "homography")
 Matrix = NDArray[np.float64]
 Row = Annotated[tuple[FiniteFloat, ...], Field(min_length=3, max_length=3)]
@@ -26,7 +28,7 @@ Size = tuple[PositiveInt, PositiveInt]
 class Alignment:
     """A rigid camera pair's transform, from visible to infrared pixels.
 
-    Coordinates are (x, y, 1), x to the right and y down, in pixels; the centre of the first pixel is (0, 0).
+    Coordinates are (x, y, 1), x to the right and y down, in pixels; the center of the first pixel is (0, 0).
 
     Attributes:
         matrix: three rows of three; maps a visible pixel's coordinates to the infrared ones, up to a factor.
@@ -67,21 +69,13 @@ class Alignment:
 
 
 def corners_of(size: tuple[int, int]) -> Matrix:
-    """Return the centres of an image's corner pixels, (4,2) float64, from the top left clockwise."""
+    """Return the centers of an image's corner pixels, (4,2) float64, from the top left clockwise."""
     right, bottom = size[0] - 1.0, size[1] - 1.0
     return np.array([[0.0, 0.0], [right, 0.0], [right, bottom], [0.0, bottom]])
 
 
 def map_points(matrix: Matrix, points: Matrix) -> Matrix:
-    """Map points by a projective transform.
-
-    Args:
-        matrix: (3,3).
-        points: (N,2), x and y.
-
-    Returns:
-        (N,2) float64.
-    """
+    """Map points (N,2), x and y, by a projective transform (3,3); return (N,2) float64."""
     mapped = np.c_[points, np.ones(len(points))] @ matrix.T
     mapped_points: Matrix = mapped[:, :2] / mapped[:, 2:]
     return mapped_points
@@ -91,7 +85,7 @@ def resizing(visible_size: tuple[int, int], infrared_size: tuple[int, int]) -> M
     """Return the (3,3) matrix that stretches the infrared image over the visible one, border on border."""
     scale = np.array(infrared_size) / np.array(visible_size)
     matrix = np.diag([*scale, 1.0])
-    matrix[:2, 2] = (scale - 1) / 2  # the borders coincide, not the centres of the outer pixels
+    matrix[:2, 2] = (scale - 1) / 2  # the borders coincide, not the centers of the outer pixels
     return matrix
 
 
@@ -142,16 +136,10 @@ def warp(
 
 
 def check_size(alignment: Alignment, side: str, image: NDArray[Any], name: str) -> None:
-    """Check that an image is one the alignment was made for.
-
-    Args:
-        alignment: of the two cameras.
-        side: "visible" or "infrared".
-        image: (H,W) or (H,W,C).
-        name: how to call the image in the error.
+    """Check that a "visible" or "infrared" image (H,W) or (H,W,C) has the size the alignment was made for.
 
     Raises:
-        UserError: it has another size.
+        UserError: it has another size; the error calls it `name`.
     """
     width, height = alignment.visible_size if side == "visible" else alignment.infrared_size
     if image.shape[:2] != (height, width):
@@ -196,21 +184,11 @@ def read_alignment(path: Path) -> Alignment:
         return Alignment(**values)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist", remedy="make it with `ssvif align`") from error
+    except ValidationError as error:
+        raise invalid(f"{path} is not an alignment", error, remedy=REMEDY) from error
     except ValueError as error:
-        raise UserError(
-            f"{path} is not an alignment",
-            expected="JSON with format, matrix, model, visible_size and infrared_size",
-            got=_reason(error),
-            remedy="make it again with `ssvif align`",
-        ) from error
-
-
-def _reason(error: ValueError) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors()[0]
-    place = ".".join(map(str, first["loc"]))
-    return f"{place}: {first['msg']}" + (f" (it is {first['input']!r})" if place and first["type"] != "missing" else "")
+        wanted = "JSON with format, matrix, model, visible_size and infrared_size"
+        raise UserError(f"{path} is not an alignment", expected=wanted, got=str(error), remedy=REMEDY) from error
 
 
 def _scale(alignment: Alignment) -> float:
