@@ -36,15 +36,15 @@ def largest_file(size: int):
 
 def test_what_was_packed_is_what_lay_in_the_folders(packed, descriptor, raw, tmp_path):
     file = PairsFile(packed)
-    for row in read_splits(tmp_path / "splits.csv"):
-        where = (row.split, row.pair.pair_id)
-        np.testing.assert_array_equal(file.visible(*where), read_image(raw / row.pair.visible))
-        np.testing.assert_array_equal(file.infrared(*where), read_image(raw / row.pair.infrared))
+    for split, pair in read_splits(tmp_path / "splits.csv"):
+        where = (split, pair.pair_id)
+        np.testing.assert_array_equal(file.visible(*where), read_image(raw / pair.visible))
+        np.testing.assert_array_equal(file.infrared(*where), read_image(raw / pair.infrared))
         label, boxes = file.label(*where), file.boxes(*where)
-        assert (label is not None) == bool(row.pair.label)
-        assert (boxes is not None) == bool(row.pair.boxes)
+        assert (label is not None) == bool(pair.label)
+        assert (boxes is not None) == bool(pair.boxes)
         if label is not None:
-            np.testing.assert_array_equal(label, read_label(raw / row.pair.label))
+            np.testing.assert_array_equal(label, read_label(raw / pair.label))
     assert file.boxes("test", "00t").shape == (0, 5)
     assert file.boxes("test", "02t").tolist() == [[1, 0.5, 0.5, 0.25, 0.5]] * 2
     assert file.descriptor == descriptor

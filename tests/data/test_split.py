@@ -122,7 +122,7 @@ def test_a_limit_keeps_the_share_of_labels(descriptor, raw, tmp_path):
     counts = split_dataset(descriptor, raw, tmp_path / "splits.csv", seed=0, limit={"train": 3, "test": 1})
     assert counts == {"train": 3, "validation": 3, "test": 1}
     rows = read_splits(tmp_path / "splits.csv")
-    assert sum(bool(row.pair.label) for row in rows if row.split == "train") == 1
+    assert sum(bool(pair.label) for split, pair in rows if split == "train") == 1
 
 
 @pytest.mark.parametrize("limit", [{"train": 0}, {"training": 3}])
@@ -237,7 +237,7 @@ def test_the_real_pairs_are_found(load, shared_data, tmp_path, folder, labelled)
     descriptor = load(folder.lower())
     counts = split_dataset(descriptor, shared_data / folder, tmp_path / "splits.csv", seed=0)
     assert sum(counts.values()) == {"MSRS": 183, "RoadScene": 180}[folder]
-    assert sum(bool(row.pair.label) for row in read_splits(tmp_path / "splits.csv")) == labelled
+    assert sum(bool(pair.label) for _, pair in read_splits(tmp_path / "splits.csv")) == labelled
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_pairs_that_are_almost_the_same_are_listed_in_one_split(folder, tmp_path
     assert report.alike == {"2": "1"}
     for seed in range(6):
         write_good_pairs(tmp_path / "good.csv", report, seed)
-        split_of = {row.pair.pair_id: row.split for row in read_splits(tmp_path / "good.csv")}
+        split_of = {pair.pair_id: split for split, pair in read_splits(tmp_path / "good.csv")}
         assert split_of["1"] == split_of["2"]
         assert len(split_of) == 6
 
@@ -234,7 +234,7 @@ def test_the_good_pairs_can_be_packed(labelled, tmp_path):
     pack_pairs(LABELLED, labelled.root, tmp_path / "good.csv", tmp_path / "pairs.h5")
     packed = PairsFile(tmp_path / "pairs.h5")
     assert sorted(name for split in packed.splits() for name in packed.names(split)) == ["0", "5"]
-    assert {row.pair.pair_id for row in read_splits(tmp_path / "good.csv")} == {"0", "5"}
+    assert {pair.pair_id for _, pair in read_splits(tmp_path / "good.csv")} == {"0", "5"}
 
 
 def test_without_a_good_pair_no_list_is_written(folder, tmp_path):

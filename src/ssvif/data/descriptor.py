@@ -45,16 +45,7 @@ Pattern = Annotated[str, AfterValidator(_check_pattern)]
 
 @dataclass(frozen=True, config={"extra": "forbid"})
 class ClassInfo:
-    """One class of the label maps.
-
-    Attributes:
-        id: its value in the label maps, 0 to 254.
-        name: how tables and legends call it.
-        color: red, green, blue, each 0 to 255, for drawing.
-
-    Raises:
-        pydantic.ValidationError: a value out of range, or no name.
-    """
+    """One class of the label maps: its value there, its name in tables and legends, its RGB color in drawings."""
 
     id: Annotated[int, Field(ge=0, le=254)]
     name: Annotated[str, Field(pattern=r"\S")]
@@ -79,10 +70,6 @@ class Layout:
     infrared: Annotated[Pattern, Field(min_length=1)]
     label: Pattern = ""
     boxes: Annotated[Pattern, AfterValidator(_check_boxes)] = ""
-
-    def patterns(self) -> list[str]:
-        """Return the patterns that are not empty."""
-        return [pattern for pattern in (self.visible, self.infrared, self.label, self.boxes) if pattern]
 
 
 @dataclass(frozen=True, config={"extra": "forbid"})
@@ -126,7 +113,7 @@ class Descriptor:
     def _check_splits(self) -> Self:
         if min(self.ratios) < 0 or min(self.ratios[:2]) == 0 or not abs(sum(self.ratios) - 1) < 1e-6:
             raise ValueError(f"ratios must sum to 1, train and validation above 0, got {list(self.ratios)}")
-        for pattern in (pattern for layout in self.layouts for pattern in layout.patterns()):
+        for pattern in (pattern for layout in self.layouts for pattern in asdict(layout).values() if pattern):
             if ("{split}" in pattern) != bool(self.official_splits):
                 raise ValueError(f"pattern {pattern!r} must hold {{split}} exactly if official_splits is given")
         return self
@@ -161,10 +148,6 @@ def descriptor_to_json(descriptor: Descriptor) -> str:
 
 
 def descriptor_from_json(text: str) -> Descriptor:
-    """Rebuild a descriptor from the text of `descriptor_to_json`.
-
-    Raises:
-        ValueError: the text is not JSON, a key is unknown or missing, or values contradict each other.
-    """
+    """Rebuild a descriptor from the text of `descriptor_to_json`, or raise what is wrong with it as a ValueError."""
     descriptor: Descriptor = TypeAdapter(Descriptor).validate_json(text)
     return descriptor

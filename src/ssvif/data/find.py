@@ -44,13 +44,7 @@ class FoundDataset:
     matchings: Mapping[str, Matching]
 
     def pair(self, split: str, name: str, files: Mapping[str, Path]) -> FoundPair:
-        """Return the pair of a name.
-
-        Args:
-            split: its split, or "all".
-            name: of the pair.
-            files: side → file; a side may be missing.
-        """
+        """Return the pair of a name in a split, or in "all", given side → file; a side may be missing."""
         relative = {side: PurePath(os.path.relpath(path, self.root)).as_posix() for side, path in files.items()}
         boxes = self.boxes[split].replace("{name}", name)
         boxes = boxes if boxes and (self.root / boxes).is_file() else ""
@@ -67,10 +61,6 @@ def find_pairs(descriptor: Descriptor, root: Path) -> dict[str, list[FoundPair]]
     A pair's name is what `{name}` stands for. Hidden files and files without an image suffix are
     passed over; labels and boxes are optional for each pair.
 
-    Args:
-        descriptor: the dataset's descriptor.
-        root: the dataset's folder, `data_root / descriptor.folder`.
-
     Returns:
         Pairs sorted by name, per official split, or under "all" where there is none.
 
@@ -80,12 +70,8 @@ def find_pairs(descriptor: Descriptor, root: Path) -> dict[str, list[FoundPair]]
     found = find_dataset(descriptor, root)
     for matching in found.matchings.values():
         if not any(matching.sides[side].files for side in SIDES):
-            raise _nothing_found(
-                descriptor,
-                f"There are no images in {matching.sides['visible'].source}",
-                expected=f"visible images of {descriptor.title} ({', '.join(IMAGE_SUFFIXES)})",
-                remedy="or leave this split out of the descriptor's official_splits",
-            )
+            source = matching.sides["visible"].source
+            raise _nothing_found(descriptor, source, f"files ending in {', '.join(IMAGE_SUFFIXES)}")
         labels = [fault.name for fault in matching.faults if [*fault.files] == ["label"] and fault.missing]
         if labels:
             log.warning("%s: labels without a pair are ignored: %s", descriptor.title, shorten(labels))
@@ -96,11 +82,7 @@ def find_pairs(descriptor: Descriptor, root: Path) -> dict[str, list[FoundPair]]
 
 
 def find_dataset(descriptor: Descriptor, root: Path) -> FoundDataset:
-    """Find and match the files of a dataset by its descriptor's first layout whose folder of visible images exists.
-
-    Args:
-        descriptor: the dataset's descriptor.
-        root: the dataset's folder, `data_root / descriptor.folder`.
+    """Find and match the files below a dataset's root by the first layout whose folder of visible images exists.
 
     Raises:
         UserError: the folder is missing, or no layout fits it.
@@ -120,11 +102,11 @@ def find_dataset(descriptor: Descriptor, root: Path) -> FoundDataset:
 def find_sources(
     visible: str | Path, infrared: str | Path, *, ratios: tuple[float, float, float] = (0.8, 0.1, 0.1)
 ) -> FoundDataset:
-    """Match two folders or quoted patterns of one's own, for which there is no descriptor.
+    """Match two folders, or patterns such as 'cam/*_vis.png', for which there is no descriptor.
 
     Args:
-        visible: folder, or pattern such as 'cam/*_vis.png'.
-        infrared: likewise.
+        visible: folder or pattern.
+        infrared: folder or pattern.
         ratios: shares of train, validation and test, if they are to be split.
 
     Raises:
@@ -152,13 +134,6 @@ def _common_folder(images: Images) -> Path:
 
 
 def _choose_layout(descriptor: Descriptor, root: Path, folders: Iterable[str]) -> Layout:
-    if not root.is_dir():
-        raise _nothing_found(
-            descriptor,
-            f"The folder of {descriptor.title} does not exist: {root}",
-            expected=f"the raw files of {descriptor.name} there",
-            remedy="or mend the descriptor's `folder`",
-        )
     wanted = []
     for layout in descriptor.layouts:
         for folder in folders:
@@ -166,16 +141,18 @@ def _choose_layout(descriptor: Descriptor, root: Path, folders: Iterable[str]) -
             if (root / visible).is_dir():
                 return layout
             wanted.append(f"{visible}")
-    raise _nothing_found(
-        descriptor,
-        f"{root} holds no visible images of {descriptor.title}",
-        expected=f"a folder {shorten(wanted)} in it",
-        got=f"it holds {shorten(sorted(path.name for path in root.iterdir())) or 'nothing'}",
-        remedy="or mend the layouts of the descriptor",
+    got = "it does not exist"
+    if root.is_dir():
+        got = f"it holds {shorten(sorted(path.name for path in root.iterdir())) or 'nothing'}"
+    raise _nothing_found(descriptor, root, f"a folder {shorten(wanted)} in it", got)
+
+
+def _nothing_found(descriptor: Descriptor, folder: str | Path, expected: str, got: str = "") -> UserError:
+    origin = f"; source of the dataset: {descriptor.source}" if descriptor.source else ""
+    return UserError(
+        f"{folder} holds no visible images of {descriptor.title}",
+        expected=expected,
+        got=got,
+        remedy=f"copy the dataset there, set `data_root` to the folder that holds {descriptor.folder!r}, or mend "
+        f"folder, layouts or official_splits in the descriptor{origin}",
     )
-
-
-def _nothing_found(descriptor: Descriptor, what: str, *, expected: str, remedy: str, got: str = "") -> UserError:
-    origin = f"; the dataset comes from {descriptor.source}" if descriptor.source else ""
-    ways = f"copy the dataset there, set `data_root` to the folder that holds {descriptor.folder!r}, {remedy}"
-    return UserError(what, expected=expected, got=got, remedy=ways + origin)

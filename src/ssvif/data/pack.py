@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ssvif.data.boxes import read_boxes
 from ssvif.data.descriptor import Descriptor, descriptor_to_json
 from ssvif.data.find import FoundPair
 from ssvif.data.packed import FORMAT, create_hdf5, write_part
-from ssvif.data.split import SplitRow, read_splits
+from ssvif.data.split import read_splits
 from ssvif.io.errors import ErrorKind, UserError, shorten
 from ssvif.io.files import read_image, read_label, sha256_of, write_aside
 from ssvif.io.images import RawImage, read_raw
@@ -40,11 +40,11 @@ def pack_pairs(
 ) -> dict[str, Range]:
     """Write pairs.h5: every pair listed in splits.csv, checked, as 8-bit arrays, in the form of `ssvif.data.packed`.
 
-    Equal inputs give equal bytes. Colour infrared becomes its luma, floor((299 R + 587 G + 114 B + 500) / 1000)
-    (BT.601); a grey visible image is repeated to three channels.
+    Equal inputs give equal bytes. Color infrared becomes its luma, floor((299 R + 587 G + 114 B + 500) / 1000)
+    (BT.601); a gray visible image is repeated to three channels.
 
     Args:
-        descriptor: the dataset's descriptor.
+        descriptor: of the dataset.
         root: the dataset's folder, `data_root / descriptor.folder`.
         splits: the list written by `ssvif split`.
         output: the file to write; it appears whole or not at all.
@@ -63,9 +63,10 @@ def pack_pairs(
             before is kept.
     """
     rows = read_splits(splits)
-    _check_files(root, splits, rows)
+    pairs = [pair for _, pair in rows]
+    _check_files(root, splits, pairs)
     aligned = read_alignment(alignment) if alignment else None
-    found = _find_ranges(root, rows, rules) if rules else {}
+    found = _find_ranges(root, pairs, rules) if rules else {}
     facts = {"alignment": alignment_to_json(aligned)} if aligned else {}
     if rules:
         facts["reading"] = describe_rules(rules, found)
@@ -74,11 +75,11 @@ def pack_pairs(
         applied = applied.with_range(side, limits)
     total = hashlib.sha256("".join(facts.values()).encode())
     with write_aside(output) as aside, create_hdf5(aside) as (file, check):
-        for row in track(rows, f"packing {descriptor.name}"):
-            group = file.require_group(row.split).create_group(row.pair.pair_id)
-            for kind, source, array in _read_parts(descriptor, root, row.pair, applied, strict=not rules):
+        for split, pair in track(rows, f"packing {descriptor.name}"):
+            group = file.require_group(split).create_group(pair.pair_id)
+            for kind, source, array in _read_parts(descriptor, root, pair, applied, strict=not rules):
                 digest = sha256_of(root / source)
-                total.update(f"{row.split}/{row.pair.pair_id}/{kind} {digest}\n".encode())
+                total.update(f"{split}/{pair.pair_id}/{kind} {digest}\n".encode())
                 write_part(group, kind, array, source=source, digest=digest)
             check()
         file.attrs["format"] = FORMAT
@@ -103,8 +104,8 @@ def describe_found(found: Mapping[str, Range]) -> list[str]:
     ]
 
 
-def _check_files(root: Path, splits: Path, rows: list[SplitRow]) -> None:
-    files = [file for row in rows for file in vars(row.pair).values() if file != row.pair.pair_id]
+def _check_files(root: Path, splits: Path, pairs: Sequence[FoundPair]) -> None:
+    files = [file for pair in pairs for file in (pair.visible, pair.infrared, pair.label, pair.boxes)]
     missing = [file for file in files if file and not (root / file).is_file()]
     if missing:
         raise UserError(
@@ -114,9 +115,9 @@ def _check_files(root: Path, splits: Path, rows: list[SplitRow]) -> None:
         )
 
 
-def _find_ranges(root: Path, rows: list[SplitRow], rules: Rules) -> dict[str, Range]:
+def _find_ranges(root: Path, pairs: Sequence[FoundPair], rules: Rules) -> dict[str, Range]:
     def pixels(side: str) -> Iterator[NDArray[Any]]:
-        return (read_raw(root / getattr(row.pair, side)).pixels for row in rows)
+        return (read_raw(root / getattr(pair, side)).pixels for pair in pairs)
 
     found = find_ranges(rules, pixels, auto=True)
     return {side: limits for side, limits in found.items() if limits.low or limits.high}  # else no image is deep
@@ -137,13 +138,7 @@ def _read_parts(
 
 
 def read_pair(root: Path, pair: FoundPair, rules: Rules, *, strict: bool = False) -> Pair:
-    """Read a pair's two images.
-
-    Args:
-        root: the dataset's folder.
-        pair: its files.
-        rules: ranges, resizing, alignment.
-        strict: refuse images of more than 8 bits.
+    """Read the two images of a pair below a dataset's root; `strict` refuses those of more than 8 bits.
 
     Raises:
         UserError: a file is missing, damaged or too deep, or the two do not fit each other or the alignment.
@@ -179,11 +174,7 @@ def _read_label(path: Path, descriptor: Descriptor, height: int, width: int) -> 
 
 
 def check_ids(path: Path, label: NDArray[np.uint8], descriptor: Descriptor) -> None:
-    """Check that a label map (H,W) holds the descriptor's class ids only.
-
-    Raises:
-        UserError: it holds others; they are named.
-    """
+    """Raise a UserError that names the ids of a label map (H,W) that the descriptor does not have."""
     known = {*range(len(descriptor.classes)), descriptor.ignore_index}
     unknown = [str(value) for value in np.flatnonzero(np.bincount(label.ravel())) if value not in known]
     if unknown:

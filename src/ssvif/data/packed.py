@@ -118,24 +118,18 @@ class ImageReader:
             file = h5py.File(self.path, "r", locking=False)
         except FileNotFoundError as error:
             raise UserError(f"{self.path} does not exist", remedy="write it with `ssvif pack`") from error
-        except OSError as error:
-            raise UserError(
-                f"{self.path} cannot be opened: it is cut short, damaged or no HDF5 file",
-                expected="a file written by `ssvif pack`",
-                got=str(error),
-                remedy=_REMEDY,
-            ) from error
+        except OSError as error:  # it is cut short, damaged or no HDF5 file
+            raise self._unreadable(str(error)) from error
         found = file.attrs.get("format", "no format")
         if found != FORMAT:
             file.close()
-            raise UserError(
-                f"{self.path} is not a file of packed pairs that this version reads",
-                expected=f"format {FORMAT}",
-                got=str(found),
-                remedy=_REMEDY,
-            )
+            raise self._unreadable(str(found))
         self._file, self._pid = file, os.getpid()
         return file
+
+    def _unreadable(self, got: str) -> UserError:
+        expected = f"a whole HDF5 file of the format {FORMAT}, written by `ssvif pack`"
+        return UserError(f"{self.path} is no file of packed pairs", expected=expected, got=got, remedy=_REMEDY)
 
     @contextmanager
     def _named(self, what: str) -> Iterator[None]:
@@ -146,11 +140,7 @@ class ImageReader:
 
 
 class PairsFile(ImageReader):
-    """Everything in a packed file: the images, the labels and boxes where there are some, the descriptor.
-
-    Args:
-        path: the file written by `ssvif pack`.
-    """
+    """Everything in a packed file: the images, the labels and boxes where there are some, the descriptor."""
 
     @property
     def descriptor(self) -> Descriptor:
@@ -181,15 +171,7 @@ class PairsFile(ImageReader):
 
 
 def write_part(group: h5py.Group, kind: str, array: NDArray[Any], *, source: str, digest: str) -> None:
-    """Write one part of a pair.
-
-    Args:
-        group: of the pair.
-        kind: "visible", "infrared", "label" or "boxes".
-        array: (H,W,3) uint8, (H,W) uint8, (H,W) uint8 or (N,5) float64.
-        source: name of its file.
-        digest: SHA-256 of its file.
-    """
+    """Write one part of a pair, of the shape that the module's docstring gives, with its file's name and SHA-256."""
     storage = {} if kind == "boxes" else {"chunks": array.shape, "compression": "gzip", "compression_opts": 1}
     group.create_dataset(kind, data=array, **storage)
     group.attrs[f"sha256_{kind}"] = digest
@@ -236,14 +218,10 @@ class _FailureKeepingFile(io.FileIO):
 
 @contextmanager
 def create_hdf5(path: Path) -> Iterator[tuple[h5py.File, Callable[[], None]]]:
-    """Create an HDF5 file; yield it and a function that raises what went wrong with its writes.
+    """Create or replace an HDF5 file; yield it and a function that raises what went wrong with its writes.
 
-    Args:
-        path: the file; replaced when it exists.
-
-    Yields:
-        The open file, and `check`, to be called now and then so that a full disk ends the work
-        early; it is called once more at the end.
+    The function is to be called now and then, so that a full disk ends the work early; it is called once more at the
+    end.
 
     Raises:
         OSError: the file cannot be created, or a write failed (no space left, quota, size limit).

@@ -54,8 +54,8 @@ def find_own_pairs(visible: str | Path, infrared: str | Path, *, only: Path | No
     """Match two folders or patterns of images by name.
 
     Args:
-        visible: folder or pattern of visible images.
-        infrared: folder or pattern of infrared images.
+        visible: folder or pattern.
+        infrared: folder or pattern.
         only: a list such as `ssvif check --fix-list` writes: its pairs and its splits are taken, no others.
 
     Raises:
@@ -79,22 +79,19 @@ def pack_own_pairs(
     crop_px: int = 1,
     least_crop_px: int = 1,
 ) -> dict[str, int]:
-    """Split and pack pairs of one's own into output/splits.csv and output/pairs.h5.
+    """Split and pack pairs of one's own into output/splits.csv and output/pairs.h5; return how many each split has.
 
     A tenth of the pairs becomes validation, the rest is for training, unless a list of splits was given. Pairs that
-    cannot be used are left out, and told at the end.
+    cannot be used, or are smaller than the training crop, are left out, and told at the end.
 
     Args:
         own: of `find_own_pairs`.
         output: the folder to write to.
         seed: of the split.
-        alignment: a file of `ssvif align`.
-        rules: how they are read, by default as `Rules` says; an alignment in it is ignored.
-        crop_px: side of the training crop; pairs that are smaller are left out.
+        alignment: a file of `ssvif align`; one in `rules` is ignored.
+        rules: how the images are read, by default as `Rules` says.
+        crop_px: side of the training crop.
         least_crop_px: the smallest that could be asked for instead.
-
-    Returns:
-        The number of pairs in each split.
 
     Raises:
         UserError: too few pairs are left, or an image or the alignment is at odds with the rules.
@@ -129,7 +126,7 @@ def pack_own_pairs(
 
 def _listed(only: Path, pairs: Mapping[str, FoundPair]) -> dict[str, str]:
     """Return name → split of a list's pairs."""
-    splits = {row.pair.pair_id: row.split for row in read_splits(only)}
+    splits = {pair.pair_id: split for split, pair in read_splits(only)}
     if unknown := [name for name in splits if name not in pairs]:
         raise UserError(
             f"{only} lists {counted(len(unknown), 'pair')} that the two sources do not hold",
@@ -181,17 +178,14 @@ def _digest_of(path: Path) -> str:
 
 
 def begin_training(output: Path, state: Path, *, settings: Mapping[str, Any], data: str, overwrite: bool) -> bool:
-    """Record what a folder's training is made with; refuse to replace another training.
+    """Record the settings and the data's digest of the training in a folder; return whether anything is left to do.
 
     Args:
-        output: the training's folder.
-        state: its file between epochs.
+        output: the folder.
+        state: the training's file between epochs.
         settings: of the training.
         data: digest of all that is trained on.
         overwrite: forget what the folder holds of a former training.
-
-    Returns:
-        Whether there is anything left to do.
 
     Raises:
         UserError: the folder holds a training with other settings or data, finished or not.

@@ -6,7 +6,6 @@ import logging
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ssvif.data.descriptor import Descriptor
@@ -18,22 +17,14 @@ from ssvif.schema import SPLIT_COLUMNS, SPLITS
 log = logging.getLogger("ssvif")
 
 
-@dataclass(frozen=True)
-class SplitRow:
-    """One line of splits.csv: a pair, its split, its files relative to the dataset's root."""
-
-    split: str
-    pair: FoundPair
-
-
 def split_dataset(
     descriptor: Descriptor, root: Path, output: Path, *, seed: int, limit: Mapping[str, int] | None = None
 ) -> dict[str, int]:
-    """Find a dataset's pairs and write splits.csv; see `deal_pairs`.
+    """Find the pairs below a dataset's root and write splits.csv; see `deal_pairs`.
 
     Args:
-        descriptor: the dataset's descriptor.
-        root: the dataset's folder, `data_root / descriptor.folder`.
+        descriptor: of the dataset.
+        root: `data_root / descriptor.folder`.
         output: the CSV to write: split, pair_id, visible, infrared, label, boxes.
         seed: of the shuffling.
         limit: most pairs per split, for quick trials; a split left out is not cut.
@@ -60,15 +51,7 @@ def split_dataset(
 
 
 def write_splits(output: Path, splits: Mapping[str, Iterable[FoundPair]]) -> dict[str, int]:
-    """Write splits.csv, sorted by split and name.
-
-    Args:
-        output: the CSV to write.
-        splits: train, validation or test → its pairs.
-
-    Returns:
-        The number of pairs in each split that has some.
-    """
+    """Write the pairs of each split as splits.csv, sorted by split and name; return how many each split has."""
     rows = [
         {"split": split, **vars(pair)}
         for split in SPLITS
@@ -94,7 +77,7 @@ def deal_pairs(
     two pairs or more has at least one in validation, and two training pairs or more always give one.
 
     Args:
-        descriptor: the dataset's descriptor.
+        descriptor: of the dataset.
         found: pairs per official split, or under "all".
         seed: of the shuffling.
         limit: most pairs per split. The cut keeps the share of each kind of annotation, with at least one pair of
@@ -174,8 +157,8 @@ def _cut(pairs: list[FoundPair], most: int | None, seed: int) -> list[FoundPair]
     return [pair for kind, taken in zip(kinds, kept, strict=True) for pair in kind[:taken]]
 
 
-def read_splits(path: Path) -> list[SplitRow]:
-    """Read splits.csv, in the order of its lines.
+def read_splits(path: Path) -> list[tuple[str, FoundPair]]:
+    """Read splits.csv: the split and the pair of each line, files relative to the dataset's root.
 
     Raises:
         UserError: the file is missing or empty, lacks a column, or a line has an unknown split, a bad
@@ -189,27 +172,27 @@ def read_splits(path: Path) -> list[SplitRow]:
             got=f"the columns {', '.join(lines[0])}" if lines else "no lines",
             remedy="write it again with `ssvif split`",
         )
-    rows: dict[tuple[str, str], SplitRow] = {}
+    rows: dict[tuple[str, str], FoundPair] = {}
     seen: dict[str, int] = {}  # a file in two splits would be tested on after training on it
     for number, line in enumerate(lines, start=2):
-        row = SplitRow(line["split"], FoundPair(*(line[column] or "" for column in SPLIT_COLUMNS[1:])))
-        fault = _fault(row) or ("the pair is listed twice" if (row.split, row.pair.pair_id) in rows else "")
-        if not fault and row.pair.visible in seen:
-            fault = f"{row.pair.visible} is in line {seen[row.pair.visible]} already"
+        split, pair = line["split"], FoundPair(*(line[column] or "" for column in SPLIT_COLUMNS[1:]))
+        fault = _fault(split, pair) or ("the pair is listed twice" if (split, pair.pair_id) in rows else "")
+        if not fault and pair.visible in seen:
+            fault = f"{pair.visible} is in line {seen[pair.visible]} already"
         if fault:
             raise UserError(f"{path}, line {number}: {fault}", remedy="mend the line, or run `ssvif split` again")
-        rows[row.split, row.pair.pair_id] = row
-        seen[row.pair.visible] = number
-    return list(rows.values())
+        rows[split, pair.pair_id] = pair
+        seen[pair.visible] = number
+    return [(split, pair) for (split, _), pair in rows.items()]
 
 
-def _fault(row: SplitRow) -> str:
-    if row.split not in SPLITS:
-        return f"split {row.split!r} is not one of {', '.join(SPLITS)}"
-    if not row.pair.pair_id or "/" in row.pair.pair_id or row.pair.pair_id == ".":
-        return f"pair_id {row.pair.pair_id!r} is not a plain name"
-    if not (row.pair.visible and row.pair.infrared):
+def _fault(split: str, pair: FoundPair) -> str:
+    if split not in SPLITS:
+        return f"split {split!r} is not one of {', '.join(SPLITS)}"
+    if not pair.pair_id or "/" in pair.pair_id or pair.pair_id == ".":
+        return f"pair_id {pair.pair_id!r} is not a plain name"
+    if not (pair.visible and pair.infrared):
         return "the visible or the infrared file is missing"
-    files = (row.pair.visible, row.pair.infrared, row.pair.label, row.pair.boxes)
-    outside = [file for file in files if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts]
+    files = map(PurePosixPath, (pair.visible, pair.infrared, pair.label, pair.boxes))
+    outside = [file for file in files if file.is_absolute() or ".." in file.parts]
     return f"{outside[0]} leaves the dataset's folder" if outside else ""
