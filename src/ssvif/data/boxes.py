@@ -22,14 +22,8 @@ def read_boxes(path: Path, classes: Sequence[str], width_px: int, height_px: int
 
     YOLO: one line per object, "class x_center y_center width height", the last four as fractions of the
     image. VOC: corners in pixels; class names are compared without regard to case, and the file's own
-    `size` is taken where it has one. Boxes are clipped to the image; one without area is left out with
-    a warning.
-
-    Args:
-        path: the file.
-        classes: the descriptor's `detection_classes`.
-        width_px: the image's width.
-        height_px: the image's height.
+    `size` is taken where it has one instead of the image's. Boxes are clipped to the image; one without area is left
+    out with a warning.
 
     Returns:
         (N,5) float64 rows (class index, x_center, y_center, width, height), fractions in [0,1].

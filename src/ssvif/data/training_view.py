@@ -36,7 +36,7 @@ class TrainingView(Dataset[dict[str, torch.Tensor]]):
         crop: side of the square crop in pixels.
         seed: of the crops' positions and of the flips.
         flip: whether crops are mirrored at random, left-right and top-bottom.
-        augment: False takes the centre crop and never mirrors, for validation.
+        augment: False takes the center crop and never mirrors, for validation.
 
     Raises:
         UserError: the file or split is missing, or an image is smaller than the crop.
@@ -55,11 +55,8 @@ class TrainingView(Dataset[dict[str, torch.Tensor]]):
         self._epoch.share_memory_()  # type: ignore[no-untyped-call]
 
     def _check_sizes(self) -> None:
-        smallest = min(
-            ((*self._reader.size(self.split, name), name) for name in self.names),
-            key=lambda size: min(size[:2]),
-        )
-        height, width, name = smallest
+        sizes = {name: self._reader.size(self.split, name) for name in self.names}
+        name, (height, width) = min(sizes.items(), key=lambda item: min(item[1]))
         if min(height, width) < self.crop:
             raise UserError(
                 f"The pair {name} ({self.split}) in {self._reader.path} is smaller than the training crop",
@@ -81,9 +78,7 @@ class TrainingView(Dataset[dict[str, torch.Tensor]]):
         return len(self.names)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        """Return one pair: "visible" and "infrared", (3,crop,crop) float32 in [0,1].
-
-        The grey infrared channel is repeated (as a view) to three.
+        """Return one pair: "visible" and "infrared" (repeated as a view), (3,crop,crop) float32 in [0,1].
 
         Raises:
             UserError: the file is damaged.
@@ -98,10 +93,9 @@ class TrainingView(Dataset[dict[str, torch.Tensor]]):
         except UserError as error:
             raise ItemError(str(error)) from error
         rows, columns = self._choose(index, *infrared.shape)
-        grey = _to_tensor(infrared[rows, columns][None])
         return {
             "visible": _to_tensor(visible[rows, columns].transpose(2, 0, 1)),
-            "infrared": grey.expand(3, -1, -1),
+            "infrared": _to_tensor(infrared[rows, columns][None]).expand(3, -1, -1),
         }
 
     def _choose(self, index: int, height: int, width: int) -> tuple[slice, slice]:

@@ -97,13 +97,7 @@ Job = tuple[str, Callable[[], Pair]]  # a pair's name, and what reads it
 
 
 def make_pair(name: str, visible: RawImage, infrared: RawImage, rules: Rules) -> Pair:
-    """Return the pair of two images as they were read.
-
-    Args:
-        name: of the fused image.
-        visible: as stored.
-        infrared: as stored; a colored one counts as its luma.
-        rules: ranges, resizing, alignment.
+    """Return the pair of two images as they were read; of a colored infrared image the luma is taken.
 
     Raises:
         UserError: the sizes differ and are not to be made equal, or do not fit the alignment; or floats that are
@@ -147,12 +141,7 @@ def find_ranges(
 
 
 def with_sequence(rules: Rules, pixels: Callable[[str], Iterable[NDArray[Any]]]) -> Rules:
-    """Return rules with one range for all images in the place of "sequence", found in a pass over them.
-
-    Args:
-        rules: as asked for.
-        pixels: "visible" or "infrared" → the images of that side, one by one, (H,W) or (H,W,3).
-    """
+    """Return rules whose "sequence" is replaced by one range for all images, (H,W) or (H,W,3), in a pass over them."""
     for side, found in find_ranges(rules, pixels).items():
         log.info("%s: %.7g becomes black, %.7g white, throughout", side, found.low, found.high)
         rules = rules.with_range(side, found)
@@ -172,11 +161,7 @@ def to_gray(infrared: NDArray[Any]) -> NDArray[Any]:
 
 
 def looks_colored(infrared: NDArray[Any]) -> bool:
-    """Return whether an infrared image's channels differ as a color map makes them differ.
-
-    Args:
-        infrared: (H,W) or (H,W,3).
-    """
+    """Return whether the channels of an infrared image (H,W) or (H,W,3) differ as a color map makes them differ."""
     if infrared.ndim == 2:
         return False
     some = infrared[:: max(1, infrared.shape[0] // 256), :: max(1, infrared.shape[1] // 256)].astype(np.float32)
@@ -185,11 +170,11 @@ def looks_colored(infrared: NDArray[Any]) -> bool:
 
 
 def resized(array: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """Return an image brought to another size by area-aware bilinear interpolation, integers rounded.
+    """Return an image in another size (height, width) by area-aware bilinear interpolation, integers rounded.
 
     Args:
         array: (H,W) or (H,W,3), uint8, uint16 or float32.
-        size: the new height and width, pixels.
+        size: height and width, pixels.
     """
     if array.ndim == 3:
         return np.stack([resized(array[..., i], size) for i in range(array.shape[2])], axis=2)
@@ -248,7 +233,7 @@ def _check_unit(side: str, name: str, image: NDArray[Any], rule: Rule) -> None:
 def _notes(name: str, visible: RawImage, infrared: RawImage, rules: Rules) -> list[tuple[str, str]]:
     """Return what the user should know of two images as stored, each with its kind."""
     notes = [
-        (f"{side} {note}", f"{name}: the {side} image {LEFT_OUT[note]}")
+        (f"{side} {note}", f"the {side} image {LEFT_OUT[note]}")
         for side, image in zip(SIDES, (visible, infrared), strict=True)
         for note in image.notes
     ]
@@ -257,7 +242,7 @@ def _notes(name: str, visible: RawImage, infrared: RawImage, rules: Rules) -> li
             "the infrared image looks color-mapped (its three channels differ strongly). Its luma is taken, "
             "which does not rise with temperature in most color maps: better export the camera's gray images"
         )
-        notes.append(("colored", f"{name}: {what}"))
+        notes.append(("colored", what))
     pixels = visible.pixels
     if rules.visible_range == "full" and pixels.dtype == np.uint16 and 255 < int(pixels.max()) < DARK_SHARE * 65535:
         most, bits = int(pixels.max()), int(pixels.max()).bit_length()
@@ -265,5 +250,5 @@ def _notes(name: str, visible: RawImage, infrared: RawImage, rules: Rules) -> li
             f"the 16-bit visible image goes up to {most} only and will be dark; "
             f"if the camera gives {bits} bits, pass --visible-range 0:{2**bits - 1}"
         )
-        notes.append(("shallow", f"{name}: {what}"))
-    return notes
+        notes.append(("shallow", what))
+    return [(kind, f"{name}: {sentence}") for kind, sentence in notes]

@@ -42,12 +42,8 @@ Rule = Range | str  # one of RANGES, or the same range for every image
 def parse_rule(option: str, text: str) -> Rule:
     """Return the rule of a text: one of `schema.RANGES`, or LOW:HIGH.
 
-    Args:
-        option: its name, for the message.
-        text: as given.
-
     Raises:
-        UserError: it is neither, or HIGH is not above LOW.
+        UserError: the text is neither, or HIGH is not above LOW; the error names the option.
     """
     if text in RANGES:
         return text
@@ -82,11 +78,8 @@ def range_of(array: NDArray[Any], rule: Rule) -> Range:
 def sequence_range(arrays: Iterable[NDArray[Any]]) -> Range:
     """Return one range for all images, from the 1st to the 99th percentile of their values together.
 
-    From every image come the pixels of a grid; the grid gets coarser as images come, so that about four million
-    values are held, an equal share of every image.
-
-    Args:
-        arrays: images one by one, (H,W) or (H,W,3), uint8, uint16 or float32.
+    The images come one by one, (H,W) or (H,W,3), uint8, uint16 or float32. Of each the pixels of a grid are taken;
+    the grid gets coarser as images come, so that about four million values are held, an equal share of every image.
     """
     kept: list[NDArray[Any]] = []
     side, total = 512, 0

@@ -25,11 +25,7 @@ MICROSECONDS = 1_000_000
 
 
 def load_av() -> Any:
-    """Return the module `av`.
-
-    Raises:
-        UserError: the extra is not installed.
-    """
+    """Return the module `av`, or raise a UserError that says how to install it."""
     try:
         import av
     except ImportError as error:
@@ -41,15 +37,10 @@ def load_av() -> Any:
 
 @dataclass(frozen=True)
 class Facts:
-    """Header of a video.
+    """What the header of a video says."""
 
-    Attributes:
-        rate: frames per second.
-        frames: how many, or 0 if it does not say.
-    """
-
-    rate: Fraction
-    frames: int
+    rate: Fraction  # frames per second
+    frames: int  # 0 if it does not say
 
 
 def facts_of(path: Path) -> Facts:
@@ -126,9 +117,7 @@ def _pixels(frame: VideoFrame, gray: bool) -> NDArray[Any]:
 
 
 def paired_frames(visible: Path, infrared: Path) -> Iterator[tuple[RawImage, RawImage]]:
-    """Yield every visible frame with the infrared frame nearest in time, both relative to their first frames.
-
-    Ends with the shorter video.
+    """Yield every visible frame with the infrared one nearest in time since the first, until the shorter video ends.
 
     Raises:
         UserError: a video is damaged; the pairs before that have been yielded.
