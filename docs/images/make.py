@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from ssvif.report.figures.grid import Panel, Strip, draw_grid
+from ssvif.report.figures.grid import Strip, draw_grid
 from ssvif.report.figures.insets import Window
+from ssvif.report.figures.style import save_figure
 
 HERE = Path(__file__).parent
 REPORT = HERE.parent.parent / "results/report"
@@ -64,10 +65,9 @@ def _draw_pairs(visible: Path, infrared: Path, folder: Path) -> None:
     _ssvif("fuse", visible, infrared, "-o", folder / "fused")
     sides = {"Visible": visible, "Infrared": infrared, "Fused": folder / "fused"}
     strips = [
-        Strip("", [Panel(title, _read(side / f"{name}.png")) for title, side in sides.items()], [window])
-        for name, window in SHOWN.items()
+        Strip("", [_read(side / f"{name}.png") for side in sides.values()], [window]) for name, window in SHOWN.items()
     ]
-    drawn = draw_grid(strips, folder, "pairs")[0]
+    drawn = save_figure(draw_grid(list(sides), strips), folder, "pairs")[0]
     _keep(drawn, "fused.jpg", 1200)
 
 

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from report.made_results import PAIRS, picture, write, write_gradients, write_history, write_metrics
 from ssvif.cli import app as cli
 from ssvif.io.errors import UserError
-from ssvif.report.figures.bubble import Network
 from ssvif.report.figures.make import Choices, make_figures
 from ssvif.report.figures.rows import draw_fusion
+from ssvif.report.figures.style import save_figure
 from ssvif.report.pictures import Album
 from ssvif.report.runs import RunLabel
 
@@ -36,7 +36,7 @@ def complete(results):
 
 
 def draw(results, source, output, **choices):
-    defaults = {"pairs": 2, "networks": {("toy", "ours"): Network("seafusion", 3)}}
+    defaults = {"pairs": 2, "networks": {("toy", "ours"): "seafusion 3"}}
     return make_figures(
         results,
         output,
@@ -128,7 +128,7 @@ def test_what_is_chosen_must_be_there(complete, source, tmp_path, choices, says)
 
 
 def test_a_dataset_needs_its_source(complete, tmp_path):
-    with pytest.raises(UserError, match="toy are not named") as caught:
+    with pytest.raises(UserError, match="no source for toy") as caught:
         make_figures(complete, tmp_path / "out", RUNS, sources={}, efficiency=tmp_path, choices=Choices())
     assert "--source" in caught.value.remedy
 
@@ -140,7 +140,7 @@ def test_chosen_pairs_are_shown_in_their_order(complete, source, tmp_path):
     halves = []
     for chosen in ([PAIRS[3], "001"], ["001", PAIRS[3]]):
         album = Album(results=complete / "toy", source=source, runs=RUNS["toy"], chosen=chosen)
-        with Image.open(draw_fusion(album, tmp_path)[0]) as opened:
+        with Image.open(save_figure(draw_fusion(album)[0], tmp_path, "fusion")[0]) as opened:
             lightness = np.asarray(opened.convert("L"), float)[:, opened.width // 2 :]
         halves.append(lightness[: len(lightness) // 2].mean() < lightness[len(lightness) // 2 :].mean())
     assert halves == [True, False]

@@ -7,8 +7,8 @@ import pytest
 
 from report.made_results import PAIRS, write, write_metrics
 from ssvif.io.errors import UserError
-from ssvif.report.figures import bubble, grid, projections, rows
-from ssvif.report.figures.bubble import Network
+from ssvif.report.figures import bubble, projections, rows
+from ssvif.report.figures.grid import Strip, draw_grid
 from ssvif.report.figures.insets import find_objects
 from ssvif.report.measured import read_efficiency
 from ssvif.report.overlays import IGNORED_COLOR, NamedBox
@@ -62,11 +62,11 @@ def test_classes_lie_over_gray_and_background_shows_the_picture(source):
 
 
 def test_long_strips_are_broken_evenly():
-    def lines(count):
-        panel = grid.Panel("", np.zeros((20, 20), np.uint8))
-        return [len(line) for line in grid.Strip("", [panel] * count).lines]
-
-    assert [lines(count) for count in (3, 7, 8, 13)] == [[3], [7], [4, 4], [7, 6]]
+    picture = np.zeros((20, 20), np.uint8)
+    for count, lines in ((3, [3]), (7, [7]), (8, [4, 4]), (13, [7, 6])):
+        figure = draw_grid([""] * count, [Strip("", [picture] * count)])
+        tops = [round(axes.get_position().y0, 3) for axes in figure.axes]
+        assert [tops.count(top) for top in sorted(set(tops), reverse=True)] == lines
 
 
 def test_steps_stand_where_they_were_taken(tmp_path):
@@ -88,7 +88,7 @@ def test_costs_are_those_of_table_iv(tmp_path):
         ("half", 3, 256, 256, "parameters", 1),
     ]
     write(tmp_path / "efficiency.csv", EFFICIENCY, lines)
-    assert bubble.read_costs(tmp_path / "efficiency.csv") == {Network("net", 3): (2.0, 3.0)}
+    assert bubble.read_costs(tmp_path / "efficiency.csv") == {"net 3": (2.0, 3.0)}
     shown = read_efficiency(tmp_path / "efficiency.csv")["net 3"]
     assert [shown[name, ""].values[""] for name in ("parameters_mparam", "macs_gmac")] == [2.0, 3.0]
     write(tmp_path / "efficiency.csv", EFFICIENCY, [])
@@ -99,7 +99,7 @@ def test_costs_are_those_of_table_iv(tmp_path):
 
 
 @pytest.mark.parametrize("metric", ["vif", "own"])
-def test_bubbles_show_mean_scores_at_areas_that_follow_the_parameters(album, results, tmp_path, monkeypatch, metric):
+def test_bubbles_show_mean_scores_at_areas_that_follow_the_parameters(album, results, tmp_path, metric):
     counts = {"huge": (2e8, 1e12), "small": (5e7, 1e10)}
     lines = [
         (net, 3, 256, 256, key, n)
@@ -109,11 +109,8 @@ def test_bubbles_show_mean_scores_at_areas_that_follow_the_parameters(album, res
     write(tmp_path / "efficiency.csv", EFFICIENCY, lines)
     write_metrics(results, "ours", {metric: [0.5, 0.6, "nan", "inf"]})
     write_metrics(results, "average", {metric: [0.4, ""]})
-    drawn = []
-    monkeypatch.setattr(bubble, "save_figure", lambda figure, *_: drawn.append(figure))
-    networks = {"ours": Network("huge", 3), "average": Network("small", 3)}
-    bubble.draw_bubbles(album, tmp_path, networks, tmp_path / "efficiency.csv", metric)
-    miou, fusion = drawn[0].axes
+    networks = {"ours": "huge 3", "average": "small 3"}
+    miou, fusion = bubble.draw_bubbles(album, networks, tmp_path / "efficiency.csv", metric)[0].axes
     places = [tuple(each.get_offsets()[0]) for each in fusion.collections]
     np.testing.assert_allclose(places, [(1e3, 0.55), (10, 0.4)])
     assert [each.get_sizes()[0] for each in fusion.collections] == pytest.approx([bubble.LARGEST_PT2] * 1 + [150])

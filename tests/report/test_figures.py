@@ -4,9 +4,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from report.made_results import write, write_history
+from report.made_results import make_source, write, write_history
 from ssvif.io.errors import UserError
-from ssvif.report.figures.curves import Training, draw_curves, print_curves, read_trainings, tell_apart
+from ssvif.report.figures.curves import Training, draw_curves, read_trainings, tell_apart
+from ssvif.report.figures.make import Choices, make_figures
 from ssvif.report.figures.style import COLORS
 from ssvif.report.runs import RunLabel, read_history
 
@@ -79,9 +80,20 @@ def test_a_figure_holds_no_color_twice(tmp_path, monkeypatch):
     groups = tell_apart([Training(str(place), history, place) for place in places])
     assert [[each.place for each in group] for group in groups] == [places[:3], places[3:]]
     assert tell_apart([]) == []
-    monkeypatch.setattr("ssvif.report.figures.curves.save_figure", lambda _, folder, name: [folder / name])
-    written = print_curves([each for group in groups for each in group], tmp_path, "cam_2")
-    assert [path.name for path in written] == ["curves_cam_2", "curves2_cam_2"]
+    for run in range(len(COLORS) + 1):
+        write_history(tmp_path / f"cam_2/{run}")
+    runs = [RunLabel(str(run)) for run in range(len(COLORS) + 1)]
+    source = make_source(tmp_path / "data", tmp_path)
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda _, path, **__: path.touch())
+    written = make_figures(
+        tmp_path,
+        tmp_path / "figures",
+        {"cam_2": runs},
+        sources={"cam_2": source},
+        efficiency=tmp_path / "none.csv",
+        choices=Choices(pairs=0),
+    )
+    assert [path.stem for path in written[::2]] == ["curves_cam_2", "curves2_cam_2"]
 
 
 def test_equal_histories_give_equal_bytes_without_a_date(tmp_path):

@@ -13,7 +13,6 @@ from ssvif.cli.arguments import Output, Results, Runs, SettingsText, parse_pair,
 from ssvif.io.errors import UserError
 
 if TYPE_CHECKING:
-    from ssvif.report.figures.bubble import Network
     from ssvif.report.pictures import Source
     from ssvif.training.options import TrainingOptions
 
@@ -146,12 +145,10 @@ def _read_sources(texts: list[str], results: Path, datasets: Path) -> dict[str, 
     return found
 
 
-def _read_network(text: str) -> tuple[tuple[str, str], Network]:
-    from ssvif.report.figures.bubble import Network
-
+def _read_network(text: str) -> tuple[tuple[str, str], str]:
     if not (found := re.fullmatch(r"([^/=]+)/([^=]+)=(.+)/(\d+)", text)):
         raise UserError(f"{text!r} is not {NETWORK}")
-    return (found[1], found[2]), Network(found[3], int(found[4]))
+    return (found[1], found[2]), f"{found[3]} {int(found[4])}"
 
 
 def _assumption(options: TrainingOptions, name: str, reason: str) -> str:

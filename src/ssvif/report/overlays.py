@@ -1,4 +1,4 @@
-"""Class maps and boxes drawn over pictures: read and coloured alike for the page and the figures."""
+"""Class maps and boxes drawn over pictures: read and colored alike for the page and the figures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ssvif.schema import BOX_COLUMNS
 
 IGNORED_COLOR = (0, 255, 0)  # of all colors the one farthest from every descriptor's classes, to the eye
 IGNORED_TITLE = "not judged"
-# colors that stand out from a grey picture, one per detection class in turn
+# colors that stand out from a gray picture, one per detection class in turn
 BOX_COLORS = ("#ffd60a", "#00e5ff", "#ff5fa2", "#8cff66", "#ff9f40", "#b79cff", "#ffffff", "#ff6b6b")
 
 
@@ -48,9 +48,10 @@ def class_palette(descriptor: Descriptor) -> tuple[NDArray[np.uint8], NDArray[np
 def class_legend(descriptor: Descriptor, occurring: Collection[int]) -> dict[str, str]:
     """Return name to color, "#rrggbb", of the ids that occur and are drawn; the ignore index comes last."""
     shown = [info for info in descriptor.classes if info.id in occurring and info.id != descriptor.background_id]
-    legend = {info.name: _hex(info.color) for info in shown}
-    ignored = set(occurring) - {info.id for info in descriptor.classes}
-    return legend | ({IGNORED_TITLE: _hex(IGNORED_COLOR)} if ignored else {})
+    colors = {info.name: info.color for info in shown}
+    if set(occurring) - {info.id for info in descriptor.classes}:
+        colors[IGNORED_TITLE] = IGNORED_COLOR
+    return {name: "#{:02x}{:02x}{:02x}".format(*color) for name, color in colors.items()}
 
 
 def box_legend(descriptor: Descriptor) -> dict[str, str]:
@@ -84,7 +85,3 @@ def read_found_boxes(path: Path) -> dict[str, list[NamedBox]] | None:
         confidence, left, top, right, bottom = (to_number(row[column], path) for column in BOX_COLUMNS[2:])
         found.setdefault(row["pair_id"], []).append(NamedBox(row["class"], left, top, right, bottom, confidence))
     return {pair: sorted(boxes, key=lambda box: -(box.confidence or 0)) for pair, boxes in found.items()}
-
-
-def _hex(color: Sequence[int]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*color)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,36 +21,22 @@ from ssvif.schema import SPLIT_COLUMNS
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where a dataset's own pictures are.
+    """Where a dataset's own pictures are."""
 
-    Attributes:
-        descriptor: its classes, colors and title.
-        splits: splits.csv.
-        root: the folder that the paths of splits.csv start from.
-    """
-
-    descriptor: Descriptor
-    splits: Path
-    root: Path
+    descriptor: Descriptor  # its classes, colors and title
+    splits: Path  # splits.csv
+    root: Path  # the folder that the paths of splits.csv start from
 
 
 @dataclass(frozen=True, kw_only=True)
 class Album:
-    """Reads the pictures of a dataset's test pairs; a pair is its row of splits.csv.
+    """Reads the pictures of a dataset's test pairs; a pair is its row of splits.csv."""
 
-    Attributes:
-        results: results/{dataset}.
-        source: of the visible and infrared images and the ground truth.
-        runs: in the order of their columns.
-        most: how many pairs to show; 0 for all.
-        chosen: names of the pairs to show instead of evenly spaced ones; empty for none.
-    """
-
-    results: Path
-    source: Source
-    runs: Sequence[RunLabel]
-    most: int = 0
-    chosen: Sequence[str] = ()
+    results: Path  # results/{dataset}
+    source: Source  # of the visible and infrared images and the ground truth
+    runs: Sequence[RunLabel]  # in the order of their columns
+    most: int = 0  # how many pairs to show; 0 for all
+    chosen: Sequence[str] = ()  # names of the pairs to show instead of evenly spaced ones
 
     @property
     def name(self) -> str:
@@ -126,3 +112,27 @@ class Album:
 
     def _predictions(self, run: RunLabel) -> Path:
         return self.results / run.name / "segmentation/predictions"
+
+
+def open_albums(
+    results: Path,
+    runs: Mapping[str, Sequence[RunLabel]],
+    sources: Mapping[str, Source],
+    most: int,
+    chosen: Mapping[str, Sequence[str]] | None = None,
+) -> list[Album]:
+    """Return an album for each dataset of `runs`, below `results`.
+
+    Raises:
+        UserError: a dataset has no source.
+    """
+    if unknown := [dataset for dataset in runs if dataset not in sources]:
+        raise UserError(
+            f"There is no source for {shorten(unknown)}",
+            expected="for each dataset the folder of its own pictures",
+            remedy="add --source DATASET=FOLDER",
+        )
+    return [
+        Album(results=results / name, source=sources[name], runs=labels, most=most, chosen=(chosen or {}).get(name, ()))
+        for name, labels in runs.items()
+    ]

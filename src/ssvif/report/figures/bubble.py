@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,71 +15,56 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from ssvif.io.errors import UserError
 from ssvif.ops.statistics import mean_of
-from ssvif.report.figures.style import COLORS, SIZE_PT, STYLE, add_legend, color_of, fit_text, save_figure
+from ssvif.report.figures.style import COLORS, SIZE_PT, STYLE, add_legend, color_of, fit_text
 from ssvif.report.measured import read_efficiency, read_samples
 from ssvif.report.pictures import Album
-from ssvif.report.sheet import listed, measure_of
-from ssvif.schema import FUSION_METRICS, RUN_FILES
+from ssvif.report.sheet import Heading, listed, measure_of
+from ssvif.schema import FUSION_METRICS, RUN_FILES, SEGMENTATION
 
 AREA_PT2, LARGEST_PT2 = 260.0, 600.0  # of a bubble of a million parameters, unless the largest would go beyond
 MARKERS = "osD^"  # the next one where colors begin again
 SIZE_PX = 256  # height and width of the pair that is counted, as in the paper's Table IV
-log = logging.getLogger("ssvif")
 
 
-@dataclass(frozen=True)
-class Network:
-    """A run's fusion network: the name that `ssvif complexity` counts it by, and the images' channels."""
-
-    model: str
-    channels: int
-
-
-def read_costs(path: Path) -> dict[Network, tuple[float, float]]:
+def read_costs(path: Path) -> dict[str, tuple[float, float]]:
     """Read a file of `ssvif complexity`: each network's costs for a pair of `SIZE_PX`, as Table IV shows them.
 
     Returns:
-        network to its parameters, in millions, and multiply-accumulates, in thousand millions.
+        "model channels" to its parameters, in millions, and multiply-accumulates, in thousand millions.
 
     Raises:
         UserError: the file cannot be read as one of ours.
     """
     found = {}
-    for name, samples in read_efficiency(path, SIZE_PX).items():
-        model, _, channels = name.rpartition(" ")
+    for network, samples in read_efficiency(path, SIZE_PX).items():
         mparam, gmac = (samples[key, ""].values[""] for key in ("parameters_mparam", "macs_gmac"))
-        if mparam and gmac and channels.isdecimal():
-            found[Network(model, int(channels))] = (mparam, gmac)
+        if mparam and gmac:
+            found[network] = (mparam, gmac)
     return found
 
 
 @rc_context(STYLE)
-def draw_bubbles(
-    album: Album, folder: Path, networks: Mapping[str, Network], efficiency: Path, metric: str = "vif"
-) -> list[Path]:
-    """Draw bubble_{dataset}: a panel for mIoU and one for a fusion metric, a bubble per run whose network was counted.
+def draw_bubbles(album: Album, networks: Mapping[str, str], efficiency: Path, metric: str = "vif") -> list[Figure]:
+    """Draw a panel for mIoU and one for a fusion metric, a bubble per run whose network was counted.
 
     Args:
         album: the dataset's.
-        folder: where to write.
-        networks: a run's name to its network; runs without one, such as an average, are named below.
+        networks: a run's name to its network, "model channels"; runs without one, such as an average, are named below.
         efficiency: CSV of `ssvif complexity`; it may be missing.
         metric: a name in fusion_metrics.csv.
 
     Returns:
-        the files; none where nothing was counted or scored.
+        the figure; none where no run was both counted and scored.
 
     Raises:
         UserError: runs have fusion metrics, but not this one.
     """
     costs = read_costs(efficiency)
     counted = {run: costs[networks[run.name]] for run in album.runs if networks.get(run.name) in costs}
-    scores = {
-        name: _read_scores(album, source, name) for source, name in (("segmentation", "miou"), (FUSION_METRICS, metric))
-    }
+    sources = {"miou": SEGMENTATION, metric: FUSION_METRICS}
+    scores = {name: _read_scores(album, source, name) for name, source in sources.items()}
     panels = [name for name in scores if any(run.name in scores[name] for run in counted)]
     if not panels:
-        log.info("%s: no scored run has a network in %s, so the bubble diagram is left out", album.name, efficiency)
         return []
     figure = Figure((3.5 * len(panels), 3.2), layout="constrained")
     shrink = min(1.0, LARGEST_PT2 / (AREA_PT2 * max(mparam for mparam, _ in counted.values())))
@@ -89,14 +72,11 @@ def draw_bubbles(
     for axes, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for run, (mparam, gmac) in sorted(counted.items(), key=lambda each: -each[1][0]):  # small ones on large ones
             place = album.runs.index(run)
-            style: Any = {
-                "marker": MARKERS[place // len(COLORS) % len(MARKERS)],
-                "alpha": 0.6,
-                "color": color_of(place),
-            }
+            marker, color = MARKERS[place // len(COLORS) % len(MARKERS)], color_of(place)
+            style: Any = {"marker": marker, "alpha": 0.6, "color": color}
             if run.name in scores[name]:
                 area_pt2 = max(shrink * AREA_PT2 * mparam, 4.0)
-                axes.scatter(gmac, scores[name][run.name], s=area_pt2, edgecolors=color_of(place), zorder=3, **style)
+                axes.scatter(gmac, scores[name][run.name], s=area_pt2, edgecolors=color, zorder=3, **style)
             entries[f"{run.title} ({mparam:.3g} M)"] = Line2D([], [], linestyle="", markersize=5, **style)
         _dress(axes, name)
     title = "area, and in brackets: parameters"
@@ -104,7 +84,7 @@ def draw_bubbles(
         note = f"without a counted network: {listed(without)}"
         title += f"\n{fit_text(note, 3.4 * len(panels), SIZE_PT, lines=2)[0]}"
     add_legend(figure, entries, loc="outside lower center", title=title)
-    return save_figure(figure, folder, f"bubble_{album.name}")
+    return [figure]
 
 
 def _read_scores(album: Album, source: str, metric: str) -> dict[str, float]:
@@ -116,17 +96,14 @@ def _read_scores(album: Album, source: str, metric: str) -> dict[str, float]:
         raise UserError(f"No run on {album.name} has the metric {metric!r}", expected=" | ".join(known))
     scores = {}
     for run, found in samples.items():
-        sample = found.get((metric, ""))
-        values = [value for value in sample.known.values() if math.isfinite(value)] if sample else []
-        if values:
+        known_values = found[metric, ""].known.values() if (metric, "") in found else ()
+        if values := [value for value in known_values if math.isfinite(value)]:
             scores[run] = measure_of(metric).scale * mean_of(values)
     return scores
 
 
 def _dress(axes: Axes, metric: str) -> None:
-    measure = measure_of(metric)
-    unit = f" ({measure.unit})" if measure.unit else ""
-    axes.set(xscale="log", ylabel=f"{measure.heading}{unit} {measure.arrow}".strip())
+    axes.set(xscale="log", ylabel=Heading(metric).shown)
     axes.set_xlabel(f"multiply-accumulates for a pair of {SIZE_PX}×{SIZE_PX} (10⁹)")
     axes.margins(0.18)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

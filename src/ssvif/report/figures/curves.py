@@ -15,7 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from ssvif.io.files import write_aside
-from ssvif.report.figures.style import ALARM, GRID, INK, STYLE, TWO_COLUMNS_IN, add_legend, color_of, save_figure
+from ssvif.report.figures.style import ALARM, GRID, INK, STYLE, TWO_COLUMNS_IN, add_legend, color_of
+from ssvif.report.pictures import Album
 from ssvif.report.runs import History, RunLabel, read_history
 
 PAGE_STYLE = STYLE | {"font.size": 9, "axes.linewidth": 0.8, "lines.linewidth": 1.5, "savefig.bbox": None}
@@ -91,15 +92,11 @@ def tell_apart(trainings: Sequence[Training]) -> list[list[Training]]:
 
 @rc_context(PAGE_STYLE)
 def draw_curves(trainings: Sequence[Training], path: Path) -> None:
-    """Draw losses, weights and class diagnostics of one or more trainings, for comparison, for a page.
+    """Write losses, weights and class diagnostics of trainings, a group of `tell_apart`, as an SVG for a page.
 
     Solid is training and dashed validation; a dotted vertical line is the switch to the second stage;
     a red cross on "Live classes" is an epoch with a collapsed pseudo label. Equal histories give equal
     bytes.
-
-    Args:
-        trainings: to compare; a group of `tell_apart`.
-        path: the SVG to write.
 
     Raises:
         ValueError: no training at all.
@@ -113,23 +110,10 @@ def draw_curves(trainings: Sequence[Training], path: Path) -> None:
 
 
 @rc_context(STYLE)
-def print_curves(trainings: Sequence[Training], folder: Path, dataset: str) -> list[Path]:
-    """Draw the same curves two columns of a paper wide: curves_{dataset}, and curves2_{dataset} if one is not enough.
-
-    Args:
-        trainings: to compare, as many as there are.
-        folder: where to write.
-        dataset: its short name.
-
-    Returns:
-        the files, PNG and PDF.
-    """
-    paths = []
-    for number, group in enumerate(tell_apart(trainings), start=1):
-        # a number after the dataset would be taken for a part of its name: there may be a cam and a cam_2
-        name = f"curves{'' if number == 1 else number}_{dataset}"
-        paths += save_figure(_draw(group, PRINT_COLUMNS, panel_in=TWO_COLUMNS_IN / PRINT_COLUMNS), folder, name)
-    return paths
+def print_curves(album: Album) -> list[Figure]:
+    """Draw the same curves two columns of a paper wide, in as many figures as there must be."""
+    groups = tell_apart(read_trainings(album.results, album.runs))
+    return [_draw(group, PRINT_COLUMNS, panel_in=TWO_COLUMNS_IN / PRINT_COLUMNS) for group in groups]
 
 
 def _draw(trainings: Sequence[Training], columns: int, panel_in: float) -> Figure:
@@ -139,22 +123,22 @@ def _draw(trainings: Sequence[Training], columns: int, panel_in: float) -> Figur
     panels = panels or list(PANELS[:1])
     columns = min(columns, len(panels))
     lines = math.ceil(len(panels) / columns)
-    width, em = panel_in * columns, rcParams["font.size"] / 72
+    width, size_pt = panel_in * columns, rcParams["font.size"]
+    em = size_pt / 72
     figure = Figure((width, 1))
     colors = {training.title: Line2D([], [], color=color_of(training.place), linewidth=3) for training in trainings}
-    size_pt = rcParams["font.size"]
     legend_lines = add_legend(figure, colors, size_pt, loc="upper left", bbox_to_anchor=(2.4 * em / width, 1))
-    height = 0.73 * panel_in * lines + (2.3 * legend_lines + 3) * em
+    top = (2.3 * legend_lines + 3) * em
+    height = 0.73 * panel_in * lines + top
     figure.set_size_inches(width, height)
-    # the room is reckoned here: matplotlib's own layout engine takes longer than all the drawing
-    figure.subplots_adjust(
-        left=4.6 * em / width,
-        right=1 - 1.2 * em / width,
-        bottom=5.8 * em / height,
-        top=1 - (2.3 * legend_lines + 3) * em / height,
-        wspace=0.28,
-        hspace=0.58,
-    )
+    # placed here: matplotlib's own layout engine takes longer than all the drawing
+    edges = {
+        "left": 4.6 * em / width,
+        "right": 1 - 1.2 * em / width,
+        "bottom": 5.8 * em / height,
+        "top": 1 - top / height,
+    }
+    figure.subplots_adjust(**edges, wspace=0.28, hspace=0.58)
     for number, panel in enumerate(panels, start=1):
         _draw_panel(figure.add_subplot(lines, columns, number), panel, trainings)
     figure.text(4.6 * em / width, em / height, LINES)

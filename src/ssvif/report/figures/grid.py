@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,8 +23,8 @@ from ssvif.report.figures.style import (
     STYLE,
     TWO_COLUMNS_IN,
     add_legend,
+    columns_of,
     fit_text,
-    save_figure,
 )
 from ssvif.report.overlays import NamedBox
 
@@ -37,71 +35,43 @@ OUTLINE = [patheffects.withStroke(linewidth=1.7, foreground="black", alpha=0.65)
 
 
 @dataclass(frozen=True)
-class Panel:
-    """A picture of a figure.
-
-    Attributes:
-        title: above it.
-        picture: (H,W) or (H,W,3) uint8; None leaves an empty frame.
-        boxes: to draw.
-        colors: a box's class to its color; the legend tells them.
-    """
-
-    title: str
-    picture: NDArray[np.uint8] | None
-    boxes: Sequence[NamedBox] = ()
-    colors: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Strip:
-    """The pictures of one pair, or of one run.
+    """The pictures of one pair.
 
     Attributes:
         name: written beside them.
-        panels: from left to right, all of one size.
+        pictures: from left to right, (H,W) or (H,W,3) uint8 of one size; None leaves an empty frame.
         windows: to magnify in each of them, two at most.
+        boxes: to draw, by the place of their picture.
     """
 
     name: str
-    panels: Sequence[Panel]
+    pictures: Sequence[NDArray[np.uint8] | None]
     windows: Sequence[Window] = ()
+    boxes: Mapping[int, Sequence[NamedBox]] = field(default_factory=dict)
 
     @property
     def aspect(self) -> float:
         """Height over width of its first picture."""
-        shapes = [panel.picture.shape for panel in self.panels if panel.picture is not None]
+        shapes = [picture.shape for picture in self.pictures if picture is not None]
         return shapes[0][0] / shapes[0][1] if shapes else 0.75
-
-    @property
-    def lines(self) -> list[Sequence[Panel]]:
-        """Its panels in lines of about equal length: 8 pictures as 4 and 4, not as 7 and 1."""
-        step = math.ceil(len(self.panels) / math.ceil(len(self.panels) / MOST_COLUMNS))
-        return [self.panels[start : start + step] for start in range(0, len(self.panels), step)]
 
 
 @rc_context(STYLE)
-def draw_grid(
-    strips: Sequence[Strip], folder: Path, name: str, *, legend: Mapping[str, str] | None = None
-) -> list[Path]:
-    """Draw strips of pictures below each other and write them as PNG and PDF.
-
-    Titles stand above the first strip, or above every line where a strip takes several.
+def draw_grid(titles: Sequence[str], strips: Sequence[Strip], legend: Mapping[str, str] | None = None) -> Figure:
+    """Draw strips of pictures below each other.
 
     Args:
-        strips: at least one, each with as many panels.
-        folder: where to write.
-        name: the files' name without suffix.
-        legend: names to colors, written below.
-
-    Returns:
-        the two files.
+        titles: one a picture of a strip; above the first strip, or above every line where a strip takes several.
+        strips: at least one.
+        legend: names to colors, written below; a box has the color of its class.
     """
-    lines = [(strip, panels) for strip in strips for panels in strip.lines]
-    titled = len(lines) if len(lines) > len(strips) else 1
-    columns = len(lines[0][1])
+    legend = legend or {}
+    columns = columns_of(len(titles), MOST_COLUMNS)
+    lines = [(strip, start) for strip in strips for start in range(0, len(titles), columns)]
+    titled = len(lines) if columns < len(titles) else 1
     width_in = min(WIDEST_IN, (TWO_COLUMNS_IN - NAME_IN) / columns - GAP_IN)
-    titles_in = TITLE_IN * max(fit_text(panel.title, width_in)[0].count("\n") + 1 for panel in strips[0].panels)
+    titles_in = TITLE_IN * max(fit_text(title, width_in)[0].count("\n") + 1 for title in titles)
     space_in = GAP_IN + titles_in * (titled > 1)
     texts_in = space_in * (len(lines) - 1) + titles_in + (3 * TITLE_IN if legend else 0)
     aspects = [strip.aspect for strip, _ in lines]
@@ -112,38 +82,39 @@ def draw_grid(
     spaces = {"wspace": GAP_IN / width_in, "hspace": space_in * len(lines) / (width_in * sum(aspects))}
     edges = {"left": 0, "bottom": 0, "right": 1, "top": 1}
     grid = figure.subplots(len(lines), columns, squeeze=False, height_ratios=aspects, gridspec_kw=spaces | edges)
-    for number, ((strip, panels), row) in enumerate(zip(lines, grid, strict=True)):
+    for number, ((strip, start), row) in enumerate(zip(lines, grid, strict=True)):
         text, size = fit_text(strip.name, width_in * strip.aspect, SIZE_PT - 0.5, lines=1)
         row[0].set_ylabel(text, fontsize=size, color=FAINT, labelpad=2)
-        for axes, panel in zip(row, panels, strict=False):
-            _draw_panel(axes, panel, strip.windows, width_in, titled=number < titled)
-        for axes in row[len(panels) :]:
+        shown = titles[start : start + columns]
+        for place, (axes, title) in enumerate(zip(row, shown, strict=False), start):
+            if number < titled:
+                text, size = fit_text(title, width_in)
+                axes.set_title(text, loc="center", fontsize=size, fontweight="normal", pad=2.5, linespacing=1.0)
+            _draw_picture(axes, strip, place, legend)
+        for axes in row[len(shown) :]:
             axes.remove()
     if legend:
         patches = {name: Patch(facecolor=color, edgecolor=INK, linewidth=0.4) for name, color in legend.items()}
         add_legend(figure, patches, loc="upper center", bbox_to_anchor=(0.5, -0.06 / height_in))
-    return save_figure(figure, folder, name)
+    return figure
 
 
-def _draw_panel(axes: Axes, panel: Panel, windows: Sequence[Window], width_in: float, *, titled: bool) -> None:
+def _draw_picture(axes: Axes, strip: Strip, place: int, colors: Mapping[str, str]) -> None:
+    picture = strip.pictures[place]
     axes.set(xticks=[], yticks=[])
-    axes.spines[:].set(visible=panel.picture is None, color=GRID)
-    if titled:
-        text, size = fit_text(panel.title, width_in)
-        axes.set_title(text, loc="center", fontsize=size, fontweight="normal", pad=2.5, linespacing=1.0)
-    if panel.picture is None:
+    axes.spines[:].set(visible=picture is None, color=GRID)
+    if picture is None:
         axes.text(0.5, 0.5, "none", ha="center", va="center", color=FAINT, transform=axes.transAxes)
         return
-    height, width = panel.picture.shape[:2]
-    _show(axes, panel.picture, Window(0, 0, width, height), order=1)
-    enlargements = place_enlargements(windows, height, width)
-    for window, enlarged, color in zip(windows, enlargements, FRAMES, strict=False):
-        _show(axes, window.crop(panel.picture), enlarged, order=3)
-        for frame, line_pt in ((window, 0.8), (enlarged, 1.2)):
-            _frame(axes, frame, edgecolor=color, linewidth=line_pt, joinstyle="miter")
-    for box in panel.boxes:
-        color = panel.colors.get(box.name, "white")
-        _frame(axes, box, edgecolor=color, linewidth=0.8, path_effects=OUTLINE)
+    height, width = picture.shape[:2]
+    _show(axes, picture, Window(0, 0, width, height), order=1)
+    enlargements = place_enlargements(strip.windows, height, width)
+    for window, enlarged, color in zip(strip.windows, enlargements, FRAMES, strict=False):
+        _show(axes, window.crop(picture), enlarged, order=3)
+        _frame(axes, window, edgecolor=color, linewidth=0.8, joinstyle="miter")
+        _frame(axes, enlarged, edgecolor=color, linewidth=1.2, joinstyle="miter")
+    for box in strip.boxes.get(place, ()):
+        _frame(axes, box, edgecolor=colors.get(box.name, "white"), linewidth=0.8, path_effects=OUTLINE)
     axes.set(xlim=(0, width), ylim=(height, 0))
 
 

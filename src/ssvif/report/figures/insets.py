@@ -1,7 +1,7 @@
 """Which places of a pair a figure magnifies, chosen by a rule instead of by hand.
 
 The runs' pictures of a pair are compared in their local detail: edges, texture, small objects. (By gray levels alone
-a slightly darker sky would win.) The first place is centred on a labelled object, if the pair has any: the one where
+a slightly darker sky would win.) The first place is centered on a labelled object, if the pair has any: the one where
 the pictures differ most; without an object it is the place where they differ most at all. The second is where they
 differ most among the places that do not overlap the first.
 """
@@ -26,7 +26,7 @@ SPECK_SHARE = 0.0005  # of a label map below which an object is too small to be 
 
 
 class Window(NamedTuple):
-    """A rectangle in pixels: rows `top` to `bottom` - 1, columns `left` to `right` - 1."""
+    """A rectangle in pixels; its right and bottom edges do not belong to it."""
 
     left: float
     top: float
@@ -35,7 +35,7 @@ class Window(NamedTuple):
 
     @property
     def center(self) -> tuple[float, float]:
-        """Its centre (x, y)."""
+        """Its center (x, y)."""
         return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
     def crop(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -74,24 +74,17 @@ def disagreement(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
 
 
 def find_objects(label: NDArray[np.uint8], descriptor: Descriptor) -> list[tuple[float, float]]:
-    """Return the centres (x, y) of the connected regions of a label map's smaller classes, in pixels.
-
-    Args:
-        label: (H,W) class ids.
-        descriptor: of the dataset.
-    """
+    """Return the centers (x, y), in pixels, of the connected regions of the smaller classes in (H,W) class ids."""
     from scipy import ndimage
 
-    centers = []
+    centers: list[tuple[float, float]] = []
     for known in descriptor.classes:
         mask = label == known.id
         if known.id == descriptor.background_id or not 0 < mask.mean() <= SMALL_SHARE:
             continue
         regions, count = ndimage.label(mask)
-        for place in range(1, count + 1):
-            ys, xs = np.nonzero(regions == place)
-            if len(ys) >= SPECK_SHARE * label.size:
-                centers.append((float(xs.mean()), float(ys.mean())))
+        large = [each for each in range(1, count + 1) if (regions == each).sum() >= SPECK_SHARE * label.size]
+        centers += [(float(x), float(y)) for y, x in ndimage.center_of_mass(mask, regions, large)]
     return centers
 
 
@@ -102,7 +95,7 @@ def choose_windows(
 
     Args:
         difference: (H,W), of `disagreement`.
-        objects: the centres (x, y) of labelled objects, in pixels.
+        objects: the centers (x, y) of labelled objects, in pixels.
         count: how many places at most; fewer where there is no room for another one, none in pictures of
             fewer than `LEAST_PX` rows or columns.
     """
@@ -116,7 +109,7 @@ def choose_windows(
     allowed = np.zeros(sums.shape, bool)
     allowed[above : lowest + 1, beside : rightmost + 1] = True
     candidates = np.zeros(sums.shape, bool) if objects else allowed
-    for x, y in objects:  # centred on the object, moved inwards at the border
+    for x, y in objects:  # centered on the object, moved inwards at the border
         top, left = np.clip(round(y - rows / 2), above, lowest), np.clip(round(x - columns / 2), beside, rightmost)
         candidates[top, left] = True
     chosen: list[Window] = []
@@ -138,15 +131,10 @@ def _window_sums(values: NDArray[np.float64], rows: int, columns: int) -> NDArra
 
 
 def place_enlargements(windows: Sequence[Window], height: int, width: int) -> list[Window]:
-    """Return where each window's enlargement is drawn: in the nearest corner that hides no window.
+    """Return where the enlargements of up to two windows are drawn: each in the nearest corner that hides no window.
 
     A window can reach into one corner at most (`SHARE` is less than what the enlargements leave free between
-    them), so for up to two windows there is always a corner left for each.
-
-    Args:
-        windows: up to two.
-        height: of the picture, in pixels.
-        width: likewise.
+    them), so that there is always a corner left for each. The picture's height and width are in pixels.
     """
     tall, wide = ENLARGED * height, ENLARGED * width
     # the lower ones first: of two equally near, one that lies on the road

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import write_folder_aside
-from ssvif.report.figures.bubble import Network, draw_bubbles
-from ssvif.report.figures.curves import print_curves, read_trainings
+from ssvif.report.figures.bubble import draw_bubbles
+from ssvif.report.figures.curves import print_curves
 from ssvif.report.figures.projections import draw_projections
 from ssvif.report.figures.rows import draw_detection, draw_fusion, draw_segmentation
-from ssvif.report.pictures import Album, Source
+from ssvif.report.figures.style import save_figure
+from ssvif.report.pictures import Album, Source, open_albums
 from ssvif.report.runs import RunLabel
 
 OWN_NAMES = ("*.png", "*.pdf")
+# a figure's name to its function, and to what is missing where that draws nothing
+Kinds = dict[str, tuple[Callable[[Album], list[Figure]], str]]
+PICTURED: Kinds = {
+    "fusion": (draw_fusion, "no run has fused test images"),
+    "segmentation": (draw_segmentation, "no run has segmentations"),
+    "detection": (draw_detection, "no run has found a box"),
+}
+PLOTTED: Kinds = {
+    "curves": (print_curves, "no run was trained here"),
+    "projections": (draw_projections, "no run has measured its gradients"),
+}
 log = logging.getLogger("ssvif")
 
 
@@ -28,13 +43,13 @@ class Choices:
         pairs: how many test pairs the rows of pictures show.
         chosen: dataset to the names of the pairs to show instead of evenly spaced ones.
         metric: of fusion_metrics.csv that the bubble diagram shows beside mIoU.
-        networks: dataset and run to the network whose cost the bubble diagram shows.
+        networks: dataset and run to the network, "model channels", whose cost the bubble diagram shows.
     """
 
     pairs: int = 3
     chosen: Mapping[str, Sequence[str]] = field(default_factory=dict)
     metric: str = "vif"
-    networks: Mapping[tuple[str, str], Network] = field(default_factory=dict)
+    networks: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 def make_figures(
@@ -64,34 +79,27 @@ def make_figures(
     Raises:
         UserError: a dataset has no source, a file is damaged, or `output` holds files of another kind.
     """
-    if unknown := [dataset for dataset in runs if dataset not in sources]:
-        raise UserError(
-            f"The pictures of {shorten(unknown)} are not named",
-            expected="for each dataset the folder of its own pictures",
-            remedy="add --source DATASET=FOLDER",
-        )
     if strange := sorted(set(choices.chosen) - set(runs)):
         raise UserError(f"Pairs of {shorten(strange)} are to be shown, but no run of it", remedy="name other pairs")
+    albums = open_albums(results, runs, sources, choices.pairs, choices.chosen)
     with write_folder_aside(output, OWN_NAMES) as folder:
-        paths = []
-        for dataset, labels in runs.items():
-            chosen = choices.chosen.get(dataset, ())
-            album = Album(
-                results=results / dataset, source=sources[dataset], runs=labels, most=choices.pairs, chosen=chosen
-            )
-            paths += _draw_all(album, folder, efficiency, choices)
-    return [output / path.name for path in paths]
+        names = [path.name for album in albums for path in _draw_all(album, folder, efficiency, choices)]
+    return [output / name for name in names]
 
 
 def _draw_all(album: Album, folder: Path, efficiency: Path, choices: Choices) -> list[Path]:
     networks = {run: network for (dataset, run), network in choices.networks.items() if dataset == album.name}
-    pictured = [draw_fusion, draw_segmentation, draw_detection] if choices.pairs or album.chosen else []
-    trainings = read_trainings(album.results, album.runs)
-    if not trainings:
-        log.info("%s: no run was trained here, so the curves are left out", album.name)
-    return [
-        *(path for draw in pictured for path in draw(album, folder)),
-        *print_curves(trainings, folder, album.name),
-        *draw_projections(album, folder),
-        *draw_bubbles(album, folder, networks, efficiency, choices.metric),
-    ]
+    bubbles = partial(draw_bubbles, networks=networks, efficiency=efficiency, metric=choices.metric)
+    kinds = PLOTTED | {"bubble": (bubbles, f"no scored run has a network in {efficiency}")}
+    if choices.pairs or album.chosen:
+        kinds = PICTURED | kinds
+    paths = []
+    for kind, (draw, missing) in kinds.items():
+        figures = draw(album)
+        if not figures:
+            log.info("%s: %s, so %s_%s is left out", album.name, missing, kind, album.name)
+        for number, figure in enumerate(figures, start=1):
+            # a number after the dataset would be taken for a part of its name: there may be a cam and a cam_2
+            name = f"{kind}{'' if number == 1 else number}_{album.name}"
+            paths += save_figure(figure, folder, name)
+    return paths

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ssvif.report.figures.style import FAINT, INK, SIZE_PT, STYLE, TWO_COLUMNS_IN, color_of, fit_text, save_figure
+from ssvif.report.figures.style import FAINT, INK, SIZE_PT, STYLE, TWO_COLUMNS_IN, color_of, columns_of, fit_text
 from ssvif.report.pictures import Album
 from ssvif.report.runs import read_rows, to_number
 
@@ -26,7 +25,6 @@ COLUMNS = 4  # of panels
 SMOOTHED = 1 / 12  # of the measured steps: standard deviation of the line's Gaussian average
 SHOWN = (1, 99)  # percent of the points that the axis spans at least
 NOTE = "points: measured steps, outliers at the edge · line: smoothed\nabove zero the tasks do not conflict"
-log = logging.getLogger("ssvif")
 
 
 def read_steps(path: Path) -> NDArray[np.float64]:
@@ -48,19 +46,14 @@ def read_steps(path: Path) -> NDArray[np.float64]:
 
 
 @rc_context(STYLE)
-def draw_projections(album: Album, folder: Path) -> list[Path]:
-    """Draw projections_{dataset}: both coefficients at every measured step, a column of panels per run.
-
-    Returns:
-        the files; none where no run measured its gradients.
-    """
+def draw_projections(album: Album) -> list[Figure]:
+    """Draw both coefficients at every measured step, a column of panels per run; nothing where no run has any."""
     found = [read_steps(album.results / run.name / "gradients.csv") for run in album.runs]
     measured = [(place, steps) for place, steps in enumerate(found) if len(steps)]
     if not measured:
-        log.info("%s: no run has measured its gradients, so the projections are left out", album.name)
         return []
-    bands = math.ceil(len(measured) / COLUMNS)
-    columns = math.ceil(len(measured) / bands)
+    columns = columns_of(len(measured), COLUMNS)
+    bands = math.ceil(len(measured) / columns)
     width_in = min(2.8, TWO_COLUMNS_IN / columns)
     figure = Figure((max(columns * width_in, 3.6), 2.9 * bands + 0.3), layout="constrained")
     for number, (place, steps) in enumerate(measured):
@@ -75,7 +68,7 @@ def draw_projections(album: Album, folder: Path) -> list[Path]:
                 axes.set_ylabel(label)
         axes.set_xlabel("epoch")
     figure.supxlabel(NOTE, x=0.01, ha="left", fontsize=SIZE_PT - 0.5, color=FAINT)
-    return save_figure(figure, folder, f"projections_{album.name}")
+    return [figure]
 
 
 def _draw_panel(axes: Axes, epochs: NDArray[np.float64], values: NDArray[np.float64], color: str) -> None:

@@ -1,43 +1,33 @@
-"""Test pairs in rows: fused images with enlargements, segmentations, boxes (the paper's Figs. 3 to 5)."""
+"""Test pairs in rows: fused images with enlargements, segmentations, boxes (the paper's Figs. 3 to 5).
+
+Each function returns no figure where no run has what it shows.
+"""
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
-
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ssvif.data.descriptor import Descriptor
-from ssvif.report.figures.grid import Panel, Strip, draw_grid
+from ssvif.report.figures.grid import Strip, draw_grid
 from ssvif.report.figures.insets import Window, choose_windows, disagreement, find_objects
 from ssvif.report.overlays import box_legend, class_legend, class_palette
 from ssvif.report.pictures import Album
 
+SOURCES = ("Visible", "Infrared")
 OPACITY = 0.6  # of a class's color over the picture
-log = logging.getLogger("ssvif")
 
 
-def draw_fusion(album: Album, folder: Path) -> list[Path]:
-    """Draw fusion_{dataset}: the pairs' sources and every run's fused image, with one or two enlargements.
-
-    The places are chosen by the rule of `ssvif.report.figures.insets`.
-
-    Returns:
-        the files; none where no run has a fused image of the pairs.
-    """
+def draw_fusion(album: Album) -> list[Figure]:
+    """Draw the pairs' sources and every run's fused image, with one or two enlargements of `choose_windows`."""
     strips = []
     for row in album.pairs():
         sources = [album.visible(row), album.infrared(row)]
         fused = [album.fused(run, row) for run in album.runs]
         if any(picture is not None for picture in fused):
-            titles = ["Visible", "Infrared", *(run.title for run in album.runs)]
-            panels = [Panel(title, picture) for title, picture in zip(titles, [*sources, *fused], strict=True)]
-            strips.append(Strip(row["pair_id"], panels, _windows(album, row, sources, fused)))
-    if not strips:
-        log.info("%s: no run has fused test images, so that figure is left out", album.name)
-        return []
-    return draw_grid(strips, folder, f"fusion_{album.name}")
+            strips.append(Strip(row["pair_id"], [*sources, *fused], _windows(album, row, sources, fused)))
+    return [draw_grid([*SOURCES, *(run.title for run in album.runs)], strips)] if strips else []
 
 
 def _windows(
@@ -53,30 +43,22 @@ def _windows(
     return choose_windows(difference, [] if label is None else find_objects(label, album.source.descriptor))
 
 
-def draw_segmentation(album: Album, folder: Path) -> list[Path]:
-    """Draw segmentation_{dataset}: the label map and every run's prediction over the picture it was made from.
-
-    Returns:
-        the files; none where no run has a segmentation.
-    """
-    if not album.segmented:
-        log.info("%s: no run has segmentations, so that figure is left out", album.name)
-        return []
-    descriptor = album.source.descriptor
-    occurring: set[int] = set()
+def draw_segmentation(album: Album) -> list[Figure]:
+    """Draw the label map and every run's prediction over the picture it was made from."""
+    descriptor, occurring = album.source.descriptor, set[int]()
     strips = []
-    for row in album.pairs("label"):
-        visible = album.visible(row)
-        panels = [Panel("Visible", visible), Panel("Infrared", album.infrared(row))]
-        drawn = [("Ground truth", visible, album.label(row))]
-        for run in album.runs:
-            fused = album.fused(run, row)
-            drawn.append((run.title, visible if fused is None else fused, album.predicted(run, row)))
-        for title, base, classes in drawn:
-            panels.append(Panel(title, None if classes is None else lay_over(base, classes, descriptor)))
-            occurring |= set(np.unique(classes).tolist()) if classes is not None else set()
-        strips.append(Strip(row["pair_id"], panels))
-    return draw_grid(strips, folder, f"segmentation_{album.name}", legend=class_legend(descriptor, occurring))
+    for row in album.pairs("label") if album.segmented else ():
+        visible, fused = album.visible(row), [album.fused(run, row) for run in album.runs]
+        bases = [visible, *(visible if picture is None else picture for picture in fused)]
+        maps = [album.label(row), *(album.predicted(run, row) for run in album.runs)]
+        drawn = [
+            None if classes is None else lay_over(base, classes, descriptor)
+            for base, classes in zip(bases, maps, strict=True)
+        ]
+        occurring.update(*(np.unique(classes).tolist() for classes in maps if classes is not None))
+        strips.append(Strip(row["pair_id"], [visible, album.infrared(row), *drawn]))
+    titles = [*SOURCES, "Ground truth", *(run.title for run in album.runs)]
+    return [draw_grid(titles, strips, class_legend(descriptor, occurring))] if strips else []
 
 
 def lay_over(base: NDArray[np.uint8], classes: NDArray[np.uint8], descriptor: Descriptor) -> NDArray[np.uint8]:
@@ -99,25 +81,18 @@ def lay_over(base: NDArray[np.uint8], classes: NDArray[np.uint8], descriptor: De
     return np.round((1 - share) * under + share * palette[classes]).astype(np.uint8)
 
 
-def draw_detection(album: Album, folder: Path) -> list[Path]:
-    """Draw detection_{dataset}: annotated boxes on the visible image, detected ones on every run's.
-
-    Returns:
-        the files; none where no run found a box.
-    """
-    if not any(album.found.values()):
-        log.info("%s: no run has found a box, so that figure is left out", album.name)
-        return []
-    colors = box_legend(album.source.descriptor)
+def draw_detection(album: Album) -> list[Figure]:
+    """Draw annotated boxes on the visible image, detected ones on every run's."""
     strips = []
-    for row in album.pairs("boxes"):
+    for row in album.pairs("boxes") if any(album.found.values()) else ():
         visible = album.visible(row)
         truth = album.true_boxes(row, *visible.shape[:2])
-        panels = [Panel("Visible", visible), Panel("Infrared", album.infrared(row))]
-        panels.append(Panel("Ground truth", visible if truth is not None else None, boxes=truth or [], colors=colors))
-        for run in album.runs:
-            picture = album.fused(run, row) if run.name in album.found else None
-            found = album.found.get(run.name, {}).get(row["pair_id"], [])
-            panels.append(Panel(run.title, picture, boxes=found, colors=colors))
-        strips.append(Strip(row["pair_id"], panels))
-    return draw_grid(strips, folder, f"detection_{album.name}", legend=colors)
+        pictures = [visible, album.infrared(row), None if truth is None else visible]
+        boxes = {len(pictures) - 1: truth or []}
+        for place, run in enumerate(album.runs, start=len(pictures)):
+            found = album.found.get(run.name)
+            pictures.append(None if found is None else album.fused(run, row))
+            boxes[place] = (found or {}).get(row["pair_id"], [])
+        strips.append(Strip(row["pair_id"], pictures, boxes=boxes))
+    titles = [*SOURCES, "Ground truth", *(run.title for run in album.runs)]
+    return [draw_grid(titles, strips, box_legend(album.source.descriptor))] if strips else []

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
-
-from ssvif.io.files import write_aside
 
 TWO_COLUMNS_IN, PAGE_IN = 7.1, 9.1  # of an IEEE page, less the margin; the height leaves room for a caption
 SIZE_PT, SMALLEST_PT = 7.0, 5.0
@@ -60,7 +59,7 @@ FORMATS: Any = {
     ".png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}},
     ".pdf": {"metadata": {"CreationDate": None, "Creator": None, "Producer": None}},
 }
-BREAKS = re.compile(r"(?<=[\s_\-/,+])")  # a name may be broken after these
+WHOLE_WORDS = re.compile(r".*[\s_\-/,+]")  # a name may be broken after these
 
 
 def color_of(place: int) -> str:
@@ -75,79 +74,56 @@ def text_width_in(text: str, size_pt: float) -> float:
 
 
 def fit_text(text: str, width_in: float, size_pt: float = SIZE_PT, lines: int = 2) -> tuple[str, float]:
-    """Break a text into lines no wider than `width_in`; where they are too many, shrink it, at last cut it.
-
-    Args:
-        text: a line.
-        width_in: room in inches.
-        size_pt: the size to begin with, in points; never below `SMALLEST_PT`, unless it begins there.
-        lines: how many there may be, at least 1.
+    """Break a text into at most `lines` lines of `width_in` inches; shrink it where it is too long, and cut it last.
 
     Returns:
-        the text with line breaks, and its size in points.
+        the text with line breaks, and its size in points: from `size_pt` down to `SMALLEST_PT`.
     """
     size, text = size_pt, " ".join(text.split())
-    while len(broken := _break(text, width_in, size)) > lines:
-        if size <= SMALLEST_PT:
-            rest = "".join(broken[lines - 1 :])
-            while rest and text_width_in(f"{rest}…", size) > width_in:
-                rest = rest[:-1]
-            broken = [*broken[: lines - 1], f"{rest.rstrip()}…"]
-            break
+    while len(broken := _break(text, width_in, size)) > lines and size > SMALLEST_PT:
         size = max(size - 0.5, SMALLEST_PT)
+    if len(broken) > lines:
+        rest = "".join(broken[lines - 1 :])
+        while rest and text_width_in(f"{rest}…", size) > width_in:
+            rest = rest[:-1]
+        broken[lines - 1 :] = [f"{rest.rstrip()}…"]
     return "\n".join(line.strip() for line in broken), size
 
 
 def _break(text: str, width_in: float, size_pt: float) -> list[str]:
-    lines = [""]
-    for word in BREAKS.split(text):
-        if text_width_in((lines[-1] + word).rstrip(), size_pt) <= width_in:
-            lines[-1] += word
-            continue
-        if lines[-1]:
-            lines.append("")
-        for letter in word:  # a word of its own width, or one wider than the room, which is broken anywhere
-            if lines[-1] and text_width_in((lines[-1] + letter).rstrip(), size_pt) > width_in:
-                lines.append("")
-            lines[-1] += letter
+    lines = []
+    while text:
+        ends = (end for end in range(len(text), 1, -1) if text_width_in(text[:end].rstrip(), size_pt) <= width_in)
+        fitting = text[: next(ends, 1)]
+        # a word that is wider than the room is broken anywhere
+        whole = WHOLE_WORDS.match(fitting) if len(fitting) < len(text) else None
+        lines.append(whole[0] if whole else fitting)
+        text = text[len(lines[-1]) :]
     return lines
 
 
+def columns_of(count: int, most: int) -> int:
+    """Return the columns, at most `most`, that hold `count` items in full lines: 8 items as 4 and 4, not as 7 and 1."""
+    return math.ceil(count / math.ceil(count / most))
+
+
 def add_legend(figure: Figure, entries: Mapping[str, Artist], size_pt: float = SIZE_PT, **place: Any) -> int:
-    """Draw a legend in as many balanced columns as the figure's width allows.
+    """Draw a legend, name to sample, in as many columns as the figure's width allows; return its lines of entries.
 
-    Args:
-        figure: on which.
-        entries: name to its sample.
-        size_pt: of the names.
-        **place: `loc`, `bbox_to_anchor` and `title`, as in matplotlib.
-
-    Returns:
-        how many lines of entries it has.
+    `place` is matplotlib's `loc`, `bbox_to_anchor` and `title`.
     """
     width_in = figure.get_size_inches()[0] - 0.1
     names = [fit_text(name, width_in - 0.5, size_pt, lines=1)[0] for name in entries]
     column_in = max((text_width_in(name, size_pt) for name in names), default=0) + 5 * size_pt / 72
-    most = max(1, min(len(names), int(width_in / column_in)))
-    lines = math.ceil(len(names) / most)
-    columns = math.ceil(len(names) / lines)  # 9 names as 5 and 4, not as 8 and 1
+    columns = columns_of(len(names), max(1, int(width_in / column_in)))
     figure.legend(list(entries.values()), names, ncols=columns, fontsize=size_pt, **place)
-    return lines
+    return math.ceil(len(names) / columns)
 
 
+@rc_context(STYLE)
 def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write a figure as PNG and as PDF, cut to what is drawn; equal figures give equal bytes.
-
-    Args:
-        figure: to be written.
-        folder: where to.
-        name: the files' name without suffix.
-
-    Returns:
-        the two files.
-    """
+    """Write {name}.png and {name}.pdf, cut to what is drawn; equal figures give equal bytes."""
     paths = [folder / f"{name}{suffix}" for suffix in FORMATS]
     for path in paths:
-        with write_aside(path) as aside:
-            figure.savefig(aside, format=path.suffix[1:], **FORMATS[path.suffix])
+        figure.savefig(path, **FORMATS[path.suffix])
     return paths

@@ -1,24 +1,63 @@
-"""What the overview says of each dataset."""
+"""What the pages say of each dataset and of each of its runs."""
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from ssvif.io.errors import UserError
+from ssvif.io.progress import format_seconds
 from ssvif.report.figures.curves import Training, draw_curves, read_trainings, tell_apart
 from ssvif.report.gradients import GradientMean, read_gradient_table
 from ssvif.report.page.gallery import picture_keys, write_gallery
-from ssvif.report.page.run_pages import RunPage, describe_run
 from ssvif.report.pictures import Album
-from ssvif.report.sheet import Table, listed
+from ssvif.report.pseudo_labels import PseudoLabels, collect_pseudo_labels
+from ssvif.report.runs import RunLabel
+from ssvif.report.sheet import Cell, Table, listed
 from ssvif.report.tables import KINDS, read_table
 
+RECORDS = {"Training": "record.json", "Segmentation": "segmentation/record.json", "Detection": "detection/record.json"}
+ALREADY_SAID = ("settings", "dataset", "run")  # keys of a record that the page shows elsewhere
 HIGHLIGHTS = {"mIoU": " %", "mAP@0.5": " %", "VIF": "", "Qabf": ""}  # with their units
 TEASERS = 6  # pairs whose thumbnails lead to the gallery
+
+
+@dataclass(frozen=True)
+class Score:
+    """A run's value of a metric."""
+
+    name: str  # of the metric, with unit and direction
+    cell: Cell
+    best: str  # of all runs; "" where nothing is better
+
+
+@dataclass(frozen=True)
+class Record:
+    """The record of a stage."""
+
+    title: str  # of the stage
+    settings: list[tuple[str, str, str]]  # name, value, and what is assumed about it: "" if the paper states it
+    environment: list[tuple[str, str]]  # name and value of where and how it ran
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """Everything on a run's page."""
+
+    name: str  # of the run's folder
+    title: str
+    address: str  # from the report's folder
+    scores: list[tuple[str, list[Score]]]  # the title of each table, and the run's values in it
+    warnings: list[str]  # sentences
+    curves: str  # address of the figure of its training; "" where it was not trained here
+    gradients: list[GradientMean]
+    pseudo_labels: PseudoLabels | None
+    records: list[Record]  # one for each stage that wrote one
 
 
 @dataclass(frozen=True)
@@ -54,7 +93,7 @@ def describe_dataset(album: Album, tables: Path, folder: Path, assumed: Mapping[
         assumed: settings that the paper does not state, with the values used.
 
     Raises:
-        UserError: a table or picture is missing or damaged.
+        UserError: a table, a picture or a file of a run is missing or damaged.
     """
     name, title = album.name, album.source.descriptor.title
     shown = _copy_tables(tables, folder, name, title)
@@ -63,18 +102,21 @@ def describe_dataset(album: Album, tables: Path, folder: Path, assumed: Mapping[
     by_place = {training.place: training for training in trainings}
     path = tables / f"gradients_{name}.csv"
     if gradients := read_gradient_table(path):
-        shutil.copyfile(path, folder / "tables" / path.name)
+        copy_files(path, [".csv"], folder / "tables")
     return DatasetSection(
         name=name,
         title=title,
         runs=[
-            describe_run(folder, album.results, run, by_place.get(place), shown, gradients, assumed)
+            _describe_run(album.results, run, by_place.get(place), shown, gradients, folder, assumed)
             for place, run in enumerate(album.runs)
         ],
         tables=shown,
         missing=_missing(shown, trainings),
         highlights=_highlights(shown),
-        curves=_curves(trainings, folder, name),
+        curves=[
+            _draw(group, folder, f"curves/{name}/all_{number}.svg")
+            for number, group in enumerate(tell_apart(trainings), start=1)
+        ],
         gradients=gradients,
         gallery=quote(f"gallery_{name}.html"),
         teasers=_teasers(name, pairs, list(picture_keys(album))),
@@ -83,16 +125,25 @@ def describe_dataset(album: Album, tables: Path, folder: Path, assumed: Mapping[
     )
 
 
+def copy_files(path: Path, suffixes: Sequence[str], folder: Path) -> None:
+    """Copy the files beside `path` that have its name, but these suffixes, so that pages can link to them."""
+    for suffix in suffixes:
+        shutil.copyfile(path.with_suffix(suffix), folder / f"{path.stem}{suffix}")
+
+
 def _copy_tables(tables: Path, folder: Path, dataset: str, title: str) -> list[Table]:
-    """Copy the dataset's tables, so that the pages can link to them, and read them; fusion metrics are required."""
-    found = []
-    for kind in KINDS:
-        path = tables / f"{kind}_{dataset}.csv"
-        if kind == "fusion_metrics" or path.is_file():
-            found.append(read_table(path, title))
-            for suffix in (".csv", ".md", ".tex"):
-                shutil.copyfile(path.with_suffix(suffix), folder / "tables" / f"{path.stem}{suffix}")
-    return found
+    """Copy and read the dataset's tables; that of fusion metrics is required."""
+    paths = [tables / f"{kind}_{dataset}.csv" for kind in KINDS]
+    found = [path for path in paths if path.is_file() or path.name.startswith("fusion_metrics")]
+    shown = [read_table(path, title) for path in found]
+    for path in found:
+        copy_files(path, [".csv", ".md", ".tex"], folder / "tables")
+    return shown
+
+
+def _draw(trainings: Sequence[Training], folder: Path, address: str) -> str:
+    draw_curves(trainings, folder / address)
+    return quote(address)
 
 
 def _missing(tables: Sequence[Table], trainings: Sequence[Training]) -> list[str]:
@@ -105,25 +156,21 @@ def _missing(tables: Sequence[Table], trainings: Sequence[Training]) -> list[str
     return [sentence for sentence, present in sentences.items() if not present]
 
 
-def _highlights(tables: Iterable[Table]) -> list[dict[str, str]]:
+def _best(table: Table, column: int) -> tuple[str, str]:
+    """Return the best value of a column and the labels of its rows; two empty texts where nothing is better."""
+    best = [row for row in table.rows if row.cells[column].rank == 1]
+    return (best[0].cells[column].text, listed([row.label for row in best])) if best else ("", "")
+
+
+def _highlights(tables: Sequence[Table]) -> list[dict[str, str]]:
     found = {}
     for table in tables:
         for column, heading in enumerate(table.headings):
-            best = [row for row in table.rows if row.cells[column].rank == 1]
-            if heading.text in HIGHLIGHTS and heading.arrow and best:
-                value = best[0].cells[column].text + HIGHLIGHTS[heading.text]
-                label = listed([row.label for row in best])
-                found[heading.text] = {"measure": heading.text, "value": value, "label": label}
+            value, label = _best(table, column)
+            if value and heading.arrow and heading.text in HIGHLIGHTS:
+                shown = value + HIGHLIGHTS[heading.text]
+                found[heading.text] = {"measure": heading.text, "value": shown, "label": label}
     return [found[measure] for measure in HIGHLIGHTS if measure in found]
-
-
-def _curves(trainings: Sequence[Training], folder: Path, dataset: str) -> list[str]:
-    addresses = []
-    for number, group in enumerate(tell_apart(trainings), start=1):
-        address = f"curves/{dataset}/all_{number}.svg"
-        draw_curves(group, folder / address)
-        addresses.append(quote(address))
-    return addresses
 
 
 def _teasers(dataset: str, pairs: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[dict[str, str]]:
@@ -137,3 +184,87 @@ def _teasers(dataset: str, pairs: Sequence[Mapping[str, Any]], keys: Sequence[st
         picture = quote(f"thumbnails/{dataset}/{pair['id']}/{keys[shown]}.jpg")
         found.append({"pair_id": pair["id"], "address": address, "picture": picture})
     return found
+
+
+def _describe_run(
+    results: Path,
+    run: RunLabel,
+    training: Training | None,
+    tables: Sequence[Table],
+    gradients: Sequence[GradientMean],
+    folder: Path,
+    assumed: Mapping[str, str],
+) -> RunPage:
+    paths = {title: results / run.name / file for title, file in RECORDS.items()}
+    return RunPage(
+        name=run.name,
+        title=run.title,
+        address=quote(f"runs/{results.name}/{run.name}.html"),
+        scores=[(table.title, scores) for table in tables if (scores := _scores(table, run.name))],
+        warnings=_warnings(training) if training else [],
+        curves=_draw([training], folder, f"curves/{results.name}/run_{run.name}.svg") if training else "",
+        gradients=[each for each in gradients if each.label == run.title],
+        pseudo_labels=collect_pseudo_labels(results / run.name, folder),
+        # other stages have settings of the same names
+        records=[
+            _record(title, path, assumed if title == "Training" else {})
+            for title, path in paths.items()
+            if path.is_file()
+        ],
+    )
+
+
+def _scores(table: Table, run: str) -> list[Score]:
+    scores = []
+    for row in table.rows:
+        for column, heading in enumerate(table.headings if run in row.runs else ()):
+            value, labels = _best(table, column)
+            scores.append(Score(heading.shown, row.cells[column], f"{value} ({labels})" if value else ""))
+    return scores
+
+
+def _warnings(training: Training) -> list[str]:
+    """Return a warning if the pseudo label of a training lived in one class."""
+    epochs = training.history.collapsed
+    if not epochs:
+        return []
+    when = f"epoch {epochs[0]}" if len(epochs) == 1 else f"{len(epochs)} epochs, {epochs[0]} to {epochs[-1]}"
+    return [
+        f"{training.title}: the pseudo label collapsed into one class ({when}). From then on the consistency loss "
+        "taught the fusion model nothing, and this run does not show what SSVIF can do."
+    ]
+
+
+def _record(title: str, path: Path, assumed: Mapping[str, str]) -> Record:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        settings = sorted(found.get("settings", {}).items())
+        return Record(
+            title,
+            [(name, _text(name, value), assumed.get(name, "")) for name, value in settings],
+            [(_words(name), _text(name, value)) for name, value in sorted(found.items()) if name not in ALREADY_SAID],
+        )
+    except (ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path} cannot be read as a record",
+            got=f"{type(error).__name__}: {error}",
+            remedy="delete the file, or run the step that writes it again",
+        ) from error
+
+
+def _words(name: str) -> str:
+    return name.removesuffix("_mb").removesuffix("_s").replace("sha256", "SHA-256").replace("_", " ")
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " · ".join(f"{_words(key)} {_text(key, each)}" for key, each in sorted(value.items()))
+    if isinstance(value, list | tuple):
+        return ", ".join(_text("", each) for each in value)
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name.endswith("_mb"):
+        return f"{value} MB"
+    return format_seconds(float(value)) if name.endswith("_time_s") else str(value)

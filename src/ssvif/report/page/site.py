@@ -13,14 +13,12 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import write_folder_aside
 from ssvif.report.formats import SUFFIXES, read_sheets, to_html
 from ssvif.report.gradients import QUANTITIES
-from ssvif.report.page.sections import DatasetSection, describe_dataset
-from ssvif.report.pictures import Album, Source
+from ssvif.report.page.sections import copy_files, describe_dataset
+from ssvif.report.pictures import Source, open_albums
 from ssvif.report.runs import RunLabel
-from ssvif.report.sheet import Sheet
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 FOLDERS = ("assets", "curves", "data", "figures", "pictures", "runs", "tables", "thumbnails")
@@ -38,12 +36,12 @@ FIGURE_TITLES = {
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure for print: its title, the dataset, the file's name without suffix, and the preview's size in pixels."""
+    """A figure for print."""
 
     title: str
     dataset: str
-    name: str
-    width_px: int
+    name: str  # of its files, without suffix
+    width_px: int  # of its preview
     height_px: int
 
 
@@ -82,44 +80,43 @@ def make_page(
     Raises:
         UserError: a table or picture is missing or damaged, or `output` holds files of another kind.
     """
-    unknown = [dataset for dataset in runs if dataset not in sources]
-    if unknown:
-        raise UserError(
-            f"There is no source for {shorten(unknown)}",
-            expected="for each dataset the folder of its own pictures",
-            remedy="name it, as in --source DATASET=FOLDER",
-        )
+    albums = open_albums(results, runs, sources, most_pairs)
     with write_folder_aside(output, OWN_NAMES) as folder:
         _make_folders(folder, runs)
-        sections = []
-        for dataset, labels in runs.items():
-            album = Album(results=results / dataset, source=sources[dataset], runs=labels, most=most_pairs)
-            sections.append(describe_dataset(album, tables, folder, assumed or {}))
-        shared: dict[str, Any] = {"title": title, "sections": sections, "quantities": QUANTITIES}
+        shown = read_sheets(tables, sheets)
+        for sheet in shown:
+            copy_files(tables / f"{sheet.name}.json", SUFFIXES, folder / "tables")
         overview = {
-            "sheets": _copy_sheets(tables, folder, sheets),
+            "sheets": shown,
             "figures": [_copy_figure(*each, folder) for each in find_figures(figures, runs)] if figures else [],
             "assumed": assumed or {},
             "reproduce": reproduce,
         }
-        _write_pages(folder, sections, shared, overview)
+        sections = [describe_dataset(album, tables, folder, assumed or {}) for album in albums]
+        environment = _environment(title=title, sections=sections)
+        pages = {"index.html": ("index.html.j2", overview)}
+        for section in sections:
+            pages[f"gallery_{section.name}.html"] = ("gallery.html.j2", {"section": section})
+            for run in section.runs:
+                pages[f"runs/{section.name}/{run.name}.html"] = ("run.html.j2", {"section": section, "run": run})
+        for name, (template, values) in pages.items():
+            text = environment.get_template(template).render(root="../" * name.count("/"), **values)
+            (folder / name).write_text(text, encoding="utf-8")
     return output / "index.html"
 
 
-def _make_folders(folder: Path, datasets: Mapping[str, Any]) -> None:
+def _make_folders(folder: Path, datasets: Iterable[str]) -> None:
     for name in FOLDERS:
         (folder / name).mkdir()
     for dataset in datasets:
-        for name in ("curves", "runs"):
-            (folder / name / dataset).mkdir()
+        (folder / "runs" / dataset).mkdir()
     for path in sorted(TEMPLATES.iterdir()):
         if path.suffix in (".css", ".js"):
             shutil.copyfile(path, folder / "assets" / path.name)
 
 
-def _write_pages(
-    folder: Path, sections: Sequence[DatasetSection], shared: Mapping[str, Any], overview: Mapping[str, Any]
-) -> None:
+def _environment(**values: Any) -> Environment:
+    """Return the environment of the pages' templates, with values that each of them can use."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -127,29 +124,9 @@ def _write_pages(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["to_html"] = to_html
+    environment.globals |= {"to_html": to_html, "quantities": QUANTITIES, **values}
     environment.filters["address"] = quote
-
-    def write(path: Path, template: str, **values: Any) -> None:
-        text = environment.get_template(template).render(**shared, **values)
-        path.write_text(text, encoding="utf-8")
-
-    write(folder / "index.html", "index.html.j2", root="", **overview)
-    for section in sections:
-        write(folder / f"gallery_{section.name}.html", "gallery.html.j2", root="", section=section)
-        for run in section.runs:
-            path = folder / f"runs/{section.name}/{run.name}.html"
-            write(path, "run.html.j2", root="../../", section=section, run=run)
-
-
-def _copy_sheets(tables: Path, folder: Path, names: Sequence[str]) -> list[Sheet]:
-    """Copy the paper's tables, so that the overview can link to them, and read them."""
-    sheets = read_sheets(tables, names)
-    for sheet in sheets:
-        for suffix in SUFFIXES:
-            if (path := tables / f"{sheet.name}{suffix}").is_file():
-                shutil.copyfile(path, folder / "tables" / path.name)
-    return sheets
+    return environment
 
 
 def find_figures(figures: Path, datasets: Iterable[str]) -> list[tuple[str, str, Path]]:
@@ -166,9 +143,8 @@ def find_figures(figures: Path, datasets: Iterable[str]) -> list[tuple[str, str,
 
 def _copy_figure(title: str, dataset: str, path: Path, folder: Path) -> Figure:
     """Copy a figure and make a preview of it."""
-    for suffix in (".png", ".pdf"):
-        if (each := path.with_suffix(suffix)).is_file():
-            shutil.copyfile(each, folder / "figures" / each.name)
+    present = [suffix for suffix in (".png", ".pdf") if path.with_suffix(suffix).is_file()]
+    copy_files(path, present, folder / "figures")
     with Image.open(path) as image:
         preview = image.convert("RGB")
     preview.thumbnail((PREVIEW_PX, preview.height), Image.Resampling.LANCZOS)
