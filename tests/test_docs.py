@@ -16,7 +16,7 @@ from typer.main import get_command
 from roadscenes.render import render_scene
 from ssvif.cli import app as cli
 from ssvif.config.runs import load_runs
-from ssvif.fusing.video_writer import video_writer
+from ssvif.fusing.outputs import video_writer
 from ssvif.io.files import read_image, write_png
 from ssvif.models import names
 from ssvif.models.registry import build_fusion_model, save_fusion_model

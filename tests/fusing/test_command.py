@@ -10,13 +10,16 @@ import tifffile
 import torch
 from PIL import Image
 
-from fusing.made import averaging, modules_loaded, noise, run, save, smooth
+from fusing.made import Recorder, averaging, modules_loaded, noise, run, save, smooth
 from reference.released import released_state
-from ssvif.fusing import pipeline
+from ssvif.fusing.pipeline import fuse_pairs
+from ssvif.fusing.tiles import FuseOptions
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_image
 from ssvif.models import names
 from ssvif.models.registry import build_fusion_model, save_fusion_model
+from ssvif.pairs.pair import Rules
+from ssvif.pairs.sources import open_source
 from ssvif.pairs.video import facts_of
 
 NAMES = ("a", "b", "c", "d", "e")
@@ -68,13 +71,10 @@ def test_two_folders_become_a_folder_of_each_pairs_size(folders, fuse):
         assert np.array_equal(read_image(folders / f"fused/{name}.png"), expected)
 
 
-def test_pairs_of_one_size_are_fused_together(folders, fuse, monkeypatch):
-    sizes, plain = [], pipeline.fuse_batch
-    monkeypatch.setattr(
-        pipeline, "fuse_batch", lambda fuser, batch, **how: sizes.append(len(batch)) or plain(fuser, batch, **how)
-    )
-    assert fuse("vi", "ir", "-o", "fused", "--batch", "3")[0] == 0
-    assert sorted(sizes) == [2, 3]
+def test_pairs_of_one_size_are_fused_together(folders):
+    fuser, source = Recorder(), open_source("vi", "ir")
+    assert [name for name, _ in fuse_pairs(source.jobs(Rules()), fuser, FuseOptions(batch=3))] == [*"ace", *"bd"]
+    assert fuser.shapes == [(3, 20, 26), (2, 24, 30)]
 
 
 def test_what_has_no_partner_is_listed_and_the_rest_is_fused(folders, fuse):
@@ -235,11 +235,11 @@ def test_an_alignment_is_used(folders, fuse):
         (["vi", "ir", "-o", "vi"], "vi is read and would be replaced"),
         (["vi/a.png", "ir/a.png", "-o", "./ir/a.png"], "would be replaced"),
         (["vi", "ir", "-o", "x.png"], "x.png is one image, for 5 pairs"),
-        (["vi", "ir", "-o", "x.webm"], "no kind of video that is written"),
+        (["vi", "ir", "-o", "x.webm"], "x.webm: videos of this format are not written"),
         (["vi", "ir", "-o", "x", "--resize", "both"], "'both' is not one of"),
         (["vi", "ir", "-o", "x", "--color", "hsv"], "'hsv' is not one of"),
         (["vi", "ir", "-o", "x", "--inference", "magic"], "Unknown inference 'magic'"),
-        (["vi", "ir", "-o", "x", "--tile", "big"], "--tile 'big' is no number"),
+        (["vi", "ir", "-o", "x", "--tile", "big"], "--tile 'big' is not a number"),
         (["vi", "ir", "-o", "x", "--infrared-range", "9:1"], "--infrared-range '9:1' is no range"),
         (["vi", "ir", "-o", "x", "--alignment", "gone.json"], "gone.json does not exist"),
         (["vi", "ir", "-o", "x", "--images", "vi"], "--images needs --pairs"),
@@ -294,12 +294,10 @@ def test_without_a_network_torch_is_not_imported(folders):
 
 
 def test_a_failed_write_ends_everything(folders, fuse, monkeypatch):
-    from ssvif.fusing import sinks
-
     def fail(path, image):
         raise UserError(f"No space left while writing {path}")
 
-    monkeypatch.setattr(sinks, "write_png", fail)
+    monkeypatch.setattr("ssvif.fusing.outputs.write_png", fail)
     status, errors = fuse("vi", "ir", "-o", "fused")
     assert status == 1
     assert errors.startswith("ssvif: No space left")

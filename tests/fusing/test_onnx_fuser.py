@@ -89,7 +89,12 @@ def test_fusing_imports_no_torch(mean, tmp_path):
 
 @pytest.mark.parametrize(
     ("metadata", "says"),
-    [({}, "no such entry"), ({"ssvif": "{"}, "damaged"), ({"ssvif": '{"channels": 3}'}, "no bytes_per_px")],
+    [
+        ({}, "channels: Field required"),
+        ({"ssvif": "{"}, "Invalid JSON"),
+        ({"ssvif": "7"}, "should be an object"),
+        ({"ssvif": json.dumps(FACTS | {"channels": 2, "least_px": 0})}, "channels: .*least_px: "),
+    ],
 )
 def test_an_onnx_file_of_somebody_else_is_told(tmp_path, metadata, says):
     path = write_mean(tmp_path / "other.onnx", metadata)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusing.made import Recorder, noise, pair_of, smooth
+from fusing.made import Recorder, pair_of, smooth
 from ssvif.fusing.fuser import BaselineFuser, Reach, to_levels
-from ssvif.fusing.tiles import OVERLAP_PX, batch_size, blending_weights, fuse_batch, spans, tile_side, with_chroma
+from ssvif.fusing.tiles import OVERLAP_PX, FuseOptions, batch_size, blending_weights, fuse_batch, spans, tile_side
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage
 from ssvif.ops.color import rgb_to_ycbcr, to_image, to_tensor
@@ -21,14 +21,14 @@ REACHES = st.builds(Reach, st.integers(0, 40), st.sampled_from([1, 2, 8, 32])) |
 def test_tiles_cover_a_side_once_and_read_all_they_need(side, tile, reach):
     parts = spans(side, tile, reach)
     grid, radius = (reach.grid_px, reach.radius_px) if reach else (32, OVERLAP_PX)
-    assert [part.keep_start for part in parts] == [0, *(part.keep_stop for part in parts[:-1])]
-    assert parts[-1].keep_stop == side
-    for part in parts:
-        assert part.keep_start % grid == part.start % grid == 0
-        assert 0 <= part.start <= max(0, part.keep_start - radius)
-        assert min(side, part.keep_stop + radius) <= part.stop <= side
-        assert part.stop - part.start < tile + grid
-        assert part.stop == side or (part.stop - part.start) % grid == 0
+    assert [part.keep.start for part in parts] == [0, *(part.keep.stop for part in parts[:-1])]
+    assert parts[-1].keep.stop == side
+    for read, keep in parts:
+        assert keep.start % grid == read.start % grid == 0
+        assert 0 <= read.start <= max(0, keep.start - radius)
+        assert min(side, keep.stop + radius) <= read.stop <= side
+        assert read.stop - read.start < tile + grid
+        assert read.stop == side or (read.stop - read.start) % grid == 0
 
 
 @given(st.integers(1, 3000), st.integers(260, 700))
@@ -52,7 +52,7 @@ def test_a_tile_that_keeps_nothing_is_refused(reach, least):
 @pytest.mark.parametrize("reach", [Reach(0), Reach(20, 8), None])
 def test_tiles_give_what_the_whole_gives(reach):
     pair, fuser = pair_of(300, 410), Recorder(reach=reach)
-    (whole,), (parts,) = (fuse_batch(fuser, [pair], tile=tile) for tile in (0, 256))
+    (whole,), (parts,) = (fuse_batch(fuser, [pair], FuseOptions(tile=tile)) for tile in (0, 256))
     assert fuser.shapes[0] == (1, 300, 410)
     assert len(fuser.shapes) > 4
     assert abs(whole.astype(int) - parts).max() <= (0 if reach else 1)  # weights add up to 1 but for rounding
@@ -61,7 +61,7 @@ def test_tiles_give_what_the_whole_gives(reach):
 def test_what_is_done_to_the_whole_image_is_done_once():
     fuser, seen = Recorder(reach=Reach(3)), []
     fuser.finish = lambda fused: seen.append(fused.shape) or 1 - fused
-    (parts,) = fuse_batch(fuser, [pair_of(60, 70)], tile=32)
+    (parts,) = fuse_batch(fuser, [pair_of(60, 70)], FuseOptions(tile=32))
     (plain,) = fuse_batch(Recorder(), [pair_of(60, 70)])
     assert seen == [(60, 70, 3)]
     assert abs(255 - parts.astype(int) - plain).max() <= 1
@@ -129,23 +129,20 @@ def test_an_unknown_baseline_is_told():
 def test_luma_alone_changes_with_ycbcr():
     """Where nothing is cut off, chroma is visible's up to the rounding of three values to levels."""
     pair = make_pair("a", RawImage(smooth(0, 40, 50) // 4 + 96), RawImage(smooth(1, 40, 50, 0) // 4 + 96), Rules())
-    (rgb,), (kept,) = (fuse_batch(BaselineFuser("average"), [pair], color=color) for color in ("rgb", "ycbcr"))
+    (rgb,), (kept,) = (
+        fuse_batch(BaselineFuser("average"), [pair], FuseOptions(color=color)) for color in ("rgb", "ycbcr")
+    )
     visible, fused, plain = (rgb_to_ycbcr(to_tensor(each)) for each in (pair.visible, kept, rgb))
     assert (fused - visible)[:, 1:].abs().max() < 1 / 255
     assert (fused - plain)[:, :1].abs().max() < 1.01 / 255
     assert not np.array_equal(rgb, kept)
 
 
-def test_luma_that_does_not_change_changes_nothing():
-    visible = noise(0, 6, 7).astype(np.float32) / 255
-    assert np.allclose(with_chroma(visible, visible), visible)
-
-
 def test_color_of_a_network_that_has_none_is_refused():
     fuser = Recorder()
     fuser.channels = 1
     with pytest.raises(UserError, match="one channel"):
-        fuse_batch(fuser, [pair_of(4, 4)], color="rgb")
+        fuse_batch(fuser, [pair_of(4, 4)], FuseOptions(color="rgb"))
 
 
 def test_levels_are_rounded_half_up_and_clipped():

@@ -8,7 +8,7 @@ import torch
 
 from fusing.made import noise, pair_of, smooth
 from ssvif.fusing.fuser import Reach
-from ssvif.fusing.tiles import fuse_batch
+from ssvif.fusing.tiles import FuseOptions, fuse_batch
 from ssvif.fusing.torch_fuser import KNOWN, TorchFuser, probe_reach, stretch_down
 from ssvif.judging.cost import LiveBytes
 from ssvif.models.base import FusionModel
@@ -92,7 +92,7 @@ def test_a_batch_gives_what_single_pairs_give(lively):
 @pytest.mark.parametrize("inference", ["plain", "seafusion"])
 def test_seafusion_in_tiles_is_seafusion(lively, inference):
     fuser, pair = TorchFuser(lively, CPU, inference), pair_of(97, 121, smooth)
-    (whole,), (parts,) = (fuse_batch(fuser, [pair], tile=tile) for tile in (0, 50))
+    (whole,), (parts,) = (fuse_batch(fuser, [pair], FuseOptions(tile=tile)) for tile in (0, 50))
     assert np.ptp(whole.astype(int)) > 60
     assert apart(whole, parts) <= 1
 
@@ -114,7 +114,7 @@ def test_the_reach_of_seafusion_and_of_networks_that_are_not_ours_is_found():
 
 def test_a_network_that_is_not_ours_is_fused_in_tiles():
     fuser, pair = TorchFuser(Pool(), CPU), pair_of(150, 140, smooth)
-    (whole,), (parts,) = (fuse_batch(fuser, [pair], tile=tile) for tile in (0, 128))
+    (whole,), (parts,) = (fuse_batch(fuser, [pair], FuseOptions(tile=tile)) for tile in (0, 128))
     assert apart(whole, parts) <= 1
 
 
@@ -122,7 +122,7 @@ def test_a_network_that_is_not_ours_is_fused_in_tiles():
 @pytest.mark.parametrize(("name", "factor", "size"), [("sage", 2, (240, 280)), ("swinfusion", 1.3, (155, 247))])
 def test_local_networks_in_tiles_are_what_they_are_whole(name, factor, size):
     fuser, pair = TorchFuser(strong(name, factor), CPU), pair_of(*size, smooth)
-    whole, parts = (fuse_batch(fuser, [pair], tile=tile)[0] for tile in (0, 232))
+    whole, parts = (fuse_batch(fuser, [pair], FuseOptions(tile=tile))[0] for tile in (0, 232))
     assert np.ptp(whole.astype(int)) > 20
     assert apart(whole, parts) <= 1
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fusing.made import run, smooth
-from ssvif.fusing.video_writer import FORMATS, video_writer
+from ssvif.fusing.outputs import VIDEO_FORMATS, video_writer
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_image
 from ssvif.pairs.video import explain, facts_of, frames_of, paired_frames
@@ -39,7 +39,7 @@ def film_gray(path, images, form="gray16le"):
     return path
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", VIDEO_FORMATS)
 @pytest.mark.parametrize("size", [(48, 64), (41, 33), (1, 1)])
 def test_what_is_written_is_read_again(tmp_path, suffix, size):
     path = film(tmp_path / f"a{suffix}", 4, Fraction(30000, 1001), size)
@@ -52,7 +52,7 @@ def test_what_is_written_is_read_again(tmp_path, suffix, size):
         assert abs(image.pixels.astype(int) - picture(i, *size)).mean() < 4
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", VIDEO_FORMATS)
 def test_equal_frames_give_equal_bytes(tmp_path, suffix):
     first, second = (film(tmp_path / f"{name}{suffix}", 3).read_bytes() for name in "ab")
     assert first == second

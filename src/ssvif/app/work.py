@@ -8,17 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from ssvif.fusing.fuser import Fuser, to_levels
-from ssvif.fusing.tiles import fuse_batch
+from ssvif.fusing.fuser import Fuser, Image, to_levels
+from ssvif.fusing.tiles import FuseOptions, fuse_batch
 from ssvif.io.errors import UserError
 from ssvif.io.images import read_raw
 from ssvif.metrics.collection import METRICS, STANDARD_SET, evaluate
 from ssvif.pairs.pair import Rules, make_pair
 from ssvif.pairs.ranges import range_of, to_8_bits
 
-Image = NDArray[np.uint8]
 MOST_MEASURED_PX = 4_000_000  # metrics of larger images take too long
 DEFAULT = Rules()
 Row = tuple[str, float]
@@ -58,7 +56,7 @@ def fuse_files(visible: Path, infrared: Path, fuser: Fuser, rules: Rules = DEFAU
     """
     pair = make_pair(visible.stem, read_raw(visible), read_raw(infrared), rules)
     start = time.perf_counter()
-    (fused,) = fuse_batch(fuser, [pair], color=color)
+    (fused,) = fuse_batch(fuser, [pair], FuseOptions(color=color))
     elapsed_s = time.perf_counter() - start
     height, width = pair.size
     color_levels, gray_levels = map(to_levels, pair.crop(slice(height), slice(width)))

@@ -13,7 +13,7 @@ from ssvif.schema import Precision
 
 if TYPE_CHECKING:
     from ssvif.fusing.load import FuserSpec
-    from ssvif.fusing.pipeline import FuseOptions
+    from ssvif.fusing.tiles import FuseOptions
     from ssvif.pairs.pair import Rules
 
 MOST_PX = 1_000_000_000  # of one image
@@ -81,8 +81,7 @@ def fuse(
     from dataclasses import replace
 
     from ssvif.fusing.load import FuserSpec
-    from ssvif.fusing.pipeline import FuseOptions
-    from ssvif.fusing.tiles import AUTO
+    from ssvif.fusing.tiles import AUTO, FuseOptions
     from ssvif.pairs.alignment import read_alignment
     from ssvif.pairs.pair import Rules
 
@@ -100,7 +99,7 @@ def fuse(
     rules = parse_rules(infrared_range, visible_range, resize)
     rules = replace(rules, alignment=read_alignment(alignment)) if alignment else rules
     if not (tile == "auto" or tile.isdecimal()):
-        raise UserError(f"--tile {tile!r} is no number of pixels", expected="auto | 0 | PIXELS")
+        raise UserError(f"--tile {tile!r} is not a number of pixels", expected="auto | 0 | PIXELS")
     side = int(tile) if tile != "auto" else 0 if pairs else AUTO
     options = FuseOptions(batch=batch or (1 if pairs else 0), tile=side, color=color or "")
     if pairs:
@@ -175,7 +174,7 @@ def _fuse_own(
 
     from ssvif.fusing.command import fuse_source
     from ssvif.fusing.load import open_fuser
-    from ssvif.fusing.sinks import check_output
+    from ssvif.fusing.outputs import check_output
     from ssvif.pairs.sources import open_source
 
     Image.MAX_IMAGE_PIXELS = MOST_PX // 2  # Pillow allows twice its limit, which is meant for files from strangers

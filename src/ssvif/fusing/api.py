@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,11 @@ from PIL import Image as Pillow
 
 from ssvif.fusing.fuser import Floats, Fuser, to_levels
 from ssvif.fusing.load import FuserSpec, load_fuser
-from ssvif.fusing.pipeline import FuseOptions, fuse_pairs
-from ssvif.fusing.tiles import AUTO
+from ssvif.fusing.pipeline import fuse_pairs
+from ssvif.fusing.tiles import AUTO, FuseOptions
 from ssvif.io.errors import UserError
 from ssvif.io.images import ORIENTATION, RawImage, drop_alpha, pixels_of, upright
-from ssvif.pairs.pair import Rules, make_pair, to_gray
+from ssvif.pairs.pair import LEAST_UNIT, MOST_UNIT, Rules, make_pair, to_gray
 from ssvif.pairs.ranges import Rule, parse_rule, sequence_range
 from ssvif.schema import BASELINES, COLORS, RESIZES
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 Images = TypeVar("Images")  # fused images have the type of the visible ones
 Range = str | tuple[float, float]
-LEAST_UNIT, MOST_UNIT = -0.5, 1.5  # floats beyond cannot be in [0,1], even with overshoot from resampling
 
 
 def load_model(
@@ -68,9 +67,7 @@ def load_model(
     return load_fuser(spec)
 
 
-@cache
-def _default_model() -> Fuser:
-    return load_model()
+_default_model = cache(load_model)  # called without arguments: the network that comes with ssvif, loaded once
 
 
 def fuse(
@@ -136,7 +133,7 @@ def fuse(
         own = replace(rules, infrared_range="full") if floats else rules
         jobs.append((f"pair {i}", partial(make_pair, f"pair {i}", RawImage(left), RawImage(right), own)))
     fused = {}
-    for result in fuse_pairs(jobs, fuser, FuseOptions(batch=batch, tile=tile, color=color), levels=False):
+    for result in fuse_pairs(jobs, fuser, FuseOptions(batch=batch, tile=tile, color=color, levels=False)):
         if isinstance(result, UserError):
             raise result
         fused[result[0]] = result[1]
@@ -177,19 +174,16 @@ class _Images:
     stacked: bool = False
 
 
-def _unpack(name: str, images: Any, stacked: bool | None = None) -> _Images:
+def _unpack(name: str, images: Any, stacked: bool = False) -> _Images:
     """Return the images of an argument.
 
     Args:
         name: of the argument, for messages.
         images: an array (H,W), (H,W,C) or (B,H,W,C) of uint8, uint16 or floats; a tensor (H,W), (C,H,W) or
             (B,C,H,W); a Pillow image; or a list of such of one image each. C is 1 or 3, with alpha 2 or 4.
-        stacked: whether an array of three axes is (B,H,W); None if that cannot be.
-
-    Raises:
-        TypeError: it is of another kind.
-        ValueError: it is of another shape.
+        stacked: whether an array or tensor of three axes is (B,H,W).
     """
+    torch = sys.modules.get("torch")  # there are no tensors where it was not imported
     if isinstance(images, (list, tuple)):
         parts = [_unpack(f"{name}[{i}]", each) for i, each in enumerate(images)]
         if any(part.stacked for part in parts):
@@ -201,36 +195,33 @@ def _unpack(name: str, images: Any, stacked: bool | None = None) -> _Images:
     if isinstance(images, Pillow.Image):
         turned = upright(pixels_of(images), images.getexif().get(ORIENTATION, 1))
         return _Images([np.ascontiguousarray(turned)], lambda fused: Pillow.fromarray(to_levels(fused[0])))
-    if _is_tensor(images):
-        return _of_tensor(name, images, stacked)
+    if torch and isinstance(images, torch.Tensor):
+        return _unpack_tensor(name, images, stacked)
     if isinstance(images, np.ndarray):
-        return _of_array(name, images, stacked)
+        return _unpack_array(name, images, stacked)
     raise TypeError(f"{name}: expected NumPy arrays, Pillow images or torch tensors, got {type(images).__name__}")
 
 
-def _is_tensor(value: object) -> TypeGuard[torch.Tensor]:
-    """Return whether a value is a tensor, without importing torch."""
-    found = sys.modules.get("torch")
-    return found is not None and isinstance(value, found.Tensor)
-
-
-def _of_array(name: str, images: NDArray[Any], stacked: bool | None) -> _Images:
+def _unpack_array(name: str, images: NDArray[Any], stacked: bool) -> _Images:
     """Unpack an array (H,W), (H,W,C), (B,H,W) or (B,H,W,C)."""
-    dtype = images.dtype
-    if dtype.kind != "f" and dtype not in (np.uint8, np.uint16):
+    dtype, floats = images.dtype, images.dtype.kind == "f"
+    if not floats and dtype not in (np.uint8, np.uint16):
         raise TypeError(f"{name}: expected uint8, uint16 or floats, got {dtype}")
-    several = images.ndim == 4 or (images.ndim == 3 and stacked is True)
-    singles = [_checked(name, each) for each in (images if several else [images])]
-    plain = [each.astype(np.float32) if dtype.kind == "f" else each for each in singles]
+    several = images.ndim == 4 or (images.ndim == 3 and stacked)
+    pixels = []
+    for image in images if several else [images]:
+        if image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (2,), (3,), (4,)) or not image.size:
+            raise ValueError(f"{name}: expected an image with 1 or 3 channels, got shape {image.shape}, channels last")
+        pixels.append(np.ascontiguousarray(drop_alpha(image), np.float32 if floats else dtype))
 
     def remake(fused: Sequence[Floats]) -> NDArray[Any]:
         made = [to_dtype(each, dtype) for each in fused]
         return np.stack(made) if several else made[0]
 
-    return _Images(plain, remake, several)
+    return _Images(pixels, remake, several)
 
 
-def _of_tensor(name: str, images: torch.Tensor, stacked: bool | None) -> _Images:
+def _unpack_tensor(name: str, images: torch.Tensor, stacked: bool) -> _Images:
     """Unpack a tensor (H,W), (C,H,W), (B,H,W) or (B,C,H,W) as an array with channels last."""
     import torch
 
@@ -238,20 +229,13 @@ def _of_tensor(name: str, images: torch.Tensor, stacked: bool | None) -> _Images
     if held.is_floating_point() and held.dtype != torch.float64:
         held = held.float()  # NumPy has no bfloat16
     channels = held.ndim == 4 or (held.ndim == 3 and not stacked)
-    pictures = _of_array(name, (held.movedim(-3, -1) if channels else held).numpy(), stacked)
+    unpacked = _unpack_array(name, (held.movedim(-3, -1) if channels else held).numpy(), stacked)
 
     def remake(fused: Sequence[Floats]) -> torch.Tensor:
-        made = torch.from_numpy(pictures.remake(fused)).movedim(-1, -3)
+        made = torch.from_numpy(unpacked.remake(fused)).movedim(-1, -3)
         return made.contiguous().to(images.device, images.dtype)
 
-    return _Images(pictures.pixels, remake, pictures.stacked)
-
-
-def _checked(name: str, image: NDArray[Any]) -> NDArray[Any]:
-    """Return an image (H,W) or (H,W,3) of one that may have a single channel or alpha."""
-    if image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (2,), (3,), (4,)) or not image.size:
-        raise ValueError(f"{name}: expected an image with 1 or 3 channels, got shape {image.shape}, channels last")
-    return np.ascontiguousarray(drop_alpha(image))
+    return replace(unpacked, remake=remake)
 
 
 def to_dtype(fused: Floats, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ssvif.fusing.fuser import Fuser
-from ssvif.fusing.pipeline import FuseOptions, fuse_pairs
-from ssvif.fusing.sinks import check_output, open_sink
-from ssvif.fusing.tiles import check_color
+from ssvif.fusing.outputs import check_output, open_output
+from ssvif.fusing.pipeline import fuse_pairs
+from ssvif.fusing.tiles import FuseOptions, check_color
 from ssvif.io.errors import UserError, counted
 from ssvif.io.progress import rate, track
 from ssvif.pairs.pair import Job, Rules
@@ -57,10 +57,10 @@ def fuse_source(
     rules = source.resolve(rules)
     texts = {name: value if isinstance(value, str) else repr(value) for name, value in vars(rules).items()}
     made_with = {**identity, **texts, "tile": options.tile, "color": options.color}
-    frame_rate = Fraction(fps).limit_denominator(MOST_DENOMINATOR)
+    rate_of_images = Fraction(fps).limit_denominator(MOST_DENOMINATOR)
     start, fused, skipped = time.monotonic(), 0, 0
     failures: list[UserError] = []
-    with open_sink(output, source, made_with, overwrite=overwrite, rate=frame_rate) as (sink, wanted):
+    with open_output(output, source, made_with, overwrite=overwrite, rate=rate_of_images) as (write, wanted):
 
         def left() -> Iterator[Job]:
             nonlocal skipped
@@ -76,7 +76,7 @@ def fuse_source(
                 if isinstance(result, UserError):
                     failures.append(result)
                 else:
-                    sink(*result)
+                    write(*result)
                     fused += 1
         except KeyboardInterrupt:
             if check_output(output) == "folder":
@@ -84,35 +84,22 @@ def fuse_source(
             raise
         failures += source.faults
         if not (fused or skipped):  # raised here, so that no video without frames is left
-            raise _nothing_fused(failures)
+            if len(failures) == 1:
+                raise failures[0]
+            raise _listed("Nothing could be fused:" + ("" if failures else " there are no frames"), failures)
     there = f"; {skipped} were there already" if skipped else ""
     elapsed_s = time.monotonic() - start
     speed = rate(fused, elapsed_s, "frames")
     log.info("fused %s into %s in %.1f s (%s)%s", counted(fused, "pair"), output, elapsed_s, speed, there)
     if failures:
-        raise _not_fused(failures, fused + skipped, output)
+        done, these = fused + skipped, "this one" if len(failures) == 1 else f"these {len(failures)}"
+        most = f"All is in {output} but" if done >= len(failures) else f"Only {counted(done, 'pair')} in {output}, not"
+        raise _listed(f"{most} {these}:", failures)
 
 
-def _nothing_fused(failures: Sequence[UserError]) -> UserError:
-    if len(failures) == 1:
-        return failures[0]
-    listed = _listed(failures) or " there are no frames"
-    return UserError(f"Nothing could be fused:{listed}", remedy=_remedies(failures))
-
-
-def _not_fused(failures: Sequence[UserError], done: int, output: Path) -> UserError:
-    these = "this one" if len(failures) == 1 else f"these {len(failures)}"
-    most = f"All is in {output} but" if done >= len(failures) else f"Only {counted(done, 'pair')} in {output}, not"
-    return UserError(f"{most} {these}:{_listed(failures)}", remedy=_remedies(failures))
-
-
-def _listed(failures: Sequence[UserError]) -> str:
+def _listed(what: str, failures: Sequence[UserError]) -> UserError:
+    """Return one error with the reason of each failure and the most frequent remedies."""
     reasons = [f"{each.what} ({each.got})" if each.got else each.what for each in failures]
     more = [f"and {len(reasons) - LISTED} more"] if len(reasons) > LISTED else []
-    return "".join(f"\n  - {each}" for each in reasons[:LISTED] + more)
-
-
-def _remedies(failures: Sequence[UserError]) -> str:
-    """Return the most frequent remedies, each once."""
-    counts = Counter(error.remedy for error in failures if error.remedy)
-    return "; ".join(remedy for remedy, _ in counts.most_common(REMEDIES))
+    remedies = Counter(error.remedy for error in failures if error.remedy).most_common(REMEDIES)
+    return UserError("\n  - ".join([what, *reasons[:LISTED], *more]), remedy="; ".join(text for text, _ in remedies))

@@ -10,12 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssvif.io.errors import UserError
-from ssvif.schema import BASELINES
 
 Floats = NDArray[np.float32]
 Image = NDArray[np.uint8]
 MEMORY_BYTES = 3 * 2**29  # 1.5 GiB; constant, so that the same image is always cut into the same tiles
 ROWS = 512  # converted to levels at a time, which bounds the memory of large images
+# visible (B,H,W,3), infrared (B,H,W,1) → fused (B,H,W,3); the keys are `schema.BASELINES`
+FORMULAS: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "average": lambda visible, infrared: (visible + infrared) / np.float32(2),
+    "maximum": np.maximum,
+    "visible": lambda visible, infrared: visible,
+    "infrared": lambda visible, infrared: infrared.repeat(3, axis=3),
+}
 
 
 @dataclass(frozen=True)
@@ -87,19 +93,13 @@ class BaselineFuser(Fuser):
     reach = Reach(0)
 
     def __init__(self, name: str) -> None:
-        if name not in BASELINES:
-            raise UserError(f"Unknown baseline {name!r}", expected=" | ".join(BASELINES))
-        self._name = name
+        if name not in FORMULAS:
+            raise UserError(f"Unknown baseline {name!r}", expected=" | ".join(FORMULAS))
+        self._formula = FORMULAS[name]
 
     def __call__(self, visible: Floats, infrared: Floats) -> Floats:
         """Return fused images (B,H,W,3) of visible (B,H,W,3) and infrared (B,H,W)."""
-        if self._name == "visible":
-            return visible
-        if self._name == "infrared":
-            return np.repeat(infrared[..., None], 3, axis=3)
-        if self._name == "maximum":
-            return np.maximum(visible, infrared[..., None])
-        return (visible + infrared[..., None]) / np.float32(2)
+        return self._formula(visible, infrared[..., None])
 
 
 def to_levels(fused: Floats) -> Image:

@@ -31,7 +31,7 @@ class FuserSpec:
         baseline: or a fusion without a network.
         inference: whose script to follow; "" is plain, or for a released checkpoint that of its authors.
         precision: "float32" or "bfloat16".
-        device: "auto", "cpu" or "cuda".
+        device: "auto", "cpu", "cuda", or in `load_fuser` another that torch knows.
         threads: of the CPU; 0 leaves the choice to the library.
         channels_last: memory layout of PyTorch's convolutions, see `TorchFuser`.
 
@@ -50,7 +50,6 @@ class FuserSpec:
     channels_last: bool = True
 
     def __post_init__(self) -> None:
-        """Check that one fuser is named, and the names of the choices."""
         if sum(map(bool, (self.model, self.checkpoint, self.baseline))) > 1:
             raise UserError("ssvif fuse takes one of --model, --checkpoint and --baseline")
         if bool(self.checkpoint) != bool(self.network):
@@ -97,11 +96,7 @@ def open_fuser(spec: FuserSpec) -> Iterator[Fuser]:
 
 
 def load_fuser(spec: FuserSpec, device: torch.device | None = None) -> Fuser:
-    """Return a fuser for use within a program: no GPU is reserved and no setting of the process changed.
-
-    Args:
-        spec: what to load; its device may be any that torch knows, for instance "cuda:1".
-        device: instead of the spec's.
+    """Return a fuser, on `device` or the spec's: no GPU is reserved and no setting of the process changed.
 
     Raises:
         UserError: a name is unknown, a file is missing or damaged, or the device cannot be used.

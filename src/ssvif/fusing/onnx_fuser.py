@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from pydantic import BaseModel, ValidationError
 
 from ssvif.fusing.fuser import Floats, Fuser, Reach
 from ssvif.io.errors import UserError
+from ssvif.io.validation import AtLeastOne, invalid
 from ssvif.schema import DEVICES
 
 if TYPE_CHECKING:
@@ -18,10 +19,18 @@ if TYPE_CHECKING:
 
 SUFFIX = ".onnx"
 KEY = "ssvif"  # the metadata entry of an ONNX file that describes the network
-NEEDED = ("channels", "bytes_per_px", "least_px", "reach")
 CUDA = "CUDAExecutionProvider"
 GPU_BATCH = 8
 ERRORS_ONLY = 3  # onnxruntime's severity; its warnings are about the device's hardware
+
+
+class Facts(BaseModel):
+    """What fusing needs of the metadata that `ssvif.fusing.export.describe` makes."""
+
+    channels: Literal[1, 3]
+    bytes_per_px: AtLeastOne
+    least_px: AtLeastOne
+    reach: Reach | None
 
 
 class OnnxFuser(Fuser):
@@ -32,9 +41,6 @@ class OnnxFuser(Fuser):
         device: "auto" (a GPU if this ONNX Runtime can use one), "cpu" or "cuda".
         threads: of the CPU; 0 leaves the choice to ONNX Runtime.
 
-    Attributes:
-        facts: what the file says about the network, see `ssvif.fusing.export.describe`.
-
     Raises:
         UserError: ONNX Runtime is not installed, the file is missing, damaged or not of `ssvif export`, or the
             device cannot be used.
@@ -42,16 +48,15 @@ class OnnxFuser(Fuser):
 
     def __init__(self, path: Path, device: str = "auto", threads: int = 0) -> None:
         self._session = _open_session(path, device, threads)
-        self.facts: dict[str, Any] = _read_facts(path, self._session)
-        self.channels = self.facts["channels"]
-        self.bytes_per_px = self.facts["bytes_per_px"]
-        self.least_px = self.facts["least_px"]
+        self._facts = _read_facts(path, self._session)
+        self.channels, self.bytes_per_px = self._facts.channels, self._facts.bytes_per_px
+        self.least_px = self._facts.least_px
         self.batch = GPU_BATCH if CUDA in self._session.get_providers() else 1
 
     @property
     def reach(self) -> Reach | None:
         """Receptive field of the network."""
-        return Reach(**self.facts["reach"]) if self.facts["reach"] else None
+        return self._facts.reach
 
     def __call__(self, visible: Floats, infrared: Floats) -> Floats:
         """Return fused images (B,H,W,3) in [0,1] of visible (B,H,W,3) and infrared (B,H,W).
@@ -106,21 +111,10 @@ def _providers(device: str, available: list[str]) -> list[str]:
     return [*found, "CPUExecutionProvider"]
 
 
-def _read_facts(path: Path, session: InferenceSession) -> dict[str, Any]:
+def _read_facts(path: Path, session: InferenceSession) -> Facts:
     """Return the metadata that `ssvif export` wrote into a file."""
-    facts: dict[str, Any] = {}
-    got = ""
     try:
-        facts = json.loads(session.get_modelmeta().custom_metadata_map[KEY])
-    except (KeyError, ValueError) as error:
-        got = f"no such entry, or a damaged one: {error}"
-    if missing := [] if got else [name for name in NEEDED if name not in facts]:
-        got = f"no {', '.join(missing)}"
-    if got:
-        raise UserError(
-            f"{path} is not a network exported by ssvif",
-            expected=f"an ONNX file whose metadata has an entry {KEY!r}",
-            got=got,
-            remedy="export the network with `ssvif export`",
-        )
-    return facts
+        return Facts.model_validate_json(session.get_modelmeta().custom_metadata_map.get(KEY, "{}"))
+    except ValidationError as error:
+        what = f"{path} is not a network exported by ssvif; in the metadata entry {KEY!r}"
+        raise invalid(what, error, remedy="export the network with `ssvif export`") from error

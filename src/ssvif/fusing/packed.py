@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ssvif.data.packed import PairsFile
 from ssvif.fusing.fuser import Fuser
-from ssvif.fusing.pipeline import FuseOptions, fuse_pairs, write_behind
+from ssvif.fusing.pipeline import fuse_pairs, write_behind
+from ssvif.fusing.tiles import FuseOptions
 from ssvif.io.errors import UserError
 from ssvif.io.files import write_folder_aside, write_png
 from ssvif.io.progress import track
@@ -41,12 +42,12 @@ def fuse_packed(pairs: Path, output: Path, fuser: Fuser, options: FuseOptions = 
     ]
     with (
         write_folder_aside(output, OWNED) as aside,
-        write_behind(lambda name, image: write_png(aside / f"{name}.png", image)) as sink,
+        write_behind(lambda name, image: write_png(aside / f"{name}.png", image)) as write,
     ):
         for result in track(fuse_pairs(jobs, fuser, options), "fusing", len(jobs)):
             if isinstance(result, UserError):
                 raise result
-            sink(*result)
+            write(*result)
 
 
 def _read(source: PairsFile, split: str, name: str) -> Pair:

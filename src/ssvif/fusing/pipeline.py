@@ -7,13 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ssvif.fusing.fuser import Fuser, Image
-from ssvif.fusing.tiles import AUTO, batch_size, fuse_batch
+from ssvif.fusing.tiles import FuseOptions, batch_size, fuse_batch
 from ssvif.io.errors import UserError
 from ssvif.pairs.pair import Job, Pair
 
@@ -22,33 +21,17 @@ log = logging.getLogger("ssvif")
 READERS, WRITERS = 2, 2
 AHEAD, AHEAD_BYTES = 8, 1 << 28  # pairs that are read before they are needed
 WAITING, WAITING_BYTES = 8, 1 << 28  # images that wait to be written
-Sink = Callable[[str, Image], None]  # takes a pair's name and its fused image (H,W,3)
+Write = Callable[[str, Image], None]  # takes a pair's name and its fused image (H,W,3)
 Result = tuple[str, NDArray[Any]] | UserError
 
 
-@dataclass(frozen=True, kw_only=True)
-class FuseOptions:
-    """How pairs are fused.
-
-    Attributes:
-        batch: pairs of one size that are fused at once; 0 leaves it to the device.
-        tile: side of tiles in pixels, 0 for whole images, AUTO for tiles where whole images do not fit into memory.
-        color: "rgb" for the network's colors, "ycbcr" for the visible image's chroma, "" for what the network gives.
-    """
-
-    batch: int = 0
-    tile: int = AUTO
-    color: str = ""
-
-
-def fuse_pairs(jobs: Iterable[Job], fuser: Fuser, options: FuseOptions, *, levels: bool = True) -> Iterator[Result]:
+def fuse_pairs(jobs: Iterable[Job], fuser: Fuser, options: FuseOptions) -> Iterator[Result]:
     """Fuse pairs; one that fails stops no other.
 
     Args:
         jobs: names of pairs, each with a function that reads it; iterating may raise UserError, which ends them.
         fuser: a network or a baseline.
-        options: batch, tiles and color.
-        levels: whether images are uint8; otherwise they are float32 in [0,1].
+        options: batch, tiles, color and levels.
 
     Yields:
         For each pair its name and fused image (H,W,3), or the reason why there is none. Pairs of one size keep their
@@ -58,25 +41,24 @@ def fuse_pairs(jobs: Iterable[Job], fuser: Fuser, options: FuseOptions, *, level
         if isinstance(batch, UserError):
             yield batch
         else:
-            yield from _fuse(batch, fuser, options, levels)
+            yield from _fuse(batch, fuser, options)
 
 
 @contextmanager
-def write_behind(write: Sink) -> Iterator[Sink]:
-    """Yield a sink that writes in threads, since compressing a PNG takes as long as fusing it.
+def write_behind(write: Write) -> Iterator[Write]:
+    """Yield a function that calls `write` in threads, since compressing a PNG takes as long as fusing it.
 
-    Args:
-        write: called in a thread; what it raises is raised by a later call, or at the end.
+    What `write` raises is raised by a later call, or at the end.
     """
     waiting: deque[tuple[Future[None], int]] = deque()
     with ThreadPoolExecutor(WRITERS) as writers:
 
-        def sink(name: str, image: Image) -> None:
+        def submit(name: str, image: Image) -> None:
             while len(waiting) >= WAITING or sum(size for _, size in waiting) > WAITING_BYTES:
                 waiting.popleft()[0].result()
             waiting.append((writers.submit(write, name, image), image.nbytes))
 
-        yield sink
+        yield submit
         for each, _ in waiting:
             each.result()
 
@@ -136,14 +118,14 @@ def _batches(read: Iterable[Pair | UserError], fuser: Fuser, most: int) -> Itera
     yield from open_batches.values()
 
 
-def _fuse(batch: list[Pair], fuser: Fuser, options: FuseOptions, levels: bool) -> Iterator[Result]:
+def _fuse(batch: list[Pair], fuser: Fuser, options: FuseOptions) -> Iterator[Result]:
     try:
-        images = fuse_batch(fuser, batch, tile=options.tile, color=options.color, levels=levels)
+        images = fuse_batch(fuser, batch, options)
     except UserError as error:
         if len(batch) == 1:
             yield error
             return
         for pair in batch:  # one by one, so that only the pair at fault fails
-            yield from _fuse([pair], fuser, options, levels)
+            yield from _fuse([pair], fuser, options)
     else:
         yield from zip((pair.name for pair in batch), images, strict=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,36 +22,43 @@ OVERLAP_PX = 64  # on either side of a seam, where two tiles of a network with a
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def fuse_batch(
-    fuser: Fuser, pairs: Sequence[Pair], *, tile: int = AUTO, color: str = "", levels: bool = True
-) -> list[NDArray[Any]]:
-    """Fuse pairs of one size.
+@dataclass(frozen=True, kw_only=True)
+class FuseOptions:
+    """How pairs are fused.
 
-    Args:
-        fuser: a network or a baseline.
-        pairs: of one size (H,W).
-        tile: see `tile_side`.
+    Attributes:
+        batch: pairs of one size that are fused at once; 0 leaves it to the device.
+        tile: side of tiles in pixels, 0 for whole images, AUTO for tiles where whole images do not fit into memory.
         color: "rgb" for the network's own colors, "ycbcr" for its luma with the visible image's chroma; "" is rgb
             for three channels and ycbcr for one.
-        levels: whether to round to 8 bits.
+        levels: whether fused images are rounded to uint8; otherwise they are float32 in [0,1].
+    """
 
-    Returns:
-        One image (H,W,3) per pair: uint8, or with levels=False float32 in [0,1].
+    batch: int = 0
+    tile: int = AUTO
+    color: str = ""
+    levels: bool = True
+
+
+DEFAULT = FuseOptions()
+
+
+def fuse_batch(fuser: Fuser, pairs: Sequence[Pair], options: FuseOptions = DEFAULT) -> list[NDArray[Any]]:
+    """Fuse pairs of one size (H,W) into one image (H,W,3) each.
 
     Raises:
         UserError: the network does not accept images of this size, cannot be tiled, or has no colors of its own.
     """
-    check_color(fuser, color)
-    side = tile_side(fuser, pairs[0].size, tile)
-    keep_chroma = color == "ycbcr" and fuser.channels == 3
+    check_color(fuser, options.color)
+    side = tile_side(fuser, pairs[0].size, options.tile)
     try:
         if side:
-            return [_fuse_tiles(fuser, pair, side, keep_chroma, levels) for pair in pairs]
+            return [_fuse_tiles(fuser, pair, side, options) for pair in pairs]
         height, width = pairs[0].size
-        fused = _fuse_part(fuser, pairs, slice(height), slice(width), keep_chroma)
+        fused = _fuse_part(fuser, pairs, slice(height), slice(width), options)
     except ValueError as error:  # e.g. a size that the network cannot pad
         raise UserError(f"{pairs[0].name} cannot be fused by this network", got=str(error)) from error
-    return [_finished(fuser, each, levels) for each in fused]
+    return [_finish(fuser, each, options) for each in fused]
 
 
 def check_color(fuser: Fuser, color: str) -> None:
@@ -73,7 +80,7 @@ def tile_side(fuser: Fuser, size: tuple[int, int], requested: int = AUTO) -> int
     Args:
         fuser: gives its memory per pixel and the memory it may use.
         size: height and width of the images in pixels.
-        requested: a side, 0 for whole images, or AUTO: whole images where they fit into memory, else tiles that fit.
+        requested: see `FuseOptions.tile`.
 
     Raises:
         UserError: tiles are requested of a fuser whose result depends on the whole image.
@@ -94,47 +101,21 @@ def tile_side(fuser: Fuser, size: tuple[int, int], requested: int = AUTO) -> int
 
 
 def batch_size(fuser: Fuser, size: tuple[int, int], requested: int = 0) -> int:
-    """Return how many pairs of one size are fused at once.
-
-    Args:
-        fuser: gives its memory per pixel, the memory it may use and the batch that suits its device.
-        size: height and width of the images in pixels.
-        requested: upper limit; 0 leaves it to the fuser.
-    """
+    """Return how many pairs of a size (height, width) are fused at once: what is requested, if it fits into memory."""
     fitting = fuser.memory_bytes // max(1, size[0] * size[1] * fuser.bytes_per_px)
     return max(1, min(requested or fuser.batch, fitting))
 
 
-@dataclass(frozen=True)
-class Span:
-    """One tile along one axis, in pixels of the image.
+class Span(NamedTuple):
+    """One tile along one axis: what it reads of the image, and which of these pixels are its own."""
 
-    Attributes:
-        start: first pixel that is read.
-        stop: end of what is read.
-        keep_start: first pixel that is this tile's own.
-        keep_stop: end of its own pixels.
-    """
-
-    start: int
-    stop: int
-    keep_start: int
-    keep_stop: int
-
-    @property
-    def read(self) -> slice:
-        """What is read, in the image."""
-        return slice(self.start, self.stop)
-
-    @property
-    def keep(self) -> slice:
-        """What is kept, in the image."""
-        return slice(self.keep_start, self.keep_stop)
+    read: slice
+    keep: slice
 
     @property
     def inner(self) -> slice:
-        """What is kept, in the tile."""
-        return slice(self.keep_start - self.start, self.keep_stop - self.start)
+        """The tile's own pixels, counted within the tile."""
+        return slice(self.keep.start - self.read.start, self.keep.stop - self.read.start)
 
 
 def spans(side: int, tile: int, reach: Reach | None) -> list[Span]:
@@ -149,7 +130,7 @@ def spans(side: int, tile: int, reach: Reach | None) -> list[Span]:
         UserError: `tile` leaves no pixel to keep.
     """
     if tile >= side:
-        return [Span(0, side, 0, side)]
+        return [Span(slice(0, side), slice(0, side))]
     grid = reach.grid_px if reach else GLOBAL_GRID_PX
     margin = -(-reach.radius_px // grid) * grid if reach else OVERLAP_PX
     least = grid if reach else 2 * OVERLAP_PX
@@ -167,25 +148,19 @@ def spans(side: int, tile: int, reach: Reach | None) -> list[Span]:
     for start, stop in pairwise([*range(0, side, own), side]):
         # tiles at the border read more than they need: tiles of one size reuse the same memory
         first = max(0, min(start - margin, (side - length) // grid * grid))
-        cut.append(Span(first, side if side - first < length + grid else first + length, start, stop))
+        last = side if side - first < length + grid else first + length
+        cut.append(Span(slice(first, last), slice(start, stop)))
     return cut
 
 
 def blending_weights(parts: Sequence[Span]) -> list[Floats]:
-    """Return the weight of every pixel that each tile along one axis reads; they add up to 1 at every pixel.
-
-    Args:
-        parts: of `spans`, of lengths L.
-
-    Returns:
-        One array (L,) float32 per tile.
-    """
-    side, ramp = parts[-1].stop, 2 * OVERLAP_PX
+    """Return for each tile along an axis the weights (L,) of the L pixels it reads; at every pixel they add up to 1."""
+    side, ramp = parts[-1].read.stop, 2 * OVERLAP_PX
     weights = []
-    for part in parts:
-        places = np.arange(part.start, part.stop) + 0.5
-        up = (places - (part.keep_start - OVERLAP_PX)) / ramp if part.keep_start else np.ones_like(places)
-        down = (part.keep_stop + OVERLAP_PX - places) / ramp if part.keep_stop < side else np.ones_like(places)
+    for read, keep in parts:
+        places = np.arange(read.start, read.stop) + 0.5
+        up = (places - (keep.start - OVERLAP_PX)) / ramp if keep.start else np.ones_like(places)
+        down = (keep.stop + OVERLAP_PX - places) / ramp if keep.stop < side else np.ones_like(places)
         weights.append(np.minimum(up.clip(0, 1), down.clip(0, 1)))
     total = np.zeros(side)
     for part, weight in zip(parts, weights, strict=True):
@@ -193,18 +168,12 @@ def blending_weights(parts: Sequence[Span]) -> list[Floats]:
     return [(weight / total[part.read]).astype(np.float32) for part, weight in zip(parts, weights, strict=True)]
 
 
-def with_chroma(fused: Floats, visible: Floats) -> Floats:
-    """Return `visible` with the luma of `fused`, both (…,3) RGB in [0,1]; Cb and Cr, differences to Y, stay."""
-    change: Floats = np.einsum("...i,i->...", fused - visible, LUMA)
-    return visible + change[..., None]
-
-
-def _finished(fuser: Fuser, fused: Floats, levels: bool) -> NDArray[Any]:
+def _finish(fuser: Fuser, fused: Floats, options: FuseOptions) -> NDArray[Any]:
     fused = fuser.finish(fused) if fuser.finish else fused
-    return to_levels(fused) if levels else fused.clip(0, 1)
+    return to_levels(fused) if options.levels else fused.clip(0, 1)
 
 
-def _fuse_part(fuser: Fuser, pairs: Sequence[Pair], rows: slice, columns: slice, keep_chroma: bool) -> Floats:
+def _fuse_part(fuser: Fuser, pairs: Sequence[Pair], rows: slice, columns: slice, options: FuseOptions) -> Floats:
     """Return the fused parts (B,h,w,3) of pairs, padded for the network where they are too small."""
     visible, infrared = (np.stack(each) for each in zip(*(pair.crop(rows, columns) for pair in pairs), strict=True))
     height, width = infrared.shape[1:]
@@ -215,24 +184,24 @@ def _fuse_part(fuser: Fuser, pairs: Sequence[Pair], rows: slice, columns: slice,
         made = made[:, :height, :width]
     else:
         made = fuser(visible, infrared)
-    return with_chroma(made, visible) if keep_chroma else made
+    if options.color == "ycbcr" and fuser.channels == 3:  # the luma of `made`; Cb and Cr, differences to Y, stay
+        made = visible + np.einsum("...i,i->...", made - visible, LUMA)[..., None]
+    return made
 
 
-def _fuse_tiles(fuser: Fuser, pair: Pair, side: int, keep_chroma: bool, levels: bool) -> NDArray[Any]:
+def _fuse_tiles(fuser: Fuser, pair: Pair, side: int, options: FuseOptions) -> NDArray[Any]:
     """Return a pair fused tile by tile, (H,W,3)."""
     rows, columns = (spans(each, side, fuser.reach) for each in pair.size)
     blend = fuser.reach is None
-    weights = [blending_weights(each) if blend else [] for each in (rows, columns)]
     # floats of the whole image only where a later step needs them: it may have a hundred megapixels
-    by_tile = levels and not blend and not fuser.finish
+    by_tile = options.levels and not blend and not fuser.finish
     fused = np.zeros((*pair.size, 3), np.uint8 if by_tile else np.float32)
-    places = list(product(range(len(rows)), range(len(columns))))
-    for i, j in track_within(places, f"{pair.name}, tiles"):
-        row, column = rows[i], columns[j]
-        (made,) = _fuse_part(fuser, [pair], row.read, column.read, keep_chroma)
+    weighted = (zip(parts, blending_weights(parts), strict=True) for parts in (rows, columns))
+    for (row, down), (column, across) in track_within(list(product(*weighted)), f"{pair.name}, tiles"):
+        (made,) = _fuse_part(fuser, [pair], row.read, column.read, options)
         if blend:
-            fused[row.read, column.read] += made * (weights[0][i][:, None] * weights[1][j])[..., None]
+            fused[row.read, column.read] += made * (down[:, None] * across)[..., None]
         else:
             own = made[row.inner, column.inner]
             fused[row.keep, column.keep] = to_levels(own) if by_tile else own
-    return fused if by_tile else _finished(fuser, fused, levels)
+    return fused if by_tile else _finish(fuser, fused, options)

@@ -31,17 +31,12 @@ WHOLE_IMAGE_SCRIPTS = ("emma",)  # cuts tiles of its own and stretches the resul
 
 
 def stretch_down(fused: Floats) -> Floats:
-    """Stretch an image to [0,1] and round its 8-bit levels down, the last step of SeAFusion's script.
-
-    Args:
-        fused: (H,W,3); a uniform image is not stretched.
-
-    Returns:
-        (H,W,3), 8-bit levels / 255.
-    """
+    """Stretch an image (H,W,3) to [0,1] and round down to 8-bit levels / 255, the last step of SeAFusion's script."""
     least, greatest = fused.min(), fused.max()
-    stretched = (fused - least) if greatest > least else fused.copy()
-    stretched /= greatest - least if greatest > least else np.float32(1)
+    if not greatest > least:  # a uniform image is not stretched
+        least, greatest = np.float32(0), np.float32(1)
+    stretched: Floats = fused - least
+    stretched /= greatest - least
     stretched *= np.float32(255)
     np.floor(stretched, out=stretched)  # in place: images of a hundred megabytes pass here
     stretched /= np.float32(255)
@@ -119,10 +114,6 @@ class TorchFuser(Fuser):
 @torch.no_grad()
 def probe_reach(model: FusionModel, device: torch.device) -> Reach | None:
     """Measure the receptive field of a network by following a block of NaN through it.
-
-    Args:
-        model: in evaluation mode, on the device.
-        device: its device.
 
     Returns:
         The distance to which NaN spreads beyond the block, on a grid that suits strides and windows up to 32

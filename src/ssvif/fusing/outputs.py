@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -15,17 +16,21 @@ from typing import Any
 from PIL import Image as Pillow
 
 from ssvif.fusing.fuser import Image
-from ssvif.fusing.pipeline import Sink, write_behind
-from ssvif.fusing.video_writer import FORMATS, video_writer
+from ssvif.fusing.pipeline import Write, write_behind
 from ssvif.io.errors import UserError, counted, shorten
 from ssvif.io.files import write_aside, write_png
 from ssvif.pairs.sources import Source
+from ssvif.pairs.video import load_av
 from ssvif.schema import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 RECORD = ".ssvif-fuse.jsonl"  # in an output folder: sources and settings of each image
 # formats that neither Pillow nor ssvif writes; such a name is not taken for a folder
 OTHER_SUFFIXES = (".heic", ".heif", ".flv", ".wmv", ".mpg", ".mpeg")
 JPEG_QUALITY = 95
+VIDEO_FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}
+BT601 = 6  # FFmpeg's number; stored in the file, or players take another matrix for large frames
+X264_QUALITY = "17"  # constant rate factor: visually lossless
+AVI_BITS_PER_PX = 4  # of MPEG-4, per frame
 Wanted = Callable[[str], bool]
 
 
@@ -40,17 +45,21 @@ def check_output(output: Path, *sources: str) -> str:
     suffix = output.suffix.lower()
     if output.is_dir():
         return "folder"
-    if suffix in VIDEO_SUFFIXES and suffix not in FORMATS:
-        raise UserError(f"{output} is no kind of video that is written", expected=" | ".join(FORMATS))
-    if suffix not in IMAGE_SUFFIXES and (suffix in OTHER_SUFFIXES or suffix in Pillow.registered_extensions()):
-        raise UserError(f"{output} is no kind of image that is written", expected=" | ".join(IMAGE_SUFFIXES))
-    return "video" if suffix in FORMATS else "image" if suffix in IMAGE_SUFFIXES else "folder"
+    if suffix in VIDEO_FORMATS:
+        return "video"
+    if suffix in IMAGE_SUFFIXES:
+        return "image"
+    if suffix in VIDEO_SUFFIXES:
+        raise UserError(f"{output}: videos of this format are not written", expected=" | ".join(VIDEO_FORMATS))
+    if suffix in OTHER_SUFFIXES or suffix in Pillow.registered_extensions():
+        raise UserError(f"{output}: images of this format are not written", expected=" | ".join(IMAGE_SUFFIXES))
+    return "folder"
 
 
 @contextmanager
-def open_sink(
+def open_output(
     output: Path, source: Source, made_with: Mapping[str, Any], *, overwrite: bool, rate: Fraction
-) -> Iterator[tuple[Sink, Wanted]]:
+) -> Iterator[tuple[Write, Wanted]]:
     """Yield a function that writes fused images by name, and one that tells whether a name is still to be fused.
 
     Args:
@@ -76,17 +85,16 @@ def open_sink(
     else:
         folder = _Folder(output, source, json.dumps(made_with, sort_keys=True))
         folder.prepare(overwrite)
-        with write_behind(folder.write) as sink:
-            yield sink, lambda name: not folder.holds(name) or overwrite
+        with write_behind(folder.write) as write:
+            yield write, lambda name: not folder.holds(name) or overwrite
 
 
 def save_image(path: Path, image: Image) -> None:
     """Write an image (H,W,3) in the format of its suffix."""
-    if path.suffix.lower() == ".png":
+    form = Pillow.registered_extensions()[path.suffix.lower()]
+    if form == "PNG":
         write_png(path, image)
         return
-    Pillow.init()
-    form = Pillow.EXTENSION[path.suffix.lower()]
     with write_aside(path) as aside:
         Pillow.fromarray(image).save(aside, format=form, **({"quality": JPEG_QUALITY} if form == "JPEG" else {}))
 
@@ -102,17 +110,17 @@ class _Folder:
 
     def __init__(self, path: Path, source: Source, settings: str) -> None:
         self._path, self._source, self._settings, self._lock = path, source, settings, Lock()
-        self._recorded = dict(_read_record(path / RECORD))
+        self._recorded = _read_record(path / RECORD)
         # of each name once, before its files are read: they may change meanwhile
         self._origin = cache(self._digests)
 
     def _digests(self, name: str) -> tuple[str, str]:
         """Return a digest of the settings and the files' names, which it hides, and one of the files' state."""
         files = self._source.inputs(name)
-        found = [each.stat() if each.exists() else None for each in files]
+        states = [each.stat() if each.exists() else None for each in files]
         return (
             _digest(self._settings, *(str(each.resolve()) for each in files)),
-            _digest(*(f"{each.st_size} {each.st_mtime_ns}" if each else "" for each in found)),
+            _digest(*(f"{each.st_size} {each.st_mtime_ns}" if each else "" for each in states)),
         )
 
     def _image(self, name: str) -> Path:
@@ -174,12 +182,65 @@ def _files_of(source: Source) -> set[Path]:
     return {path for name in source.names or ("",) for path in source.inputs(name)}
 
 
-def _read_record(path: Path) -> Iterator[tuple[str, tuple[str, str]]]:
-    if not path.is_file():
-        return
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
+def _read_record(path: Path) -> dict[str, tuple[str, str]]:
+    """Return the digests of each name, as `_Folder.write` recorded them."""
+    found = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
+        with suppress(ValueError, TypeError):  # the last line of a killed process, or somebody else's
             name, settings, state = json.loads(line)
-        except ValueError:  # the last line of a killed process, or somebody else's
-            continue
-        yield str(name), (str(settings), str(state))
+            found[str(name)] = str(settings), str(state)
+    return found
+
+
+@contextmanager
+def video_writer(path: Path, rate: Fraction) -> Iterator[Callable[[Image], None]]:
+    """Yield a function that appends a frame (H,W,3) to a video, which appears whole or not at all.
+
+    It is H.264 in .mp4 and .mkv, MPEG-4 in .avi.
+
+    Args:
+        path: ending in a key of `VIDEO_FORMATS`.
+        rate: frames per second.
+
+    Raises:
+        UserError: PyAV is missing, the frames cannot be encoded, or differ in size.
+    """
+    av = load_av()
+    stream: Any = None
+
+    def write(image: Image) -> None:
+        nonlocal stream
+        height, width = image.shape[:2]
+        stream = stream or _add_stream(container, path.suffix.lower(), height, width, rate)
+        if (height, width) != (stream.height, stream.width):
+            raise UserError(
+                f"The frames of {path.name} would differ in size",
+                expected=f"{stream.width}×{stream.height}",
+                got=f"{width}×{height}",
+                remedy="write images into a folder instead",
+            )
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+
+    with write_aside(path) as aside:
+        options = {"fflags": "bitexact"}  # no random identifiers
+        try:
+            with av.open(str(aside), "w", format=VIDEO_FORMATS[path.suffix.lower()], options=options) as container:
+                yield write
+                if stream:
+                    container.mux(stream.encode(None))  # what the encoder still holds
+        except av.error.FFmpegError as error:
+            raise UserError(f"{path} cannot be written", got=str(error), remedy="write images into a folder") from error
+
+
+def _add_stream(container: Any, suffix: str, height: int, width: int, rate: Fraction) -> Any:
+    mpeg4 = suffix == ".avi"
+    stream = container.add_stream("mpeg4" if mpeg4 else "libx264", rate=rate)
+    stream.width, stream.height = width, height
+    odd = height % 2 or width % 2  # halved chroma needs even sides
+    stream.pix_fmt = "yuv444p" if odd and not mpeg4 else "yuv420p"
+    if mpeg4:
+        stream.bit_rate = math.ceil(height * width * AVI_BITS_PER_PX * rate)
+    else:
+        stream.options = {"crf": X264_QUALITY}
+    stream.codec_context.colorspace = BT601
+    return stream

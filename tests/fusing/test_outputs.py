@@ -54,7 +54,7 @@ def test_an_interrupted_overwrite_is_not_taken_for_done(fuse, tmp_path, monkeypa
     others = {name: (tmp_path / f"fused/{name}.png").read_bytes() for name in NAMES}
     assert fuse("vi", "ir2", "-o", "fused", "--overwrite")[0] == 0
     record = tmp_path / "fused/.ssvif-fuse.jsonl"
-    record.write_text("".join(record.read_text().splitlines(keepends=True)[:4]) + '["b", "cut')
+    record.write_text("".join(record.read_text().splitlines(keepends=True)[:4]) + '7\n["b", "cut')
     for name in NAMES[1:]:  # as if it had been killed after the first
         (tmp_path / f"fused/{name}.png").write_bytes(others[name])
     assert fuse("vi", "ir2", "-o", "fused")[0] == 1
@@ -95,7 +95,7 @@ def test_no_source_is_ever_replaced(fuse, tmp_path, sources):
 def test_a_kind_of_image_that_is_not_written_is_no_folder(fuse, tmp_path, name):
     status, errors = fuse("vi/a.png", "ir/a.png", "-o", name)
     assert status == 1
-    assert f"{name} is no kind of image that is written" in errors
+    assert f"{name}: images of this format are not written" in errors
     assert not (tmp_path / name).exists()
 
 
