@@ -54,11 +54,11 @@ def folder(tmp_path_factory):
         save_fusion_model(fill(build_fusion_model("seafusion")), folder / f"{name}.safetensors", name="seafusion",
                           facts={"title": name})  # fmt: skip
     visible, infrared, _ = draw_pair(0, 192, 224)
-    Image.fromarray(visible).save(folder / "scene.png")
-    Image.fromarray(infrared).save(folder / "warm.png")
-    Image.fromarray(infrared.astype(np.uint16) * 40 + 7000).save(folder / "warm16.tiff")
+    Image.fromarray(visible).save(folder / "visible.png")
+    Image.fromarray(infrared).save(folder / "infrared.png")
+    Image.fromarray(infrared.astype(np.uint16) * 40 + 7000).save(folder / "infrared16.tiff")
     Image.fromarray(infrared[:90, :50]).save(folder / "small.png")
-    (folder / "broken.png").write_bytes((folder / "warm.png").read_bytes()[:300])
+    (folder / "broken.png").write_bytes((folder / "infrared.png").read_bytes()[:300])
     return folder
 
 
@@ -142,13 +142,13 @@ def downloaded(page, folder):
 
 
 def test_a_pair_is_fused_compared_and_downloaded(page, folder):
-    drop(page, "visible", folder / "scene.png")
-    drop(page, "infrared", folder / "warm.png")
+    drop(page, "visible", folder / "visible.png")
+    drop(page, "infrared", folder / "infrared.png")
     press_fuse(page)
-    visible, infrared = (np.asarray(Image.open(folder / name)) for name in ("scene.png", "warm.png"))
+    visible, infrared = (np.asarray(Image.open(folder / name)) for name in ("visible.png", "infrared.png"))
     expected = fuse(visible, infrared, load_model(folder / "mine.safetensors", device="cpu"))
     name, saved = downloaded(page, folder)
-    assert name == "scene_fused.png"
+    assert name == "visible_fused.png"
     np.testing.assert_array_equal(saved, expected)
     shown = page.inner_text("#metrics")
     assert "Qabf" in shown
@@ -171,12 +171,12 @@ def test_the_slider_moves(page):
 
 
 def test_sixteen_bits_and_a_fusion_without_a_network(page, folder):
-    drop(page, "infrared", folder / "warm16.tiff")
+    drop(page, "infrared", folder / "infrared16.tiff")
     page.click("#network input")
     page.locator("[role=option]", has_text="average").click()
     press_fuse(page)
-    warm = np.asarray(Image.open(folder / "warm16.tiff")).astype(np.uint16)
-    expected = fuse(np.asarray(Image.open(folder / "scene.png")), warm, load_model("average"))
+    infrared = np.asarray(Image.open(folder / "infrared16.tiff")).astype(np.uint16)
+    expected = fuse(np.asarray(Image.open(folder / "visible.png")), infrared, load_model("average"))
     np.testing.assert_array_equal(downloaded(page, folder)[1], expected)
 
 
@@ -190,16 +190,16 @@ def test_a_network_is_added(page, folder):
 
 def test_a_tiff_is_shown_and_fused_by_a_range_and_in_colors_of_ones_own(page, folder):
     """Browsers draw no TIFF, so what is shown is a picture of it; what is fused is the file."""
-    drop(page, "visible", folder / "scene.png")
-    drop(page, "infrared", folder / "warm16.tiff")
+    drop(page, "visible", folder / "visible.png")
+    drop(page, "infrared", folder / "infrared16.tiff")
     page.wait_for_function("() => document.querySelector('#infrared img')?.naturalWidth === 224")
     page.click("#options button")
     page.fill("#infrared-range input", "7000:17200")
     page.keyboard.press("Enter")
     page.locator("#color label", has_text="visible's").click()
     press_fuse(page)
-    warm = np.asarray(Image.open(folder / "warm16.tiff")).astype(np.uint16)
-    expected = fuse(np.asarray(Image.open(folder / "scene.png")), warm, load_model(folder / "other.safetensors"),
+    infrared = np.asarray(Image.open(folder / "infrared16.tiff")).astype(np.uint16)
+    expected = fuse(np.asarray(Image.open(folder / "visible.png")), infrared, load_model(folder / "other.safetensors"),
                     infrared_range=(7000, 17200), color="ycbcr")  # fmt: skip
     np.testing.assert_array_equal(downloaded(page, folder)[1], expected)
 
@@ -208,7 +208,7 @@ def test_a_tiff_is_shown_and_fused_by_a_range_and_in_colors_of_ones_own(page, fo
     ("name", "range_text", "says"),
     [
         ("broken.png", "auto", "broken.png cannot be read as an image"),
-        ("warm.png", "hot", "'hot' is no range"),
+        ("infrared.png", "hot", "'hot' is no range"),
         ("small.png", "auto", "differ in size"),
     ],
 )

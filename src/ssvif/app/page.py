@@ -5,8 +5,7 @@ from __future__ import annotations
 import html
 import secrets
 import tempfile
-from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from PIL import Image
 
 from ssvif.app.work import Fused, fuse_files, preview
 from ssvif.fusing.api import load_model
-from ssvif.fusing.fuser import Fuser
 from ssvif.io.errors import UserError
 from ssvif.io.images import TIFF_SUFFIXES
 from ssvif.models.names import shipped_model
@@ -37,11 +35,7 @@ Originals = dict[str, str]  # name of a preview → path of what was dropped
 
 
 def choices_of(model: Path | None) -> Choices:
-    """Return the networks and baselines as (label, path or name); the first is the default.
-
-    Args:
-        model: a network of the user's, first if given.
-    """
+    """Return the networks and baselines as (label, path or name), `model` first; the first is the default."""
     own: Choices = [(model.name, str(model))] if model else []
     try:
         shipped: Choices = [("SSVIF's own network", str(shipped_model()))]
@@ -61,7 +55,7 @@ def build_page(model: Path | None, device: str, folder: Path) -> gradio.Blocks:
     choices = choices_of(model)
     page = gradio.Blocks(title="SSVIF", analytics_enabled=False, fill_width=True)
     with page:
-        gradio.Markdown("# SSVIF\nFuse a visible and an infrared picture. Nothing leaves this computer.")
+        gradio.Markdown("# SSVIF\nFuse a visible and an infrared image. Nothing leaves this computer.")
         known, last, originals = gradio.State(choices), gradio.State(None), gradio.State({})
         with gradio.Row():
             with gradio.Column(scale=1, min_width=300):
@@ -82,7 +76,7 @@ def build_page(model: Path | None, device: str, folder: Path) -> gradio.Blocks:
                 )
                 saved = gradio.DownloadButton("Download the fused image", interactive=False, elem_id="saved")
         given = [visible, infrared, originals, network, beside, *options]
-        start.click(_fusing(device, folder), given, [last, slider, remarks, rows, saved])
+        start.click(partial(_fuse, device, folder), given, [last, slider, remarks, rows, saved])
         beside.change(compare, [last, beside], slider)
         more.upload(add_network, [more, known], [known, network])
     return page
@@ -98,13 +92,13 @@ def _input(side: str, originals: gradio.State, folder: Path) -> gradio.Image:
         height=220,
         elem_id=side,
     )
-    image.upload(_showing(folder), [image, originals], [image, originals])
+    image.upload(partial(_show, folder), [image, originals], [image, originals])
     return image
 
 
 def _options() -> list[gradio.components.Component]:
     """Return the inputs of `_rules`, then the color, in a closed accordion."""
-    with gradio.Accordion("Options", open=False, elem_id="options"):
+    with gradio.Accordion("Options of the command ssvif fuse", open=False, elem_id="options"):
         ranges = [
             gradio.Dropdown(
                 RANGES,
@@ -131,57 +125,50 @@ def _rules(visible_range: str, infrared_range: str, resize: str, alignment: str 
     )
 
 
-def _showing(folder: Path) -> Callable[[str | None, Originals], tuple[Any, Originals]]:
-    def show(path: str | None, originals: Originals) -> tuple[Any, Originals]:
-        """Return a preview of a TIFF, which browsers cannot show, and record which file it belongs to."""
-        dropped = Path(path or "")
-        shown = preview(dropped) if dropped.suffix.lower() in TIFF_SUFFIXES else None
-        if shown is None:
-            return gradio.skip(), originals
-        picture = folder / f"{dropped.stem}.{secrets.token_hex(4)}.png"
-        Image.fromarray(shown).save(picture)
-        return str(picture), originals | {picture.name: str(dropped)}
-
-    return show
+def _show(folder: Path, path: str | None, originals: Originals) -> tuple[Any, Originals]:
+    """Return a preview of a TIFF, which browsers cannot show, and record which file it belongs to."""
+    uploaded = Path(path or "")
+    shown = preview(uploaded) if uploaded.suffix.lower() in TIFF_SUFFIXES else None
+    if shown is None:
+        return gradio.skip(), originals
+    picture = folder / f"{uploaded.stem}.{secrets.token_hex(4)}.png"
+    Image.fromarray(shown).save(picture)
+    return str(picture), originals | {picture.name: str(uploaded)}
 
 
-def _fusing(device: str, folder: Path) -> Callable[..., tuple[Any, ...]]:
-    @lru_cache(LOADED)
-    def loaded(network: str) -> Fuser:
-        return load_model(network, device=device)
-
-    def run(
-        visible: str | None, infrared: str | None, originals: Originals, network: str, beside: str, *options: Any
-    ) -> tuple[Any, ...]:
-        """Return the outputs for a fused pair, or the reason why there is none."""
-        *rules, color = options
-        if not (visible and infrared):
-            return _nothing("Drop a visible and an infrared image first.")
-        left, right = (Path(originals.get(Path(each).name, each)) for each in (visible, infrared))
-        try:
-            fused = fuse_files(left, right, loaded(network), _rules(*rules), color)
-        except UserError as error:
-            return _nothing(_said(error, left, right))
-        path = Path(tempfile.mkdtemp(dir=folder)) / f"{left.stem}_fused.png"
-        Image.fromarray(fused.fused).save(path)
-        remarks = "\n\n".join(map(html.escape, fused.remarks))
-        button = gradio.DownloadButton(value=str(path), interactive=True)
-        return fused, compare(fused, beside), remarks, [list(row) for row in fused.rows], button
-
-    return run
+_load = lru_cache(LOADED)(load_model)
 
 
-def _nothing(why: str) -> tuple[Any, ...]:
+def _fuse(
+    device: str,
+    folder: Path,
+    visible: str | None,
+    infrared: str | None,
+    originals: Originals,
+    network: str,
+    beside: str,
+    *options: Any,
+) -> tuple[Any, ...]:
+    """Return the outputs for a fused pair, or the reason why there is none."""
+    *rules, color = options
+    if not (visible and infrared):
+        return _not_fused("Drop a visible and an infrared image first.")
+    left, right = (Path(originals.get(Path(each).name, each)) for each in (visible, infrared))
+    try:
+        fused = fuse_files(left, right, _load(network, device=device), _rules(*rules), color)
+    except UserError as error:  # the files are copies in a temporary folder
+        return _not_fused(str(error).replace(str(left), left.name).replace(str(right), right.name))
+    path = Path(tempfile.mkdtemp(dir=folder)) / f"{left.stem}_fused.png"
+    Image.fromarray(fused.fused).save(path)
+    remarks = "\n\n".join(map(html.escape, fused.remarks))
+    button = gradio.DownloadButton(value=str(path), interactive=True)
+    return fused, compare(fused, beside), remarks, [list(row) for row in fused.rows], button
+
+
+def _not_fused(reason: str) -> tuple[Any, ...]:
     """Return empty outputs and the reason; an old image would seem to belong to the new pair."""
-    said = html.escape(why).replace("\n", "<br>")
-    return None, None, f"**Not fused.** {said}", [], gradio.DownloadButton(value=None, interactive=False)
-
-
-def _said(error: UserError, *files: Path) -> str:
-    text = str(error)
-    for uploaded in files:  # copies in a temporary folder
-        text = text.replace(str(uploaded), uploaded.name)
-    return f"{text}\nThe command's options are here under Options." if "--" in text else text
+    text = html.escape(reason).replace("\n", "<br>")
+    return None, None, f"**Not fused.** {text}", [], gradio.DownloadButton(value=None, interactive=False)
 
 
 def compare(last: Fused | None, beside: str) -> tuple[Any, Any] | None:

@@ -42,14 +42,7 @@ class Fused:
 
 
 def fuse_files(visible: Path, infrared: Path, fuser: Fuser, rules: Rules = DEFAULT, color: str = "") -> Fused:
-    """Fuse two files as `ssvif fuse` does, and measure the result.
-
-    Args:
-        visible: an image's file.
-        infrared: an image's file.
-        fuser: a network or a baseline.
-        rules: how the two become a pair.
-        color: "rgb" for the network's own colors, "ycbcr" for the visible image's chroma, "" for the default.
+    """Fuse two image files as `ssvif fuse` does, and measure the result; for `color` see `FuseOptions`.
 
     Raises:
         UserError: a file cannot be read, or the pair cannot be fused with these settings.

@@ -39,11 +39,7 @@ Compute = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class WholeFusion(nn.Module):
-    """A network from images to image: for one channel it converts to luma and restores chroma; output is clamped.
-
-    Args:
-        model: the network.
-    """
+    """A network from images to image: for one channel it converts to luma and restores chroma; output is clamped."""
 
     def __init__(self, model: FusionModel) -> None:
         super().__init__()
@@ -72,13 +68,11 @@ def export_model(model: FusionModel, path: Path, *, facts: Mapping[str, Any], fo
         UserError: the form is unknown, the packages for it are missing, the network cannot be written for any
             size, or what was written computes something else; then there is no file.
     """
+    expected = " | ".join(f"{each} ({suffix})" for each, suffix in SUFFIXES.items())
     if form not in SUFFIXES:
-        raise UserError(f"Unknown --format {form!r}", expected=" | ".join(SUFFIXES))
+        raise UserError(f"Unknown --format {form!r}", expected=expected)
     if path.suffix.lower() != SUFFIXES[form]:
-        raise UserError(
-            f"{path} does not end in {SUFFIXES[form]}, by which a file of --format {form} is known",
-            expected=" | ".join(f"{suffix} ({each})" for each, suffix in SUFFIXES.items()),
-        )
+        raise UserError(f"{path} does not end in {SUFFIXES[form]}, as --format {form} does", expected=expected)
     missing = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
     if form == "onnx" and missing:
         raise UserError(f"ONNX needs {', '.join(missing)}", remedy="pip install 'ssvif[onnx]'")
@@ -86,9 +80,8 @@ def export_model(model: FusionModel, path: Path, *, facts: Mapping[str, Any], fo
         facts = {**facts, "least_px": max(facts["least_px"], PROGRAM_LEAST_PX)}
     whole = WholeFusion(model)
     with write_aside(path) as aside, _exporting(path):
-        program = _trace(whole)
-        text = json.dumps(facts, sort_keys=True)
-        written = _write_onnx(program, aside, text) if form == "onnx" else _write_program(program, aside, text)
+        write = _write_onnx if form == "onnx" else _write_program
+        written = write(_trace(whole), aside, json.dumps(facts, sort_keys=True))
         worst = largest_difference(whole, written, facts["least_px"])
         if not worst <= TOLERANCE:
             raise UserError(
@@ -101,13 +94,7 @@ def export_model(model: FusionModel, path: Path, *, facts: Mapping[str, Any], fo
 
 
 def describe(model: FusionModel, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is written into an exported file's metadata.
-
-    Args:
-        model: the network, on the CPU.
-        name: of the network.
-        settings: what its own file says about it.
-    """
+    """Return what an exported file's metadata say: a network's `name`, its file's `settings`, and how to use it."""
     fuser = TorchFuser(model, torch.device("cpu"))
     reach = fuser.reach
     return {

@@ -37,13 +37,9 @@ MISSING, UNREADABLE, DEEP, MISSIZED = "missing", "unreadable", "not of 8 bits a 
 
 
 def folder_of(images: Path, split: str) -> Path | None:
-    """Return the folder that holds another method's images of a split, or None if there is none.
+    """Return the folder that holds a split's images of another method, whose folder is `images`; None if there is none.
 
     A folder without any of the subfolders `train`, `validation`, `test` and `all` is that of the test images.
-
-    Args:
-        images: the method's folder.
-        split: train, validation or test.
     """
     named = next((images / name for name in FOLDERS[split] if (images / name).is_dir()), None)
     alone = split == "test" and not any((images / name).is_dir() for names in FOLDERS.values() for name in names)
@@ -69,12 +65,12 @@ def collect_images(pairs: Path, images: Path, output: Path) -> None:
     folders = {split: folder for split in source.splits() if (folder := folder_of(images, split))}
     if "test" not in folders:
         raise UserError(f"{images} has no folder for the test images", expected=f"{images}/test", remedy=RULES)
-    problems: dict[str, list[str]] = {problem: [] for problem in (MISSING, UNREADABLE, DEEP, MISSIZED)}
+    problems: dict[str, list[str]] = {MISSING: [], UNREADABLE: [], DEEP: [], MISSIZED: []}
     jobs, strangers, kinds = [], [], Counter[str]()
     for split, folder in folders.items():
         found, names = _images_in(folder), source.names(split)
-        missing = [folder / f"{name}.png" for name in names if name not in found]
-        problems[MISSING] += [str(path.relative_to(images)) for path in missing]
+        missing = [str((folder / f"{name}.png").relative_to(images)) for name in names if name not in found]
+        problems[MISSING] += missing
         if missing:
             strangers += [str(path.relative_to(images)) for name, path in found.items() if name not in names]
         jobs += [(split, name, found[name]) for name in names if name in found]

@@ -24,8 +24,7 @@ from ssvif.pairs.video import load_av
 from ssvif.schema import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 RECORD = ".ssvif-fuse.jsonl"  # in an output folder: sources and settings of each image
-# formats that neither Pillow nor ssvif writes; such a name is not taken for a folder
-OTHER_SUFFIXES = (".heic", ".heif", ".flv", ".wmv", ".mpg", ".mpeg")
+OTHER_SUFFIXES = (".heic", ".heif", ".flv")  # not written, but no names of folders
 JPEG_QUALITY = 95
 VIDEO_FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}
 BT601 = 6  # FFmpeg's number; stored in the file, or players take another matrix for large frames
@@ -100,13 +99,7 @@ def save_image(path: Path, image: Image) -> None:
 
 
 class _Folder:
-    """A folder of fused images with a record of the sources and settings of each.
-
-    Args:
-        path: of the folder.
-        source: of the pairs.
-        settings: all else that the images depend on.
-    """
+    """A folder of fused images with a record of each image's source and `settings`, all else that it depends on."""
 
     def __init__(self, path: Path, source: Source, settings: str) -> None:
         self._path, self._source, self._settings, self._lock = path, source, settings, Lock()
@@ -115,7 +108,7 @@ class _Folder:
         self._origin = cache(self._digests)
 
     def _digests(self, name: str) -> tuple[str, str]:
-        """Return a digest of the settings and the files' names, which it hides, and one of the files' state."""
+        """Return a digest of the settings and the files' names, and one of the files' state."""
         files = self._source.inputs(name)
         states = [each.stat() if each.exists() else None for each in files]
         return (
@@ -127,12 +120,7 @@ class _Folder:
         return self._path / f"{name}.png"
 
     def prepare(self, overwrite: bool) -> None:
-        """Create the folder, and check that no image in it would be lost or mixed with others.
-
-        Raises:
-            UserError: an image to be written would replace a source, or one that was made of or with something else
-                and is not to be overwritten.
-        """
+        """Create the folder, and check that no source and no image made otherwise would be replaced."""
         names = self._source.names
         if names is None:  # frames of a video are numbered
             names = tuple(each.stem for each in self._path.glob("[0-9]*.png")) if self._path.is_dir() else ()
