@@ -7,9 +7,12 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import torch
 from PIL import Image
 
 from ssvif.data.descriptor import ClassInfo, Descriptor, Layout, descriptor_to_json
+from ssvif.io.files import read_csv
+from ssvif.judging.fused_images import JudgedRun
 
 COLORS = ((90, 90, 90), (220, 40, 40), (40, 60, 220))
 DESCRIPTOR = Descriptor(
@@ -75,3 +78,9 @@ def make_pairs(
                     pair["boxes"] = rows
                 Image.fromarray(image).save(folder / "fused" / split / f"{index:03d}.a.png")
     return folder / "pairs.h5", folder / "fused"
+
+
+def run_judge(judge, table, dataset, output, options, workers=0):
+    """Judge the fused images of `make_pairs`; return the values of a table by class, or metric where it has none."""
+    judge(JudgedRun(*dataset, output, "made", "average", torch.device("cpu"), workers), options)
+    return {row["class"] or row["metric"]: row["value"] for row in read_csv(output / table)}

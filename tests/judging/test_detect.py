@@ -1,29 +1,25 @@
 from __future__ import annotations
 
 import json
-import logging
 import socket
 import sys
 import tempfile
-from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 import torch
-from made_dataset import Make
+from made_dataset import run_judge
 from PIL import Image
 
 from ssvif.data.packed import PairsFile
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv
 from ssvif.judging.detect import (
-    ap_rows,
+    annotated_boxes,
+    ap_scores,
     box_rows,
-    boxes_of,
     build_tree,
-    format_labels,
     load_ultralytics,
     train_and_score,
 )
@@ -31,25 +27,23 @@ from ssvif.judging.options import DetectionOptions
 
 QUICK = DetectionOptions(epochs=2, batch_size=4, image_size_px=64)
 COUNTS = {"train": 6, "validation": 2, "test": 3}
-BOX_HEADER = "pair_id,class,confidence,x_min_px,y_min_px,x_max_px,y_max_px\n"
 
 
-def judge(dataset: tuple[Path, Path], output: Path, options: DetectionOptions = QUICK) -> dict[str, str]:
-    train_and_score(*dataset, output, dataset="made", run="average", options=options, device=torch.device("cpu"))
-    return {row["class"] or row["metric"]: row["value"] for row in read_csv(output / "ap.csv")}
+def judge(dataset, output, options=QUICK):
+    return run_judge(train_and_score, "ap.csv", dataset, output, options)
 
 
-def listing(folder: Path) -> dict[str, tuple[int, int]]:
+def listing(folder):
     paths = sorted(folder.rglob("*"))
     return {str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns) for path in paths}
 
 
 @pytest.fixture
-def network_log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def network_log(monkeypatch):
     """Forbid the network; hold what was asked for, since callers may swallow the error."""
     asked: list[str] = []
 
-    def refuse(*target: Any, **_: Any) -> None:
+    def refuse(*target, **_):
         asked.append(str(target))
         raise OSError(f"no network in this test: {target}")
 
@@ -60,8 +54,8 @@ def network_log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_run_is_trained_and_scored_offline_and_leaves_nothing_behind(
-    make_dataset: Make, tmp_path: Path, network_log: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+    make_dataset, tmp_path, network_log, monkeypatch
+):
     dataset = make_dataset(COUNTS, odd_size=(50, 70))
     (tmp_path / "temporary").mkdir()
     (tmp_path / "here").mkdir()
@@ -92,13 +86,13 @@ def test_a_run_is_trained_and_scored_offline_and_leaves_nothing_behind(
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_without_validation_the_last_epoch_counts(make_dataset: Make, tmp_path: Path) -> None:
+def test_without_validation_the_last_epoch_counts(make_dataset, tmp_path):
     values = judge(make_dataset({"train": 4, "test": 2}), tmp_path / "out")
     assert values["map50"] != ""
     assert json.loads((tmp_path / "out" / "record.json").read_text())["training"]["best_epoch"] == 1
 
 
-def test_a_box_is_given_in_pixels_of_the_fused_image() -> None:
+def test_a_box_is_given_in_pixels_of_the_fused_image():
     load_ultralytics()
     # a 32×16 image, doubled and then padded by 16 above and below
     batch = {
@@ -118,18 +112,7 @@ def test_a_box_is_given_in_pixels_of_the_fused_image() -> None:
     ]
 
 
-def test_a_dataset_without_boxes_is_left_out(
-    make_dataset: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.INFO, logger="ssvif"):
-        judge(make_dataset({"train": 1, "test": 1}, boxes=False), tmp_path / "out")
-    assert "made has no boxes" in caplog.text
-    header = "dataset,run,metric,class,value,initial_weights\n"
-    assert (tmp_path / "out" / "ap.csv").read_text() == header
-    assert (tmp_path / "out" / "boxes.csv").read_text() == BOX_HEADER
-
-
-def test_training_images_without_any_object_are_nothing_to_train_with(make_dataset: Make, tmp_path: Path) -> None:
+def test_training_images_without_any_object_are_nothing_to_train_with(make_dataset, tmp_path):
     dataset = make_dataset({"train": 1, "test": 1})
     with h5py.File(dataset[0], "a") as file:
         del file["train/000.a/boxes"]
@@ -138,7 +121,7 @@ def test_training_images_without_any_object_are_nothing_to_train_with(make_datas
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_a_pair_that_ultralytics_would_leave_out_is_an_error(make_dataset: Make, tmp_path: Path, split: str) -> None:
+def test_a_pair_that_ultralytics_would_leave_out_is_an_error(make_dataset, tmp_path, split):
     dataset = make_dataset({"train": 2, "test": 2})
     with h5py.File(dataset[0], "a") as file:
         file[f"{split}/001.a/boxes"][0, 1] = 1.7  # right of the image
@@ -146,31 +129,28 @@ def test_a_pair_that_ultralytics_would_leave_out_is_an_error(make_dataset: Make,
         judge(dataset, tmp_path / "out", DetectionOptions(epochs=1, batch_size=2, image_size_px=64))
 
 
-def test_the_tree_links_images_and_writes_labels(make_dataset: Make, tmp_path: Path) -> None:
+def test_the_tree_links_images_and_writes_labels(make_dataset, tmp_path):
     pairs, fused = make_dataset({"train": 1, "test": 1})
     source = PairsFile(pairs)
-    boxes = {split: boxes_of(source, split) for split in ("train", "validation", "test")}
-    boxes["train"]["000.a"] = np.zeros((0, 5))
+    boxes = annotated_boxes(source)
+    assert list(boxes["test"]) == ["000.a"]
+    boxes["train"]["000.a"], boxes["test"]["000.a"] = np.zeros((0, 5)), np.array([[2, 0.5, 0.25, 1, 1 / 3]])
     data = build_tree(tmp_path / "tree", source, fused, boxes, ("car", "person", "bus"))
     image = tmp_path / "tree" / "images" / "test" / "000.a.png"
     assert image.resolve() == fused / "test" / "000.a.png"
     assert (tmp_path / "tree" / "labels" / "train" / "000.a.txt").read_text() == ""
-    lines = (tmp_path / "tree" / "labels" / "test" / "000.a.txt").read_text().splitlines()
-    np.testing.assert_allclose([[float(cell) for cell in line.split()] for line in lines], boxes["test"]["000.a"])
+    lines = (tmp_path / "tree" / "labels" / "test" / "000.a.txt").read_text()
+    assert lines == "2 0.50000000 0.25000000 1.00000000 0.33333333\n"
     assert "val: images/train" in data.read_text()
 
 
-def test_labels_are_yolos_lines() -> None:
-    assert format_labels(np.array([[2, 0.5, 0.25, 1, 1 / 3]])) == ("2 0.50000000 0.25000000 1.00000000 0.33333333\n")
+def test_the_mean_leaves_out_classes_that_were_not_scored():
+    scores = ap_scores({0: 0.5, 2: 0.0}, ("car", "person", "bus"))
+    assert scores == [("ap50", "car", 0.5), ("ap50", "person", None), ("ap50", "bus", 0.0), ("map50", "", 0.25)]
+    assert ap_scores({}, ("car",)) == [("ap50", "car", None), ("map50", "", None)]
 
 
-def test_the_mean_leaves_out_classes_that_were_not_scored() -> None:
-    rows = ap_rows({0: 0.5, 2: 0.0}, ("car", "person", "bus"))
-    assert [row["value"] for row in rows] == [0.5, None, 0.0, 0.25]
-    assert [row["value"] for row in ap_rows({}, ("car",))] == [None, None]
-
-
-def test_a_missing_package_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_explained(monkeypatch):
     monkeypatch.setitem(sys.modules, "ultralytics", None)
     with pytest.raises(UserError, match="needs ultralytics") as caught:
         load_ultralytics.__wrapped__()
@@ -178,29 +158,15 @@ def test_a_missing_package_is_explained(monkeypatch: pytest.MonkeyPatch) -> None
     assert "detection: false" in caught.value.remedy
 
 
-def test_the_package_keeps_its_own_image_reader_to_itself() -> None:
+def test_the_package_keeps_its_own_image_reader_to_itself():
     opener = Image.open
     load_ultralytics()
     assert Image.open is opener
     assert opener.__module__ == "PIL.Image"
 
 
-def test_missing_weights_are_named(make_dataset: Make, tmp_path: Path) -> None:
-    options = DetectionOptions(weights="nowhere.pt")
-    with pytest.raises(UserError, match=r"nowhere\.pt do not exist"):
-        judge(make_dataset({"train": 1, "test": 1}), tmp_path / "out", options)
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_missing_fused_image_is_named(make_dataset: Make, tmp_path: Path) -> None:
-    pairs, fused = make_dataset({"train": 1, "test": 1})
-    (fused / "test" / "000.a.png").unlink()
-    with pytest.raises(UserError, match=r"000\.a\.png does not exist"):
-        judge((pairs, fused), tmp_path / "out")
-
-
 @pytest.mark.slow
-def test_it_learns_and_starts_from_given_weights(make_dataset: Make, tmp_path: Path) -> None:
+def test_it_learns_and_starts_from_given_weights(make_dataset, tmp_path):
     dataset = make_dataset({"train": 40, "validation": 6, "test": 8}, (96, 96))
     load_ultralytics()
     from ultralytics import YOLO

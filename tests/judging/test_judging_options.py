@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from pydantic import ValidationError
 
@@ -26,12 +24,12 @@ from ssvif.judging.options import DetectionOptions, SegmentationOptions
         (DetectionOptions, {"seed": -1}, "seed"),
     ],
 )
-def test_a_bad_value_is_named(kind: type, values: dict[str, Any], named: str) -> None:
+def test_a_bad_value_is_named(kind, values, named):
     with pytest.raises(ValidationError, match=f"(?m)^{named}$"):
         kind(**values)
 
 
-def test_the_defaults_are_the_papers() -> None:
+def test_the_defaults_are_the_papers():
     options = SegmentationOptions()
     assert (options.size, options.epochs, options.frozen_epochs, options.batch_size) == ("b3", 80, 30, 12)
     assert DetectionOptions().epochs == 100

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import json
 import logging
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from made_dataset import DESCRIPTOR, Make
+from made_dataset import DESCRIPTOR, run_judge
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -16,35 +15,24 @@ from ssvif.data.packed import PairsFile
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv, read_label
 from ssvif.judging.options import SegmentationOptions
-from ssvif.judging.segment import cross_entropy_sum, fine_tune, learning_rate_at, load_initial_weights, score_rows
+from ssvif.judging.segment import cross_entropy_sum, fine_tune, iou_scores, learning_rate_at, load_initial_weights
 from ssvif.models.segmentation import Segmenter
 
 QUICK = SegmentationOptions(size="b0", epochs=2, frozen_epochs=1, batch_size=4, unfrozen_learning_rate=1e-3)
 COUNTS = {"train": 6, "validation": 2, "test": 3}
 
 
-def judge(
-    dataset: tuple[Path, Path], output: Path, options: SegmentationOptions = QUICK, workers: int = 0
-) -> dict[str, str]:
-    fine_tune(
-        *dataset,
-        output,
-        dataset="made",
-        run="average",
-        options=options,
-        device=torch.device("cpu"),
-        workers=workers,
-    )
-    return {row["class"] or row["metric"]: row["value"] for row in read_csv(output / "iou.csv")}
+def judge(dataset, output, options=QUICK, workers=0):
+    return run_judge(fine_tune, "iou.csv", dataset, output, options, workers)
 
 
-def same_files(one: Path, other: Path) -> bool:
+def same_files(one, other):
     names = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
     assert names == sorted(path.relative_to(other) for path in other.rglob("*") if path.is_file())
     return all((one / name).read_bytes() == (other / name).read_bytes() for name in names if name.name != "record.json")
 
 
-def expected_iou(dataset: tuple[Path, Path], output: Path, class_id: int) -> float:
+def expected_iou(dataset, output, class_id):
     hits = union = 0
     for name in PairsFile(dataset[0]).names("test"):
         label = PairsFile(dataset[0]).label("test", name)
@@ -57,7 +45,7 @@ def expected_iou(dataset: tuple[Path, Path], output: Path, class_id: int) -> flo
     return hits / union
 
 
-def test_a_run_is_trained_and_scored(make_dataset: Make, tmp_path: Path) -> None:
+def test_a_run_is_trained_and_scored(make_dataset, tmp_path):
     dataset = make_dataset(COUNTS, odd_size=(50, 70))
     output = tmp_path / "segmentation"
     values = judge(dataset, output)
@@ -90,9 +78,7 @@ def test_a_run_is_trained_and_scored(make_dataset: Make, tmp_path: Path) -> None
     assert same_files(output, tmp_path / "again")
 
 
-def test_training_starts_from_given_weights_and_leaves_a_frozen_backbone_alone(
-    make_dataset: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_training_starts_from_given_weights_and_leaves_a_frozen_backbone_alone(make_dataset, tmp_path, caplog):
     torch.manual_seed(5)
     weights = tmp_path / "start.safetensors"
     save_file(Segmenter("b0", num_classes=7).state_dict(), weights)
@@ -112,7 +98,7 @@ def test_training_starts_from_given_weights_and_leaves_a_frozen_backbone_alone(
     assert read_csv(tmp_path / "out" / "iou.csv")[0]["initial_weights"] == "start.safetensors"
 
 
-def test_weights_of_another_size_are_refused(tmp_path: Path) -> None:
+def test_weights_of_another_size_are_refused(tmp_path):
     path = tmp_path / "other.safetensors"
     save_file({"network.segformer.nothing": torch.zeros(1)}, path)
     with pytest.raises(UserError, match="no SegFormer backbone"):
@@ -122,7 +108,7 @@ def test_weights_of_another_size_are_refused(tmp_path: Path) -> None:
         load_initial_weights(Segmenter("b0", 2), path)
 
 
-def test_weights_with_transformers_own_names_fit(tmp_path: Path) -> None:
+def test_weights_with_transformers_own_names_fit(tmp_path):
     torch.manual_seed(6)
     given = Segmenter("b0", 2).network.state_dict()
     save_file({name: tensor for name, tensor in given.items() if "segformer." in name}, tmp_path / "a.safetensors")
@@ -132,60 +118,32 @@ def test_weights_with_transformers_own_names_fit(tmp_path: Path) -> None:
     assert all(torch.equal(tensor, given[name]) for name, tensor in backbone.items())
 
 
-def test_missing_weights_are_named_before_anything_is_written(make_dataset: Make, tmp_path: Path) -> None:
-    options = SegmentationOptions(size="b0", weights="nowhere.safetensors")
-    with pytest.raises(UserError, match=r"nowhere\.safetensors do not exist"):
-        judge(make_dataset({"train": 1, "test": 1}), tmp_path / "out", options)
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_dataset_without_labels_is_left_out(
-    make_dataset: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.INFO, logger="ssvif"):
-        judge(make_dataset({"train": 1, "test": 1}, labels=False), tmp_path / "out")
-    assert "made has no labels" in caplog.text
-    header = "dataset,run,metric,class,value,initial_weights\n"
-    assert (tmp_path / "out" / "iou.csv").read_text() == header
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["iou.csv", "predictions", "record.json"]
-
-
-def test_a_missing_image_shows_before_the_training_and_keeps_the_old_result(make_dataset: Make, tmp_path: Path) -> None:
-    pairs, fused = make_dataset({"train": 1, "test": 1})
-    (fused / "test" / "000.a.png").unlink()
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "iou.csv").write_text("old")
-    with pytest.raises(UserError, match="does not exist"):
-        judge((pairs, fused), tmp_path / "out")
-    assert (tmp_path / "out" / "iou.csv").read_text() == "old"
-
-
-def test_the_rate_falls_along_a_cosine_and_changes_at_unfreezing() -> None:
+def test_the_rate_falls_along_a_cosine_and_changes_at_unfreezing():
     options = SegmentationOptions(epochs=4, frozen_epochs=2, learning_rate=1.0, unfrozen_learning_rate=0.1)
     rates = [learning_rate_at(epoch, options) for epoch in range(4)]
     cosine = [(1 + np.cos(np.pi * epoch / 4)) / 2 for epoch in range(4)]
     np.testing.assert_allclose(rates, np.array(cosine) * [1.0, 1.0, 0.1, 0.1])
 
 
-def test_ignored_pixels_are_not_in_the_loss() -> None:
+def test_ignored_pixels_are_not_in_the_loss():
     logits = torch.tensor([[[[2.0, 5.0]], [[0.0, -5.0]]]])  # one image of one row, two classes
     total, count = cross_entropy_sum(logits, torch.tensor([[[0, 255]]]))
     assert int(count) == 1
     assert total.item() == pytest.approx(np.log(1 + np.exp(-2.0)))
 
 
-def test_scores_of_a_perfect_prediction() -> None:
-    rows = score_rows(torch.diag(torch.tensor([9, 4, 0, 0])), DESCRIPTOR)
-    assert [row["value"] for row in rows] == [1.0, 1.0, None, None, 1.0, 1.0]
-
-
-def test_without_background_is_empty_when_there_is_only_background() -> None:
-    rows = score_rows(torch.diag(torch.tensor([9, 0, 0, 0])), DESCRIPTOR)
-    assert rows[-1] == {"metric": "miou_without_background", "class": "", "value": None}
+@pytest.mark.parametrize(
+    ("counts", "values"),
+    [((9, 4, 0, 0), [1.0, 1.0, None, None, 1.0, 1.0]), ((9, 0, 0, 0), [None, 1.0, None, None, 1.0, None])],
+)
+def test_the_means_of_a_perfect_prediction_leave_out_absent_classes(counts, values):
+    scores = iou_scores(torch.diag(torch.tensor(counts)), DESCRIPTOR)
+    assert [value for _, _, value in scores] == values
+    assert scores[-1][:2] == ("miou_without_background", "")
 
 
 @pytest.mark.slow
-def test_it_learns_and_workers_change_nothing(make_dataset: Make, tmp_path: Path) -> None:
+def test_it_learns_and_workers_change_nothing(make_dataset, tmp_path):
     dataset = make_dataset({"train": 24, "validation": 4, "test": 6})
     options = SegmentationOptions(
         size="b0", epochs=12, frozen_epochs=0, batch_size=4, unfrozen_learning_rate=1e-3, crop=48
@@ -197,7 +155,7 @@ def test_it_learns_and_workers_change_nothing(make_dataset: Make, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_training_stops_when_validation_does_not_improve(make_dataset: Make, tmp_path: Path) -> None:
+def test_training_stops_when_validation_does_not_improve(make_dataset, tmp_path):
     # a rate this high makes the first epoch the best or near it
     options = SegmentationOptions(
         size="b0", epochs=30, frozen_epochs=0, batch_size=2, unfrozen_learning_rate=0.5, patience=2

@@ -103,11 +103,12 @@ def segment(
 
     options = parse_options(SegmentationOptions(), settings, assignments or [])
     from ssvif.io.device import lease_device, prepare_cpu
+    from ssvif.judging.fused_images import JudgedRun
     from ssvif.judging.segment import fine_tune
 
     prepare_cpu(threads)
     with lease_device(device) as leased:
-        fine_tune(pairs, fused, output, dataset=dataset, run=run, options=options, device=leased, workers=workers)
+        fine_tune(JudgedRun(pairs, fused, output, dataset, run, leased, workers), options)
 
 
 def detect(
@@ -129,7 +130,8 @@ def detect(
     options = parse_options(DetectionOptions(), settings, assignments or [])
     from ssvif.io.device import lease_device, prepare_cpu
     from ssvif.judging.detect import train_and_score
+    from ssvif.judging.fused_images import JudgedRun
 
     prepare_cpu(threads)
     with lease_device(device) as leased:
-        train_and_score(pairs, fused, output, dataset=dataset, run=run, options=options, device=leased, workers=workers)
+        train_and_score(JudgedRun(pairs, fused, output, dataset, run, leased, workers), options)

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from ssvif.inspecting.edges import Gray, fit_peak
 from ssvif.pairs.alignment import Matrix
 
-PARAMETERS = {"translation": 2, "similarity": 4, "affine": 6, "homography": 8}
+_ENTRY = np.eye(9).reshape(9, 3, 3)  # matrices with a single one, row by row
+# model → what each of its parameters adds to the identity, (P,3,3); to first order that is how it moves points
+GENERATORS = {
+    "translation": _ENTRY[[2, 5]],
+    "similarity": np.stack([_ENTRY[2], _ENTRY[5], _ENTRY[0] + _ENTRY[4], _ENTRY[3] - _ENTRY[1]]),
+    "affine": _ENTRY[[2, 5, 0, 1, 3, 4]],
+    "homography": np.concatenate([_ENTRY[[2, 5, 0, 1, 3, 4]], -_ENTRY[[6, 7]]]),
+}
 ROUNDS = 20
 TINY = 1e-9  # of the trace: parameters that no block says anything about stay 0
 Surfaces = NDArray[np.float32]
@@ -90,37 +97,20 @@ def middle_of(shape: tuple[int, int]) -> tuple[Matrix, float]:
 
 def basis(model: str, points: Matrix) -> NDArray[np.float64]:
     """Return how each parameter of a model moves each point (N,2), to first order: (N,2,P)."""
-    x, y = points.T
-    one, zero = np.ones_like(x), np.zeros_like(x)
-    motions = [(one, zero), (zero, one)]
-    if model == "similarity":
-        motions += [(x, y), (-y, x)]
-    elif model != "translation":
-        motions += [(x, zero), (y, zero), (zero, x), (zero, y)]
-    if model == "homography":
-        motions += [(x * x, x * y), (x * y, y * y)]
-    return np.array(motions).transpose(2, 1, 0)
+    moved = np.einsum("pij,nj->nip", GENERATORS[model], np.c_[points, np.ones(len(points))])
+    return np.asarray(moved[:, :2] - points[..., None] * moved[:, 2:])
 
 
 def motion_matrix(model: str, parameters: Matrix) -> Matrix:
-    """Return the model's own transform (3,3) whose first order is `basis @ parameters`."""
-    matrix = np.eye(3)
-    matrix[:2, 2] = parameters[:2]
-    if model == "similarity":
-        grow, turn = parameters[2:4]
-        matrix[:2, :2] += [[grow, -turn], [turn, grow]]
-    elif model != "translation":
-        matrix[:2, :2] += parameters[2:6].reshape(2, 2)
-    if model == "homography":
-        matrix[2, :2] = -parameters[6:8]
-    return matrix
+    """Return the model's own transform (3,3) whose first order is `basis @ parameters`, of parameters (P,)."""
+    return np.asarray(np.eye(3) + np.tensordot(parameters, GENERATORS[model], 1))
 
 
 def fit_motion(model: str, blocks: Blocks, tolerance: float) -> tuple[Matrix, Matrix]:
     """Fit a motion to the blocks' shifts by reweighted least squares: a block counts the less the more it disagrees.
 
     Args:
-        model: one of `PARAMETERS`.
+        model: one of `GENERATORS`.
         blocks: at least half as many as parameters.
         tolerance: the disagreement at which a block's weight has fallen to a quarter (Geman and McClure's weight).
 
@@ -129,7 +119,7 @@ def fit_motion(model: str, blocks: Blocks, tolerance: float) -> tuple[Matrix, Ma
     """
     moves = basis(model, blocks.points)
     trust = np.ones(len(blocks.points))
-    parameters, rest = np.zeros(PARAMETERS[model]), np.zeros(len(trust))
+    parameters, rest = np.zeros(len(GENERATORS[model])), np.zeros(len(trust))
     for step in range(ROUNDS):
         weighted = np.einsum("nip,nij->npj", moves, blocks.weights * trust[:, None, None])
         normal = np.einsum("npj,njq->pq", weighted, moves)

@@ -37,21 +37,13 @@ FINDINGS = {"same_name": "same name", "not_utf8": "unreadable"}  # kind of fault
 
 @dataclass(frozen=True)
 class Report:
-    """The result of a check.
-
-    Attributes:
-        descriptor: the dataset's.
-        pairs: everything that was seen of each pair, sorted by split and name.
-        findings: of pairs, and of the set.
-        together: the shift that the pairs agree on, if enough do.
-        alike: a pair that shows almost the same as an earlier one of its split → that one.
-    """
+    """The result of a check."""
 
     descriptor: Descriptor
-    pairs: list[Seen]
-    findings: list[Finding]
-    together: SetShift | None
-    alike: Mapping[str, str]
+    pairs: list[Seen]  # everything that was seen of each pair, sorted by split and name
+    findings: list[Finding]  # of pairs, and of the set
+    together: SetShift | None  # the shift that the pairs agree on, if enough do
+    alike: Mapping[str, str]  # a pair that shows almost the same as an earlier one of its split → that one
 
     @property
     def failed(self) -> bool:

@@ -33,21 +33,16 @@ def gray_of(image: NDArray[Any]) -> Gray:
     return np.nan_to_num(to_gray(image).astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def level_size(size: tuple[int, int], longest_px: int) -> tuple[int, int]:
-    """Return a width and height scaled down to a longest side of `longest_px`; never enlarged."""
-    share = min(1.0, longest_px / max(size))
-    return max(1, round(size[0] * share)), max(1, round(size[1] * share))
-
-
 def resize(image: Gray, size: tuple[int, int]) -> Gray:
     """Return an image (H,W) resized to a width and height, smoothed where that makes it smaller."""
     return np.array(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
 
 
 def shrink(image: Gray, longest_px: int) -> Gray:
-    """Return an image (H,W) scaled down, with smoothing, to a longest side of `longest_px`."""
-    size = level_size((image.shape[1], image.shape[0]), longest_px)
-    return image if size == image.shape[::-1] else resize(image, size)
+    """Return an image (H,W) scaled down, with smoothing, to a longest side of `longest_px`; never enlarged."""
+    share = longest_px / max(image.shape)
+    width, height = (max(1, round(side * share)) for side in image.shape[::-1])
+    return image if share >= 1 else resize(image, (width, height))
 
 
 def describe(image: Gray, smoothing_px: float = SMOOTHING_PX) -> Gray:
@@ -90,19 +85,12 @@ def resample(image: Gray, matrix: Matrix, shape: tuple[int, int]) -> tuple[Gray,
 
 @dataclass(frozen=True)
 class Peak:
-    """Where a correlation surface is highest.
+    """Where a correlation surface is highest."""
 
-    Attributes:
-        x_px: shift to the right that brings the best match, to a fraction of a pixel.
-        y_px: shift down.
-        height: correlation there, −1 to 1.
-        sharpness: how many standard deviations of the surface it stands above the next best place.
-    """
-
-    x_px: float
-    y_px: float
-    height: float
-    sharpness: float
+    x_px: float  # shift to the right that brings the best match, to a fraction of a pixel
+    y_px: float  # shift down
+    height: float  # correlation there, −1 to 1
+    sharpness: float  # how many standard deviations of the surface it stands above the next best place
 
 
 class Correlation:

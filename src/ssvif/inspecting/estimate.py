@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ssvif.inspecting.blocks import (
-    PARAMETERS,
+    GENERATORS,
     Surfaces,
     compare_blocks,
     fit_motion,
@@ -209,7 +209,7 @@ def _improve(small: _Pairs, level: Level, model: str, matrix: Matrix) -> Estimat
 def _fit(small: _Pairs, model: str, surfaces: Sequence[Surfaces], look: Matrix) -> tuple[Matrix, Matrix, Matrix] | None:
     """Return the transform (3,3), what each block is off in small pixels (N,), and their correlations (N,)."""
     blocks = read_shifts(surfaces, small.shape)
-    if 2 * len(blocks.points) <= PARAMETERS[model]:
+    if 2 * len(blocks.points) <= len(GENERATORS[model]):
         return None
     middle, half = middle_of(small.shape)
     parameters, rest = fit_motion(model, blocks, TOLERANCE_PX / half)

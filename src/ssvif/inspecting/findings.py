@@ -45,25 +45,15 @@ MEASURES = ("shift_x_px", "shift_y_px", "edge_correlation", "shift_sharpness")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing worth knowing about one file, pair or set.
+    """One thing worth knowing about one file, pair or set."""
 
-    Attributes:
-        kind: a key of `ERRORS` or `WARNINGS`, or one of `MEASURES`.
-        pair_id: the pair's name; empty for something about the whole set.
-        side: "visible", "infrared", "label", "boxes" or "pair".
-        file: relative to the dataset's folder; empty if no file in particular is meant.
-        detail: what exactly.
-        split: the official split, or "all".
-        value: of a measure.
-    """
-
-    kind: str
-    pair_id: str = ""
-    side: str = "pair"
-    file: str = ""
-    detail: str = ""
-    split: str = "all"
-    value: float | None = None
+    kind: str  # a key of `ERRORS` or `WARNINGS`, or one of `MEASURES`
+    pair_id: str = ""  # the pair's name; empty for something about the whole set
+    side: str = "pair"  # or "visible", "infrared", "label", "boxes"
+    file: str = ""  # relative to the dataset's folder; empty if no file in particular is meant
+    detail: str = ""  # what exactly
+    split: str = "all"  # the official split, if there is one
+    value: float | None = None  # of a measure
 
     @property
     def level(self) -> str:

@@ -26,28 +26,29 @@ def recognise_folder(folder: Path) -> tuple[Descriptor, Path]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder", remedy="check the path")
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    sides = _sides_of(names)
-    if sides:
-        return _describe(folder, f"{sides[0]}/{{name}}", f"{sides[1]}/{{name}}", {}), folder
-    splits = {ours: name for ours, theirs in SPLIT_NAMES.items() for name in names if name.casefold() in theirs}
-    found = {_sides_of([path.name for path in (folder / name).iterdir() if path.is_dir()]) for name in splits.values()}
-    if len(found) == 1 and (sides := found.pop()):
-        return _describe(folder, f"{{split}}/{sides[0]}/{{name}}", f"{{split}}/{sides[1]}/{{name}}", splits), folder
-    raise UserError(
-        f"{folder} does not say which of its folders is which side",
-        expected="one subfolder named like vi, vis, visible or rgb, and one like ir, infrared or thermal",
-        got=shorten(names) if names else "no subfolder",
-        remedy="name both: --visible FOLDER --infrared FOLDER, or describe the files with --dataset FILE",
-    )
-
-
-def _describe(root: Path, visible: str, infrared: str, splits: dict[str, str]) -> Descriptor:
+    names = _subfolders(folder)
+    sides, splits = _sides_of(names), {}
+    if not sides:
+        splits = {ours: name for ours, theirs in SPLIT_NAMES.items() for name in names if name.casefold() in theirs}
+        found = {_sides_of(_subfolders(folder / name)) for name in splits.values()}
+        sides = found.pop() if len(found) == 1 else None
+    if not sides:
+        raise UserError(
+            f"{folder} does not say which of its folders is which side",
+            expected="one subfolder named like vi, vis, visible or rgb, and one like ir, infrared or thermal",
+            got=shorten(names) if names else "no subfolder",
+            remedy="name both: --visible FOLDER --infrared FOLDER, or describe the files with --dataset FILE",
+        )
+    visible, infrared = (f"{'{split}/' if splits else ''}{side}/{{name}}" for side in sides)
     try:
-        layout = Layout(visible, infrared)
-        return Descriptor("folder", root.name or "pairs", ".", (layout,), official_splits=splits)
+        layouts = (Layout(visible, infrared),)
+        return Descriptor("folder", folder.name or "pairs", ".", layouts, official_splits=splits), folder
     except ValueError as error:
-        raise UserError(f"{root}: {error}", remedy="rename the folder") from error
+        raise UserError(f"{folder}: {error}", remedy="rename the folder") from error
+
+
+def _subfolders(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _sides_of(names: list[str]) -> tuple[str, str] | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,50 +50,40 @@ class Side:
 
 @dataclass
 class Seen:
-    """What was seen of one pair.
+    """What was seen of one pair."""
 
-    Attributes:
-        split: the official split, or "all".
-        pair: its files; a side may be missing.
-        findings: what is wrong with it, as far as it alone says.
-        sides: "visible" and "infrared", as far as they could be read.
-        shift: between the two, if it was measured.
-    """
-
-    split: str
-    pair: FoundPair
-    findings: list[Finding] = field(default_factory=list)
-    sides: dict[str, Side] = field(default_factory=dict)
-    shift: Peak | None = None
+    split: str  # the official split, or "all"
+    pair: FoundPair  # its files; a side may be missing
+    findings: list[Finding] = field(default_factory=list)  # what is wrong with it, as far as it alone says
+    sides: dict[str, Side] = field(default_factory=dict)  # "visible" and "infrared", as far as they could be read
+    shift: Peak | None = None  # between the two, if it was measured
 
     def finding(self, kind: str, side: str, detail: str = "", value: float | None = None) -> Finding:
         """Return a finding about this pair."""
         return Finding(kind, self.pair.pair_id, side, getattr(self.pair, side, ""), detail, self.split, value)
 
-    def add(self, kind: str, side: str, detail: str | UserError = "") -> None:
-        """Add a finding about this pair; of an error all but the remedy is its detail."""
-        if isinstance(detail, UserError):
-            error = detail
-            parts = (error.what, error.expected and f"expected: {error.expected}", error.got and f"got: {error.got}")
-            detail = "; ".join(" ".join(part.split()) for part in parts if part)
+    def add(self, kind: str, side: str, detail: str = "") -> None:
+        """Add a finding about this pair."""
         self.findings.append(self.finding(kind, side, detail))
+
+    @contextmanager
+    def noting_errors(self, kind: str, side: str) -> Iterator[None]:
+        """Add a finding for an error of the block, which ends there; all but the remedy is its detail."""
+        try:
+            yield
+        except UserError as error:
+            parts = (error.what, error.expected and f"expected: {error.expected}", error.got and f"got: {error.got}")
+            self.add(kind, side, "; ".join(" ".join(part.split()) for part in parts if part))
 
 
 @dataclass(frozen=True)
 class Inspector:
-    """Looks at the pairs of a dataset one by one.
-
-    Attributes:
-        descriptor: the dataset's.
-        root: the dataset's folder.
-        for_pack: whether the pairs shall be packed as they are: 8 bits, one size.
-        alignment: of the two cameras, where there is one; shifts are measured after it.
-    """
+    """Looks at the pairs of a dataset one by one."""
 
     descriptor: Descriptor
-    root: Path
-    for_pack: bool = False
-    alignment: Alignment | None = None
+    root: Path  # the dataset's folder
+    for_pack: bool = False  # whether the pairs shall be packed as they are: 8 bits, one size
+    alignment: Alignment | None = None  # of the two cameras, where there is one; shifts are measured after it
 
     def inspect(self, split: str, pair: FoundPair, *, with_shift: bool) -> Seen:
         """Decode a pair's files to the end and look at everything that they say by themselves.
@@ -107,10 +99,8 @@ class Inspector:
             if not getattr(pair, side):
                 seen.add("unmatched", side, f"there is no {side} image")
                 continue
-            try:
+            with seen.noting_errors("unreadable", side):
                 images[side] = self._look_at(seen, side)
-            except UserError as error:
-                seen.add("unreadable", side, error)
         if len(images) == 2:
             if has_color(images["infrared"]) and not has_color(images["visible"]):
                 seen.add("swapped", "pair")
@@ -139,13 +129,11 @@ class Inspector:
     def _fit(self, seen: Seen, images: dict[str, Pixels]) -> bool:
         """Note what is wrong with the two sizes; return whether the shift can be measured."""
         if self.alignment:
-            try:
+            with seen.noting_errors("size", "pair"):
                 for side, pixels in images.items():
                     check_size(self.alignment, side, pixels, f"the {side} image")
-            except UserError as error:
-                seen.add("size", "pair", error)
-                return False
-            return True
+                return True
+            return False
         visible, infrared = (seen.sides[side].size for side in SIDES)
         ratio = (visible[0] * infrared[1]) / (visible[1] * infrared[0])
         same_shape = abs(ratio - 1) <= SAME_SHAPE
@@ -164,15 +152,11 @@ class Inspector:
         """Check the labels and boxes of a visible image of a height and width."""
         pair, (height, width) = seen.pair, shape
         if pair.label:
-            try:
+            with seen.noting_errors("label", "label"):
                 self._check_label(seen, read_label(self.root / pair.label), shape)
-            except UserError as error:
-                seen.add("label", "label", error)
         if pair.boxes:
-            try:
+            with seen.noting_errors("boxes", "boxes"):
                 read_boxes(self.root / pair.boxes, self.descriptor.detection_classes, width, height)
-            except UserError as error:
-                seen.add("boxes", "boxes", error)
 
     def _check_label(self, seen: Seen, label: Pixels, shape: tuple[int, ...]) -> None:
         """Note what is wrong with a label map (H,W) of a visible image of a height and width."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ssvif.inspecting.edges import Correlation, Gray, Peak, describe, find_peak, level_size, resize
+from ssvif.inspecting.edges import Correlation, Gray, Peak, describe, find_peak, resize, shrink
 
 LONGEST_PX = 192
 REACH = 0.12  # largest shift looked for, as a share of each side
@@ -62,12 +62,13 @@ def measure_shift(visible: Gray, infrared: Gray) -> Peak:
         visible: (H,W).
         infrared: (H,W), of any size.
     """
-    height, width = visible.shape
-    size = level_size((width, height), LONGEST_PX)
-    correlation = Correlation(size[::-1], REACH)
-    fixed, moving = (correlation.spectra(describe(resize(image, size))) for image in (visible, infrared))
-    peak = find_peak(correlation.surface([(fixed, moving)]))
-    return replace(peak, x_px=peak.x_px * width / size[0], y_px=peak.y_px * height / size[1])
+    fixed = shrink(visible, LONGEST_PX)
+    height, width = fixed.shape
+    moving = resize(infrared, (width, height))
+    correlation = Correlation((height, width), REACH)
+    spectra = correlation.spectra(describe(fixed)), correlation.spectra(describe(moving))
+    peak = find_peak(correlation.surface([spectra]))
+    return replace(peak, x_px=peak.x_px * visible.shape[1] / width, y_px=peak.y_px * visible.shape[0] / height)
 
 
 def is_trusted(peak: Peak) -> bool:

@@ -43,29 +43,17 @@ Published = Mapping[tuple[str, int, int, int, str], str]
 
 @dataclass(frozen=True, kw_only=True)
 class Complexity:
-    """One network's costs for one pair.
+    """One network's costs for one pair."""
 
-    Attributes:
-        model: its name, or `package.module:Class`.
-        channels: C of the images.
-        height: H in pixels.
-        width: W in pixels.
-        parameters: all that are registered in our module.
-        released_parameters: the same with those of the released network that it never uses; None for own networks.
-        macs: multiply-accumulates.
-        peak_bytes: most bytes of live tensors at any one time.
-        gpu_peak_bytes: the same as CUDA's allocator measured it; None without a GPU.
-    """
-
-    model: str
-    channels: int
-    height: int
-    width: int
-    parameters: int
-    released_parameters: int | None
-    macs: int
-    peak_bytes: int
-    gpu_peak_bytes: int | None = None
+    model: str  # its name, or `package.module:Class`
+    channels: int  # C of the images
+    height: int  # H in pixels
+    width: int  # W in pixels
+    parameters: int  # all that are registered in our module
+    released_parameters: int | None  # with those of the released network that it never uses; None for own networks
+    macs: int  # multiply-accumulates
+    peak_bytes: int  # most bytes of live tensors at any one time
+    gpu_peak_bytes: int | None = None  # the same as CUDA's allocator measured it; None without a GPU
 
     def quantities(self) -> dict[str, float | None]:
         """Return the rows of `efficiency.csv`, memory in MiB; None where a network has no such quantity."""
@@ -75,14 +63,6 @@ class Complexity:
             "macs": self.macs,
             "peak_memory_mb": self.peak_bytes / MIB,
             "gpu_peak_memory_mb": self.gpu_peak_bytes / MIB if self.gpu_peak_bytes else None,
-        }
-
-    def in_paper_units(self) -> dict[str, float]:
-        """Return the figures that Table IV gives, in its units; unused parameters count there."""
-        return {
-            "parameters_mparam": (self.released_parameters or self.parameters) / 1e6,
-            "macs_gmac": self.macs / 1e9,
-            "peak_memory_mb": self.peak_bytes / MIB,
         }
 
 
@@ -103,7 +83,7 @@ def measure(name: str, channels: int, height: int, width: int, device: torch.dev
         model = build_fusion_model(name, channels).eval()
         bare = deepcopy(model).to("meta")
         check_contract(bare, height, width, torch.device("meta"))
-        macs, peak = count_macs(bare, height, width), live_peak_bytes(bare, height, width)
+        macs, peak_bytes = count(bare, height, width)
     except UserError:
         raise
     except Exception as error:  # the network may be anybody's code and may raise anything
@@ -123,26 +103,31 @@ def measure(name: str, channels: int, height: int, width: int, device: torch.dev
         parameters=parameters,
         released_parameters=parameters + dead_parameters(name, channels) if name in PUBLISHED else None,
         macs=macs,
-        peak_bytes=peak,
+        peak_bytes=peak_bytes,
         gpu_peak_bytes=gpu_peak_bytes(model, height, width, device) if on_gpu and device else None,
     )
 
 
 @torch.no_grad()
-def count_macs(model: FusionModel, height: int, width: int) -> int:
-    """Return the multiply-accumulates of fusing one pair, as fvcore counts them.
+def count(model: FusionModel, height: int, width: int) -> tuple[int, int]:
+    """Count what fusing one pair of H×W pixels costs, on the device "meta".
 
-    Args:
-        model: on the device "meta".
-        height: H in pixels.
-        width: W in pixels.
+    Returns:
+        The multiply-accumulates as fvcore counts them, and the most bytes that parameters, buffers, the pair and its
+        activations take at any one time. Attention counts with its scores written out, as in the released networks;
+        a fused kernel takes less memory.
     """
     pair = blank_pair(model, height, width, torch.device("meta"))
     norms = {torch.ops.aten.native_layer_norm: _layer_norm_flops}
     # attention as matrix products: which fused kernel would be taken, and whether it is counted, depends on the version
-    with FlopCounterMode(display=False, custom_mapping=norms) as counter, sdpa_kernel(SDPBackend.MATH):
+    with (
+        sdpa_kernel(SDPBackend.MATH),
+        FlopCounterMode(display=False, custom_mapping=norms) as flops,
+        LiveBytes() as live,
+    ):
+        live.watch([*model.parameters(), *model.buffers(), *pair])
         model(*pair)
-    return int(counter.get_total_flops()) // 2
+    return int(flops.get_total_flops()) // 2, live.peak
 
 
 def _layer_norm_flops(shape: Sequence[int], *_: object, **__: object) -> int:
@@ -187,35 +172,11 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 @torch.no_grad()
-def live_peak_bytes(model: FusionModel, height: int, width: int) -> int:
-    """Return the most bytes that parameters, buffers, one pair and its activations take at any one time.
-
-    Attention counts with its scores written out, as in the released networks; a fused kernel takes less.
-
-    Args:
-        model: on the device "meta".
-        height: H in pixels.
-        width: W in pixels.
-    """
-    pair = blank_pair(model, height, width, torch.device("meta"))
-    with LiveBytes() as counter, sdpa_kernel(SDPBackend.MATH):
-        counter.watch([*model.parameters(), *model.buffers(), *pair])
-        model(*pair)
-    return int(counter.peak)
-
-
-@torch.no_grad()
 def gpu_peak_bytes(model: FusionModel, height: int, width: int, device: torch.device) -> int:
-    """Return the peak bytes of CUDA's allocator while fusing one pair, without cuBLAS's workspace.
+    """Return the peak bytes of CUDA's allocator while fusing one pair of H×W pixels, without cuBLAS's workspace.
 
     The workspace stays allocated once any network has multiplied matrices; leaving it out makes the figure
-    independent of what ran before.
-
-    Args:
-        model: on the CPU.
-        height: H in pixels.
-        width: W in pixels.
-        device: the GPU.
+    independent of what ran before. The model is on the CPU, and stays there.
 
     Raises:
         UserError: the GPU's memory is not enough.
@@ -269,7 +230,11 @@ def compare(value: float, printed: str) -> str:
 
 def paper_cells(row: Complexity, published: Published) -> dict[str, str]:
     """Return the paper's figures for a network at this size, compared with ours; {} where it gives none."""
-    values = row.in_paper_units()
+    values = {
+        "parameters_mparam": (row.released_parameters or row.parameters) / 1e6,  # unused ones count in the paper
+        "macs_gmac": row.macs / 1e9,
+        "peak_memory_mb": row.peak_bytes / MIB,
+    }
     key = (row.model.lower(), row.channels, row.height, row.width)
     return {name: compare(values[name], published[*key, name]) for name in values if (*key, name) in published}
 

@@ -15,7 +15,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +25,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ssvif.data.packed import PairsFile
-from ssvif.io.device import device_name
 from ssvif.io.errors import UserError
 from ssvif.io.files import write_csv, write_folder_aside
 from ssvif.io.progress import track
-from ssvif.io.record import Recorder
-from ssvif.judging.fused_images import fused_path
+from ssvif.judging.fused_images import JudgedRun, Score, fused_path, names_by_split
 from ssvif.judging.options import DetectionOptions
-from ssvif.schema import BOX_COLUMNS, JUDGE_COLUMNS, SPLITS
+from ssvif.schema import BOX_COLUMNS, SPLITS
 
 MIN_CONFIDENCE = 0.25  # of boxes that are written; the scores count all
 SETTINGS_OFF = ("sync", "clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "tensorboard", "wandb")
@@ -41,49 +38,29 @@ Boxes = dict[str, NDArray[np.float64]]  # pair_id → (N,5), as `PairsFile.boxes
 log = logging.getLogger("ssvif")
 
 
-def train_and_score(
-    pairs: Path,
-    fused: Path,
-    output: Path,
-    *,
-    dataset: str,
-    run: str,
-    options: DetectionOptions,
-    device: torch.device,
-    workers: int = 0,
-) -> None:
+def train_and_score(run: JudgedRun, options: DetectionOptions) -> None:
     """Train YOLO on the annotated fused images and score it on the test split.
 
-    Writes the folder `output`, whole or not at all: `ap.csv` (AP at IoU 0.5 per class and their mean, fractions
+    Writes the folder `run.output`, whole or not at all: `ap.csv` (AP at IoU 0.5 per class and their mean, fractions
     0 to 1, higher is better; empty for a class that the test split lacks), `boxes.csv` (what was found on the
     test split with a confidence of at least 0.25) and `record.json`. Without annotated training or test pairs
     both tables have a header only. The epoch with ultralytics' best validation fitness is the one scored;
-    without annotated validation pairs it is the last. Everything ultralytics writes goes to a temporary
-    folder; its weights are not kept, because the file holds times and so never comes out the same twice.
-
-    Args:
-        pairs: the packed dataset, for boxes and sizes.
-        fused: the run's folder of fused images, one folder a split.
-        output: folder to write; replaced if it exists.
-        dataset: name in the tables.
-        run: name in the tables.
-        options: of the training; what they leave open is ultralytics' default.
-        device: to compute on.
-        workers: processes that read images on a GPU machine; ultralytics draws its augmentations in them, so
-            another number gives another (equally valid) result.
+    without annotated validation pairs it is the last. What the options leave open is ultralytics' default.
+    Everything ultralytics writes goes to a temporary folder; its weights are not kept, because the file holds times
+    and so never comes out the same twice. On a GPU machine ultralytics draws its augmentations in `run.workers`
+    processes, so another number gives another (equally valid) result.
 
     Raises:
         UserError: ultralytics is not installed, a fused image is missing or of another size than its pair, or
             the initial weights are missing.
     """
-    recorder, source = Recorder(), PairsFile(pairs)
-    boxes = {split: boxes_of(source, split) for split in SPLITS}
-    facts: dict[str, Any] = {"dataset": dataset, "run": run, "data_sha256": source.digest}
-    facts["annotated_pairs"] = {split: len(boxes[split]) for split in SPLITS}
-    rows: list[dict[str, Any]] = []
+    source = PairsFile(run.pairs)
+    boxes = annotated_boxes(source)
+    facts: dict[str, Any] = {"annotated_pairs": {split: len(each) for split, each in boxes.items()}}
+    scores: list[Score] = []
     found: list[dict[str, Any]] = []
     with (
-        write_folder_aside(output, ("ap.csv", "boxes.csv", "record.json")) as folder,
+        write_folder_aside(run.output, ("ap.csv", "boxes.csv", "record.json")) as folder,
         tempfile.TemporaryDirectory(prefix="ssvif-detect-") as temporary,
     ):
         if boxes["test"] and any(len(each) for each in boxes["train"].values()):
@@ -94,22 +71,22 @@ def train_and_score(
                 )
             detect = load_ultralytics()
             classes = source.descriptor.detection_classes
-            data = build_tree(Path(temporary).resolve() / "data", source, fused, boxes, classes)
-            model, facts["training"] = _train(detect, data, boxes, options, device, workers)
-            scores, found = _score(detect, model, data, boxes["test"], options, device)
-            known = {"dataset": dataset, "run": run, "initial_weights": Path(options.weights).name or "scratch"}
-            rows = [{**known, **row} for row in ap_rows(scores, classes)]
+            data = build_tree(Path(temporary).resolve() / "data", source, run.fused, boxes, classes)
+            model, facts["training"] = _train(detect, data, boxes, options, run)
+            ap, found = _score(detect, model, data, boxes["test"], options, run)
+            scores = ap_scores(ap, classes)
         else:
-            log.info("%s has no boxes to train and test with: detection is left out", dataset)
-        write_csv(folder / "ap.csv", rows, JUDGE_COLUMNS)
+            log.info("%s has no boxes to train and test with: detection is left out", run.dataset)
         write_csv(folder / "boxes.csv", found, BOX_COLUMNS)
-        recorder.write(folder / "record.json", settings=asdict(options), device=device_name(device), **facts)
+        run.write_result(folder, "ap.csv", scores, options, data_sha256=source.digest, **facts)
 
 
-def boxes_of(pairs: PairsFile, split: str) -> Boxes:
-    """Return the boxes (N,5) of each annotated pair of a split, by sorted id; N may be 0."""
-    names = pairs.names(split) if split in pairs.splits() else []
-    return {name: boxes for name in names if (boxes := pairs.boxes(split, name)) is not None}
+def annotated_boxes(pairs: PairsFile) -> dict[str, Boxes]:
+    """Return the boxes (N,5) of the annotated pairs of each split, by sorted id; N may be 0."""
+    return {
+        split: {name: boxes for name in names if (boxes := pairs.boxes(split, name)) is not None}
+        for split, names in names_by_split(pairs).items()
+    }
 
 
 def build_tree(tree: Path, pairs: PairsFile, fused: Path, boxes: Mapping[str, Boxes], classes: Sequence[str]) -> Path:
@@ -137,33 +114,24 @@ def build_tree(tree: Path, pairs: PairsFile, fused: Path, boxes: Mapping[str, Bo
                 (images / image.name).symlink_to(image.resolve())
             except OSError:  # a file system without links
                 shutil.copyfile(image, images / image.name)
-            (labels / f"{name}.txt").write_text(format_labels(rows), encoding="utf-8")
+            # class x_center y_center width height, fractions of the image
+            lines = (f"{int(row[0])} " + " ".join(f"{value:.8f}" for value in row[1:]) + "\n" for row in rows)
+            (labels / f"{name}.txt").write_text("".join(lines), encoding="utf-8")
     # without validation images YOLO still wants the key; it then looks at the training images, once
     validation = "validation" if boxes["validation"] else "train"
     data = {"path": str(tree), "train": "images/train", "val": f"images/{validation}", "test": "images/test"}
-    path = tree / "data.yaml"
     text = yaml.safe_dump({**data, "names": dict(enumerate(classes))}, allow_unicode=True)
-    path.write_text(text, encoding="utf-8")
-    return path
+    (tree / "data.yaml").write_text(text, encoding="utf-8")
+    return tree / "data.yaml"
 
 
-def format_labels(rows: NDArray[np.float64]) -> str:
-    """Return boxes (N,5) as YOLO's lines `class x_center y_center width height`, fractions of the image."""
-    return "".join(f"{int(row[0])} " + " ".join(f"{value:.8f}" for value in row[1:]) + "\n" for row in rows)
+def ap_scores(ap: Mapping[int, float], classes: Sequence[str]) -> list[Score]:
+    """Return each class's AP, then the mean of those scored, given the AP at IoU 0.5 by class index.
 
-
-def ap_rows(scores: Mapping[int, float], classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return the rows `metric`, `class`, `value` of `ap.csv`: each class, then the mean of those scored.
-
-    Args:
-        scores: AP at IoU 0.5 by class index; classes absent from the ground truth are absent here.
-        classes: names in the order of the class indices.
+    A class absent from the ground truth is absent from `ap` and has no value.
     """
-    rows: list[dict[str, Any]] = [
-        {"metric": "ap50", "class": name, "value": scores.get(index)} for index, name in enumerate(classes)
-    ]
-    mean = float(np.mean(list(scores.values()))) if scores else None
-    return [*rows, {"metric": "map50", "class": "", "value": mean}]
+    mean = float(np.mean(list(ap.values()))) if ap else None
+    return [*(("ap50", name, ap.get(index)) for index, name in enumerate(classes)), ("map50", "", mean)]
 
 
 @functools.cache
@@ -207,17 +175,12 @@ def load_ultralytics() -> Any:
 
 
 def _train(
-    detect: Any,
-    data: Path,
-    boxes: Mapping[str, Boxes],
-    options: DetectionOptions,
-    device: torch.device,
-    workers: int,
+    detect: Any, data: Path, boxes: Mapping[str, Boxes], options: DetectionOptions, run: JudgedRun
 ) -> tuple[torch.nn.Module, dict[str, Any]]:
     """Train; return the best epoch's averaged model, and that epoch with what ultralytics chose."""
     trainer = detect.DetectionTrainer(
         overrides={
-            **_common(data, options, device),
+            **_common(data, options, run.device),
             "model": str(Path(options.weights).resolve()) if options.weights else options.model,
             "pretrained": bool(options.weights),
             "epochs": options.epochs,
@@ -225,8 +188,8 @@ def _train(
             "warmup_epochs": options.warmup_epochs,
             "mosaic": options.mosaic,
             "seed": options.seed,
-            "deterministic": device.type == "cuda",  # kernels of a CPU are; asking costs seconds of imports
-            "workers": workers,
+            "deterministic": run.device.type == "cuda",  # kernels of a CPU are; asking costs seconds of imports
+            "workers": run.workers,
             "amp": False,  # its check of half precision wants to download another model
             "val": bool(boxes["validation"]),
             "name": "train",
@@ -293,15 +256,10 @@ def _check_all_read(loader: Any, boxes: Boxes, split: str) -> None:
 
 
 def _score(
-    detect: Any,
-    model: torch.nn.Module,
-    data: Path,
-    boxes: Boxes,
-    options: DetectionOptions,
-    device: torch.device,
+    detect: Any, model: torch.nn.Module, data: Path, boxes: Boxes, options: DetectionOptions, run: JudgedRun
 ) -> tuple[dict[int, float], list[dict[str, Any]]]:
     """Go through the test split once; return AP at IoU 0.5 by class index and the boxes found."""
-    overrides = {**_common(data, options, device), "split": "test", "workers": 0, "name": "test"}
+    overrides = {**_common(data, options, run.device), "split": "test", "workers": 0, "name": "test"}
     validator = detect.DetectionValidator(args=overrides)
     found: list[dict[str, Any]] = []
     update = validator.update_metrics

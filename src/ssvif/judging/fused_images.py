@@ -1,25 +1,62 @@
-"""Input of both judges: the fused PNGs of a run, with the labels of their pairs."""
+"""What both judges share: the fused PNGs of a run, the labels of their pairs, and the folder of the result."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch.utils.data import Dataset
 
 from ssvif.data.descriptor import Descriptor
 from ssvif.data.packed import PairsFile
+from ssvif.io.device import device_name
 from ssvif.io.errors import UserError
-from ssvif.io.files import read_image
+from ssvif.io.files import read_image, write_csv
+from ssvif.io.images import open_image
+from ssvif.io.record import Recorder
+from ssvif.judging.options import JudgeOptions
 from ssvif.ops.seeds import generator
+from ssvif.schema import JUDGE_COLUMNS, SPLITS
 
 IGNORE = 255
 STRIDE = 32  # of SegFormer's coarsest map
 REMEDY = "fuse the run again (`ssvif fuse`)"
+Score = tuple[str, str, float | None]  # metric, class, value: one row of a table; a mean has no class
+
+
+@dataclass(frozen=True)
+class JudgedRun:
+    """The run whose fused images are judged, and where to compute."""
+
+    pairs: Path  # packed dataset, for sizes, labels and boxes
+    fused: Path  # the run's folder of fused images, one folder a split
+    output: Path  # folder to write; replaced if it exists
+    dataset: str  # name in the tables
+    run: str  # name in the tables
+    device: torch.device
+    workers: int = 0  # processes that read images
+    recorder: Recorder = field(default_factory=Recorder)  # its time starts here
+
+    def write_result(
+        self, folder: Path, table: str, scores: Sequence[Score], options: JudgeOptions, **facts: Any
+    ) -> None:
+        """Write the table of scores, and `record.json` with the options and further facts, into a folder."""
+        known = {"dataset": self.dataset, "run": self.run}
+        weights = Path(options.weights).name or "scratch"
+        rows = [dict(zip(JUDGE_COLUMNS, (*known.values(), *score, weights), strict=True)) for score in scores]
+        write_csv(folder / table, rows, JUDGE_COLUMNS)
+        record = folder / "record.json"
+        self.recorder.write(record, settings=asdict(options), device=device_name(self.device), **known, **facts)
+
+
+def names_by_split(pairs: PairsFile) -> dict[str, list[str]]:
+    """Return the sorted pair ids of train, validation and test; none of a split that the file lacks."""
+    return {split: pairs.names(split) if split in pairs.splits() else [] for split in SPLITS}
 
 
 def fused_path(fused: Path, split: str, name: str, size: tuple[int, int]) -> Path:
@@ -35,13 +72,11 @@ def fused_path(fused: Path, split: str, name: str, size: tuple[int, int]) -> Pat
         UserError: the image is missing, unreadable or of another size.
     """
     path = fused / split / f"{name}.png"
-    if not path.is_file():
-        raise UserError(f"The fused image {path} does not exist", remedy=REMEDY)
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             width, height = image.size
-    except OSError as error:
-        raise UserError(f"{path} cannot be read as an image", got=str(error), remedy=REMEDY) from error
+    except UserError as error:
+        raise error.replace(remedy=REMEDY) from error
     if (height, width) != size:
         raise UserError(
             f"The fused image {path} has another size than its pair",

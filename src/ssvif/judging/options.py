@@ -83,3 +83,6 @@ class DetectionOptions:
     )
     mosaic: float = Field(default=1.0, ge=0, le=1, description="probability of pasting four images into one")
     seed: NotNegative = Field(default=0, description="of everything random")
+
+
+JudgeOptions = SegmentationOptions | DetectionOptions

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,15 @@ from torch.utils.data import DataLoader
 
 from ssvif.data.descriptor import Descriptor
 from ssvif.data.packed import PairsFile
-from ssvif.io.device import device_name
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import write_aside, write_csv, write_folder_aside
 from ssvif.io.progress import track
-from ssvif.io.record import Recorder
-from ssvif.judging.fused_images import IGNORE, FusedImages, batches_by_size
+from ssvif.judging.fused_images import IGNORE, FusedImages, JudgedRun, Score, batches_by_size, names_by_split
 from ssvif.judging.options import SegmentationOptions
 from ssvif.metrics.segmentation import confusion_matrix, iou, miou
 from ssvif.models.segmentation import Segmenter
 from ssvif.ops.seeds import generator, make_deterministic, seed_torch
-from ssvif.schema import JUDGE_COLUMNS, SPLITS
+from ssvif.schema import SPLITS
 
 HISTORY_COLUMNS = ("epoch", "backbone", "learning_rate", "train_loss", "validation_loss")
 OWNED = ("iou.csv", "predictions", "model.safetensors", "history.csv", "record.json")
@@ -38,91 +36,58 @@ BACKBONE = "network.segformer."
 log = logging.getLogger("ssvif")
 
 
-def fine_tune(
-    pairs: Path,
-    fused: Path,
-    output: Path,
-    *,
-    dataset: str,
-    run: str,
-    options: SegmentationOptions,
-    device: torch.device,
-    workers: int = 0,
-) -> None:
+def fine_tune(run: JudgedRun, options: SegmentationOptions) -> None:
     """Train SegFormer on labelled fused images and score it on the test split.
 
-    Writes the folder `output`, whole or not at all: `iou.csv` (fractions 0 to 1, higher is better),
+    Writes the folder `run.output`, whole or not at all: `iou.csv` (fractions 0 to 1, higher is better),
     `predictions/{pair_id}.png` (class ids with the dataset's palette), `model.safetensors`, `history.csv` and
     `record.json`. Without labelled training or test pairs `iou.csv` has a header only and there is no model.
     The weights with the lowest validation loss are the ones scored; without labelled validation pairs the
-    training loss decides.
-
-    Args:
-        pairs: the packed dataset, for labels and sizes.
-        fused: the run's folder of fused images, one folder a split.
-        output: folder to write; replaced if it exists.
-        dataset: name in the tables.
-        run: name in the tables.
-        options: of the training.
-        device: to compute on.
-        workers: processes that read images; they change the speed, not the result.
+    training loss decides. The number of workers does not change the result.
 
     Raises:
         UserError: a fused image is missing or of another size than its pair, the initial weights are
             missing or do not fit, or the training diverged.
     """
-    recorder, source = Recorder(), PairsFile(pairs)
+    source = PairsFile(run.pairs)
     if options.frozen_epochs and not options.weights:
         log.info("training from scratch: a random backbone is not worth freezing, so nothing is frozen")
         options = replace(options, frozen_epochs=0)
-    names = {split: labelled_names(source, split) for split in SPLITS}
-    facts: dict[str, Any] = {"dataset": dataset, "run": run, "data_sha256": source.digest}
-    facts["labelled_pairs"] = {split: len(names[split]) for split in SPLITS}
-    rows: list[dict[str, Any]] = []
-    with write_folder_aside(output, OWNED) as folder:
+    everyone = names_by_split(source).items()
+    names = {split: [name for name in each if source.label(split, name) is not None] for split, each in everyone}
+    facts: dict[str, Any] = {"labelled_pairs": {split: len(each) for split, each in names.items()}}
+    scores: list[Score] = []
+    with write_folder_aside(run.output, OWNED) as folder:
         (folder / "predictions").mkdir()
         if names["train"] and names["test"]:
-            make_deterministic(device)
+            make_deterministic(run.device)
             augment: dict[str, Any] = {"augment": True, "crop": options.crop, "seed": options.seed}
             # all three at once, so that a missing image is reported before the training and not after it
-            images = {
-                split: FusedImages(source, fused, split, names[split], **(augment if split == "train" else {}))
+            train, validation, test = (
+                FusedImages(source, run.fused, split, names[split], **(augment if split == "train" else {}))
                 for split in SPLITS
-            }
-            judge = _Judge(source.descriptor, options, device, workers)
-            history, facts["best_epoch"] = judge.fit(images["train"], images["validation"])
-            confusion = judge.predict(images["test"], folder / "predictions")
-            known = {"dataset": dataset, "run": run, "initial_weights": Path(options.weights).name or "scratch"}
-            rows = [{**known, **row} for row in score_rows(confusion, source.descriptor)]
+            )
+            judge = _Judge(source.descriptor, options, run)
+            history, facts["best_epoch"] = judge.fit(train, validation)
+            scores = iou_scores(judge.predict(test, folder / "predictions"), source.descriptor)
             write_csv(folder / "history.csv", history, HISTORY_COLUMNS)
             judge.save(folder / "model.safetensors")
         else:
-            log.info("%s has no labels to train and test with: segmentation is left out", dataset)
-        write_csv(folder / "iou.csv", rows, JUDGE_COLUMNS)
-        recorder.write(folder / "record.json", settings=asdict(options), device=device_name(device), **facts)
+            log.info("%s has no labels to train and test with: segmentation is left out", run.dataset)
+        run.write_result(folder, "iou.csv", scores, options, data_sha256=source.digest, **facts)
 
 
-def labelled_names(pairs: PairsFile, split: str) -> list[str]:
-    """Return the sorted ids of the pairs of a split that have a label; empty if there is no such split."""
-    names = pairs.names(split) if split in pairs.splits() else []
-    return [name for name in names if pairs.label(split, name) is not None]
+def iou_scores(confusion: torch.Tensor, descriptor: Descriptor) -> list[Score]:
+    """Return the scores of a confusion matrix (K,K): each class's IoU, then the mean with and without background.
 
-
-def score_rows(confusion: torch.Tensor, descriptor: Descriptor) -> list[dict[str, Any]]:
-    """Return the rows `metric`, `class`, `value` of `iou.csv` for a confusion matrix (K,K).
-
-    A class that the ground truth lacks has an empty value and is in no mean; without a background class
-    `miou_without_background` is empty.
+    A class that the ground truth lacks has no value and is in no mean; nor has a mean without a class.
     """
-    scores = iou(confusion).tolist()
-    found = [("iou", each.name, scores[each.id]) for each in descriptor.classes]
     background = descriptor.background_id
     without = math.nan if background is None else float(miou(confusion, background_id=background))
+    values = iou(confusion).tolist()
+    found = [("iou", each.name, values[each.id]) for each in descriptor.classes]
     found += [("miou", "", float(miou(confusion))), ("miou_without_background", "", without)]
-    return [
-        {"metric": metric, "class": name, "value": None if math.isnan(value) else value}
-        for metric, name, value in found
-    ]
+    return [(metric, name, None if math.isnan(value) else value) for metric, name, value in found]
 
 
 def learning_rate_at(epoch: int, options: SegmentationOptions) -> float:
@@ -187,15 +152,13 @@ def load_initial_weights(model: Segmenter, path: Path) -> None:
 class _Judge:
     """A SegFormer, its training and its predictions on fused images."""
 
-    def __init__(
-        self, descriptor: Descriptor, options: SegmentationOptions, device: torch.device, workers: int
-    ) -> None:
-        self._descriptor, self._options, self._device, self._workers = descriptor, options, device, workers
+    def __init__(self, descriptor: Descriptor, options: SegmentationOptions, run: JudgedRun) -> None:
+        self._descriptor, self._options, self._device, self._workers = descriptor, options, run.device, run.workers
         seed_torch(options.seed, "segmentation")
         self._model = Segmenter(options.size, len(descriptor.classes))
         if options.weights:
             load_initial_weights(self._model, Path(options.weights))
-        self._model.to(device)
+        self._model.to(run.device)
 
     def fit(self, train: FusedImages, validation: FusedImages) -> tuple[list[dict[str, Any]], int]:
         """Train with early stopping, keep the best weights; return the history and the best epoch."""

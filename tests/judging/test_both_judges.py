@@ -1,0 +1,55 @@
+"""What segmentation and detection have in common: datasets with nothing to train with, files that are missing."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from made_dataset import run_judge
+
+from ssvif.io.errors import UserError
+from ssvif.judging.detect import train_and_score
+from ssvif.judging.options import DetectionOptions, SegmentationOptions
+from ssvif.judging.segment import fine_tune
+from ssvif.schema import BOX_COLUMNS, JUDGE_COLUMNS
+
+# judge, options, its table, what it trains with, what it writes without it (folder: None)
+SEGMENTATION = (fine_tune, SegmentationOptions, "iou.csv", "labels", {"predictions": None})
+DETECTION = (train_and_score, DetectionOptions, "ap.csv", "boxes", {"boxes.csv": ",".join(BOX_COLUMNS) + "\n"})
+both_judges = pytest.mark.parametrize(("judge", "options", "table", "needed", "others"), [SEGMENTATION, DETECTION])
+
+
+@both_judges
+def test_a_dataset_with_nothing_to_train_with_is_left_out(
+    make_dataset, tmp_path, caplog, judge, options, table, needed, others
+):
+    dataset, output = make_dataset({"train": 1, "test": 1}, **{needed: False}), tmp_path / "out"
+    with caplog.at_level(logging.INFO, logger="ssvif"):
+        assert run_judge(judge, table, dataset, output, options()) == {}
+    assert f"made has no {needed}" in caplog.text
+    texts = {path.name: path.read_text() if path.is_file() else None for path in output.iterdir()}
+    assert texts.pop("record.json")
+    assert texts == {table: ",".join(JUDGE_COLUMNS) + "\n"} | others
+
+
+@both_judges
+def test_missing_weights_are_named_before_anything_is_written(
+    make_dataset, tmp_path, judge, options, table, needed, others
+):
+    weights = {"iou.csv": "nowhere.safetensors", "ap.csv": "nowhere.pt"}[table]
+    with pytest.raises(UserError, match=rf"{weights} do not exist"):
+        run_judge(judge, table, make_dataset({"train": 1, "test": 1}), tmp_path / "out", options(weights=weights))
+    assert not (tmp_path / "out").exists()
+
+
+@both_judges
+def test_a_missing_image_shows_before_the_training_and_keeps_the_old_result(
+    make_dataset, tmp_path, judge, options, table, needed, others
+):
+    pairs, fused = make_dataset({"train": 1, "test": 1})
+    (fused / "test" / "000.a.png").unlink()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / table).write_text("old")
+    with pytest.raises(UserError, match=r"000\.a\.png does not exist"):
+        run_judge(judge, table, (pairs, fused), tmp_path / "out", options())
+    assert (tmp_path / "out" / table).read_text() == "old"
