@@ -4,7 +4,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test slow lint bench format lock pull setup clean
+.PHONY: demo test slow lint bench format schema lock pull setup clean
 .DEFAULT_GOAL := demo
 
 demo: setup ## the whole workflow on generated scenes
@@ -30,6 +30,9 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt workflow
+
+schema: setup ## the configuration's JSON schema, from the settings
+	$(BIN)/python -c "from ssvif.config.settings import schema_to_yaml; print(schema_to_yaml(), end='')" > workflow/schemas/config.schema.yaml
 
 lock: setup ## newest versions that pyproject.toml allows, for every platform, with hashes
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --all-extras --python-version 3.11 \

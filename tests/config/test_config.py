@@ -5,14 +5,14 @@ import json
 from dataclasses import asdict, fields
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
 from ssvif.config.files import load_descriptor, read_yaml
 from ssvif.config.options import override, parse_options, to_json
-from ssvif.config.plan import check_tables, locate, missing_files
 from ssvif.config.runs import load_runs
-from ssvif.config.settings import deep_merge, load_settings
+from ssvif.config.settings import deep_merge, load_settings, schema_to_yaml
 from ssvif.io.errors import UserError
 from ssvif.judging.options import DetectionOptions, SegmentationOptions
 from ssvif.schema import BASELINES, FUSION_MODELS, RUN_KINDS
@@ -43,6 +43,15 @@ def test_every_shipped_configuration_loads(path, preset):
         override(settings.training, run.training)
     for name in settings.datasets:
         assert load_descriptor(ROOT / "config" / "datasets" / f"{name}.yaml").name == name
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=by_stem)
+def test_the_exported_schema_is_current_and_takes_every_shipped_configuration(path):
+    text = (ROOT / "workflow/schemas/config.schema.yaml").read_text()
+    assert text == schema_to_yaml(), "run `make schema`"
+    jsonschema.validate(read_yaml(path), yaml.safe_load(text))
+    with pytest.raises(jsonschema.ValidationError, match="trainin"):
+        jsonschema.validate(read_yaml(path) | {"trainin": {}}, yaml.safe_load(text))
 
 
 def test_there_is_something_shipped():
@@ -405,50 +414,6 @@ def test_a_wrong_row_is_named(tmp_path, columns, row, message):
     with pytest.raises(UserError) as caught:
         load_runs(write_table(tmp_path, columns, row), TrainingOptions())
     assert message in str(caught.value)
-
-
-def test_tables_of_runs_and_of_the_configuration_must_agree(tmp_path):
-    settings = load_settings(LEAST | {"tables": {"3": ["scenes"]}})
-    runs = load_runs(write_table(tmp_path, "run|tables", "a|3", "b|4"), TrainingOptions())
-    with pytest.raises(UserError, match="run 'b': there is no table '4'"):
-        check_tables(settings, runs, ["3"])
-    with pytest.raises(UserError, match=r"`tables` in the configuration: there is no table '3'"):
-        check_tables(settings, runs[1:], ["4"])
-    check_tables(settings, runs, ["3", "4", "5"])
-    with pytest.raises(UserError, match="msrs is not among the datasets"):
-        load_settings(LEAST | {"tables": {"3": ["msrs"]}})
-
-
-def test_one_row_serves_several_datasets(tmp_path):
-    path = write_table(
-        tmp_path,
-        "run|kind|fusion_model|images|checkpoint",
-        "a|images||{data_root}/{folder}/published/A|",
-        "b|published|sage||{data_root}/{dataset}.pt",
-        "c|images||images of c|",
-    )
-    settings = load_settings(LEAST | {"data_root": str(tmp_path)})
-    runs = load_runs(path, TrainingOptions())
-    descriptors = {name: load_descriptor(ROOT / f"config/datasets/{name}.yaml") for name in ("msrs", "fmb")}
-    located = {(run.name, name): locate(run, settings, each) for run in runs for name, each in descriptors.items()}
-    assert located["a", "msrs"].images == f"{tmp_path}/MSRS/published/A"
-    assert located["b", "fmb"].checkpoint == located["b", "fmb"].source == f"{tmp_path}/fmb.pt"
-    assert located["c", "fmb"] == runs[2]
-    (tmp_path / "MSRS/published/A").mkdir(parents=True)
-    (tmp_path / "fmb.pt").touch()
-    assert missing_files(settings, runs, descriptors) == {
-        ("fmb", "a"): f"{tmp_path}/FMB/published/A",
-        ("msrs", "b"): f"{tmp_path}/msrs.pt",
-        ("msrs", "c"): "images of c",
-        ("fmb", "c"): "images of c",
-    }
-
-
-def test_nothing_is_missing_of_runs_that_are_made_here():
-    settings = load_settings(LEAST)
-    runs = load_runs(ROOT / "config/experiments/demo.tsv", TrainingOptions())
-    descriptors = {"scenes": load_descriptor(ROOT / "config/datasets/scenes.yaml")}
-    assert missing_files(settings, runs, descriptors) == {}
 
 
 def test_every_method_that_the_paper_compares_with_has_a_row():

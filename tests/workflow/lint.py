@@ -7,8 +7,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 REASONED_EXCEPTIONS = (
     "Specify a conda environment or container",  # one locked environment serves all rules (make setup)
-    "Environment variable PATH used",  # it must name the folder of the Python that runs Snakemake
-    "Shell command directly uses variable SETTINGS",  # `workers` changes no result there and must rerun nothing
     'Absolute path "/dev/nvidiactl"',  # how Linux says that there is a GPU, without importing torch
 )
 

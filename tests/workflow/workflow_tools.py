@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,17 +29,19 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
-def run_snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def run_snakemake(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     # no environment is active: the workflow must find `ssvif` beside the Python that runs Snakemake
-    return run_tool(folder, "snakemake", *arguments, check=check)
+    return run_tool(folder, "snakemake", *arguments, **options)
 
 
-def run_tool(folder: Path, tool: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a tool of the environment in a copied project, whose own package it imports."""
+def run_tool(
+    folder: Path, tool: str, *arguments: str, check: bool = True, package: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a tool of the environment in a folder, with the package that lies there or in `package`."""
     environment = {
         **os.environ,
         "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": str(folder / "src"),
+        "PYTHONPATH": str(package or folder / "src"),
         "OMP_NUM_THREADS": "1",
     }
     beside = Path(sys.executable).with_name(tool)

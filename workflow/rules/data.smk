@@ -40,8 +40,11 @@ rule split:
         mem_mb=500,
         runtime=10,
     params:
-        data_root=lambda wildcards: data_root(wildcards.dataset),
-        descriptor=lambda wildcards: descriptor_to_json(DESCRIPTORS[wildcards.dataset]),
+        data_root=lambda wildcards: PLAN.data_root(wildcards.dataset),
+        descriptor=lambda wildcards: descriptor_to_json(
+            PLAN.descriptors[wildcards.dataset]
+        ),
+        datasets=CONFIG / "datasets",
         seed=SETTINGS.split.seed,
         limit=" ".join(
             f"--limit {split}={most}"
@@ -51,7 +54,7 @@ rule split:
     message:
         "Splitting {wildcards.dataset}"
     shell:
-        "ssvif split --dataset config/datasets/{wildcards.dataset}.yaml --data-root {params.data_root:q}"
+        "ssvif split --dataset {params.datasets:q}/{wildcards.dataset}.yaml --data-root {params.data_root:q}"
         " --output {output:q} --seed {params.seed} {params.limit} > {log:q} 2>&1"
 
 
@@ -68,11 +71,14 @@ rule pack:
         mem_mb=1000,
         runtime=60,
     params:
-        data_root=lambda wildcards: data_root(wildcards.dataset),
-        descriptor=lambda wildcards: descriptor_to_json(DESCRIPTORS[wildcards.dataset]),
+        data_root=lambda wildcards: PLAN.data_root(wildcards.dataset),
+        descriptor=lambda wildcards: descriptor_to_json(
+            PLAN.descriptors[wildcards.dataset]
+        ),
+        datasets=CONFIG / "datasets",
         code=fingerprint("ssvif.data.pack"),
     message:
         "Packing {wildcards.dataset}"
     shell:
-        "ssvif pack --dataset config/datasets/{wildcards.dataset}.yaml --data-root {params.data_root:q}"
+        "ssvif pack --dataset {params.datasets:q}/{wildcards.dataset}.yaml --data-root {params.data_root:q}"
         " --splits {input.splits:q} --output {output:q} > {log:q} 2>&1"

@@ -40,6 +40,7 @@ rule segment:
     threads: SETTINGS.threads
     resources:
         gpu=GPU,
+        workers=SETTINGS.workers,  # no parameter: they change no result
         mem_mb=8000,
         runtime=720,
     params:
@@ -52,7 +53,7 @@ rule segment:
     shell:
         "ssvif segment --pairs {input.pairs:q} --fused {input.fused:q} --output {params.folder:q}"
         " --dataset {wildcards.dataset} --run {wildcards.run} --settings {params.settings:q}"
-        " --device {params.device} --threads {threads} --workers {SETTINGS.workers} > {log:q} 2>&1"
+        " --device {params.device} --threads {threads} --workers {resources.workers} > {log:q} 2>&1"
 
 
 rule detect:

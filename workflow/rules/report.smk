@@ -12,13 +12,8 @@ rule efficiency:
         mem_mb=2000,
         runtime=10,
     params:
-        networks=NETWORKS,
-        code=fingerprint("ssvif.judging.cost"),
-        own=[
-            network_fingerprint(each.rpartition("/")[0])
-            for each in NETWORKS
-            if ":" in each
-        ],
+        networks=PLAN.networks,
+        code=PLAN.cost_code(),
     message:
         "Counting what the networks cost"
     shell:
@@ -27,17 +22,17 @@ rule efficiency:
 
 rule score_tables:
     input:
-        scores=ALL_SCORES,
-        gradients=GRADIENTS,
+        scores=PLAN.scores,
+        gradients=[folder / "gradients.csv" for folder in PLAN.trained],
     output:
         report(
-            [TABLES / f"{name}.csv" for name in SCORE_TABLES],
+            [TABLES / f"{name}.csv" for name in PLAN.score_tables],
             caption="../report/table.rst",
             category="Scores",
         ),
         [
             TABLES / f"{name}{suffix}"
-            for name in SCORE_TABLES
+            for name in PLAN.score_tables
             for suffix in (".md", ".tex")
         ],
     log:
@@ -49,8 +44,8 @@ rule score_tables:
         runtime=10,
     params:
         # by functions: a brace in a title is not a wildcard
-        runs=lambda wildcards: label_runs(),
-        titles=lambda wildcards: label_datasets(RUNS_OF),
+        runs=lambda wildcards: PLAN.run_arguments(),
+        titles=lambda wildcards: PLAN.title_arguments(PLAN.shown),
         results=RESULTS,
         folder=TABLES,
         code=fingerprint("ssvif.report.tables"),
@@ -62,66 +57,70 @@ rule score_tables:
         " {params.titles:q} {params.runs:q} > {log:q} 2>&1"
 
 
-for table in TABLE_NAMES:
+rule paper_table:
+    input:
+        lambda wildcards: PLAN.table_scores(wildcards.table),
+    output:
+        report(
+            TABLES / "table_{table}.html",
+            caption="../report/paper_table.rst",
+            category="Tables of the paper",
+            labels=lambda wildcards: {
+                "table": wildcards.table,
+                "of": PLAN.specs.tables[wildcards.table].title,
+            },
+        ),
+        multiext(f"{TABLES}/table_{{table}}", ".csv", ".md", ".tex", ".json"),
+    log:
+        LOGS / "table_{table}.log",
+    benchmark:
+        BENCHMARKS / "table_{table}.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        runs=lambda wildcards: PLAN.run_arguments(wildcards.table),
+        titles=lambda wildcards: PLAN.title_arguments(
+            PLAN.table_datasets(wildcards.table)
+        ),
+        results=RESULTS,
+        folder=TABLES,
+        published=CONFIG / "published",
+        numbers=PLAN.published_digest,
+        code=fingerprint("ssvif.report.paper_tables"),
+        templates=files_fingerprint("ssvif/report/templates/tables"),
+    message:
+        "Making table {wildcards.table} of the paper, {output[0]}"
+    shell:
+        "ssvif tables --table {wildcards.table} --published {params.published:q} --results {params.results:q}"
+        " --output {params.folder:q} {params.titles:q} {params.runs:q} > {log:q} 2>&1"
+
+
+# names for the command line: `snakemake table_3` instead of `snakemake results/tables/table_3.html`
+for table in PLAN.tables:
 
     rule:
         name:
             f"table_{table}"
         input:
-            table_scores(table),
-        output:
-            report(
-                TABLES / f"table_{table}.html",
-                caption="../report/paper_table.rst",
-                category="Tables of the paper",
-                labels={"table": table, "of": SPECS.tables[table].title},
-            ),
-            [
-                TABLES / f"table_{table}{suffix}"
-                for suffix in (".csv", ".md", ".tex", ".json")
-            ],
-        log:
-            LOGS / f"table_{table}.log",
-        benchmark:
-            BENCHMARKS / f"table_{table}.tsv"
-        resources:
-            mem_mb=1000,
-            runtime=10,
-        params:
-            table=table,
-            runs=lambda wildcards, table=table: label_runs(table),
-            titles=lambda wildcards, table=table: label_datasets(table_datasets(table)),
-            results=RESULTS,
-            folder=TABLES,
-            published=PUBLISHED,
-            numbers=PAPER_NUMBERS,
-            code=fingerprint("ssvif.report.paper_tables"),
-            templates=files_fingerprint("ssvif/report/templates/tables"),
-        message:
-            f"Making table {table} of the paper"
-        shell:
-            "ssvif tables --table {params.table} --published {params.published:q} --results {params.results:q}"
-            " --output {params.folder:q} {params.titles:q} {params.runs:q} > {log:q} 2>&1"
+            f"{TABLES}/table_{table}.html",
+        localrule: True
 
 
 rule tables:
     input:
         rules.score_tables.output,
-        [TABLES / f"table_{table}.json" for table in TABLE_NAMES],
+        expand(rules.paper_table.output, table=PLAN.tables),
     localrule: True
 
 
 rule figures:
     input:
-        scores=ALL_SCORES,
-        histories=HISTORIES,
-        gradients=GRADIENTS,
-        fused=[
-            RESULTS / name / run.name / "fused"
-            for name, runs in RUNS_OF.items()
-            for run in runs
-        ],
-        splits=expand(RESULTS / "{dataset}/data/splits.csv", dataset=RUNS_OF),
+        scores=PLAN.scores,
+        histories=[folder / "history.csv" for folder in PLAN.trained],
+        gradients=rules.score_tables.input.gradients,
+        fused=PLAN.fused,
+        splits=expand(RESULTS / "{dataset}/data/splits.csv", dataset=PLAN.shown),
         efficiency=rules.efficiency.output,
     output:
         report(
@@ -139,28 +138,29 @@ rule figures:
         mem_mb=2000,
         runtime=30,
     params:
-        runs=lambda wildcards: label_runs(),
-        sources=[f"--source={name}={source_folder(name)}" for name in RUNS_OF],
+        runs=lambda wildcards: PLAN.run_arguments(),
+        chosen=lambda wildcards: PLAN.figure_arguments(),
+        sources=PLAN.source_arguments(),
+        datasets=CONFIG / "datasets",
         results=RESULTS,
         metric=SETTINGS.report.figure_metric,
-        chosen=lambda wildcards: figure_arguments(),
         code=fingerprint("ssvif.report.figures.make"),
     message:
         "Drawing figures"
     shell:
-        "ssvif figures --results {params.results:q} --output {output:q} --metric {params.metric:q}"
-        " {params.chosen:q} {params.sources:q} {params.runs:q} > {log:q} 2>&1"
+        "ssvif figures --results {params.results:q} --output {output:q} --datasets {params.datasets:q}"
+        " --metric {params.metric:q} {params.chosen:q} {params.sources:q} {params.runs:q} > {log:q} 2>&1"
 
 
 rule report:
     input:
-        scores=ALL_SCORES,
-        histories=HISTORIES,
-        pseudo_labels=PSEUDO_LABELS,
-        splits=expand(RESULTS / "{dataset}/data/splits.csv", dataset=RUNS_OF),
+        scores=PLAN.scores,
+        histories=rules.figures.input.histories,
+        pseudo_labels=[folder / "pseudo_labels" for folder in PLAN.trained],
+        splits=rules.figures.input.splits,
         tables=rules.tables.input,
         figures=rules.figures.output,
-        fused=rules.figures.input.fused,
+        fused=PLAN.fused,
     output:
         # no part of `snakemake --report`, which takes a folder of pages in a zip alone; what the page shows is in it
         directory(REPORT),
@@ -172,16 +172,18 @@ rule report:
         mem_mb=2000,
         runtime=30,
     params:
+        runs=lambda wildcards: PLAN.run_arguments(),
+        title=lambda wildcards: SETTINGS.report.title,
+        configuration=lambda wildcards: to_yaml(SETTINGS),
+        command=f"snakemake --cores all --configfile {REPORT}/config.yaml",
+        settings=to_json(SETTINGS.training),
+        sources=PLAN.source_arguments(),
+        datasets=CONFIG / "datasets",
         tables=TABLES,
         # the folder may hold tables of an earlier configuration
-        shown=[f"--table={table}" for table in TABLE_NAMES],
-        runs=lambda wildcards: label_runs(),
-        sources=[f"--source={name}={source_folder(name)}" for name in RUNS_OF],
+        shown=[f"--table={table}" for table in PLAN.tables],
         results=RESULTS,
-        title=lambda wildcards: SETTINGS.report.title,
         pairs=SETTINGS.report.pairs,
-        command=lambda wildcards: COMMAND,
-        settings=to_json(SETTINGS.training),
         code=fingerprint("ssvif.report.page.site"),
         templates=files_fingerprint("ssvif/report/templates"),
         table_templates=files_fingerprint("ssvif/report/templates/tables"),
@@ -189,5 +191,6 @@ rule report:
         "Making the page"
     shell:
         "ssvif report --results {params.results:q} --tables {params.tables:q} {params.shown:q} --output {output:q}"
-        " --figures {input.figures:q} --title {params.title:q} --pairs {params.pairs} --settings {params.settings:q}"
-        " --command {params.command:q} {params.sources:q} {params.runs:q} > {log:q} 2>&1"
+        " --figures {input.figures:q} --datasets {params.datasets:q} --title {params.title:q} --pairs {params.pairs}"
+        " --settings {params.settings:q} --configuration {params.configuration:q} --command {params.command:q}"
+        " {params.sources:q} {params.runs:q} > {log:q} 2>&1"

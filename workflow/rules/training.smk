@@ -18,25 +18,27 @@ rule train:
     threads: SETTINGS.threads
     resources:
         gpu=GPU,
+        workers=SETTINGS.workers,  # no parameter: they change no result
         mem_mb=8000,
         runtime=1440,
     params:
-        settings=training_settings,
+        settings=lambda wildcards: to_json(PLAN.training(wildcards.run)),
         folder=subpath(output.model, parent=True),
         # outside the declared outputs, which Snakemake deletes before a job and after a failed one
         state=lambda wildcards: STATES / wildcards.dataset / f"{wildcards.run}.pt",
         device=SETTINGS.device,
-        code=training_code,
+        code=lambda wildcards: PLAN.training_code(wildcards.run),
     message:
         "Training {wildcards.run} on {wildcards.dataset}"
     shell:
         "ssvif train --pairs {input.pairs:q} --output {params.folder:q} --state {params.state:q}"
-        " --settings {params.settings:q} --device {params.device} --threads {threads} --workers {SETTINGS.workers} > {log:q} 2>&1"
+        " --settings {params.settings:q} --device {params.device} --threads {threads} --workers {resources.workers} > {log:q} 2>&1"
 
 
 rule fuse:
     input:
-        unpack(fuse_inputs),
+        unpack(lambda wildcards: PLAN.fuse_inputs(wildcards.dataset, wildcards.run)),
+        pairs=RESULTS / "{dataset}/data/pairs.h5",
     output:
         directory(RESULTS / "{dataset}/{run}/fused"),
     log:
@@ -47,16 +49,16 @@ rule fuse:
     threads: SETTINGS.threads
     resources:
         gpu=lambda wildcards: (
-            GPU if RUNS[wildcards.run].kind in ("trained", "published") else 0
+            GPU if PLAN.runs[wildcards.run].kind in ("trained", "published") else 0
         ),
         mem_mb=4000,
         runtime=120,
     params:
-        method=fuse_method,
+        method=lambda wildcards: PLAN.fuse_arguments(wildcards.dataset, wildcards.run),
         device=SETTINGS.device,
-        code=fuse_code,
+        code=lambda wildcards: PLAN.fuse_code(wildcards.run),
     message:
         "Fusing {wildcards.dataset} with {wildcards.run}"
     shell:
-        "ssvif fuse --pairs {input.pairs:q} {params.method} --output {output:q}"
+        "ssvif fuse --pairs {input.pairs:q} {params.method:q} --output {output:q}"
         " --device {params.device} --threads {threads} > {log:q} 2>&1"

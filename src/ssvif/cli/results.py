@@ -110,6 +110,7 @@ def report(
     figures: Annotated[Path | None, typer.Option(help="The folder of `ssvif figures`.")] = None,
     table: Annotated[Texts, typer.Option(help="Show this table of the paper; repeatable; all when left out.")] = None,
     settings: SettingsText = "",
+    configuration: Annotated[str, typer.Option(help="Text of the configuration behind it, kept as config.yaml.")] = "",
     command: Annotated[Texts, typer.Option(help="A command that makes it all again; repeatable.")] = None,
 ) -> None:
     """Make the report: overview, tables, a gallery of every test pair, and a page for every run."""
@@ -128,6 +129,7 @@ def report(
         title=title,
         assumed={name: _assumption(options, name, reason) for name, reason in ASSUMED.items()} | ASSUMED_CONSTANTS,
         reproduce=command or [],
+        configuration=configuration,
         most_pairs=pairs,
         figures=figures,
         sheets=table or [],

@@ -1,61 +1,353 @@
-"""Which files a configuration asks for."""
+"""Which files a configuration asks for, and with what arguments they are made: what the Snakefile has to know."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any, Self
 
-from ssvif.config.runs import Run
-from ssvif.config.settings import Settings
+from ssvif.config.files import load_descriptor, load_sheet_specs
+from ssvif.config.options import override
+from ssvif.config.runs import Run, load_runs
+from ssvif.config.settings import Settings, load_settings
 from ssvif.data.descriptor import Descriptor
+from ssvif.fusing.method_images import folder_of
 from ssvif.io.errors import UserError
+from ssvif.io.fingerprint import fingerprint
+from ssvif.models.names import network_fingerprint
+from ssvif.report.specs import SheetSpecs
+from ssvif.schema import DETECTION, EFFICIENCY, FUSION_METRICS, RUN_FILES, SEGMENTATION
+from ssvif.training.options import TrainingOptions
+
+ALWAYS_COUNTED = ("swinfusion", "emma", "seafusion")  # networks of Table IV, each with one channel and with three
+HOW_TO_GET = "config/experiments/README.md says where to get it"
 
 
-def check_tables(settings: Settings, runs: Iterable[Run], known: Iterable[str]) -> None:
-    """Check that the tables which runs and the configuration name exist.
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A checked configuration and the files that it asks for; all paths are relative to the working directory.
 
-    Args:
+    Attributes:
         settings: the configuration.
-        runs: of its experiments table.
-        known: the tables there are.
-
-    Raises:
-        UserError: a run or the configuration names another.
+        runs: of the experiments table, by name.
+        descriptors: of the datasets, by name.
+        specs: what the paper's tables hold.
+        folder: holds datasets/ and published/.
     """
-    tables = list(known)
-    named = {table: f"{settings.experiments}, run {run.name!r}" for run in runs for table in run.tables}
-    named |= dict.fromkeys(settings.tables, "`tables` in the configuration")
-    if unknown := sorted(set(named) - set(tables)):
-        raise UserError(
-            f"{named[unknown[0]]}: there is no table {unknown[0]!r}",
-            expected=" | ".join(tables),
-            remedy="config/published/tables.yaml holds the tables",
+
+    settings: Settings
+    runs: Mapping[str, Run]
+    descriptors: Mapping[str, Descriptor]
+    specs: SheetSpecs
+    folder: Path
+
+    @classmethod
+    def load(
+        cls,
+        values: Mapping[str, Any],
+        *,
+        last: Mapping[str, Any] | None = None,
+        source: str = "the configuration",
+        folder: Path = Path("config"),
+    ) -> Self:
+        """Read everything that a configuration names.
+
+        Args:
+            values: the configuration as YAML gives it.
+            last: what was said on the command line, see `load_settings`.
+            source: where the values come from, for messages.
+            folder: holds datasets/ and published/.
+
+        Raises:
+            UserError: a file is missing or a value is wrong; a run or the configuration names a table that does
+                not exist; no run is left because all lack their files.
+        """
+        settings = load_settings(values, last=last, source=source)
+        plan = cls(
+            settings=settings,
+            runs={run.name: run for run in load_runs(settings.experiments, settings.training)},
+            descriptors={name: load_descriptor(folder / "datasets" / f"{name}.yaml") for name in settings.datasets},
+            specs=load_sheet_specs(folder / "published/tables.yaml"),
+            folder=folder,
         )
+        plan._check_tables()
+        if not plan.shown:
+            raise UserError("No run is left: " + " ".join(plan.left_out))
+        return plan
 
+    def _check_tables(self) -> None:
+        experiments = self.settings.experiments
+        named = {table: f"{experiments}, run {run.name!r}" for run in self.runs.values() for table in run.tables}
+        named |= dict.fromkeys(self.settings.tables, "`tables` in the configuration")
+        if unknown := sorted(set(named) - set(self.specs.tables)):
+            raise UserError(
+                f"{named[unknown[0]]}: there is no table {unknown[0]!r}",
+                expected=" | ".join(self.specs.tables),
+                remedy=f"{self.folder}/published/tables.yaml holds the tables",
+            )
 
-def locate(run: Run, settings: Settings, descriptor: Descriptor) -> Run:
-    """Return a run for one dataset, with the paths of its images or checkpoint written out."""
-    return run.located(dataset=descriptor.name, folder=descriptor.folder, data_root=settings.data_root)
+    # datasets
 
+    def data_root(self, dataset: str) -> Path:
+        """Return the folder that holds a dataset's folder; the generated scenes lie among the results."""
+        return self.settings.results / dataset / "data" if dataset == "scenes" else self.settings.data_root
 
-def missing_files(
-    settings: Settings, runs: Iterable[Run], descriptors: Mapping[str, Descriptor]
-) -> dict[tuple[str, str], str]:
-    """Return the released checkpoints and folders of images that runs name and that are not there.
+    def judges(self, dataset: str) -> list[str]:
+        """Return which of segmentation and detection the configuration wants and the dataset has annotations for."""
+        return [judge for judge in self._wanted_judges if self._is_annotated(dataset, judge)]
 
-    Nobody has all of them, so this is no error: such a run is left out where it lacks them, and that is told.
+    @property
+    def _wanted_judges(self) -> list[str]:
+        options = {SEGMENTATION: self.settings.segmentation, DETECTION: self.settings.detection}
+        return [judge for judge, given in options.items() if given]
 
-    Args:
-        settings: the configuration.
-        runs: of its experiments table.
-        descriptors: by the datasets' names.
+    def _is_annotated(self, dataset: str, judge: str) -> bool:
+        layouts = self.descriptors[dataset].layouts
+        return any(layout.label if judge == SEGMENTATION else layout.boxes for layout in layouts)
 
-    Returns:
-        (dataset, run) to the path that does not exist.
-    """
-    sources = {
-        (name, run.name): locate(run, settings, descriptor).source
-        for run in runs
-        for name, descriptor in descriptors.items()
-    }
-    return {key: source for key, source in sources.items() if source and not Path(source).exists()}
+    # runs
+
+    def run_folder(self, dataset: str, run: str) -> Path:
+        """Return the folder of a run's results on one dataset."""
+        return self.settings.results / dataset / run
+
+    def located(self, dataset: str, run: str) -> Run:
+        """Return a run with the paths of its images or its checkpoint written out for one dataset."""
+        folder = self.descriptors[dataset].folder
+        return self.runs[run].located(dataset=dataset, folder=folder, data_root=self.settings.data_root)
+
+    def training(self, run: str) -> TrainingOptions:
+        """Return the training options of a run: the configuration's, changed by its row."""
+        return override(self.settings.training, self.runs[run].training)
+
+    def wanted(self, run: Run) -> dict[str, set[str]]:
+        """Return the scores of a run by dataset: fusion metrics and what its tables show; all if it names no table."""
+        if not run.tables:
+            return {dataset: set(RUN_FILES) for dataset in self.descriptors}
+        found: dict[str, set[str]] = {}
+        for table in self.specs.tables_of(run.name, run.tables):
+            for dataset in self.table_datasets(table):
+                found.setdefault(dataset, {FUSION_METRICS}).update(self.specs.tables[table].sources)
+        return found
+
+    @cached_property
+    def missing(self) -> dict[tuple[str, str], str]:
+        """(dataset, run) to the released checkpoint or folder of images that the run names and that is not there.
+
+        Nobody has all of them, so this is no error: such a run is left out where it lacks them, and that is told.
+        """
+        pairs = [(dataset, run) for run in self.runs for dataset in self.descriptors]
+        sources = {pair: self.located(*pair).source for pair in pairs}
+        return {pair: source for pair, source in sources.items() if source and not Path(source).exists()}
+
+    @cached_property
+    def shown(self) -> dict[str, list[Run]]:
+        """Dataset to the runs that it is asked to show and whose files are there."""
+        found = {
+            dataset: [
+                run
+                for run in self.runs.values()
+                if dataset in self.wanted(run) and (dataset, run.name) not in self.missing
+            ]
+            for dataset in self.descriptors
+        }
+        return {dataset: runs for dataset, runs in found.items() if runs}
+
+    @cached_property
+    def trained(self) -> list[Path]:
+        """The folders of the runs that are trained."""
+        return [self.run_folder(dataset, run.name) for dataset, run in self._pairs if run.kind == "trained"]
+
+    @property
+    def _pairs(self) -> list[tuple[str, Run]]:
+        return [(dataset, run) for dataset, runs in self.shown.items() for run in runs]
+
+    def trains_judges(self, dataset: str, run: str) -> bool:
+        """Whether a run has fused images of the training pairs; another method's folder may hold none."""
+        located = self.located(dataset, run)
+        return located.kind != "images" or folder_of(Path(located.images), "train") is not None
+
+    # scores
+
+    def score_files(self, dataset: str, run: str, scores: Collection[str]) -> list[Path]:
+        """Return the files of those of a run's scores that the dataset and the run allow."""
+        judges = self.judges(dataset) if self.trains_judges(dataset, run) else []
+        allowed = {FUSION_METRICS, *judges} & set(scores)
+        return [self.run_folder(dataset, run) / file for score, file in RUN_FILES.items() if score in allowed]
+
+    @cached_property
+    def scores(self) -> list[Path]:
+        """Every score file of the configuration."""
+        return [
+            file
+            for dataset, run in self._pairs
+            for file in self.score_files(dataset, run.name, self.wanted(run)[dataset])
+        ]
+
+    @cached_property
+    def score_tables(self) -> list[str]:
+        """Names of the tables of all runs, a table a score and dataset, such as "fusion_metrics_scenes"."""
+        return [
+            f"{score}_{dataset}"
+            for dataset, runs in self.shown.items()
+            for score, file in RUN_FILES.items()
+            if any(self.run_folder(dataset, run.name) / file in self.scores for run in runs)
+        ]
+
+    @cached_property
+    def fused(self) -> list[Path]:
+        """The folders of fused images."""
+        return [self.run_folder(dataset, run.name) / "fused" for dataset, run in self._pairs]
+
+    @cached_property
+    def products(self) -> list[Path]:
+        """What lies between the raw pairs and the scores."""
+        data = [self.settings.results / dataset / "data" for dataset in self.shown]
+        packed = [folder / file for folder in data for file in ("splits.csv", "pairs.h5")]
+        return [*packed, *self.fused, *(folder / "model.safetensors" for folder in self.trained)]
+
+    # the paper's tables
+
+    @cached_property
+    def tables(self) -> list[str]:
+        """The paper's tables, and those of ours that a run names."""
+        named = {table for run in self.runs.values() for table in run.tables}
+        return [table for table, spec in self.specs.tables.items() if spec.number or table in named]
+
+    def table_datasets(self, table: str) -> list[str]:
+        """Return the datasets that a table shows in this configuration."""
+        return self.settings.tables.get(table) or self.specs.datasets_of(table, self.settings.datasets)
+
+    def table_scores(self, table: str) -> list[Path]:
+        """Return the score files that a table needs."""
+        sources = self.specs.tables[table].sources
+        costs = [self.settings.results / "efficiency.csv"] if EFFICIENCY in sources else []
+        return costs + [
+            file
+            for dataset in self.table_datasets(table)
+            for run in self.runs.values()
+            if self._stands_in(table, run) and (dataset, run.name) not in self.missing
+            for file in self.score_files(dataset, run.name, sources)
+        ]
+
+    def _stands_in(self, table: str, run: Run) -> bool:
+        return table in self.specs.tables_of(run.name, run.tables)
+
+    @cached_property
+    def published_digest(self) -> str:
+        """A digest of the paper's numbers and of what its tables hold."""
+        files = sorted((self.folder / "published").iterdir())
+        return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+
+    # arguments of commands
+
+    def run_arguments(self, table: str = "") -> list[str]:
+        """Return `--run` for every run, or for those in a table."""
+        return [
+            f"--run={dataset}/{run.name}={run.title}"
+            for dataset in (self.table_datasets(table) if table else self.shown)
+            for run in self.shown.get(dataset, ())
+            if not table or self._stands_in(table, run)
+        ]
+
+    def title_arguments(self, datasets: Iterable[str]) -> list[str]:
+        """Return `--title` for each dataset."""
+        return [f"--title={name}={self.descriptors[name].title}" for name in datasets]
+
+    def source_arguments(self) -> list[str]:
+        """Return `--source`, the folder of its own images, for each dataset."""
+        folders = {name: self.data_root(name) / self.descriptors[name].folder for name in self.shown}
+        return [f"--source={name}={folder}" for name, folder in folders.items()]
+
+    def figure_arguments(self) -> list[str]:
+        """Return which pairs the figures show, and `--network` for each run that has one, for its cost."""
+        pairs = self.settings.report.figure_pairs
+        chosen = [f"--pairs={pairs}"] if isinstance(pairs, int) else [f"--pair={pair}" for pair in pairs]
+        networks = [(dataset, run.name, self._network(run)) for dataset, run in self._pairs]
+        return chosen + [f"--network={dataset}/{run}={network}" for dataset, run, network in networks if network]
+
+    def fuse_inputs(self, dataset: str, run: str) -> dict[str, Path]:
+        """Return the files that a run's images are made of, besides the pairs, by the option that takes each."""
+        located = self.located(dataset, run)
+        files = {
+            "trained": {"model": self.run_folder(dataset, run) / "model.safetensors"},
+            "published": {"checkpoint": Path(located.checkpoint)},
+            "images": {"images": Path(located.images)},
+        }
+        return files.get(located.kind, {})
+
+    def fuse_arguments(self, dataset: str, run: str) -> list[str]:
+        """Return what `ssvif fuse` is told to fuse with."""
+        located = self.located(dataset, run)
+        if located.kind == "baseline":
+            return ["--baseline", located.fusion_model]
+        words = [word for name, path in self.fuse_inputs(dataset, run).items() for word in (f"--{name}", str(path))]
+        if located.kind == "published":
+            words += ["--network", located.fusion_model]
+        return words if located.kind == "images" else [*words, "--inference", located.inference]
+
+    @cached_property
+    def networks(self) -> list[str]:
+        """The networks whose cost is counted, MODEL or MODEL/CHANNELS."""
+        used = {network for run in self.runs.values() if (network := self._network(run))}
+        return [*ALWAYS_COUNTED, *sorted(used)]
+
+    def _network(self, run: Run) -> str:
+        """Return a run's network as `ssvif complexity` takes it; "" for a baseline or images."""
+        if run.kind == "trained":
+            options = self.training(run.name)
+            return f"{options.fusion_model}/{options.channels}"
+        return f"{run.fusion_model}/1" if run.kind == "published" else ""  # as released
+
+    # fingerprints of code
+
+    def training_code(self, run: str) -> str:
+        """Return the fingerprint of what trains a run; another network's code does not count."""
+        return network_fingerprint(self.training(run).fusion_model, "ssvif.training.loop")
+
+    def fuse_code(self, run: str) -> str:
+        """Return the fingerprint of what makes a run's fused images."""
+        kind = self.runs[run].kind
+        if kind == "images":
+            return fingerprint("ssvif.fusing.method_images")
+        if kind == "baseline":
+            return network_fingerprint("", "ssvif.fusing.packed")
+        network = self.training(run).fusion_model if kind == "trained" else self.runs[run].fusion_model
+        loading = "ssvif.models.registry" if kind == "trained" else "ssvif.models.published"
+        return network_fingerprint(network, "ssvif.fusing.packed", "ssvif.fusing.torch_fuser", loading)
+
+    def cost_code(self) -> list[str]:
+        """Return the fingerprints of what counts the networks' cost: ours, and that of each network of the user's."""
+        own = [network.rpartition("/")[0] for network in self.networks if ":" in network]
+        return [fingerprint("ssvif.judging.cost"), *map(network_fingerprint, own)]
+
+    # what is told
+
+    @cached_property
+    def left_out(self) -> list[str]:
+        """One line for each thing that the configuration asks for and that cannot be made, with the reason."""
+        titles = {name: descriptor.title for name, descriptor in self.descriptors.items()}
+        no_labels = [
+            f"{titles[dataset]} has no labels for {judge}, so {judge} is left out."
+            for dataset in self.shown
+            for judge in self._wanted_judges
+            if not self._is_annotated(dataset, judge)
+        ]
+        not_judged = [
+            f"{self.located(dataset, run.name).images} holds no images of the training pairs: {run.title} is not"
+            f" segmented or detected on {titles[dataset]}."
+            for dataset, run in self._pairs
+            if not self.trains_judges(dataset, run.name)
+        ]
+        return no_labels + not_judged + [line for run in self.runs.values() if (line := self._lacking(run))]
+
+    def _lacking(self, run: Run) -> str:
+        lacking = [dataset for dataset in self.wanted(run) if (dataset, run.name) in self.missing]
+        if not lacking:
+            return ""
+        datasets = ", ".join(self.descriptors[dataset].title for dataset in lacking)
+        paths = ", ".join(dict.fromkeys(self.missing[dataset, run.name] for dataset in lacking))
+        return f"{run.title} is left out on {datasets}: no {paths}; {HOW_TO_GET}."

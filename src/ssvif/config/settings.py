@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+import yaml
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from ssvif.config.files import check
@@ -66,9 +67,10 @@ class ReportSettings:
     """The page and the figures."""
 
     title: str = Field(default="SSVIF", description="headline of the page")
-    pairs: Annotated[NotNegative, BeforeValidator(lambda given: 0 if given is None else given)] = Field(
-        default=0, description="test pairs in each gallery, evenly chosen; 0 or nothing shows all"
-    )
+    pairs: Annotated[
+        NotNegative,
+        BeforeValidator(lambda given: 0 if given is None else given, json_schema_input_type=NotNegative | None),
+    ] = Field(default=0, description="test pairs in each gallery, evenly chosen; 0 or nothing shows all")
     figure_pairs: NotNegative | list[PairName] = Field(
         default=3, description="test pairs in the figures: how many, evenly chosen, or a list of DATASET/PAIR"
     )
@@ -93,12 +95,14 @@ class Settings:
     scenes: ScenesSettings = ScenesSettings()
     split: SplitSettings = SplitSettings()
     training: TrainingOptions = TrainingOptions()
-    segmentation: Annotated[SegmentationOptions | None, BeforeValidator(_none_if_false)] = Field(
-        default=SegmentationOptions(), description="false leaves it out"
-    )
-    detection: Annotated[DetectionOptions | None, BeforeValidator(_none_if_false)] = Field(
-        default=DetectionOptions(), description="false leaves it out"
-    )
+    segmentation: Annotated[
+        SegmentationOptions | None,
+        BeforeValidator(_none_if_false, json_schema_input_type=SegmentationOptions | Literal[False]),
+    ] = Field(default=SegmentationOptions(), description="false leaves it out")
+    detection: Annotated[
+        DetectionOptions | None,
+        BeforeValidator(_none_if_false, json_schema_input_type=DetectionOptions | Literal[False]),
+    ] = Field(default=DetectionOptions(), description="false leaves it out")
     report: ReportSettings = ReportSettings()
 
     @model_validator(mode="after")
@@ -159,6 +163,24 @@ def load_settings(
     except UserError as error:
         raise error.replace(what=f"{source}, training: {error.what}") from error
     return settings
+
+
+def to_yaml(settings: Settings) -> str:
+    """Return settings as YAML that `load_settings` reads again, presets laid over them and defaults written out."""
+    values = TypeAdapter(Settings).dump_python(replace(settings, preset=""), mode="json")
+    text: str = yaml.safe_dump(
+        {key: False if value is None else value for key, value in values.items()}, sort_keys=False
+    )
+    return text
+
+
+def schema_to_yaml() -> str:
+    """Return the JSON schema of a configuration as YAML, for editors and for those who list workflows."""
+    schema = TypeAdapter(Settings).json_schema()
+    named = {"type": "object", "additionalProperties": {"type": "object"}}
+    schema["properties"]["presets"] = {"description": "named sets of the other keys, for `preset`", **named}
+    text: str = yaml.safe_dump({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, sort_keys=False)
+    return text
 
 
 def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from ssvif.report.runs import RunLabel
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 FOLDERS = ("assets", "curves", "data", "figures", "pictures", "runs", "tables", "thumbnails")
-OWN_NAMES = ("index.html", "gallery_*.html", *FOLDERS)
+CONFIGURATION = "config.yaml"  # of all results shown, beside the page
+OWN_NAMES = ("index.html", CONFIGURATION, "gallery_*.html", *FOLDERS)
 PREVIEW_PX = 1600  # width of a figure on the overview; the file it leads to is larger
 FIGURE_TITLES = {
     "fusion": "Fused pictures, side by side",
@@ -55,6 +56,7 @@ def make_page(
     title: str = "SSVIF results",
     assumed: Mapping[str, str] | None = None,
     reproduce: Sequence[str] = (),
+    configuration: str = "",
     most_pairs: int = 0,
     figures: Path | None = None,
     sheets: Sequence[str] = (),
@@ -70,6 +72,7 @@ def make_page(
         title: the headline.
         assumed: settings that the paper does not state, with the values used.
         reproduce: commands that make these results again.
+        configuration: the text of the configuration behind them, kept beside the page as config.yaml.
         most_pairs: test pairs in each gallery, evenly chosen; 0 for all.
         figures: the folder that `make_figures` wrote; it may be missing.
         sheets: which of the paper's tables to show, by their short names; all that are there when empty.
@@ -102,6 +105,8 @@ def make_page(
         for name, (template, values) in pages.items():
             text = environment.get_template(template).render(root="../" * name.count("/"), **values)
             (folder / name).write_text(text, encoding="utf-8")
+        if configuration:
+            (folder / CONFIGURATION).write_text(configuration, encoding="utf-8")
     return output / "index.html"
 
 

@@ -1,0 +1,213 @@
+"""What a configuration asks for, planned without Snakemake."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ssvif.config.files import read_yaml
+from ssvif.config.plan import Plan
+from ssvif.config.settings import load_settings, to_yaml
+from ssvif.io.errors import UserError
+from ssvif.schema import RUN_FILES
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
+NINE = [str(number) for number in range(1, 10)]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty working directory with the project's configuration."""
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def plan_of(name, **changes):
+    return Plan.load(read_yaml(Path(f"config/{name}.yaml")) | changes)
+
+
+def plan_rows(folder, columns, *rows, **changes):
+    (folder / "runs.tsv").write_text("\n".join(line.replace("|", "\t") for line in (columns, *rows)) + "\n")
+    return plan_of("config", experiments="runs.tsv", **changes)
+
+
+def runs_and_files(plan, table):
+    """The (dataset, run) that a table needs, and their files, without results/efficiency.csv."""
+    paths = [path.relative_to(plan.settings.results) for path in plan.table_scores(table)]
+    parts = [path.parts for path in paths if path.name != "efficiency.csv"]
+    return {(dataset, run) for dataset, run, *_ in parts}, {"/".join(file) for _, _, *file in parts}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_configuration_has_runs_scores_and_the_nine_tables(path):
+    plan = plan_of(path.stem)
+    assert plan.tables[:9] == NINE
+    assert plan.scores
+    assert len(plan.fused) == len([file for file in plan.scores if file.name == "fusion_metrics.csv"]) >= 3
+    costs = plan.settings.results / "efficiency.csv"
+    assert all({*plan.table_scores(table)} <= {*plan.scores, costs} for table in plan.tables)
+    assert load_settings(yaml.safe_load(to_yaml(plan.settings))) == replace(plan.settings, preset="")
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "trained", "scores"),
+    [
+        ("paper", "1", 2, {"segmentation"}),
+        ("paper", "3", 11, {"fusion_metrics", "segmentation"}),
+        ("paper", "4", 0, set()),
+        ("paper", "9", 1, {"detection"}),
+        ("config", "2", 2, {"fusion_metrics"}),
+        ("config", "3", 2, {"fusion_metrics", "segmentation"}),
+        ("config", "8", 0, set()),
+    ],
+)
+def test_a_table_needs_its_own_runs_and_scores_alone(name, table, trained, scores):
+    plan = plan_of(name)
+    runs, files = runs_and_files(plan, table)
+    assert len([run for run in runs if plan.runs[run[1]].kind == "trained"]) == trained
+    assert files == {RUN_FILES[score] for score in scores}
+    assert (plan.settings.results / "efficiency.csv" in plan.table_scores(table)) == (table == "4")
+
+
+def test_a_table_beyond_the_paper_is_made_only_where_a_run_names_it():
+    assert plan_of("paper").tables == [*NINE, "extra"]
+    assert plan_of("config").tables == NINE
+
+
+def test_a_configuration_may_show_a_table_of_another_dataset():
+    plan = plan_of("paper", tables={"8": ["msrs"]})
+    assert {argument.split("/")[0] for argument in plan.run_arguments("8")} == {"--run=msrs"}
+    assert "--run=msrs/swinfusion_one_channel_seed0=" in " ".join(plan.run_arguments("8"))
+    assert {path.parts[2] for path in plan.table_scores("8")} == {"msrs"}
+
+
+def test_tables_of_runs_and_of_the_configuration_must_exist(folder):
+    with pytest.raises(UserError, match="run 'b': there is no table '44'"):
+        plan_rows(folder, "run|tables", "a|3", "b|44")
+    with pytest.raises(UserError, match=r"`tables` in the configuration: there is no table '33'"):
+        plan_rows(folder, "run|tables", "a|3", tables={"33": ["scenes"]})
+    with pytest.raises(UserError, match="msrs is not among the datasets"):
+        plan_rows(folder, "run|tables", "a|3", tables={"3": ["msrs"]})
+
+
+def test_what_each_kind_of_run_is_fused_from(folder):
+    (folder / "their net.pth").touch()
+    (folder / "theirs/test").mkdir(parents=True)
+    plan = plan_rows(
+        folder,
+        "run|kind|fusion_model|checkpoint|images",
+        "ours|trained|emma||",
+        "released|published|seafusion|their net.pth|",
+        "theirs|images|||theirs",
+        "mean|baseline|average||",
+    )
+    model = Path("results/scenes/ours/model.safetensors")
+    expected = {
+        "ours": ({"model": model}, ["--model", str(model), "--inference", "plain"]),
+        "released": (
+            {"checkpoint": Path("their net.pth")},
+            ["--checkpoint", "their net.pth", "--network", "seafusion", "--inference", "seafusion"],
+        ),
+        "theirs": ({"images": Path("theirs")}, ["--images", "theirs"]),
+        "mean": ({}, ["--baseline", "average"]),
+    }
+    found = {run: (plan.fuse_inputs("scenes", run), plan.fuse_arguments("scenes", run)) for run in plan.runs}
+    assert found == expected
+    assert plan.trained == [model.parent]
+    assert plan.networks == ["swinfusion", "emma", "seafusion", "emma/3", "seafusion/1"]
+    assert [each for each in plan.figure_arguments() if "network" in each] == [
+        "--network=scenes/ours=emma/3",
+        "--network=scenes/released=seafusion/1",
+    ]
+    assert len({plan.fuse_code(run) for run in plan.runs}) == 4
+    assert model in plan.products
+
+
+def test_a_training_does_not_depend_on_the_code_of_another_network(folder):
+    plan = plan_rows(folder, "run|fusion_model|seed", "a|emma|0", "b|emma|1", "c|seafusion|0")
+    assert plan.training_code("a") == plan.training_code("b") != plan.training_code("c")
+
+
+def test_one_row_serves_several_datasets(folder):
+    plan = plan_rows(
+        folder,
+        "run|kind|fusion_model|images|checkpoint",
+        "a|images||{data_root}/{folder}/published/A|",
+        "b|published|sage||{data_root}/{dataset}.pt",
+        "c|images||images of c|",
+        "d|baseline|average||",
+        datasets=["msrs", "fmb"],
+        data_root="raw",
+    )
+    assert plan.located("msrs", "a").images == "raw/MSRS/published/A"
+    assert plan.located("fmb", "b").checkpoint == "raw/fmb.pt"
+    assert plan.located("fmb", "c") == plan.runs["c"]
+    assert {dataset: [run.name for run in runs] for dataset, runs in plan.shown.items()} == {
+        "msrs": ["d"],
+        "fmb": ["d"],
+    }
+    (folder / "raw/MSRS/published/A").mkdir(parents=True)
+    (folder / "raw/fmb.pt").touch()
+    plan = plan_of("config", experiments="runs.tsv", datasets=["msrs", "fmb"], data_root="raw")
+    assert plan.missing == {
+        ("fmb", "a"): "raw/FMB/published/A",
+        ("msrs", "b"): "raw/msrs.pt",
+        ("msrs", "c"): "images of c",
+        ("fmb", "c"): "images of c",
+    }
+    assert "a is left out on FMB: no raw/FMB/published/A; config/experiments/README.md" in "\n".join(plan.left_out)
+    assert (ROOT / "config/experiments/README.md").is_file()
+
+
+def test_of_the_compared_methods_those_are_shown_whose_files_are_there(folder):
+    (folder / "data/MSRS/published/CDDFuse").mkdir(parents=True)
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints/sage_published.pt").touch()
+    plan = plan_of("paper")
+    assert {run for _, run in runs_and_files(plan, "2")[0]} == {"swinfusion_ssvif_seed0", "sage", "cddfuse"}
+    told = [line for line in plan.left_out if "is left out on" in line]
+    assert "CDDFuse is left out on FMB, M3FD: no data/FMB/published/CDDFuse, data/M3FD/published/CDDFuse;" in told[0]
+    names = ["CDDFuse", "TIMFusion", "SwinFusion", "EMMA", "MRFS", "SeAFusion", "SegMiF"]
+    assert [line.split()[0] for line in told] == names
+    assert "CDDFuse is not segmented or detected on MSRS." in "\n".join(plan.left_out)
+
+
+def test_images_of_the_training_pairs_are_judged_downstream_too(folder):
+    """Where there is no official split, in one folder."""
+    (folder / "data/M3FD/published/MRFS/all").mkdir(parents=True)
+    (folder / "data/M3FD/published/SegMiF").mkdir()
+    plan = plan_of("paper")
+    runs = [run for _, run in runs_and_files(plan, "5")[0]]
+    assert "mrfs" in runs
+    assert "segmif" not in runs  # it has none to train a detector on
+
+
+def test_a_configuration_with_nothing_to_run_says_so(folder):
+    with pytest.raises(UserError, match="theirs is left out on Scenes: no nowhere"):
+        plan_rows(folder, "run|kind|images", "theirs|images|nowhere")
+
+
+def test_a_judge_that_nobody_wants_or_that_lacks_labels_is_left_out():
+    assert plan_of("config").judges("scenes") == ["segmentation", "detection"]
+    assert plan_of("config", detection=False).judges("scenes") == ["segmentation"]
+    plan = plan_of("roadscene", segmentation={}, detection=False)
+    assert plan.judges("roadscene") == []
+    assert any("has no labels for segmentation, so segmentation is left out" in line for line in plan.left_out)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "arguments"), [(5, ["--pairs=5"]), (["scenes/1U", "scenes/2U"], ["--pair=scenes/1U", "--pair=scenes/2U"])]
+)
+def test_figures_show_a_number_of_pairs_or_those_named(pairs, arguments):
+    assert plan_of("config", report={"figure_pairs": pairs}).figure_arguments()[: len(arguments)] == arguments
+
+
+@pytest.mark.parametrize("pairs", [-1, "many", ["50001U"], ["scenes/a/b"]])
+def test_figure_pairs_are_a_number_or_names_with_their_dataset(pairs):
+    with pytest.raises(UserError, match=r"report\.figure_pairs"):
+        plan_of("config", report={"figure_pairs": pairs})
