@@ -129,9 +129,11 @@ def test_configuration_knows_options_and_names_alone():
     reached = {each for each in reached if part_of(each) != "config"}
     assert reached == {
         "ssvif.data.descriptor",
+        "ssvif.fusing.method_images",  # inside a function, for runs of given images alone
         "ssvif.judging.options",
         "ssvif.models.names",
         "ssvif.io.errors",
+        "ssvif.io.fingerprint",
         "ssvif.io.validation",
         "ssvif.report.specs",
         "ssvif.training.options",

@@ -14,7 +14,6 @@ from ssvif.config.options import override
 from ssvif.config.runs import Run, load_runs
 from ssvif.config.settings import Settings, load_settings
 from ssvif.data.descriptor import Descriptor
-from ssvif.fusing.method_images import folder_of
 from ssvif.io.errors import UserError
 from ssvif.io.fingerprint import fingerprint
 from ssvif.models.names import network_fingerprint
@@ -167,8 +166,12 @@ class Plan:
 
     def trains_judges(self, dataset: str, run: str) -> bool:
         """Whether a run has fused images of the training pairs; another method's folder may hold none."""
-        located = self.located(dataset, run)
-        return located.kind != "images" or folder_of(Path(located.images), "train") is not None
+        images = self.located(dataset, run).images
+        if not images:
+            return True
+        from ssvif.fusing.method_images import folder_of  # imports numpy and h5py
+
+        return folder_of(Path(images), "train") is not None
 
     # scores
 
