@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import yaml
-from pydantic import TypeAdapter
 
+from ssvif.config.files import load_descriptor
 from ssvif.data.descriptor import ClassInfo, Descriptor, Layout
 from ssvif.data.pack import pack_pairs
 from ssvif.data.split import split_dataset
 from ssvif.io.files import write_png
 
 DATASETS = Path(__file__).parents[2] / "config" / "datasets"
-SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
 HEIGHT, WIDTH = 24, 32
 
 
@@ -37,12 +36,7 @@ def write_pair(root: Path, split: str, name: str, *, label: bool = False, boxes:
 @pytest.fixture
 def load() -> Callable[[str], Descriptor]:
     """A function that reads one of the shipped descriptors."""
-
-    def read(name: str) -> Descriptor:
-        text = (DATASETS / f"{name}.yaml").read_text(encoding="utf-8")
-        return TypeAdapter(Descriptor).validate_python(yaml.safe_load(text))
-
-    return read
+    return lambda name: load_descriptor(DATASETS / f"{name}.yaml")
 
 
 @pytest.fixture
@@ -52,12 +46,7 @@ def descriptor() -> Descriptor:
         title="Toy",
         folder="toy",
         layouts=(
-            Layout(
-                "{split}/vi/{name}",
-                "{split}/ir/{name}",
-                "{split}/labels/{name}",
-                "{split}/boxes/{name}.txt",
-            ),
+            Layout("{split}/vi/{name}", "{split}/ir/{name}", "{split}/labels/{name}", "{split}/boxes/{name}.txt"),
         ),
         official_splits={"train": "training", "test": "testing"},
         validation_fraction=0.25,
@@ -80,24 +69,17 @@ def raw(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def pack(descriptor: Descriptor, raw: Path, tmp_path: Path) -> Callable[[], Path]:
+def pack(descriptor: Descriptor, raw: Path, tmp_path: Path) -> Callable[..., Path]:
     """A function that splits and packs the dataset as it is when it is called."""
 
-    def split_and_pack() -> Path:
+    def split_and_pack(name: str = "pairs.h5", **how: Any) -> Path:
         split_dataset(descriptor, raw, tmp_path / "splits.csv", seed=0)
-        pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / "pairs.h5")
-        return tmp_path / "pairs.h5"
+        pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / name, **how)
+        return tmp_path / name
 
     return split_and_pack
 
 
 @pytest.fixture
-def packed(pack: Callable[[], Path]) -> Path:
+def packed(pack: Callable[..., Path]) -> Path:
     return pack()
-
-
-@pytest.fixture
-def shared_data() -> Path:
-    if not SHARED_DATA.is_dir():
-        pytest.skip("the real pairs are not beside this checkout")
-    return SHARED_DATA

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 
@@ -19,12 +21,7 @@ def test_shipped_descriptors_are_valid_and_survive_json(load, name):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_colors_can_be_told_apart(load, name):
     colors = [info.color for info in load(name).classes]
-    closest = [
-        sum((left - right) ** 2 for left, right in zip(one, other, strict=True)) ** 0.5
-        for i, one in enumerate(colors)
-        for other in colors[i + 1 :]
-    ]
-    assert all(distance > 40 for distance in closest)
+    assert all(math.dist(one, other) > 40 for one, other in combinations(colors, 2))
 
 
 def test_shipped_class_lists_are_the_datasets(load):

@@ -34,18 +34,23 @@ def largest_file(size: int):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+def attributes_of(path):
+    with h5py.File(path, locking=False) as file:
+        return dict(file.attrs)
+
+
 def test_what_was_packed_is_what_lay_in_the_folders(packed, descriptor, raw, tmp_path):
     file = PairsFile(packed)
     for split, pair in read_splits(tmp_path / "splits.csv"):
         where = (split, pair.pair_id)
-        np.testing.assert_array_equal(file.visible(*where), read_image(raw / pair.visible))
-        np.testing.assert_array_equal(file.infrared(*where), read_image(raw / pair.infrared))
+        np.testing.assert_array_equal(file.visible(*where), read_image(raw / pair.visible), strict=True)
+        np.testing.assert_array_equal(file.infrared(*where), read_image(raw / pair.infrared), strict=True)
         label, boxes = file.label(*where), file.boxes(*where)
         assert (label is not None) == bool(pair.label)
         assert (boxes is not None) == bool(pair.boxes)
         if label is not None:
-            np.testing.assert_array_equal(label, read_label(raw / pair.label))
-    assert file.boxes("test", "00t").shape == (0, 5)
+            np.testing.assert_array_equal(label, read_label(raw / pair.label), strict=True)
+    assert (file.boxes("test", "00t").shape, file.boxes("test", "00t").dtype) == ((0, 5), np.float64)
     assert file.boxes("test", "02t").tolist() == [[1, 0.5, 0.5, 0.25, 0.5]] * 2
     assert file.descriptor == descriptor
 
@@ -73,63 +78,51 @@ def test_two_packs_have_the_same_bytes_and_a_changed_input_another_digest(pack, 
     assert PairsFile(pack()).digest != digest
 
 
-def test_an_alignment_brings_infrared_onto_visible_and_is_kept(pack, descriptor, raw, tmp_path):
+def test_an_alignment_brings_infrared_onto_visible_and_is_kept(pack, tmp_path):
     plain = PairsFile(pack())
     alignment = Alignment(((1.0, 0.0, 3.0), (0.0, 1.0, -2.0), (0.0, 0.0, 1.0)), "translation", (32, 24), (32, 24))
-    write_alignment(tmp_path / "alignment.json", alignment)
-    output = tmp_path / "aligned.h5"
-    pack_pairs(descriptor, raw, tmp_path / "splits.csv", output, alignment=tmp_path / "alignment.json")
-    aligned = PairsFile(output)
+    write_alignment(tmp_path / "a.json", alignment)
+    aligned = PairsFile(pack("aligned.h5", alignment=tmp_path / "a.json"))
     for name in aligned.names("test"):
         np.testing.assert_array_equal(aligned.infrared("test", name)[2:, :-3], plain.infrared("test", name)[:-2, 3:])
         np.testing.assert_array_equal(aligned.visible("test", name), plain.visible("test", name))
     assert aligned.digest != plain.digest
-    plain.close()
-    aligned.close()
-    with h5py.File(output) as file:
-        assert file.attrs["alignment"] == alignment_to_json(alignment)
-    with h5py.File(plain.path) as file:
-        assert "alignment" not in file.attrs
+    assert attributes_of(aligned.path)["alignment"] == alignment_to_json(alignment)
+    assert "alignment" not in attributes_of(plain.path)
 
 
-def test_an_alignment_lets_cameras_of_two_sizes_be_packed(descriptor, raw, tmp_path):
+def test_an_alignment_lets_cameras_of_two_sizes_be_packed(pack, raw, tmp_path):
+    write_alignment(tmp_path / "a.json", Alignment(((0.5, 0, 0), (0, 0.5, 0), (0, 0, 1)), "affine", (32, 24), (16, 12)))
     for path in (raw / "training/ir").iterdir():
         write_png(path, np.full((12, 16), 80, np.uint8))
-    alignment = Alignment(((0.5, 0, 0), (0, 0.5, 0), (0, 0, 1)), "affine", (32, 24), (16, 12))
-    write_alignment(tmp_path / "a.json", alignment)
-    split_dataset(descriptor, raw, tmp_path / "splits.csv", seed=0)
-    with pytest.raises(UserError, match="does not fit the alignment") as caught:
-        pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / "pairs.h5", alignment=tmp_path / "a.json")
-    assert "the infrared image 00t" in str(caught.value)
+    with pytest.raises(UserError, match="the infrared image 00t does not fit the alignment"):
+        pack(alignment=tmp_path / "a.json")
     for path in (raw / "testing/ir").iterdir():
         write_png(path, np.full((12, 16), 80, np.uint8))
-    pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / "pairs.h5", alignment=tmp_path / "a.json")
-    assert (PairsFile(tmp_path / "pairs.h5").infrared("test", "00t") == 80).all()
-    assert PairsFile(tmp_path / "pairs.h5").size("test", "00t") == (24, 32)
+    file = PairsFile(pack(alignment=tmp_path / "a.json"))
+    assert (file.infrared("test", "00t") == 80).all()
+    assert file.size("test", "00t") == (24, 32)
 
 
-def test_more_than_8_bits_are_refused_unless_a_range_is_given(pack, descriptor, raw, tmp_path):
+def test_more_than_8_bits_are_refused_unless_a_range_is_given(pack, raw):
     for path in raw.glob("*/ir/*.png"):
         Image.fromarray(read_image(path).astype(np.uint16) * 8 + 20000).resize((16, 12)).save(path)
     with pytest.raises(UserError, match="is not an 8-bit image") as caught:
         pack()
     assert "pass --infrared-range" in caught.value.remedy
-    rules = Rules(infrared_range=Range(20000, 20000 + 8 * 255))
-    assert pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / "pairs.h5", rules=rules) == {}
-    assert PairsFile(tmp_path / "pairs.h5").size("test", "00t") == (24, 32)
-    with h5py.File(tmp_path / "pairs.h5") as file:
-        assert file.attrs["reading"] == (
-            '{"infrared_range": "20000:22040", "resize": "infrared", "visible_range": "full"}'
-        )
+    path = pack(rules=Rules(infrared_range=Range(20000, 20000 + 8 * 255)))
+    assert PairsFile(path).size("test", "00t") == (24, 32)
+    reading = '{"infrared_range": "20000:22040", "resize": "infrared", "visible_range": "full"}'
+    assert attributes_of(path)["reading"] == reading
 
 
-def test_rules_leave_8_bits_as_they_are(pack, descriptor, raw, tmp_path):
-    plain = PairsFile(pack())
-    pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / "ruled.h5", rules=Rules())
-    ruled = PairsFile(tmp_path / "ruled.h5")
+def test_rules_leave_8_bits_as_they_are(pack):
+    plain, ruled = PairsFile(pack()), PairsFile(pack("ruled.h5", rules=Rules()))
     for name in plain.names("test"):
         np.testing.assert_array_equal(ruled.visible("test", name), plain.visible("test", name))
         np.testing.assert_array_equal(ruled.infrared("test", name), plain.infrared("test", name))
+    reading = '{"infrared_range": "auto", "resize": "infrared", "visible_range": "full"}'
+    assert attributes_of(ruled.path)["reading"] == reading
 
 
 def test_pairs_of_different_sizes_are_packed(pack, raw):
@@ -140,17 +133,17 @@ def test_pairs_of_different_sizes_are_packed(pack, raw):
     assert file.size(split, "11") == (7, 5)
 
 
-def test_colour_infrared_becomes_luma_and_grey_visible_three_channels(pack, raw):
-    colours = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
-    write_png(raw / "testing" / "ir" / "00t.png", colours)
-    write_png(raw / "testing" / "vi" / "00t.png", colours[..., 0])
+def test_color_infrared_becomes_luma_and_gray_visible_three_channels(pack, raw):
+    colors = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+    write_png(raw / "testing" / "ir" / "00t.png", colors)
+    write_png(raw / "testing" / "vi" / "00t.png", colors[..., 0])
     file = PairsFile(pack())
     expected = [
         [(299 * int(red) + 587 * int(green) + 114 * int(blue) + 500) // 1000 for red, green, blue in line]
-        for line in colours
+        for line in colors
     ]
     np.testing.assert_array_equal(file.infrared("test", "00t"), expected)
-    np.testing.assert_array_equal(file.visible("test", "00t"), np.stack([colours[..., 0]] * 3, axis=-1))
+    np.testing.assert_array_equal(file.visible("test", "00t"), np.stack([colors[..., 0]] * 3, axis=-1))
 
 
 def test_palette_labels_give_their_indices(pack, raw):
@@ -196,24 +189,22 @@ def test_a_bad_file_is_named_and_the_last_pack_is_kept(pack, raw, tmp_path, wher
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.h5", "splits.csv", "toy"]
 
 
-def test_files_that_are_gone_are_listed_before_anything_is_packed(descriptor, raw, tmp_path):
-    split_dataset(descriptor, raw, tmp_path / "splits.csv", seed=0)
+def test_files_that_are_gone_are_listed_before_anything_is_packed(pack, descriptor, raw, tmp_path):
+    splits = pack().with_name("splits.csv")
     for i in range(7):
         (raw / "training" / "ir" / f"{i:02d}.png").unlink()
     with pytest.raises(UserError, match=r"7 files listed in .*splits\.csv") as caught:
-        pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / "pairs.h5")
+        pack_pairs(descriptor, raw, splits, tmp_path / "new.h5")
     assert "and 2 more" in caught.value.got
-    assert not (tmp_path / "pairs.h5").exists()
+    assert not (tmp_path / "new.h5").exists()
 
 
 @pytest.mark.parametrize("size", [0, 3_000, 20_000, 40_000])
-def test_no_space_left_is_told_and_the_last_pack_is_kept(pack, raw, tmp_path, size):
+def test_no_space_left_is_told_and_the_last_pack_is_kept(pack, descriptor, raw, tmp_path, size):
     content = pack().read_bytes()
     assert len(content) > 50_000
-    splits = tmp_path / "splits.csv"
-    descriptor = PairsFile(tmp_path / "pairs.h5").descriptor
     with largest_file(size), pytest.raises(UserError, match="No space left while writing") as caught:
-        pack_pairs(descriptor, raw, splits, tmp_path / "pairs.h5")
+        pack_pairs(descriptor, raw, tmp_path / "splits.csv", tmp_path / "pairs.h5")
     assert str(tmp_path / "pairs.h5") in caught.value.what
     assert (tmp_path / "pairs.h5").read_bytes() == content
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs.h5", "splits.csv", "toy"]
@@ -244,9 +235,7 @@ def test_memory_does_not_grow_with_the_number_of_pairs(descriptor, tmp_path):
     root, random = tmp_path / "large", np.random.default_rng(0)
     for i in range(12):
         for side, shape in (("vi", (480, 640, 3)), ("ir", (480, 640))):
-            (root / side).mkdir(parents=True, exist_ok=True)
-            flat = np.full(shape, random.integers(256), np.uint8)
-            write_png(root / side / f"{i}.png", flat)
+            write_png(root / side / f"{i}.png", np.full(shape, random.integers(256), np.uint8))
     plain = replace(descriptor, official_splits={}, layouts=(Layout("vi/{name}", "ir/{name}"),), expected={})
     split_dataset(plain, root, tmp_path / "splits.csv", seed=0)
     tracemalloc.start()
@@ -257,9 +246,9 @@ def test_memory_does_not_grow_with_the_number_of_pairs(descriptor, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["msrs", "roadscene"])
-def test_real_pairs_are_packed(load, shared_data, tmp_path, name):
+def test_real_pairs_are_packed(load, shared, tmp_path, name):
     descriptor = load(name)
-    root = shared_data / descriptor.folder
+    root = shared / "data" / descriptor.folder
     limit = {"train": 4, "validation": 2, "test": 2}
     counts = split_dataset(descriptor, root, tmp_path / "splits.csv", seed=0, limit=limit)
     pack_pairs(descriptor, root, tmp_path / "splits.csv", tmp_path / "pairs.h5")

@@ -25,16 +25,6 @@ def test_names_splits_and_sizes(packed):
     assert repr(file) == f"PairsFile({str(packed)!r})"
 
 
-def test_arrays_have_the_documented_types(packed):
-    file = PairsFile(packed)
-    visible, infrared = file.visible("test", "01t"), file.infrared("test", "01t")
-    label, boxes = file.label("test", "01t"), file.boxes("test", "01t")
-    assert (visible.shape, visible.dtype) == ((24, 32, 3), np.uint8)
-    assert (infrared.shape, infrared.dtype) == ((24, 32), np.uint8)
-    assert (label.shape, label.dtype) == ((24, 32), np.uint8)
-    assert (boxes.shape, boxes.dtype) == ((1, 5), np.float64)
-
-
 def test_nothing_is_opened_before_the_first_read(tmp_path):
     file = PairsFile(tmp_path / "none.h5")
     with pytest.raises(UserError, match=r"none\.h5 does not exist"):

@@ -69,7 +69,7 @@ def test_without_flips_crops_are_parts_of_the_image(packed):
         assert bool((windows == view[index]["infrared"][0]).flatten(2).all(2).any())
 
 
-def test_validation_takes_the_centre_each_time_and_a_crop_of_the_whole_image_works(packed):
+def test_validation_takes_the_center_each_time_and_a_crop_of_the_whole_image_works(packed):
     assert TrainingView(packed, "train", 24, seed=1)[0]["visible"].shape == (3, 24, 24)
     view, file = TrainingView(packed, "validation", 8, seed=0, augment=False), PairsFile(packed)
     first = items(view)

@@ -23,12 +23,12 @@ def kinds(pair):
 
 
 def test_gray_and_color_come_as_floats():
-    gray, warm = noise(0, 5, 7, 0), noise(1, 5, 7, 0)
-    visible, infrared = pair_of(gray, warm).crop(slice(1, 4), slice(2, 7))
+    gray, thermal = noise(0, 5, 7, 0), noise(1, 5, 7, 0)
+    visible, infrared = pair_of(gray, thermal).crop(slice(1, 4), slice(2, 7))
     assert (visible.shape, infrared.shape) == ((3, 5, 3), (3, 5))
     assert visible.dtype == infrared.dtype == np.float32
     assert np.array_equal(visible[..., 1] * 255, gray[1:4, 2:7])
-    assert np.allclose(infrared * 255, warm[1:4, 2:7])
+    assert np.allclose(infrared * 255, thermal[1:4, 2:7])
 
 
 def test_a_colored_infrared_image_is_its_luma_as_when_packing():
@@ -41,25 +41,25 @@ def test_a_colored_infrared_image_is_its_luma_as_when_packing():
 
 
 def test_a_color_map_is_recognised_and_gray_saved_as_a_color_jpeg_is_not(tmp_path):
-    warm = smooth(0, 64, 80, 0)
-    ramp = warm.astype(float) / 255
+    infrared = smooth(0, 64, 80, 0)
+    ramp = infrared.astype(float) / 255
     iron = np.stack([ramp**0.5, ramp**2, np.sin(ramp * np.pi)], axis=2)
     assert looks_colored((iron * 255).astype(np.uint8))
     assert looks_colored((iron * 65535).astype(np.uint16))
-    Image.fromarray(warm).convert("RGB").save(tmp_path / "gray.jpg", quality=60)
+    Image.fromarray(infrared).convert("RGB").save(tmp_path / "gray.jpg", quality=60)
     assert not looks_colored(np.asarray(Image.open(tmp_path / "gray.jpg")))
-    assert not looks_colored(warm)
+    assert not looks_colored(infrared)
     assert kinds(pair_of(noise(0, 64, 80), (iron * 255).astype(np.uint8))) == ["colored"]
-    assert kinds(pair_of(noise(0, 64, 80), warm)) == []
+    assert kinds(pair_of(noise(0, 64, 80), infrared)) == []
 
 
 @pytest.mark.parametrize("sizes", [((40, 60), (20, 30)), ((40, 60), (100, 150)), ((40, 60), (41, 61))])
 def test_infrared_is_brought_to_visibles_size(sizes):
-    bright, warm = noise(0, *sizes[0]), smooth(1, *sizes[1], 0)
-    pair = pair_of(bright, warm)
+    visible, infrared = noise(0, *sizes[0]), smooth(1, *sizes[1], 0)
+    pair = pair_of(visible, infrared)
     assert (pair.size, pair.infrared.shape, kinds(pair)) == (sizes[0], sizes[0], ["resized"])
-    assert abs(float(pair.infrared.mean()) - float(warm.mean())) < 3
-    other = pair_of(bright, warm, resize="visible")
+    assert abs(float(pair.infrared.mean()) - float(infrared.mean())) < 3
+    other = pair_of(visible, infrared, resize="visible")
     assert (other.size, other.infrared.shape) == (sizes[1], sizes[1])
 
 
@@ -80,21 +80,21 @@ def test_what_is_of_another_shape_is_refused_with_both_sizes():
 
 def test_an_alignment_takes_the_place_of_resizing():
     shift = Alignment(((1.0, 0, 3), (0, 1.0, 2), (0, 0, 1)), "translation", (20, 16), (40, 30))
-    warm = smooth(0, 30, 40, 0)
-    pair = pair_of(noise(0, 16, 20), warm, alignment=shift)
-    assert np.array_equal(pair.infrared, warm[2:18, 3:23])
+    infrared = smooth(0, 30, 40, 0)
+    pair = pair_of(noise(0, 16, 20), infrared, alignment=shift)
+    assert np.array_equal(pair.infrared, infrared[2:18, 3:23])
     with pytest.raises(UserError, match="the visible image a does not fit the alignment"):
-        pair_of(noise(0, 17, 20), warm, alignment=shift)
+        pair_of(noise(0, 17, 20), infrared, alignment=shift)
     with pytest.raises(UserError, match="the infrared image a does not fit the alignment"):
-        pair_of(noise(0, 16, 20), warm[1:], alignment=shift)
+        pair_of(noise(0, 16, 20), infrared[1:], alignment=shift)
 
 
 def test_a_missing_value_does_not_spread_when_resized():
-    warm = np.linspace(280, 320, 200, dtype=np.float32).reshape(10, 20)
-    warm[3, 4] = np.nan
-    _, infrared = pair_of(noise(0, 20, 40), warm).crop(slice(20), slice(40))
-    assert np.isfinite(infrared).all()
-    assert infrared[-1, -1] == 1
+    infrared = np.linspace(280, 320, 200, dtype=np.float32).reshape(10, 20)
+    infrared[3, 4] = np.nan
+    _, cropped = pair_of(noise(0, 20, 40), infrared).crop(slice(20), slice(40))
+    assert np.isfinite(cropped).all()
+    assert cropped[-1, -1] == 1
 
 
 def test_a_dark_16_bit_visible_image_is_explained():
@@ -114,11 +114,11 @@ def test_floats_beyond_0_and_1_are_refused_rather_than_white():
     given = pair_of(levels, noise(1, 8, 9, 0), visible_range=Range(0, 255))
     assert np.allclose(given.crop(slice(8), slice(9))[0] * 255, levels, atol=1e-3)
     pair_of(levels / 255, noise(1, 8, 9, 0))
-    warm = np.linspace(280, 320, 72, dtype=np.float32).reshape(8, 9)
-    warm[0, 0] = np.nan
-    pair_of(noise(0, 8, 9), warm)
+    infrared = np.linspace(280, 320, 72, dtype=np.float32).reshape(8, 9)
+    infrared[0, 0] = np.nan
+    pair_of(noise(0, 8, 9), infrared)
     with pytest.raises(UserError, match="infrared image a holds floats beyond") as caught:
-        pair_of(noise(0, 8, 9), warm, infrared_range="full")
+        pair_of(noise(0, 8, 9), infrared, infrared_range="full")
     assert caught.value.got == "280.563 to 320"
 
 

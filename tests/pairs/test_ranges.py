@@ -33,9 +33,9 @@ def test_more_bits_go_from_the_first_to_the_last_percentile():
 
 
 def test_missing_values_count_in_no_percentile_and_become_black():
-    warm = np.linspace(280, 320, 101, dtype=np.float32).reshape(1, -1)
-    holed = np.concatenate([warm, np.full((1, 50), np.nan, np.float32), [[np.inf, -np.inf]]], axis=1, dtype=np.float32)
-    assert range_of(holed, "auto") == range_of(warm, "auto")
+    whole = np.linspace(280, 320, 101, dtype=np.float32).reshape(1, -1)
+    holed = np.concatenate([whole, np.full((1, 50), np.nan, np.float32), [[np.inf, -np.inf]]], axis=1, dtype=np.float32)
+    assert range_of(holed, "auto") == range_of(whole, "auto")
     unit = to_unit(holed, range_of(holed, "auto"))
     assert (unit[0, 101:151] == 0).all()
     assert unit[0, 151:].tolist() == [1, 0]
