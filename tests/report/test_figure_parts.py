@@ -10,10 +10,10 @@ from ssvif.io.errors import UserError
 from ssvif.report.figures import bubble, projections, rows
 from ssvif.report.figures.grid import Strip, draw_grid
 from ssvif.report.figures.insets import find_objects
-from ssvif.report.measured import read_efficiency
 from ssvif.report.overlays import IGNORED_COLOR, NamedBox
 from ssvif.report.pictures import Album
 from ssvif.report.runs import RunLabel
+from ssvif.report.scores import read_efficiency
 
 EFFICIENCY = ("model", "channels", "height_px", "width_px", "quantity", "value")
 

@@ -9,7 +9,8 @@ from ssvif.io.errors import UserError
 from ssvif.report.figures.curves import Training, draw_curves, read_trainings, tell_apart
 from ssvif.report.figures.make import Choices, make_figures
 from ssvif.report.figures.style import COLORS
-from ssvif.report.runs import RunLabel, read_history
+from ssvif.report.runs import RunLabel
+from ssvif.report.training import read_history
 
 
 def texts(path):

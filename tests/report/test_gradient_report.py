@@ -5,8 +5,8 @@ import math
 import pytest
 
 from report.made_results import write_gradients
-from ssvif.report.gradients import GradientMean, read_gradient_table, write_gradient_table
 from ssvif.report.runs import RunLabel
+from ssvif.report.training import GradientMean, read_gradient_table, write_gradient_table
 
 LABELS = [RunLabel("average"), RunLabel("ours", "Ours")]
 

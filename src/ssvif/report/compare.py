@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssvif.io.errors import UserError, counted, shorten
 from ssvif.io.files import printable, read_csv
 from ssvif.io.terminal import UNLIMITED, render_table, screen_width
-from ssvif.report.measured import read_samples
-from ssvif.report.scores import Comparison, Scores, compare_scores, known, read_scores, summarize
-from ssvif.report.sheet import DASH, MINUS, measure_of, rank
+from ssvif.ops.statistics import Summary, describe, mean_of
+from ssvif.report.scores import (
+    Comparison,
+    Sample,
+    Scores,
+    check_overlap,
+    compare_scores,
+    read_samples,
+    read_scores,
+)
+from ssvif.report.sheet import DASH, measure_of, print_number, rank
 from ssvif.schema import DETECTION, FUSION_METRICS, RUN_FILES, SEGMENTATION
 
 if TYPE_CHECKING:
     from ssvif.metrics.base import Metric
-    from ssvif.ops.statistics import Summary
 
 Metrics = Mapping[str, "Metric"]
 LEAST_P = 0.001
@@ -30,30 +37,30 @@ LEGEND = (
 )
 
 
-def summary_table(path: Path, metrics: Metrics, width: int | None = None) -> str:
+def summary_table(path: Path, metrics: Metrics) -> str:
     """Return a table of one run's scores, a row for each metric, then remarks on images without a finite value.
 
     Args:
         path: file of scores.
         metrics: the known metrics by name; any other is shown by its name alone.
-        width: the most characters of a line; None takes the terminal's.
 
     Raises:
-        UserError: as of `read_scores`.
+        UserError: the file cannot be read (`read_scores`).
     """
     rows, remarks = [], []
-    for name, values in read_scores(path).items():
-        found, finite = summarize(values), known(values)
+    for name, sample in read_scores(path).items():
+        known = sample.known
+        found = describe(list(known.values())) if known else None
         numbers = [found.mean, found.median, found.deviation] if found else [None] * 3
-        rows.append([name, _title(name, metrics), *map(_number, numbers), _interval(found), str(len(finite))])
-        if empty := len(values) - len(finite):
+        texts = [print_number(number, ".4f") for number in numbers]
+        rows.append([name, _title(name, metrics), *texts, _interval(found), str(len(known))])
+        if empty := len(sample.values) - len(known):
             remarks.append(f"{name}: {counted(empty, 'image')} too small for it, without a value")
-        if undefined := sorted(image for image, value in finite.items() if math.isnan(value)):
-            remarks.append(f"{name}: the mean is NaN because the value is NaN for {shorten(undefined)}")
-        if infinite := sorted(image for image, value in finite.items() if math.isinf(value)):
-            remarks.append(f"{name}: the mean is infinite because the value is infinite for {shorten(infinite)}")
+        for kind, is_kind in (("NaN", math.isnan), ("infinite", math.isinf)):
+            if images := sorted(image for image, value in known.items() if is_kind(value)):
+                remarks.append(f"{name}: the mean is {kind} because the value is {kind} for {shorten(images)}")
     header = ("metric", "", "mean", "median", "sd", "95 % interval", "n")
-    return "\n".join([render_table(header, rows, width=width), *remarks])
+    return "\n".join([render_table(header, rows), *remarks])
 
 
 def compare_runs(runs: Sequence[Path], metrics: Metrics, *, any_dataset: bool = False, width: int | None = None) -> str:
@@ -78,9 +85,11 @@ def compare_runs(runs: Sequence[Path], metrics: Metrics, *, any_dataset: bool = 
         _check_dataset(files)
     scores = {name: read_scores(path) for name, path in files.items()}
     first, *others = scores
-    compared = {name: _compare(name, scores[name], first, scores[first]) for name in others}
+    for name in others:
+        check_overlap({name: scores[name], first: scores[first]})
+    compared = {name: compare_scores(scores[name], scores[first]) for name in others}
     remarks = [line for name in others for line in _left_out(compared[name], name, scores[name], first, scores[first])]
-    rows = [*_fusion_rows(scores, compared, metrics), *_judge_rows(runs, list(scores))]
+    rows = [*_fusion_rows(scores, compared, metrics), *_judge_rows(runs, scores)]
     title = f"differences are to {first}, image by image where there is an interval"
     return "\n".join([title, _layout(rows, width or screen_width()), *dict.fromkeys(remarks), *LEGEND])
 
@@ -126,20 +135,8 @@ def _check_dataset(files: Mapping[str, Path]) -> None:
         )
 
 
-def _compare(name: str, this: Scores, first: str, other: Scores) -> dict[str, Comparison]:
-    if not (comparisons := compare_scores(this, other)):
-        metrics_differ = this.keys().isdisjoint(other)
-        raise UserError(
-            f"{name} and {first} have no score of the same image and metric",
-            expected="two runs measured by the same metrics" if metrics_differ else "two runs on the same images",
-            got="; and ".join(shorten(list(each) if metrics_differ else _images(each)) for each in (this, other)),
-            remedy="score both runs with the same metrics on the same images",
-        )
-    return comparisons
-
-
-def _images(scores: Scores) -> list[str]:
-    return sorted({image for values in scores.values() for image in values})
+def _images(scores: Scores) -> set[str]:
+    return {image for sample in scores.values() for image in sample.values}
 
 
 def _left_out(compared: Mapping[str, Comparison], name: str, this: Scores, first: str, other: Scores) -> Iterator[str]:
@@ -151,11 +148,10 @@ def _left_out(compared: Mapping[str, Comparison], name: str, this: Scores, first
     for where, here, there in ((name, this, other), (first, other, this)):
         if only := [metric for metric in here if metric not in there]:
             yield f"metrics only in {where}, not compared: {', '.join(only)}"
-        foreign = set(_images(here)).difference(_images(there))
-        if foreign:
+        if foreign := _images(here) - _images(there):
             yield f"images only in {where}, not compared: {shorten(sorted(foreign))}"
         for metric in (each for each in here if each in there):
-            if absent := sorted(known(here[metric]).keys() - known(there[metric]).keys() - foreign):
+            if absent := sorted(here[metric].known.keys() - there[metric].known.keys() - foreign):
                 yield f"{metric}: values only in {where}, not compared: {shorten(absent)}"
 
 
@@ -164,17 +160,16 @@ def _fusion_rows(
 ) -> Iterator[Sequence[str]]:
     """Yield for each metric a row with its title and a row for each run; a metric without any value is left out."""
     for metric in dict.fromkeys(metric for found in scores.values() for metric in found):
-        values = [known(found.get(metric, {})) for found in scores.values()]
-        if not any(values):  # the images are too small for it
-            continue
-        texts = [_number(found.mean if (found := summarize(each)) else None) for each in values]
-        same_images = len({frozenset(each) for each in values if each}) == 1
-        arrow = ARROWS[metrics[metric].better] if metric in metrics and same_images else ""
-        rests = [_difference(compared.get(name, {}).get(metric), metrics.get(metric)) for name in scores]
-        yield from _metric_rows(_title(metric, metrics) or metric, list(scores), texts, arrow, rests)
+        values = [found.get(metric, Sample({})).known for found in scores.values()]
+        if any(values):  # otherwise the images are too small for it
+            texts = [print_number(mean_of(list(each.values())) if each else None, ".4f") for each in values]
+            same_images = len({frozenset(each) for each in values if each}) == 1
+            arrow = ARROWS[metrics[metric].better] if metric in metrics and same_images else ""
+            rests = [_difference(compared.get(name, {}).get(metric), metrics.get(metric)) for name in scores]
+            yield from _metric_rows(_title(metric, metrics) or metric, scores, texts, arrow, rests)
 
 
-def _judge_rows(runs: Sequence[Path], names: Sequence[str]) -> Iterator[Sequence[str]]:
+def _judge_rows(runs: Sequence[Path], names: Iterable[str]) -> Iterator[Sequence[str]]:
     """Yield the rows of mIoU and mAP in percent: one number a run, so there is a difference but no interval."""
     for source, metric in ((SEGMENTATION, "miou"), (DETECTION, "map50")):
         paths = [run / RUN_FILES[source] for run in runs]
@@ -184,33 +179,33 @@ def _judge_rows(runs: Sequence[Path], names: Sequence[str]) -> Iterator[Sequence
         if any(value is not None for value in values):
             measure = measure_of(metric)
             differences = [None if value is None or first is None else value - first for value in others]
-            rests = [("",) * 5, *((_number(each, "+.2f"), "", "", "", "") for each in differences)]
-            texts = [_number(value, ".2f") for value in values]
+            rests = [("",) * 5, *((print_number(each, "+.2f"), "", "", "", "") for each in differences)]
+            texts = [print_number(value, ".2f") for value in values]
             title = f"{measure.heading} {measure.arrow} [{measure.unit}]"
             yield from _metric_rows(title, names, texts, measure.arrow, rests)
 
 
 def _metric_rows(
-    title: str, names: Sequence[str], texts: Sequence[str], arrow: str, rests: Sequence[Sequence[str]]
+    title: str, names: Iterable[str], texts: Sequence[str], arrow: str, rests: Sequence[Sequence[str]]
 ) -> Iterator[Sequence[str]]:
     yield (title, *[""] * 7)
     for name, text, place, rest in zip(names, texts, rank(texts, arrow), rests, strict=True):
         yield (f"  {name}", text, MARKS[place], *rest)
 
 
-def _difference(comparison: Comparison | None, metric: Metric | None) -> tuple[str, str, str, str, str]:
-    """Return the cells of a paired difference: its mean, interval, p, number of images, and the verdict."""
+def _difference(comparison: Comparison | None, metric: Metric | None) -> Sequence[str]:
+    """Return the five cells of a paired difference: its mean, interval, p, number of images, and the verdict."""
     if comparison is None:
         return ("",) * 5
     p_value, found = comparison.p_value, comparison.difference
     if math.isnan(p_value):
-        return (_number(found.mean), DASH, DASH, str(found.count), "undefined")
+        return (print_number(found.mean, ".4f"), DASH, DASH, str(found.count), "undefined")
     evidence = comparison.evidence()
     verdict = ("no evidence", "higher", "lower")[evidence]
     if metric and evidence:
         verdict = "better" if (evidence > 0) == (metric.better == "up") else "worse"
     shown_p = f"{p_value:.3f}" if p_value >= LEAST_P else f"<{LEAST_P}"
-    return (_number(found.mean, "+.4f"), _interval(found, "+.4f"), shown_p, str(found.count), verdict)
+    return (print_number(found.mean, "+.4f"), _interval(found, "+.4f"), shown_p, str(found.count), verdict)
 
 
 def _title(name: str, metrics: Metrics) -> str:
@@ -220,14 +215,7 @@ def _title(name: str, metrics: Metrics) -> str:
     return f"{metric.title} {ARROWS[metric.better]}" + (f" [{metric.unit}]" if metric.unit else "")
 
 
-def _number(value: float | None, form: str = ".4f") -> str:
-    """Return a number with a typographic minus; `DASH` for None."""
-    if value is None:
-        return DASH
-    return "NaN" if math.isnan(value) else format(value, form).replace("-", MINUS)
-
-
 def _interval(summary: Summary | None, form: str = ".4f") -> str:
     if summary is None or summary.low is None or summary.high is None or math.isnan(summary.low):
         return DASH
-    return f"{_number(summary.low, form)} … {_number(summary.high, form)}"
+    return f"{print_number(summary.low, form)} … {print_number(summary.high, form)}"

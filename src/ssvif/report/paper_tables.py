@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ssvif.io.errors import UserError
 from ssvif.report.formats import write_sheet
-from ssvif.report.measured import Key, Sample, average, read_efficiency, read_samples
 from ssvif.report.runs import RunLabel, read_rows, to_number
+from ssvif.report.scores import Key, Sample, average, read_efficiency, read_samples
 from ssvif.report.sheet import WITH_LABELS, Cell, Heading, Sheet, Table, listed
 from ssvif.report.specs import SheetSpec, SheetSpecs, base_name
 from ssvif.report.tables import MeasuredRow, build_table, remarks

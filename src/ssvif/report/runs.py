@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import read_csv
+
+REMEDY = "give a file that ssvif wrote; if it wrote this one, delete it and run that step again"
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,7 @@ class RunLabel:
 
 
 def parse_runs(texts: Iterable[str]) -> dict[str, list[RunLabel]]:
-    """Read runs written as `dataset/run` or `dataset/run=Label`, kept in the order given.
-
-    Returns:
-        dataset name to its runs.
+    """Read runs written as `dataset/run` or `dataset/run=Label`: dataset to its runs, in the order given.
 
     Raises:
         UserError: a text of another form, or a run given twice.
@@ -60,68 +58,24 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
                 f"{path} cannot be read, line {line}",
                 expected=f"a cell for each of the columns {', '.join(columns)}",
                 got=f"nothing for {shorten(missing)}" if missing else "more cells than columns",
-                remedy="delete the file and run the step that writes it again",
+                remedy=REMEDY,
             )
     return rows
 
 
 def to_number(text: str, path: Path) -> float:
-    """Return a cell's number, NaN included.
+    """Return the number in a cell of the file `path`, NaN included.
 
     Raises:
-        UserError: the cell is empty or holds something else; the error names `path`.
+        UserError: the cell is empty or holds something else.
     """
     try:
         return float(text)
     except ValueError as error:
-        raise UserError(
-            f"{path} holds a value that is not a number",
-            expected="a number",
-            got=repr(text),
-            remedy="delete the file and run the step that writes it again",
-        ) from error
+        what = f"{path} holds a value that is not a number"
+        raise UserError(what, expected="a number", got=repr(text), remedy=REMEDY) from error
 
 
 def to_number_or_none(text: str, path: Path) -> float | None:
     """Return a cell's number, or None for an empty cell; see `to_number`."""
     return to_number(text, path) if text.strip() else None
-
-
-@dataclass(frozen=True)
-class History:
-    """A training's history, one value an epoch."""
-
-    stages: list[str]  # "fusion" or "joint"
-    columns: dict[str, list[float]]  # the numeric columns of history.csv; NaN where a cell is empty
-
-    @property
-    def switch(self) -> float | None:
-        """The first joint epoch; None when training stayed in one stage."""
-        first = self.stages.index("joint") if "joint" in self.stages else 0
-        return self.columns["epoch"][first] if first else None
-
-    @property
-    def collapsed(self) -> list[int]:
-        """The epochs in which the pseudo label had collapsed into too few classes."""
-        flags = self.columns.get("collapsed", [])
-        return [int(epoch) for epoch, flag in zip(self.columns["epoch"], flags, strict=False) if flag == 1]
-
-    def series(self, column: str) -> tuple[list[float], list[float]]:
-        """Return (epochs, values) of a column's finite values; two empty lists where there are none."""
-        pairs = zip(self.columns["epoch"], self.columns.get(column, []), strict=False)
-        kept = [(epoch, value) for epoch, value in pairs if math.isfinite(value)]
-        return [epoch for epoch, _ in kept], [value for _, value in kept]
-
-
-def read_history(path: Path) -> History | None:
-    """Read history.csv; None when the file is missing or has no epochs (a run that was not trained).
-
-    Raises:
-        UserError: the file lacks `epoch` or `stage`, or a value is not a number.
-    """
-    rows = read_rows(path, ("epoch", "stage")) if path.is_file() else []
-    if not rows:
-        return None
-    columns = {name: [to_number(row[name] or "nan", path) for row in rows] for name in rows[0] if name != "stage"}
-    columns["epoch"] = [to_number(row["epoch"], path) for row in rows]
-    return History([row["stage"] for row in rows], columns)

@@ -1,36 +1,159 @@
-"""Scores of fusion metrics: read them, summarize one run, compare two runs image by image."""
+"""Scores of runs: read them, average them over images or seeds, compare two runs image by image."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ssvif.io.errors import UserError, shorten
-from ssvif.io.files import read_csv
-from ssvif.ops.statistics import Summary, describe, wilcoxon_p
+from ssvif.ops.statistics import Summary, describe, mean_of, student_interval, wilcoxon_p
+from ssvif.report.runs import read_rows, to_number, to_number_or_none
+from ssvif.report.sheet import Cell
+from ssvif.schema import EFFICIENCY_COLUMNS, FUSION_METRICS
 
-NEEDED = ("pair_id", "metric", "value")
+TOO_SMALL = "not defined at this image size"
+ABSENT = "absent from the test labels"
 SIGNIFICANT = 0.05
-# metric → pair_id → value, None where the image is too small for the metric
-Scores = Mapping[str, Mapping[str, float | None]]
+Key = tuple[str, str]  # metric and class, "" where it is about none
+COSTS: dict[str, tuple[tuple[str, ...], float]] = {  # metric to the quantity, the first that is there, and its unit
+    # released networks count what they carry and never use; the paper measures them so
+    "parameters_mparam": (("released_parameters", "parameters"), 1e6),
+    "macs_gmac": (("macs",), 1e9),
+    "peak_memory_mb": (("peak_memory_mb",), 1),
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One metric of one run."""
+
+    values: dict[str, float | None]  # by pair_id, or one value of the whole test set by ""; None for an empty cell
+    initial_weights: str = ""  # of the network that was trained on the fused images
+
+    @property
+    def known(self) -> dict[str, float]:
+        """The values that are there, NaN included."""
+        return {pair_id: value for pair_id, value in self.values.items() if value is not None}
+
+    @property
+    def note(self) -> str:
+        """A remark on the mean of these values, or ""."""
+        undefined = sorted(pair_id for pair_id, value in self.known.items() if math.isnan(value))
+        missing = TOO_SMALL if "" not in self.values else ABSENT
+        if undefined:
+            return f"NaN for {shorten(undefined)}" if undefined != [""] else "not a number"
+        if not self.known:
+            return missing
+        partial = f"mean over {len(self.known)} of {len(self.values)} images, {missing} for the others"
+        return partial if len(self.known) < len(self.values) else ""
+
+
+Scores = Mapping[str, Sample]  # by metric
+
+
+def read_scores(path: Path, *, may_be_empty: bool = False) -> dict[str, Sample]:
+    """Read one run's fusion_metrics.csv, or another file with the columns pair_id, metric and value.
+
+    Args:
+        path: the file.
+        may_be_empty: whether a file with a header line only gives no scores instead of an error.
+
+    Raises:
+        UserError: the file is missing or damaged, holds no scores where it must, or an image and metric occur twice.
+    """
+    found: dict[str, Sample] = {}
+    for row in read_rows(path, ("pair_id", "metric", "value")):
+        values = found.setdefault(row["metric"], Sample({})).values
+        if row["pair_id"] in values:
+            raise UserError(
+                f"{path}: {row['metric']} of {row['pair_id']} occurs twice",
+                expected="the scores of one run",
+                remedy="split the file, or score the run again (`ssvif score`)",
+            )
+        values[row["pair_id"]] = to_number_or_none(row["value"], path)
+    if not found and not may_be_empty:
+        raise UserError(f"{path} holds no scores", remedy="score the run again (`ssvif score`)")
+    return found
+
+
+def read_samples(path: Path, source: str) -> dict[Key, Sample]:
+    """Read a run's file: (metric, class) to what was measured; nothing from a file with a header line only.
+
+    Args:
+        path: fusion_metrics.csv, segmentation/iou.csv or detection/ap.csv.
+        source: which of these, a key of `RUN_FILES`.
+
+    Raises:
+        UserError: the file is missing or cannot be read as one of ours.
+    """
+    if source == FUSION_METRICS:
+        return {(metric, ""): sample for metric, sample in read_scores(path, may_be_empty=True).items()}
+    return {
+        (row["metric"], row["class"]): Sample({"": to_number_or_none(row["value"], path)}, row["initial_weights"])
+        for row in read_rows(path, ("metric", "class", "value", "initial_weights"))
+    }
+
+
+def read_efficiency(path: Path, size_px: int = 256) -> dict[str, dict[Key, Sample]]:
+    """Read results/efficiency.csv: "model channels" to what the network costs, in millions, billions and MB.
+
+    Args:
+        path: of `ssvif complexity --output`; nothing where it is not there.
+        size_px: height and width that count; other rows are passed over.
+
+    Raises:
+        UserError: it cannot be read as one of ours.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for row in read_rows(path, EFFICIENCY_COLUMNS) if path.is_file() else []:
+        if row["height_px"] == row["width_px"] == str(size_px):
+            costs = found.setdefault(f"{row['model']} {row['channels']}", {})
+            costs[row["quantity"]] = to_number(row["value"], path)
+    return {name: _in_paper_units(costs) for name, costs in found.items()}
+
+
+def _in_paper_units(costs: Mapping[str, float]) -> dict[Key, Sample]:
+    return {
+        (metric, ""): Sample({"": next((costs[name] / unit for name in names if name in costs), None)})
+        for metric, (names, unit) in COSTS.items()
+    }
+
+
+def average(samples: Sequence[Sample], *, interval: bool = True) -> Cell:
+    """Return the mean of one run's images, or of several seeds' means, in the unit that it is stored in.
+
+    Args:
+        samples: one a run; those without a value do not count.
+        interval: whether to add the 95 % interval: of one run the bootstrap's over its images
+            (`ssvif.ops.statistics.describe`), of several seeds Student's over their means. A single number has none.
+    """
+    notes = list(dict.fromkeys(sample.note for sample in samples if sample.note))
+    weights = tuple(sorted({sample.initial_weights for sample in samples if sample.initial_weights}))
+    used = [sample for sample in samples if sample.known]
+    if not used:
+        return Cell(initial_weights=weights, note="; ".join(notes))
+    if len(used) < len(samples) > 1:
+        notes.append(f"{len(used)} of {len(samples)} seeds")
+    images = min(0 if "" in sample.known else len(sample.known) for sample in used)
+    means = [mean_of(list(sample.known.values())) for sample in used]
+    value, low, high, over = mean_of(means), None, None, ""
+    if interval and math.isfinite(value) and len(used) > 1:
+        (low, high), over = student_interval(means), "seeds"
+    elif interval and math.isfinite(value) and images > 1:
+        summary = describe(list(used[0].known.values()))
+        low, high, over = summary.low, summary.high, "images"
+    return Cell(value, low, high, over, images, len(used), weights, "; ".join(notes))
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric of two runs on the images where both have a value.
+    """One metric of two runs on the images where both have a value."""
 
-    Attributes:
-        difference: of this − other, image by image; NaN if a value of either run is not finite.
-        p_value: two-sided, of the Wilcoxon signed-rank test.
-        undefined: names of the images where this run's value is not finite, and the same of the other run.
-    """
-
-    difference: Summary
-    p_value: float
-    undefined: tuple[list[str], list[str]]
+    difference: Summary  # of this − other, image by image; NaN if a value of either run is not finite
+    p_value: float  # two-sided, of the Wilcoxon signed-rank test
+    undefined: tuple[list[str], list[str]]  # the images where the value of this run, or of the other, is not finite
 
     def evidence(self) -> int:
         """Return 1 if this run is higher, −1 if it is lower, 0 if the difference may be chance.
@@ -43,60 +166,6 @@ class Comparison:
         return (low > 0) - (high < 0)
 
 
-def read_scores(path: Path, *, may_be_empty: bool = False) -> dict[str, dict[str, float | None]]:
-    """Read one run's scores: metric → pair_id → value, None where the cell is empty.
-
-    Args:
-        path: a CSV with the columns pair_id, metric and value; others are ignored.
-        may_be_empty: whether a file with a header line only gives no scores instead of an error.
-
-    Raises:
-        UserError: the file is missing, holds no scores where it must, a column is missing, a value is not a number,
-            or an image and metric occur twice.
-    """
-    found: defaultdict[str, dict[str, float | None]] = defaultdict(dict)
-    for row in read_csv(path):
-        if any(row.get(column) is None for column in NEEDED):
-            raise UserError(
-                f"{path} is not a file of scores",
-                expected="the columns " + ", ".join(NEEDED) + " in every row",
-                got=", ".join(key for key, cell in row.items() if key and cell is not None),
-                remedy="give it the file that `ssvif score --output` writes",
-            )
-        pair_id, metric, value = (row[column] for column in NEEDED)
-        if pair_id in found[metric]:
-            raise UserError(
-                f"{path}: {metric} of {pair_id} occurs twice",
-                expected="the scores of one run",
-                remedy="split the file, or score the run again (`ssvif score`)",
-            )
-        try:
-            found[metric][pair_id] = float(value) if value else None
-        except ValueError as error:
-            raise UserError(
-                f"{path}: {metric} of {pair_id} is {value!r}",
-                expected="a number",
-                remedy="score the run again (`ssvif score`)",
-            ) from error
-    if not found and not may_be_empty:
-        raise UserError(f"{path} holds no scores", remedy="score the run again (`ssvif score`)")
-    return dict(found)
-
-
-def known(values: Mapping[str, float | None]) -> dict[str, float]:
-    """Return the images that have a value, NaN included, and their values."""
-    return {pair_id: value for pair_id, value in values.items() if value is not None}
-
-
-def summarize(values: Mapping[str, float | None]) -> Summary | None:
-    """Summarize one metric over a run's images; None when no image has a value.
-
-    Images without a value do not count. NaN is not averaged away: it makes the mean NaN.
-    """
-    found = known(values)
-    return describe(list(found.values())) if found else None
-
-
 def compare_scores(this: Scores, other: Scores) -> dict[str, Comparison]:
     """Compare two runs, metric by metric, on the images that both have scored.
 
@@ -105,42 +174,46 @@ def compare_scores(this: Scores, other: Scores) -> dict[str, Comparison]:
     """
     comparisons = {}
     for metric in (each for each in this if each in other):
-        theirs = known(other[metric])
-        pairs = {name: (value, theirs[name]) for name, value in sorted(known(this[metric]).items()) if name in theirs}
-        if pairs:
+        ours, theirs = this[metric].known, other[metric].known
+        if images := sorted(ours.keys() & theirs.keys()):
+            differences = [ours[name] - theirs[name] for name in images]
             # ∞ − ∞ is undefined, and with ∞ − 1 there is no mean
-            differences = [pair[0] - pair[1] if all(map(math.isfinite, pair)) else math.nan for pair in pairs.values()]
-            undefined = [[name for name, pair in pairs.items() if not math.isfinite(pair[i])] for i in range(2)]
+            differences = [each if math.isfinite(each) else math.nan for each in differences]
+            undefined = [[name for name in images if not math.isfinite(each[name])] for each in (ours, theirs)]
             comparisons[metric] = Comparison(
                 describe(differences), wilcoxon_p(differences), (undefined[0], undefined[1])
             )
     return comparisons
 
 
-def check_comparable(path: Path, metrics: Sequence[str], images: Sequence[str]) -> None:
-    """Check that a file of scores can be compared with metrics and images that are about to be measured.
-
-    Args:
-        path: the other run's scores.
-        metrics: names of the metrics.
-        images: names of the images.
+def check_overlap(scores: Mapping[str, Scores]) -> None:
+    """Check that two runs, given by their names, have values of the same image and metric.
 
     Raises:
-        UserError: as of `read_scores`, or the file has a value of none of these metrics or images.
+        UserError: they have not.
     """
-    scores = read_scores(path)
-    if not set(metrics) & set(scores):
-        raise UserError(
-            f"{path} holds none of the metrics to be measured: there is nothing to compare",
-            expected="at least one of " + ", ".join(metrics),
-            got=", ".join(scores),
-            remedy="name its metrics with `--metrics`, or score the other run again with these",
-        )
-    scored = {name for metric in metrics for name in known(scores.get(metric, {}))}
-    if scored.isdisjoint(images):
-        raise UserError(
-            f"{path} holds none of the images to be measured: there is nothing to compare",
-            expected="values of at least one of " + shorten(list(images)),
-            got=shorten(sorted(scored)) if scored else "no value of these metrics",
-            remedy="score both runs on the same images",
-        )
+    this, other = scores.values()
+    shared = [metric for metric in this if metric in other]
+    if any(this[metric].known.keys() & other[metric].known.keys() for metric in shared):
+        return
+    if shared:
+        images = [{image for metric in shared for image in each[metric].known} for each in (this, other)]
+        expected, got = "values of the same images", [sorted(each) for each in images]
+    else:
+        expected, got = "values of the same metrics", [list(this), list(other)]
+    raise UserError(
+        f"{' and '.join(scores)} have no score of the same image and metric",
+        expected=expected,
+        got="; and ".join(shorten(each) or "none" for each in got),
+        remedy="score both runs on the same images with the same metrics (`ssvif score --metrics`)",
+    )
+
+
+def check_comparable(path: Path, metrics: Sequence[str], images: Sequence[str]) -> None:
+    """Check that a file has scores of some of the metrics and images that are about to be measured.
+
+    Raises:
+        UserError: it has not, or it cannot be read (`read_scores`).
+    """
+    measured = Sample(dict.fromkeys(images, 0.0))
+    check_overlap({str(path): read_scores(path), "the images to be measured": dict.fromkeys(metrics, measured)})

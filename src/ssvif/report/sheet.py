@@ -114,14 +114,14 @@ class Cell:
     @property
     def text(self) -> str:
         """The value as printed; `DASH` for none."""
-        return _print(self.value, self.decimals)
+        return print_number(self.value, f".{self.decimals}f")
 
     @property
     def interval(self) -> str:
         """Half the width of the interval, "±0.08", the longer side where it is skewed; or ""."""
         if self.value is None or self.low is None or self.high is None:
             return ""
-        return "±" + _print(max(self.high - self.value, self.value - self.low), self.decimals)
+        return "±" + print_number(max(self.high - self.value, self.value - self.low), f".{self.decimals}f")
 
     @property
     def difference(self) -> str:
@@ -195,15 +195,11 @@ class Sheet:
         return f"Table {self.number}. {self.caption}" if self.number else self.caption
 
 
-def show(value: float | None, metric: str) -> str:
-    """Return a value in its metric's shown unit as text; `DASH` for None."""
-    return _print(value, measure_of(metric).decimals)
-
-
-def _print(value: float | None, decimals: int) -> str:
+def print_number(value: float | None, form: str) -> str:
+    """Return a number by a format specification, with a typographic minus; `DASH` for None."""
     if value is None:
         return DASH
-    return "NaN" if math.isnan(value) else f"{value:.{decimals}f}".replace("-", MINUS)
+    return "NaN" if math.isnan(value) else format(value, form).replace("-", MINUS)
 
 
 def rank(texts: Sequence[str], arrow: str) -> list[int]:

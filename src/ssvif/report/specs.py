@@ -14,66 +14,42 @@ EVERY_CLASS = "*"
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
 class RowSpec:
-    """A line of one of the paper's tables.
+    """A row of one of the paper's tables.
 
-    Attributes:
-        label: what the line is called.
-        published: the method's name in the files of published numbers; "" where the paper has none.
-        runs: the runs that may stand here, the first that has results does; each with a remark that is printed
-            when it does. Several seeds of a run count as one. In Table IV "model channels" stands for a run.
-        group: headline over lines that share it.
-        with_labels: whether the method was trained with labels.
-        note: a remark that is always printed.
+    `runs` are those that may stand here: the first that has results does, and the remark behind it is printed then.
+    Several seeds of a run count as one. In Table IV "model channels" stands for a run.
     """
 
     label: str
-    published: str = ""
+    published: str = ""  # the method's name in the files of published numbers; "" where the paper has none
     runs: dict[str, str] = Field(default_factory=dict)
-    group: str = ""
-    with_labels: bool = False
-    note: str = ""
+    group: str = ""  # headline over rows that share it
+    with_labels: bool = False  # whether the method was trained with labels
+    note: str = ""  # a remark that is always printed
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
 class SheetSpec:
     """One of the paper's tables.
 
-    Attributes:
-        number: as the paper numbers it, "III"; "" for one of ours.
-        title: a few words.
-        caption: one or two sentences.
-        sources: the scores it takes its numbers from.
-        columns: dataset to its columns, "metric" or "metric.class", "metric.*" for every class; "" stands for
-            every other dataset.
-        rows: in order.
-        published: names of the files of published numbers, without suffix.
-        datasets: that the paper shows; () for a table without datasets.
-        label: head of the first column.
-        others: whether runs that name no table of theirs stand below the paper's lines.
-        rank_in_groups: whether the best is marked in each group instead of in the whole column.
-        notes: printed below.
+    `columns` are "metric" or "metric.class", "metric.*" for every class, by dataset; "" stands for every other dataset.
     """
 
-    number: str = ""
-    title: str
-    caption: str
-    sources: tuple[Score, ...]
+    number: str = ""  # as the paper numbers it, "III"; "" for one of ours
+    title: str  # a few words
+    caption: str  # one or two sentences
+    sources: tuple[Score, ...]  # the scores it takes its numbers from
     columns: dict[str, tuple[str, ...]]
     rows: tuple[RowSpec, ...] = ()
-    published: tuple[str, ...] = ()
-    datasets: tuple[str, ...] = ()
-    label: str = "method"
-    others: bool = False
-    rank_in_groups: bool = False
-    notes: tuple[str, ...] = ()
+    published: tuple[str, ...] = ()  # names of the files of published numbers, without suffix
+    datasets: tuple[str, ...] = ()  # that the paper shows; () for a table without datasets
+    label: str = "method"  # head of the first column
+    others: bool = False  # whether runs that name no table of theirs stand below the paper's rows
+    rank_in_groups: bool = False  # whether the best is marked in each group instead of in the whole column
+    notes: tuple[str, ...] = ()  # printed below
 
     def columns_of(self, dataset: str, found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Return (metric, class) of each column on a dataset.
-
-        Args:
-            dataset: its short name.
-            found: every (metric, class) that results have; "metric.*" takes its classes from them.
-        """
+        """Return (metric, class) of each column on a dataset; "metric.*" takes its classes from those `found`."""
         columns: list[tuple[str, str]] = []
         known = list(found)
         for text in self.columns.get(dataset, self.columns.get("", ())):
@@ -83,30 +59,21 @@ class SheetSpec:
         return columns
 
     def names(self, run: str) -> bool:
-        """Whether a line of the table asks for a run, or for a seed of it."""
+        """Whether a row of the table asks for a run, or for a seed of it."""
         return any(base_name(run) in row.runs or run in row.runs for row in self.rows)
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
 class SheetSpecs:
-    """The paper's tables, and what is known of its datasets.
+    """The paper's tables, and what is known of its datasets."""
 
-    Attributes:
-        tables: number in our counting, "1" to "9", or a name, to the table.
-        test_pairs: dataset to the number of its test pairs in the paper.
-    """
-
-    tables: dict[str, SheetSpec]
-    test_pairs: dict[str, int] = Field(default_factory=dict)
+    tables: dict[str, SheetSpec]  # by the number in our counting, "1" to "9", or by a name
+    test_pairs: dict[str, int] = Field(default_factory=dict)  # dataset to the number of its test pairs in the paper
 
     def datasets_of(self, table: str, configured: Sequence[str]) -> list[str]:
-        """Return the datasets that a table shows: the paper's for it, and those that the paper does not know.
+        """Return the configured datasets that a table shows: the paper's for it, and any that the paper does not know.
 
-        Where none is left, it shows whatever is configured, so that every table comes out.
-
-        Args:
-            table: a key of `tables`.
-            configured: the configuration's datasets.
+        Where none is left, it shows all that are configured, so that every table comes out.
         """
         spec = self.tables[table]
         if not spec.datasets:
@@ -119,7 +86,7 @@ class SheetSpecs:
 
         Args:
             run: its name.
-            asked: what the column `tables` of its row says; when empty, it stands below the lines of each table
+            asked: what the column `tables` of its row says; when empty, it stands below the rows of each table
                 that takes others.
         """
         return [

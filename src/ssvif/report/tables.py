@@ -11,10 +11,10 @@ from pathlib import Path
 
 from ssvif.io.files import write_csv
 from ssvif.report.formats import write_texts
-from ssvif.report.gradients import write_gradient_table
-from ssvif.report.measured import average, read_samples
 from ssvif.report.runs import RunLabel, read_rows, to_number_or_none
+from ssvif.report.scores import average, read_samples
 from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table, listed, position, rank
+from ssvif.report.training import write_gradient_table
 from ssvif.schema import DETECTION, FUSION_METRICS, RUN_FILES, SEGMENTATION
 
 log = logging.getLogger("ssvif")

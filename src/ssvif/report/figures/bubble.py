@@ -16,8 +16,8 @@ from matplotlib.ticker import LogLocator, NullLocator
 from ssvif.io.errors import UserError
 from ssvif.ops.statistics import mean_of
 from ssvif.report.figures.style import COLORS, SIZE_PT, STYLE, add_legend, color_of, fit_text
-from ssvif.report.measured import read_efficiency, read_samples
 from ssvif.report.pictures import Album
+from ssvif.report.scores import read_efficiency, read_samples
 from ssvif.report.sheet import Heading, listed, measure_of
 from ssvif.schema import FUSION_METRICS, RUN_FILES, SEGMENTATION
 

@@ -17,7 +17,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from ssvif.io.files import write_aside
 from ssvif.report.figures.style import ALARM, GRID, INK, STYLE, TWO_COLUMNS_IN, add_legend, color_of
 from ssvif.report.pictures import Album
-from ssvif.report.runs import History, RunLabel, read_history
+from ssvif.report.runs import RunLabel
+from ssvif.report.training import History, read_history
 
 PAGE_STYLE = STYLE | {"font.size": 9, "axes.linewidth": 0.8, "lines.linewidth": 1.5, "savefig.bbox": None}
 PAGE_COLUMNS, PRINT_COLUMNS = 4, 3

@@ -13,13 +13,12 @@ from urllib.parse import quote
 from ssvif.io.errors import UserError
 from ssvif.io.progress import format_seconds
 from ssvif.report.figures.curves import Training, draw_curves, read_trainings, tell_apart
-from ssvif.report.gradients import GradientMean, read_gradient_table
 from ssvif.report.page.gallery import picture_keys, write_gallery
 from ssvif.report.pictures import Album
-from ssvif.report.pseudo_labels import PseudoLabels, collect_pseudo_labels
 from ssvif.report.runs import RunLabel
 from ssvif.report.sheet import Cell, Table, listed
 from ssvif.report.tables import KINDS, read_table
+from ssvif.report.training import GradientMean, PseudoLabels, collect_pseudo_labels, read_gradient_table
 
 RECORDS = {"Training": "record.json", "Segmentation": "segmentation/record.json", "Detection": "detection/record.json"}
 ALREADY_SAID = ("settings", "dataset", "run")  # keys of a record that the page shows elsewhere

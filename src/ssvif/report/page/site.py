@@ -15,10 +15,10 @@ from PIL import Image
 
 from ssvif.io.files import write_folder_aside
 from ssvif.report.formats import SUFFIXES, read_sheets, to_html
-from ssvif.report.gradients import QUANTITIES
 from ssvif.report.page.sections import copy_files, describe_dataset
 from ssvif.report.pictures import Source, open_albums
 from ssvif.report.runs import RunLabel
+from ssvif.report.training import QUANTITIES
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 FOLDERS = ("assets", "curves", "data", "figures", "pictures", "runs", "tables", "thumbnails")

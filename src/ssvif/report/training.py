@@ -1,0 +1,163 @@
+"""What a training left in its run's folder: its history, the gradients of the two tasks, and the pseudo labels."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from ssvif.io.files import write_csv
+from ssvif.ops.statistics import mean_of, student_interval
+from ssvif.report.runs import RunLabel, read_rows, to_number
+from ssvif.report.sheet import print_number
+
+QUANTITIES = {
+    "projection_consistency": "projection of consistency on fusion",
+    "projection_fusion": "projection of fusion on consistency",
+    "cosine": "cosine",
+}
+COLUMNS = ("dataset", "run", "label", "quantity", "mean", "low", "high", "steps")
+CUES = {
+    "visible": "visible brightness",
+    "infrared": "heat",
+    "row": "height in the image",
+    "border": "distance to the border",
+}
+
+
+@dataclass(frozen=True)
+class History:
+    """A training's history, one value an epoch."""
+
+    stages: list[str]  # "fusion" or "joint"
+    columns: dict[str, list[float]]  # the numeric columns of history.csv; NaN where a cell is empty
+
+    @property
+    def switch(self) -> float | None:
+        """The first joint epoch; None when training stayed in one stage."""
+        first = self.stages.index("joint") if "joint" in self.stages else 0
+        return self.columns["epoch"][first] if first else None
+
+    @property
+    def collapsed(self) -> list[int]:
+        """The epochs in which the pseudo label had collapsed into too few classes."""
+        flags = self.columns.get("collapsed", [])
+        return [int(epoch) for epoch, flag in zip(self.columns["epoch"], flags, strict=False) if flag == 1]
+
+    def series(self, column: str) -> tuple[list[float], list[float]]:
+        """Return (epochs, values) of a column's finite values; two empty lists where there are none."""
+        pairs = zip(self.columns["epoch"], self.columns.get(column, []), strict=False)
+        kept = [(epoch, value) for epoch, value in pairs if math.isfinite(value)]
+        return [epoch for epoch, _ in kept], [value for _, value in kept]
+
+
+def read_history(path: Path) -> History | None:
+    """Read history.csv; None when the file is missing or has no epochs (a run that was not trained).
+
+    Raises:
+        UserError: the file lacks `epoch` or `stage`, or a value is not a number.
+    """
+    rows = read_rows(path, ("epoch", "stage")) if path.is_file() else []
+    if not rows:
+        return None
+    columns = {name: [to_number(row[name] or "nan", path) for row in rows] for name in rows[0] if name != "stage"}
+    columns["epoch"] = [to_number(row["epoch"], path) for row in rows]
+    return History([row["stage"] for row in rows], columns)
+
+
+@dataclass(frozen=True)
+class GradientMean:
+    """How far the gradients of the two tasks agree, as in the paper's section IV-F: a mean over the measured steps.
+
+    The 95 % interval is Student's, as if each step were independent; both ends are the mean of a single step.
+    """
+
+    label: str  # of the run
+    quantity: str  # a key of `QUANTITIES`
+    mean: float
+    low: float
+    high: float
+    steps: int  # how many were measured
+
+    @property
+    def text(self) -> str:
+        """The mean with its sign, as printed."""
+        return print_number(self.mean, "+.3g")
+
+    @property
+    def interval(self) -> str:
+        """The interval's ends, as printed."""
+        return f"{print_number(self.low, '+.3g')} to {print_number(self.high, '+.3g')}"
+
+
+def write_gradient_table(results: Path, output: Path, dataset: str, runs: Sequence[RunLabel]) -> Path | None:
+    """Write gradients_{dataset}.csv from the runs' gradients.csv; None, and no file, where no run has measured any.
+
+    Raises:
+        UserError: a file is not one of ours.
+    """
+    rows = []
+    for run in runs:
+        path = results / dataset / run.name / "gradients.csv"
+        steps = read_rows(path, tuple(QUANTITIES)) if path.is_file() else []
+        for quantity in QUANTITIES if steps else ():
+            values = [to_number(step[quantity], path) for step in steps]
+            mean = GradientMean(run.title, quantity, mean_of(values), *student_interval(values), len(values))
+            rows.append({"dataset": dataset, "run": run.name, **vars(mean)})
+    table = output / f"gradients_{dataset}.csv"
+    if not rows:
+        table.unlink(missing_ok=True)
+        return None
+    write_csv(table, rows, COLUMNS)
+    return table
+
+
+def read_gradient_table(path: Path) -> list[GradientMean]:
+    """Read a file of `write_gradient_table`; nothing where there is none.
+
+    Raises:
+        UserError: it is not one of ours.
+    """
+    means = []
+    for row in read_rows(path, COLUMNS) if path.is_file() else []:
+        mean, low, high, steps = (to_number(row[column], path) for column in ("mean", "low", "high", "steps"))
+        means.append(GradientMean(row["label"], row["quantity"], mean, low, high, int(steps)))
+    return means
+
+
+@dataclass(frozen=True)
+class PseudoLabels:
+    """A run's pseudo labels as the page shows them: pictures, and the image cues that the classes follow."""
+
+    classes: int  # how many cover more than 0.1 % of the pixels of these pictures
+    largest: str  # the share of the largest, in percent
+    follows: str  # how much of each cue's variance the classes explain, "heat 62 %, height in the image 3 %"
+    pictures: list[tuple[str, str]]  # pair and address of each strip
+
+
+def collect_pseudo_labels(run: Path, folder: Path) -> PseudoLabels | None:
+    """Copy the pseudo labels of results/{dataset}/{run} into the report's folder; None where there are none.
+
+    Raises:
+        UserError: a file is not one of ours.
+    """
+    source = run / "pseudo_labels"
+    paths = sorted(source.glob("*.png"))
+    if not paths:
+        return None
+    target = folder / "pictures" / run.parent.name / "pseudo_labels" / run.name
+    target.mkdir(parents=True)
+    for path in paths:
+        shutil.copyfile(path, target / path.name)
+    classes, follows = source / "classes.csv", source / "follows.csv"
+    shares = [to_number(row["share"], classes) for row in read_rows(classes, ("share",))]
+    cues = {row["cue"]: to_number(row["explained"], follows) for row in read_rows(follows, ("cue", "explained"))}
+    return PseudoLabels(
+        classes=sum(share > 1e-3 for share in shares),
+        largest=f"{max(shares, default=0):.0%}",
+        follows=", ".join(f"{CUES.get(cue, cue)} {share:.0%}" for cue, share in cues.items()),
+        pictures=[(path.stem, quote((target / path.name).relative_to(folder).as_posix())) for path in paths],
+    )
