@@ -180,8 +180,8 @@ def test_equal_inputs_give_equal_bytes(results, tmp_path):
 @pytest.mark.parametrize(
     ("file", "text", "says"),
     [
-        ("fusion_metrics.csv", "pair_id,metric,value\n001,en,six\n", ": en of 001 is 'six'"),
-        ("fusion_metrics.csv", "pair_id,value\n001,6\n", " is not a file of scores"),
+        ("fusion_metrics.csv", "pair_id,metric,value\n001,en,six\n", " holds a value that is not a number"),
+        ("fusion_metrics.csv", "pair_id,value\n001,6\n", " cannot be read, line 2"),
         ("fusion_metrics.csv", None, " does not exist"),
         (
             "segmentation/iou.csv",
