@@ -235,7 +235,7 @@ def staged(monkeypatch):
         monkeypatch.setattr(trainer, "validate", validate)
         while not trainer.finished:
             trainer.run_epoch([{}], [])
-            loop._log_epoch(trainer, 1.0)
+            loop.log_epoch(trainer, 1.0)
         return trainer
 
     return make
@@ -255,7 +255,7 @@ def test_two_branches_in_one_class_are_seen_and_told(pairs, caplog):
     with caplog.at_level(logging.INFO, "ssvif"):
         for _ in range(4):
             trainer.run_epoch(batches, batches)
-            loop._log_epoch(trainer, 1.0)
+            loop.log_epoch(trainer, 1.0)
     assert [row["live_classes"] for row in trainer.history] == [1, 1, 1, 1]
     assert [row["collapsed"] for row in trainer.history] == [0, 0, 1, 1]
     assert all(row["class_entropy"] == 0 and row["agreement"] == 1 for row in trainer.history)

@@ -20,7 +20,7 @@ def make_pseudo_label(
         feature_logits: (B,K,H,W) of the segmentation head.
         pixel_logits: (B,K,H,W) of the segmenter.
         kind: "soft" keeps the distribution, "hard" its best class.
-        temperature: a soft distribution p becomes p^(1/temperature), normalised; below 1 is sharper. Not in
+        temperature: a soft distribution p becomes p^(1/temperature), normalized; below 1 is sharper. Not in
             the paper, where it is 1.
 
     Returns:

@@ -19,13 +19,9 @@ def fusion_terms(
     fused: torch.Tensor,
     structural_shares: str = "gradient",
 ) -> dict[str, torch.Tensor]:
-    """Return the unweighted terms of Eq. 3 by name; `color` only where there is color (C = 3).
+    """Return the unweighted terms of Eq. 3 by name, of images (B,C,H,W); `color` only where there is color (C = 3).
 
-    Args:
-        visible: (B,C,H,W).
-        infrared: (B,C,H,W).
-        fused: (B,C,H,W), not clamped.
-        structural_shares: how the structural term weighs the sources: "gradient" or "equal".
+    The fused image is not clamped. The structural term weighs the sources by their "gradient" shares or "equal".
     """
     gradients = {"visible": gradient_magnitude(visible), "infrared": gradient_magnitude(infrared)}
     share = visible_share(**gradients) if structural_shares == "gradient" else fused.new_tensor(0.5)
@@ -50,7 +46,7 @@ def intensity_loss(visible: torch.Tensor, infrared: torch.Tensor, fused: torch.T
 
 
 def gradient_magnitude(image: torch.Tensor) -> torch.Tensor:
-    """|Sobel_x ∗ image| + |Sobel_y ∗ image|, (B,C,H,W): unnormalised 1-2-1 kernels, zero padding."""
+    """|Sobel_x ∗ image| + |Sobel_y ∗ image|, (B,C,H,W): unnormalized 1-2-1 kernels, zero padding."""
     gradient_x, gradient_y = sobel(image)
     return gradient_x.abs() + gradient_y.abs()
 

@@ -17,10 +17,7 @@ Convention = Literal["both", "paper", "standard"]
 class Triple:
     """A batch of visible, infrared and fused images, with a store for intermediate results that metrics share.
 
-    Args:
-        visible: (B,C,H,W) uint8, C 1 or 3.
-        infrared: (B,C,H,W) uint8, C 1 or 3.
-        fused: (B,C,H,W) uint8, C 1 or 3.
+    All are (B,C,H,W) uint8, each with C 1 or 3.
 
     Raises:
         ValueError: no images, another dtype or number of channels, or different sizes; the message

@@ -35,16 +35,10 @@ STANDARD_SET = (
 def evaluate(
     visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor, metrics: Sequence[str] = STANDARD_SET
 ) -> dict[str, torch.Tensor]:
-    """Evaluate several metrics, computing what they share once.
+    """Evaluate metrics, by their names in `METRICS`, on images (B,C,H,W) uint8, each with C 1 or 3, of one device.
 
-    On the CPU the images are processed one at a time, so memory does not grow with the batch and a value
-    does not depend on the other images.
-
-    Args:
-        visible: (B,C,H,W) uint8, C 1 or 3.
-        infrared: (B,C,H,W) uint8, C 1 or 3.
-        fused: (B,C,H,W) uint8, C 1 or 3, on the same device.
-        metrics: names out of `METRICS`.
+    What metrics share is computed once. On the CPU the images are processed one at a time, so memory does not grow
+    with the batch and a value does not depend on the other images.
 
     Returns:
         Name → (B,) float64, in the order asked for.
@@ -81,11 +75,9 @@ def check_names(metrics: Sequence[str]) -> None:
 
 
 def of_convention(metrics: Sequence[str], convention: str) -> tuple[str, ...]:
-    """Return the names of one convention, in the order given; a metric with a single definition stays.
+    """Return the names of one convention (paper, standard, or both), in the order given.
 
-    Args:
-        metrics: names out of `METRICS`.
-        convention: paper, standard, or both (all names stay).
+    A metric with a single definition belongs to either.
 
     Raises:
         UserError: a name or the convention is unknown.
@@ -98,12 +90,9 @@ def of_convention(metrics: Sequence[str], convention: str) -> tuple[str, ...]:
 
 
 class FusionMetrics:
-    """Collect metrics batch by batch and return their means.
+    """Collect metrics, by their names in `METRICS`, batch by batch and return their means.
 
     Batches may differ in size and in number of images.
-
-    Args:
-        metrics: names out of `METRICS`.
 
     Raises:
         UserError: a name is unknown.
@@ -126,24 +115,20 @@ class FusionMetrics:
         fused: torch.Tensor,
         names: Sequence[str] | None = None,
     ) -> None:
-        """Measure a batch; after an error nothing of it is kept.
+        """Measure a batch (B,C,H,W) uint8, each image with C 1 or 3; after an error nothing of it is kept.
 
-        Args:
-            visible: (B,C,H,W) uint8, C 1 or 3.
-            infrared: (B,C,H,W) uint8, C 1 or 3.
-            fused: (B,C,H,W) uint8, C 1 or 3, on the same device.
-            names: of the B images; without them they are numbered from 0 over all batches.
+        Without the B names the images are numbered from 0 over all batches.
 
         Raises:
             ValueError: as `evaluate`, or another number of names than of images.
         """
-        count = len(fused)
-        called = [str(len(self.names) + i) for i in range(count)] if names is None else list(names)
-        if len(called) != count:
-            raise ValueError(f"{len(called)} names for {count} images")
+        if names is None:
+            names = [str(len(self.names) + i) for i in range(len(fused))]
+        if len(names) != len(fused):
+            raise ValueError(f"{len(names)} names for {len(fused)} images")
         values = evaluate(visible, infrared, fused, self.metrics)
         self._batches.append({name: each.cpu() for name, each in values.items()})
-        self.names += called
+        self.names += names
 
     def per_image(self) -> dict[str, torch.Tensor]:
         """Return name → (N,) float64 on the CPU, in the order of `names`.
@@ -156,21 +141,14 @@ class FusionMetrics:
         return {name: torch.cat([each[name] for each in self._batches]) for name in self.metrics}
 
     def compute(self) -> dict[str, float]:
-        """Return the mean over images of every metric.
+        """Return the mean over images of every metric; raises ValueError as `per_image` does.
 
         A value that is not a number is not averaged away: the mean is NaN, and `nan_images` names the
         images. Likewise a mean is infinite when one value is.
-
-        Raises:
-            ValueError: no image has been given.
         """
         return {name: values.mean().item() for name, values in self.per_image().items()}
 
     def nan_images(self) -> dict[str, list[str]]:
-        """Return the names of the images whose value is not a number, for each metric that has any.
-
-        Raises:
-            ValueError: no image has been given.
-        """
+        """Return the names of the images whose value is not a number, for each metric that has any."""
         undefined = {name: values.isnan().nonzero().flatten().tolist() for name, values in self.per_image().items()}
         return {name: [self.names[i] for i in found] for name, found in undefined.items() if found}

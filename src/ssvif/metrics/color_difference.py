@@ -1,4 +1,4 @@
-"""Colour difference of the fused to the visible image in CIELAB."""
+"""Color difference of the fused to the visible image in CIELAB."""
 
 from __future__ import annotations
 
@@ -24,10 +24,7 @@ STRIP_PIXELS = 2**16
 
 
 def lab(image: torch.Tensor) -> torch.Tensor:
-    """Convert 8-bit sRGB to CIELAB under D65, unrounded.
-
-    Args:
-        image: (B,C,H,W) uint8; one channel counts as R = G = B.
+    """Convert 8-bit sRGB (B,C,H,W) to CIELAB under D65, unrounded; one channel counts as R = G = B.
 
     Returns:
         (B,3,H,W) float64: L* 0..100, a*, b*. Source: IEC 61966-2-1; CIE 15.
@@ -98,7 +95,7 @@ def _distance(visible: torch.Tensor, fused: torch.Tensor) -> torch.Tensor:
 
 @metric("ΔE2000", unit="CIELAB", better="down", convention="standard")
 def delta_e2000(images: Triple) -> torch.Tensor:
-    """Mean CIEDE2000 colour difference of fused and visible pixels.
+    """Mean CIEDE2000 color difference of fused and visible pixels.
 
     A gray image counts as R = G = B; the infrared image plays no part. Range ≥ 0 CIELAB units,
     lower is better. Source: Sharma et al. 2005, k_L = k_C = k_H = 1.
@@ -107,14 +104,9 @@ def delta_e2000(images: Triple) -> torch.Tensor:
 
 
 def ciede2000(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Return the CIEDE2000 difference of CIELAB colours.
+    """Return the CIEDE2000 difference (B,...) ≥ 0 of CIELAB colors (B,3,...), in float64.
 
-    Args:
-        first: (B,3,...) float64: L*, a*, b*.
-        second: (B,3,...) float64.
-
-    Returns:
-        (B,...) float64 ≥ 0. Source: Sharma et al. 2005, equations 2 to 22, k_L = k_C = k_H = 1.
+    Source: Sharma et al. 2005, equations 2 to 22, k_L = k_C = k_H = 1.
     """
     chromas, hues = _adjusted(first, second)
     lightness = (first[:, 0] + second[:, 0]).div_(2).sub_(50).square_()

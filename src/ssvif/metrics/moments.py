@@ -27,14 +27,9 @@ class Moments(NamedTuple):
 
 
 def window_moments(images: torch.Tensor, window: torch.Tensor) -> Moments:
-    """Compute moments as PyTorch convolutions; the kernels of `compiled` compute the same on a CPU.
+    """Return the moments (·,·,H−D+1,W−D+1) of images (B,3,H,W) in the "valid" windows (D,) of sum 1, in float64.
 
-    Args:
-        images: (B,3,H,W) float64.
-        window: (D,) float64 of sum 1, D ≤ H and W, on the same device.
-
-    Returns:
-        The moments of the "valid" windows, (·,·,H−D+1,W−D+1).
+    By PyTorch's convolutions; the kernels of `compiled` compute the same on a CPU.
     """
     maps = torch.cat([images, images.square(), images[:, :2] * images[:, 2:]], dim=1)
     means, squares, products = torch.tensor_split(filter_separable(maps, window), (3, 6), dim=1)
@@ -42,15 +37,10 @@ def window_moments(images: torch.Tensor, window: torch.Tensor) -> Moments:
 
 
 def filter_images(images: torch.Tensor, window: torch.Tensor, step: int = 1) -> torch.Tensor:
-    """Correlate images with a symmetric window along rows and columns, "valid" part.
-
-    Args:
-        images: (B,C,H,W) float64.
-        window: (D,) float64, D odd and ≤ H and W, on the same device.
-        step: keep every step-th row and column, from the first on.
+    """Correlate images (B,C,H,W) with a symmetric window (D,), D odd, along rows and columns, in float64.
 
     Returns:
-        (B,C,(H−D)//step+1,(W−D)//step+1) float64.
+        (B,C,(H−D)//step+1,(W−D)//step+1): of the "valid" part every step-th row and column, from the first on.
     """
     if images.device.type != "cpu":
         return filter_separable(images, window)[..., ::step, ::step]

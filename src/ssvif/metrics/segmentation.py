@@ -14,9 +14,9 @@ def confusion_matrix(
 
     Args:
         predicted: integer class ids, any shape, 0..K−1 wherever the label is not ignored.
-        label: integer class ids of the same shape, 0..K−1 or `ignore_index`.
+        label: integer class ids of the same shape, 0..K−1 or `ignore_index`, which is left out.
         num_classes: K.
-        ignore_index: pixels with this label are left out.
+        ignore_index: of pixels without a class.
 
     Returns:
         (K,K) int64, rows the true class, columns the predicted one.
@@ -35,14 +35,11 @@ def confusion_matrix(
 
 
 def iou(confusion: torch.Tensor) -> torch.Tensor:
-    """Return each class's intersection over union, (K,) float64 in 0..1, higher is better.
+    """Return each class's intersection over union of a matrix (K,K): (K,) float64 in 0..1, higher is better.
 
     NaN where a class is absent from the ground truth, also if it is predicted: its wrong pixels count
     against the classes they belong to. torchmetrics' Jaccard index is 0 there, so that its mean is
     lower by a class that the images do not show. Source: Everingham et al. 2010.
-
-    Args:
-        confusion: (K,K), rows the true class.
     """
     counts = confusion.to(torch.float64)
     hits, truth = counts.diagonal(), counts.sum(dim=1)
@@ -51,13 +48,9 @@ def iou(confusion: torch.Tensor) -> torch.Tensor:
 
 
 def miou(confusion: torch.Tensor, background_id: int | None = None) -> torch.Tensor:
-    """Return the mean of `iou` over the classes present in the ground truth, () float64 in 0..1.
+    """Return the mean of `iou` over the classes present in the ground truth of a matrix (K,K), () float64 in 0..1.
 
-    NaN when there is none.
-
-    Args:
-        confusion: (K,K), rows the true class.
-        background_id: a class left out of the mean (its pixels still count against the others).
+    NaN when there is none. A background class is left out of the mean; its pixels still count against the others.
     """
     values = iou(confusion)
     if background_id is not None:

@@ -18,11 +18,7 @@ CONTRAST, SIMILARITY = range(2)
 
 
 def first_scale(images: Triple) -> torch.Tensor:
-    """Return the means over all windows of contrast and of SSIM, its product with luminance.
-
-    Returns:
-        (B,2,2,2) float64: dynamic range, source, contrast or SSIM.
-    """
+    """Return means over all windows, (B,2,2,2): dynamic range, source, contrast or its product with luminance, SSIM."""
     return _means(*images.share(centred_lumas))
 
 
@@ -43,14 +39,11 @@ def _means(values: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
 
 
 def means_by_loops(values: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
-    """Return the means of contrast and SSIM over all windows, on a CPU.
+    """Return the means of `first_scale`, (B,2,2,2), on a CPU, in float64.
 
     Args:
-        values: (B,3,H,W) float64, two sources and the fused image less their offsets.
-        offsets: (B,3,1,1) float64.
-
-    Returns:
-        (B,2,2,2) float64: dynamic range, source, contrast or SSIM.
+        values: (B,3,H,W), two sources and the fused image less their offsets.
+        offsets: (B,3,1,1).
     """
     from ssvif.metrics.compiled import ssim_sums
 

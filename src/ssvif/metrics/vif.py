@@ -66,15 +66,7 @@ def information(images: Triple) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def log_sums_by_loops(values: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
-    """Return the logarithms of `compiled.fidelity_factors` summed over all windows, on a CPU.
-
-    Args:
-        values: (B,3,H,W) float64.
-        window: (D,) float64.
-
-    Returns:
-        (B,6) float64.
-    """
+    """Return the logarithms of `compiled.fidelity_factors`, (B,6), summed over windows (D,) of (B,3,H,W) on a CPU."""
     from ssvif.metrics.compiled import LOG_GROUP, fidelity_products
 
     height, width = (side - len(window) + 1 for side in values.shape[2:])

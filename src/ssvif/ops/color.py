@@ -1,4 +1,4 @@
-"""BT.601 colour: exact integer luma for metrics, floating YCbCr for losses and one-channel models."""
+"""BT.601 color: exact integer luma for metrics, floating YCbCr for losses and one-channel models."""
 
 from __future__ import annotations
 
@@ -10,15 +10,9 @@ from ssvif.ops.shapes import check_shape
 
 
 def luma(image: torch.Tensor) -> torch.Tensor:
-    """Return the luma ⌊(299R + 587G + 114B + 500)/1000⌋ of an 8-bit image, exact in integers.
+    """Return the luma ⌊(299R + 587G + 114B + 500)/1000⌋, (B,1,H,W), of 8-bit images (B,3,H,W), exact in integers.
 
-    A gray image is its own luma.
-
-    Args:
-        image: (B,1,H,W) or (B,3,H,W) uint8.
-
-    Returns:
-        (B,1,H,W) uint8.
+    A gray image (B,1,H,W) is its own luma.
 
     Raises:
         ValueError: another dtype or number of channels.
@@ -34,15 +28,9 @@ def luma(image: torch.Tensor) -> torch.Tensor:
 
 
 def rgb_to_ycbcr(rgb: torch.Tensor) -> torch.Tensor:
-    """Convert RGB to luma and chroma with the constants of SeAFusion's script (BT.601, rounded).
+    """Convert RGB (B,3,H,W) to Y, Cb, Cr (B,3,H,W), all in [0,1], with the constants of SeAFusion's script.
 
-    Y = .299R + .587G + .114B, Cb = .564(B − Y) + .5, Cr = .713(R − Y) + .5.
-
-    Args:
-        rgb: (B,3,H,W) floats in [0,1].
-
-    Returns:
-        (B,3,H,W): Y, Cb, Cr, each in [0,1]; differentiable.
+    Y = .299R + .587G + .114B, Cb = .564(B − Y) + .5, Cr = .713(R − Y) + .5: BT.601, rounded. Differentiable.
     """
     check_shape("rgb", rgb, "B 3 H W")
     red, green, blue = _channels(rgb)
@@ -51,16 +39,10 @@ def rgb_to_ycbcr(rgb: torch.Tensor) -> torch.Tensor:
 
 
 def ycbcr_to_rgb(ycbcr: torch.Tensor) -> torch.Tensor:
-    """Convert luma and chroma to RGB with the constants of SeAFusion's script.
+    """Convert Y, Cb, Cr (B,3,H,W) to RGB (B,3,H,W) with the constants of SeAFusion's script.
 
     R = Y + 1.403(Cr − .5), G = Y − .714(Cr − .5) − .344(Cb − .5), B = Y + 1.773(Cb − .5). The
-    rounded constants undo `rgb_to_ycbcr` up to 4e-4. Nothing is clamped.
-
-    Args:
-        ycbcr: (B,3,H,W) floats: Y, Cb, Cr.
-
-    Returns:
-        (B,3,H,W): R, G, B, which may leave [0,1]; differentiable.
+    rounded constants undo `rgb_to_ycbcr` up to 4e-4. Not clamped to [0,1]; differentiable.
     """
     check_shape("ycbcr", ycbcr, "B 3 H W")
     y, blue_chroma, red_chroma = _channels(ycbcr)

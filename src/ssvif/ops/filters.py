@@ -33,16 +33,10 @@ def filter_separable(x: torch.Tensor, window: torch.Tensor, padding: int = 0) ->
 
 
 def sobel(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the Sobel responses (gx, gy) of every channel, zeros outside the image.
+    """Return the Sobel responses gx and gy, (B,C,H,W) each, of floats or signed integers (B,C,H,W), zeros outside.
 
-    gx is the correlation with the unnormalised kernel [1 2 1]ᵀ[−1 0 1] (it grows to the right), gy
-    with its transpose (it grows downwards). Source: Sobel & Feldman 1968; Xydeas & Petrović 2000.
-
-    Args:
-        x: (B,C,H,W) floats or signed integers.
-
-    Returns:
-        Two (B,C,H,W) tensors, differentiable in `x`.
+    gx is the correlation with the unnormalized kernel [1 2 1]ᵀ[−1 0 1] (it grows to the right), gy with its transpose
+    (it grows downwards). Differentiable. Source: Sobel & Feldman 1968; Xydeas & Petrović 2000.
     """
     padded = functional.pad(x, (1, 1, 1, 1))
     down = padded[..., :-2, :] + 2 * padded[..., 1:-1, :] + padded[..., 2:, :]

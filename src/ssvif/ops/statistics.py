@@ -70,11 +70,7 @@ def describe(values: Sequence[float]) -> Summary:
 
 
 def student_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the 95 % interval of the mean of a few independent values, by Student's t.
-
-    Args:
-        values: at least one, finite; of a single one both ends are the value.
-    """
+    """Return the 95 % interval of the mean of a few independent finite values, by Student's t; of one value, itself."""
     center = mean_of(values)
     if len(values) == 1:
         return center, center
@@ -85,14 +81,11 @@ def student_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def wilcoxon_p(differences: Sequence[float]) -> float:
-    """Return the two-sided p of the signed-rank test that paired differences centre on zero.
+    """Return the two-sided p of the signed-rank test that paired differences, one per image, center on zero.
 
-    Zeros are left out (Wilcoxon 1945); when nothing remains, nothing speaks for a difference: 1.
+    Zeros are left out (Wilcoxon 1945); when nothing remains, nothing speaks for a difference: 1. A NaN gives NaN.
     Exact for up to 50 differences without ties, otherwise by the normal approximation or, in small
     samples with ties, by permutation, as scipy chooses.
-
-    Args:
-        differences: one per image. A NaN gives NaN.
     """
     from scipy.stats import wilcoxon  # takes two seconds to import
 

@@ -82,7 +82,7 @@ def train(
         in_order = BatchSampler(range(len(held_out)), options.batch_size, drop_last=False)
         trainer.run_epoch(_load(view, order, workers, device), _load(held_out, in_order, workers, device))
         save_state(state, key, trainer.state_dict())
-        _log_epoch(trainer, (time.monotonic() - start) / (trainer.epoch - first))
+        log_epoch(trainer, (time.monotonic() - start) / (trainer.epoch - first))
 
     joint = trainer.history[-1]["stage"] == Stage.JOINT
     if options.framework == "ssvif" and not joint:
@@ -236,7 +236,8 @@ def _load(view: Dataset[Batch], batches: Iterable[list[int]], workers: int, devi
     )
 
 
-def _log_epoch(trainer: Trainer, seconds: float) -> None:
+def log_epoch(trainer: Trainer, seconds: float) -> None:
+    """Log the losses and what is left after an epoch, and warn of a collapse; `seconds` is the time of an epoch."""
     row = trainer.history[-1]
     parts = [f"epoch {trainer.epoch}/{trainer.options.epochs} ({row['stage']})"]
     parts += [f"loss {row['train_loss']:.3f}, validation {row['validation_loss']:.3f}"]
