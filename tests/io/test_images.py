@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import struct
-import zlib
-
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageOps
 
+from reference.images import write_png_of
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_image, read_label
 from ssvif.io.images import read_raw
@@ -25,15 +23,7 @@ def write_png16(path, array):
     above = np.vstack([np.zeros_like(rows[:1]), rows[:-1]])
     filtered = np.where(np.arange(height)[:, None] % 2, rows - above, rows)
     lines = np.hstack([np.arange(height, dtype=np.uint8)[:, None] % 2 * 2, filtered])
-    parts = (
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)),
-        (b"IDAT", zlib.compress(lines.tobytes())),
-        (b"IEND", b""),
-    )
-    chunks = (
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in parts
-    )
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    write_png_of(path, width, height, 16, kind, lines.tobytes())
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

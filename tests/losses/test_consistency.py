@@ -29,7 +29,9 @@ def one_hot(classes=4, height=4, width=6, sure=40.0):
 def test_pseudo_label_is_the_definition(kind, seed):
     feature, pixel = draw(seed)
     expected = reference.pseudo_label_loop(feature.numpy(), pixel.numpy(), kind)
-    assert make_pseudo_label(feature, pixel, kind).numpy() == pytest.approx(expected, abs=1e-12)
+    label = make_pseudo_label(feature.requires_grad_(), pixel.requires_grad_(), kind)
+    assert not label.requires_grad
+    assert label.numpy() == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["soft", "hard"])
@@ -56,21 +58,12 @@ def test_pseudo_label_is_a_distribution_of_the_surer_branch(seed, classes, kind)
     assert torch.equal(soft.argmax(1), hard.argmax(1))
 
 
-def test_pseudo_label_is_detached():
-    feature, pixel = (each.requires_grad_() for each in draw())
-    for kind in ("soft", "hard"):
-        assert not make_pseudo_label(feature, pixel, kind).requires_grad
-
-
 def test_the_loss_moves_both_branches_and_not_the_label():
     feature, pixel = (each.requires_grad_() for each in draw())
     label = make_pseudo_label(feature, pixel)
     loss = consistency_loss(feature, pixel, label)
-    gradients = torch.autograd.grad(loss, (feature, pixel))
-    assert all(each.abs().max() > 1e-4 for each in gradients)
-    again = consistency_loss(feature, pixel, label.clone())
-    for first, second in zip(gradients, torch.autograd.grad(again, (feature, pixel)), strict=True):
-        assert torch.equal(first, second)
+    assert all(each.abs().max() > 1e-4 for each in torch.autograd.grad(loss, (feature, pixel)))
+    assert not label.requires_grad
 
 
 @pytest.mark.parametrize("kind", ["soft", "hard"])
@@ -134,8 +127,7 @@ def test_huge_logits_stay_finite():
 
 
 def test_a_temperature_sharpens_a_soft_label_and_leaves_its_best_class():
-    generator = torch.Generator().manual_seed(0)
-    feature, pixel = (torch.randn(2, 5, 3, 4, generator=generator, dtype=torch.float64) for _ in range(2))
+    feature, pixel = draw()
     soft, sharp = (make_pseudo_label(feature, pixel, "soft", temperature) for temperature in (1.0, 0.5))
     assert torch.allclose(sharp, soft**2 / (soft**2).sum(dim=1, keepdim=True), atol=1e-12)
     assert torch.equal(sharp.argmax(dim=1), soft.argmax(dim=1))

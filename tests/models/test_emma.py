@@ -28,30 +28,6 @@ def test_maps_halve_from_one_to_the_next():
     assert [tuple(each.shape) for each in maps] == [(1, 8, 48, 64), (1, 16, 24, 32), (1, 32, 12, 16), (1, 32, 6, 8)]
 
 
-# 32 to 96 holds every remainder of 8 many times; one of each and both ends
-
-
-@torch.no_grad()
-def test_pads_by_reflection_below_and_to_the_right():
-    model = scatter(EMMA(1))
-    visible, infrared = draw(1, 19, 29)
-    wide = [functional.pad(each, (0, 3, 0, 5), mode="reflect") for each in (visible, infrared)]
-    assert torch.equal(model(visible, infrared), model(*wide)[..., :19, :29])
-
-
-def test_works_in_mixed_precision():
-    model = scatter(EMMA(3))
-    visible, infrared = draw(3, 32, 40)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        mixed = model(visible, infrared)
-    mixed.float().square().mean().backward()
-    assert mixed.dtype == torch.bfloat16
-    difference = (mixed.float() - model(visible, infrared)).abs()
-    assert difference.mean() <= 0.01
-    assert difference.max() <= 0.05  # 8 bits of precision, some forty layers deep
-    assert all(each.grad.isfinite().all() for each in model.parameters())
-
-
 def test_training_is_as_using():
     model, images = scatter(EMMA(1)), draw(1, 16, 24)
     assert torch.equal(model.train()(*images), model.eval()(*images))

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.nn import functional
 
 from reference.networks import draw, scatter
+from ssvif.models.base import check_contract
 from ssvif.models.published import dead_parameters, load_published
 from ssvif.models.registry import build_fusion_model
 from ssvif.schema import FUSION_MODELS
@@ -31,6 +33,7 @@ class Facts:
         parity: file of original inputs and outputs → C.
         maps: names of the original's feature maps, finest first.
         unused: names (ends) of parameters without a gradient in training.
+        rough: the greatest error in bfloat16, as a share of the greatest value.
     """
 
     parameters: dict[int, tuple[int, int, int]]
@@ -41,6 +44,7 @@ class Facts:
     parity: dict[str, int] = field(default_factory=dict)
     maps: tuple[str, ...] = ("fused",)
     unused: tuple[str, ...] = ()
+    rough: float = 0.05
 
 
 FACTS = {
@@ -131,6 +135,7 @@ def test_computes_what_it_computed(name, network):
 def test_has_the_papers_parameters(name, channels):
     """Those of Table IV and of the specification, which count parameters that the original never uses, too."""
     model = build_fusion_model(name, channels)
+    check_contract(model, 32, 40, torch.device("cpu"))
     used, in_decoder, unused = FACTS[name].parameters[channels]
     assert sum(each.numel() for each in model.parameters()) == used
     decoder = [model.get_submodule(part) for part in FACTS[name].decoder]
@@ -148,6 +153,15 @@ def test_keeps_every_size(name, network):
         assert fused.shape == visible.shape
         low, high = FACTS[name].range
         assert low < fused.min() <= fused.max() < high
+
+
+@torch.no_grad()
+def test_pads_by_reflection_below_and_to_the_right(network):
+    visible, infrared = draw(3, 19, 29)
+    beyond = (0, -29 % network.multiple, 0, -19 % network.multiple)
+    padded = [functional.pad(each, beyond, mode="reflect") for each in (visible, infrared)]
+    assert network.backbone(*padded)[0].shape == network.backbone(visible, infrared)[0].shape
+    assert torch.equal(network(visible, infrared), network(*padded)[..., :19, :29])
 
 
 @pytest.mark.parametrize("swap", [False, True])
@@ -177,6 +191,16 @@ def test_single_precision_is_enough(network):
     assert (network(visible, infrared) - double).abs().max() <= 1e-4
 
 
+@pytest.mark.parametrize("gradients", [False, True])
+def test_half_precision_is_close(name, network, gradients):
+    images = draw(3, 32, 40)
+    with torch.set_grad_enabled(gradients):
+        exact = network(*images)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = network(*images)
+    assert 0 < (rough - exact).abs().max() <= FACTS[name].rough * exact.abs().max()
+
+
 @torch.no_grad()
 def test_both_images_matter_and_are_not_exchanged(network):
     visible, infrared = draw(3, 20, 20)
@@ -186,12 +210,23 @@ def test_both_images_matter_and_are_not_exchanged(network):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_gradients_reach_every_parameter(name, channels):
+@pytest.mark.parametrize("mixed", [False, True])
+def test_gradients_reach_every_parameter(name, channels, mixed):
     model = scatter(build_fusion_model(name, channels))
     model.train(name != "swinfusion")  # in training some of its branches are left out
-    model(*draw(channels, 24, 24)).square().mean().backward()
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        fused = model(*draw(channels, 24, 24))
+    fused.float().square().mean().backward()
+    assert all(each.grad is None or each.grad.isfinite().all() for each in model.parameters())
     dead = [each for each, value in model.named_parameters() if value.grad is None or not value.grad.abs().max() > 1e-9]
     assert [each for each in dead if not each.endswith(FACTS[name].unused or ("none",))] == []
+
+
+def test_gradient_filters_start_as_sobel():
+    """On a ramp that grows by one a pixel, |gx| is 8 and |gy| is 0."""
+    ramp = torch.arange(9.0).expand(1, 16, 9, 9)
+    inner = build_fusion_model("seafusion", 1).visible_encoder[2].gradient(ramp)[..., 1:-1, 1:-1]
+    assert torch.equal(inner, torch.full_like(inner, 8.0))
 
 
 def test_wrong_images_are_named(network):

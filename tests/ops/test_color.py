@@ -1,27 +1,16 @@
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from reference.levels import luma_loop
 from ssvif.ops.color import luma, rgb_to_ycbcr, ycbcr_to_rgb
 
 
 def test_luma_is_exact_for_every_value_it_can_take():
     levels = torch.arange(256, dtype=torch.uint8)
     red, green = torch.meshgrid(levels, levels, indexing="ij")
-    for blue in range(0, 256, 15):
+    for blue in range(0, 256, 3):
         image = torch.stack([red, green, torch.full_like(red, blue)])[None]
         expected = (299 * red.long() + 587 * green.long() + 114 * blue + 500) // 1000
         assert torch.equal(luma(image)[0, 0].long(), expected)
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**31))
-def test_luma_equals_the_loop(height, width, seed):
-    draw = torch.Generator().manual_seed(seed)
-    image = torch.randint(0, 256, (1, 3, height, width), generator=draw, dtype=torch.uint8)
-    assert luma(image)[0, 0].tolist() == luma_loop(image[0].permute(1, 2, 0).numpy())
 
 
 def test_luma_of_gray_is_itself():

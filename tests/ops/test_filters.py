@@ -13,7 +13,7 @@ def random_maps(dtype, shape=(2, 3, 15, 18)):
 
 
 @pytest.mark.parametrize(("size", "sigma"), [(11, 1.5), (17, 3.4), (3, 0.6), (1, 1.0)])
-def test_window_is_the_row_of_a_normalised_gaussian(size, sigma):
+def test_window_is_the_row_of_a_normalized_gaussian(size, sigma):
     window = gaussian_window(size, sigma, torch.float64)
     expected = torch.tensor(gaussian_2d(size, sigma))
     torch.testing.assert_close(torch.outer(window, window), expected, rtol=0, atol=1e-15)

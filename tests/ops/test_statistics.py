@@ -11,13 +11,10 @@ VALUES = st.floats(-1e12, 1e12, allow_subnormal=True)
 SAMPLES = st.lists(VALUES, min_size=1, max_size=12)
 
 
-def test_mean_median_and_deviation():
+def test_mean_median_and_deviation_which_one_value_does_not_have():
     found = describe([4.0, 1.0, 2.0, 9.0])
     assert (found.count, found.mean, found.median) == (4, 4.0, 3.0)
     assert found.deviation == pytest.approx(math.sqrt((0 + 9 + 4 + 25) / 3))
-
-
-def test_one_value_has_no_spread():
     assert describe([3.5]) == Summary(1, 3.5, 3.5, None, None, None)
 
 
@@ -76,17 +73,14 @@ def test_mean_of_infinities():
     assert math.isnan(mean_of([-math.inf, math.inf]))
 
 
-def test_wilcoxon_by_counting_signs():
-    """All 2⁵ signs are equally likely; two of them are as one-sided as this."""
-    assert wilcoxon_p([1.0, 2.0, 3.0, 4.0, 5.0]) == pytest.approx(2 / 32)
-    assert wilcoxon_p([0.0, 1.0, 2.0, 0.0, 3.0, 4.0, 5.0]) == pytest.approx(2 / 32)
-    assert wilcoxon_p([-1.0, 1.0]) == 1.0
-
-
-def test_wilcoxon_without_a_difference_or_a_number():
-    assert wilcoxon_p([0.0] * 9) == 1.0
-    assert wilcoxon_p([]) == 1.0
-    assert math.isnan(wilcoxon_p([1.0, math.nan]))
+@pytest.mark.parametrize(
+    ("differences", "p"),
+    [([1, 2, 3, 4, 5], 1 / 16), ([0, 1, 2, 0, 3, 4, 5], 1 / 16), ([-1, 1], 1), ([0] * 9, 1), ([], 1)],
+)
+def test_wilcoxon_by_counting_signs(differences, p):
+    """All 2⁵ signs are equally likely; two of them are as one-sided as 1 to 5."""
+    assert wilcoxon_p(differences) == pytest.approx(p)
+    assert math.isnan(wilcoxon_p([*differences, math.nan]))
 
 
 @settings(max_examples=40, deadline=None)

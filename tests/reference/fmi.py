@@ -3,6 +3,7 @@
 import math
 
 from reference.levels import luma_loop
+from reference.moments import correlation_loop
 
 PLACES = range(1, 10)
 
@@ -17,16 +18,6 @@ def distribution(pixels):
 def cumulative(masses):
     """Return F(0) = 0, F(1), …, F(9)."""
     return [math.fsum(masses[:end]) for end in range(10)]
-
-
-def pearson(first, second):
-    """Return the coefficient of two windows, 0 when one is flat."""
-    mean_first, mean_second = sum(first) / 9, sum(second) / 9
-    if min(first) == max(first) or min(second) == max(second):
-        return 0.0
-    shared = sum((x - mean_first) * (y - mean_second) for x, y in zip(first, second, strict=True))
-    spread = sum((x - mean_first) ** 2 for x in first) * sum((y - mean_second) ** 2 for y in second)
-    return shared / math.sqrt(spread)
 
 
 def deviation(masses):
@@ -62,12 +53,12 @@ def joint_masses(fused, source, correlation):
 
 
 def window_loop(source, fused):
-    """Return the normalised information of nine source pixels and nine fused ones."""
+    """Return the normalized information of nine source pixels and nine fused ones."""
     if source == fused:
         return 1.0
     of_source, of_fused = distribution(source), distribution(fused)
     entropies = entropy(of_source) + entropy(of_fused)
-    information = entropies - entropy(joint_masses(of_fused, of_source, pearson(source, fused)))
+    information = entropies - entropy(joint_masses(of_fused, of_source, correlation_loop(source, fused)))
     return 2 * information / entropies if information and entropies else 0.0
 
 

@@ -6,18 +6,16 @@ from collections import Counter
 
 def luma_loop(image):
     """Return rows of whole-number lumas of an (H,W) or (H,W,3) array."""
-    rows = []
-    for line in image.tolist():
-        rows.append([each if isinstance(each, int) else _luma_of(*each) for each in line])
-    return rows
+    return [[each if isinstance(each, int) else _luma_of(*each) for each in line] for line in image.tolist()]
 
 
 def _luma_of(red, green, blue):
     return (299 * red + 587 * green + 114 * blue + 500) // 1000
 
 
-def _flatten(rows):
-    return [value for line in rows for value in line]
+def flat_lumas(*images):
+    """Return one list of lumas per image."""
+    return [[value for line in luma_loop(each) for value in line] for each in images]
 
 
 def entropy_loop(values):
@@ -28,14 +26,11 @@ def entropy_loop(values):
 
 def en_loop(visible, infrared, fused):
     """Return EN."""
-    return entropy_loop(_flatten(luma_loop(fused)))
+    return entropy_loop(*flat_lumas(fused))
 
 
 def mi_loop(visible, infrared, fused):
     """Return MI, the sum over both sources."""
-    levels = _flatten(luma_loop(fused))
-    total = 0.0
-    for source in (visible, infrared):
-        other = _flatten(luma_loop(source))
-        total += entropy_loop(other) + entropy_loop(levels) - entropy_loop(list(zip(other, levels, strict=True)))
-    return total
+    *sources, levels = flat_lumas(visible, infrared, fused)
+    joint = [entropy_loop(list(zip(source, levels, strict=True))) for source in sources]
+    return math.fsum(map(entropy_loop, sources)) + 2 * entropy_loop(levels) - math.fsum(joint)

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-SOBEL = ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1))
+from reference.edges import sobel_loop, zero_outside
+
 CHROMA = {"cb": (0.564, 2), "cr": (0.713, 0)}
 
 
@@ -20,25 +21,11 @@ def intensity_loop(visible, infrared, fused):
     return math.fsum(values) / len(values)
 
 
-def at(plane, row, column):
-    """A value of a plane that is zero outside."""
-    inside = 0 <= row < plane.shape[0] and 0 <= column < plane.shape[1]
-    return float(plane[row, column]) if inside else 0.0
-
-
 def magnitude_loop(batch):
     """|Sobel_x| + |Sobel_y| at each place."""
-    result = np.empty(batch.shape)
-    for image, channel, row, column in np.ndindex(batch.shape):
-        plane = batch[image, channel]
-        horizontal = vertical = 0.0
-        for i in range(3):
-            for j in range(3):
-                value = at(plane, row + i - 1, column + j - 1)
-                horizontal += SOBEL[i][j] * value
-                vertical += SOBEL[j][i] * value
-        result[image, channel, row, column] = abs(horizontal) + abs(vertical)
-    return result
+    planes = batch.reshape(-1, *batch.shape[2:]).tolist()
+    values = [abs(x) + abs(y) for plane in planes for x, y in sobel_loop(plane, zero_outside)]
+    return np.array(values).reshape(batch.shape)
 
 
 def gradient_loop(visible, infrared, fused):
@@ -61,8 +48,8 @@ def ssim_zero_padded_loop(source, fused):
         sums = dict.fromkeys(("s", "f", "ss", "ff", "sf"), 0.0)
         for i in range(11):
             for j in range(11):
-                s = at(source[image, channel], row + i - 5, column + j - 5)
-                f = at(fused[image, channel], row + i - 5, column + j - 5)
+                place = row + i - 5, column + j - 5
+                s, f = (zero_outside(each[image, channel], *place) for each in (source, fused))
                 for name, value in (("s", s), ("f", f), ("ss", s * s), ("ff", f * f), ("sf", s * f)):
                     sums[name] += weights[i, j] * value
         s, f = sums["s"], sums["f"]

@@ -2,12 +2,7 @@
 
 import math
 
-from reference.levels import luma_loop
-
-
-def flat_lumas(*images):
-    """Return one list of lumas per image."""
-    return [[value for line in luma_loop(each) for value in line] for each in images]
+from reference.levels import flat_lumas
 
 
 def mean_of(values):

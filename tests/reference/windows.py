@@ -6,7 +6,7 @@ import numpy as np
 
 
 def gaussian_2d(size, sigma):
-    """Return the normalised (size,size) window."""
+    """Return the normalized (size,size) window."""
     offsets = [each - (size - 1) / 2 for each in range(size)]
     window = np.array([[math.exp(-(i * i + j * j) / (2 * sigma**2)) for j in offsets] for i in offsets])
     return window / window.sum()

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import copy
-
 import pytest
 import torch
 from torch import nn
@@ -55,12 +53,7 @@ def test_a_task_has_only_what_it_reaches(data):
     trunk, head = set(toy.trunk.parameters()), set(toy.head.parameters())
     assert set(gradients["fusion"]) == trunk
     assert set(gradients["consistency"]) == trunk | head
-
-
-def test_one_task_alone(data):
-    toy = Toy()
-    gradients = task_gradients({"fusion": toy.terms(data)["fusion"]}, toy.parameters())
-    assert tuple(gradients) == ("fusion",)
+    assert tuple(task_gradients({"fusion": toy.terms(data)["fusion"]}, toy.parameters())) == ("fusion",)
 
 
 def flatten(gradients, parameters):
@@ -115,7 +108,6 @@ def test_conflicting_gradients_have_a_negative_projection(data):
 def test_the_gradients_themselves_are_left_alone(data):
     toy = Toy()
     gradients = task_gradients(toy.terms(data), toy.parameters())
-    before = {task: {key: copy.deepcopy(each) for key, each in gradients[task].items()} for task in TASKS}
+    before = {task: flatten(each, each) for task, each in gradients.items()}
     apply_gradients(gradients, WEIGHTS)
-    for task in TASKS:
-        assert all(torch.equal(gradients[task][key], before[task][key]) for key in before[task])
+    assert all(torch.equal(flatten(each, each), before[task]) for task, each in gradients.items())

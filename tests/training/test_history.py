@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import csv
-
 import pytest
 import torch
 
+from ssvif.io.files import read_csv
 from ssvif.training.history import COLUMNS, Means, history_row, is_collapsed, write_history
 from ssvif.training.stages import Stage
 
@@ -47,8 +46,7 @@ def test_collapsed_is_one_class_for_three_epochs(live, collapsed):
 def test_a_row_of_stage_one_leaves_the_rest_empty(tmp_path):
     row = history_row(1, Stage.FUSION, TRAIN, {"loss": 4.0, "fusion": 4.0}, {"fusion": 1.0})
     write_history(tmp_path / "history.csv", [row])
-    with (tmp_path / "history.csv").open(newline="") as stream:
-        (cells,) = csv.DictReader(stream)
+    (cells,) = read_csv(tmp_path / "history.csv")
     filled = {name: cell for name, cell in cells.items() if cell}
     assert filled == {
         "epoch": "1",

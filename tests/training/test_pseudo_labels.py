@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import csv
-
 import numpy as np
 import pytest
 import torch
 
-from ssvif.io.files import read_image
+from ssvif.io.files import read_csv, read_image
 from ssvif.training.framework import Framework
 from ssvif.training.options import TrainingOptions
 from ssvif.training.pseudo_labels import CUES, GAP_PX, PANELS, ClassTally, class_colors, write_pseudo_labels
@@ -15,16 +13,11 @@ CPU = torch.device("cpu")
 OPTIONS = TrainingOptions(segmenter="b0", classes=4)
 
 
-def read(path):
-    with path.open(newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
 def test_shares_means_and_what_classes_explain_by_hand():
     random = np.random.default_rng(0)
-    grey, heat = random.random((2, 6, 8))
+    gray, heat = random.random((2, 6, 8))
     label = random.integers(0, 3, (6, 8))
-    visible = torch.tensor(grey).expand(1, 3, -1, -1).float()
+    visible = torch.tensor(gray).expand(1, 3, -1, -1).float()
     infrared = torch.tensor(heat).expand(1, 3, -1, -1).float()
     tally = ClassTally(5)
     tally.add(torch.tensor(label[:2]), visible[..., :2, :], infrared[..., :2, :])
@@ -33,7 +26,7 @@ def test_shares_means_and_what_classes_explain_by_hand():
     assert set(rows) == {0, 1, 2}
     for index, row in rows.items():
         assert row["share"] == pytest.approx((label == index).mean())
-        assert row["visible"] == pytest.approx(grey[label == index].mean(), abs=1e-5)
+        assert row["visible"] == pytest.approx(gray[label == index].mean(), abs=1e-5)
         assert row["infrared"] == pytest.approx(heat[label == index].mean(), abs=1e-5)
     explained = {row["cue"]: row["explained"] for row in tally.explained()}
     assert set(explained) == set(CUES)
@@ -72,16 +65,16 @@ def test_pictures_lie_beside_the_pairs(pairs, tmp_path):
         assert width in (47, 52)
         last = image[:, -int(width) :].reshape(-1, 3)
         assert {tuple(color) for color in last} <= {tuple(color) for color in class_colors(4)}
-    shares = [float(row["share"]) for row in read(tmp_path / "labels/classes.csv")]
+    shares = [float(row["share"]) for row in read_csv(tmp_path / "labels/classes.csv")]
     assert sum(shares) == pytest.approx(1)
     assert shares == sorted(shares, reverse=True)
-    assert [row["cue"] for row in read(tmp_path / "labels/follows.csv")] == list(CUES)
+    assert [row["cue"] for row in read_csv(tmp_path / "labels/follows.csv")] == list(CUES)
 
 
 def test_without_trained_branches_the_tables_are_empty(pairs, tmp_path):
     write_pseudo_labels(None, pairs, tmp_path / "labels", CPU)
     assert sorted(path.name for path in (tmp_path / "labels").iterdir()) == ["classes.csv", "follows.csv"]
-    assert read(tmp_path / "labels/classes.csv") == read(tmp_path / "labels/follows.csv") == []
+    assert read_csv(tmp_path / "labels/classes.csv") == read_csv(tmp_path / "labels/follows.csv") == []
 
 
 def test_colors_differ():

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
+from reference.weighting import take_step, tasks
 from ssvif.training.weighting.loss_based import (
     DynamicWeightAverage,
     FixedWeighting,
@@ -13,28 +13,9 @@ from ssvif.training.weighting.loss_based import (
     UncertaintyWeighting,
 )
 
-CPU = torch.device("cpu")
-
-
-def tasks(fusion, consistency):
-    return {"fusion": fusion, "consistency": consistency}
-
 
 def tensors(fusion, consistency):
     return {name: torch.tensor(float(value)) for name, value in tasks(fusion, consistency).items()}
-
-
-def take_step(weighting, fusion, consistency):
-    """Let a weighting see a step with these losses."""
-    network = nn.Linear(1, 1)
-    weighting.backward(
-        {
-            task: value * network.weight.sum() / network.weight.item()
-            for task, value in tasks(fusion, consistency).items()
-        },
-        learnt=network,
-        shared=network,
-    )
 
 
 def test_fixed_stays():
@@ -85,7 +66,7 @@ def test_segmif_three_epochs_of_two_steps_by_hand():
 
 
 def test_uncertainties_three_epochs_by_hand():
-    weighting = UncertaintyWeighting(CPU)
+    weighting = UncertaintyWeighting(torch.device("cpu"))
     optimizer = torch.optim.SGD(weighting.parameters(), lr=0.1)
     log_variances = [-0.5, -0.5]
     for losses in ((3.0, 1.0), (2.0, 0.5), (1.0, 2.0)):
@@ -106,26 +87,3 @@ def test_uncertainties_three_epochs_by_hand():
             for each, weight, loss in zip(log_variances, expected, losses, strict=True)
         ]
     assert log_variances[0] != pytest.approx(-0.5)
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: DynamicWeightAverage(2.0),
-        lambda: SegMiFWeighting(tasks(0.4, 0.8)),
-        lambda: UncertaintyWeighting(CPU),
-    ],
-)
-def test_a_state_comes_back(make):
-    first, second = make(), make()
-    for losses in ((5, 2), (4, 3)):
-        take_step(first, *losses)
-        first.end_epoch(tasks(*losses))
-    for parameter in first.parameters():
-        parameter.data += 1
-    second.load_state_dict(first.state_dict())
-    assert first.weights() == second.weights() != make().weights()
-    for each in (first, second):
-        take_step(each, 4, 1)
-        each.end_epoch(tasks(4, 1))
-    assert first.weights() == second.weights()

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 
+from reference.weighting import take_step, tasks
 from ssvif.io.errors import UserError
 from ssvif.schema import WEIGHTINGS as NAMES
 from ssvif.training.options import TrainingOptions
@@ -25,6 +26,26 @@ def test_options_reach_the_weighting():
     assert fixed.weights() == {"fusion": 1.0, "consistency": 0.3}
     segmif = build_weighting(TrainingOptions(weighting="segmif", preference_fusion=0.7), CPU)
     assert segmif.weights() == {"fusion": 0.7, "consistency": 0.8}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_state_between_epochs_comes_back_from_a_file(tmp_path, name):
+    options = TrainingOptions(weighting=name)
+    first, second, fresh = (build_weighting(options, CPU) for _ in range(3))
+    for losses in ((5, 2), (4, 3)):
+        take_step(first, *losses)
+        first.end_epoch(tasks(*losses))
+    for parameter in first.parameters():
+        parameter.data += 1
+    torch.save(first.state_dict(), tmp_path / "state.pt")
+    second.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert first.weights() == second.weights()
+    assert (first.weights() == fresh.weights()) == (name == "fixed")
+    for each in (first, second):
+        take_step(each, 4, 1)
+        each.end_epoch(tasks(4, 1))
+    assert first.weights() == second.weights()
+    assert first.facts == second.facts
 
 
 def test_an_unknown_name_is_named():
