@@ -103,12 +103,13 @@ def test_a_damaged_image_is_named(packed):
 def test_a_missing_part_is_named(packed):
     with h5py.File(packed, "r+") as file:
         del file["test/01t/infrared"]
-        del file.attrs["digest"]
+        del file.attrs["digest"], file.attrs["descriptor"]
     file = PairsFile(packed)
     with pytest.raises(UserError, match="the infrared image of test/01t"):
         file.infrared("test", "01t")
-    with pytest.raises(UserError, match="its digest"):
-        _ = file.digest
+    for attribute in ("digest", "descriptor"):
+        with pytest.raises(UserError, match=f"is damaged: its {attribute}"):
+            getattr(file, attribute)
 
 
 def test_a_descriptor_of_another_version_is_refused(packed):

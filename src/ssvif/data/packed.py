@@ -29,14 +29,11 @@ _REMEDY = "delete it and pack again (`ssvif pack`)"
 
 
 class ImageReader:
-    """The two images of each pair in a packed file, and nothing else.
+    """The two images of each pair in a file of `ssvif pack`, and nothing else.
 
     The file is opened at the first read of each process, so an object can be handed to worker
     processes however they are started, and a pickled one holds a path only. Files are opened
     without a lock: a reader never stops anybody from writing a new file in its place.
-
-    Args:
-        path: the file written by `ssvif pack`.
 
     Raises:
         UserError: at any read, where the file is missing or damaged, or has no such split or pair.
@@ -145,7 +142,8 @@ class PairsFile(ImageReader):
     @property
     def descriptor(self) -> Descriptor:
         """The dataset's descriptor, as it was when the pairs were packed."""
-        text = str(self._open().attrs["descriptor"])
+        with self._named("its descriptor"):
+            text = str(self._open().attrs["descriptor"])
         try:
             return descriptor_from_json(text)
         except ValidationError as error:
