@@ -54,13 +54,9 @@ class ClassInfo:
 
 @dataclass(frozen=True, config={"extra": "forbid"})
 class Layout:
-    """File patterns below a dataset's root, in POSIX form, with `{split}` and `{name}`.
+    """File patterns below a dataset's root, in POSIX form, with `{split}` and `{name}`; "" for no such files.
 
-    Attributes:
-        visible: pattern of the visible images, without suffix: any image suffix is taken.
-        infrared: pattern of the infrared images, likewise.
-        label: pattern of the label maps, likewise; empty where there are none.
-        boxes: pattern of the box files, ending in `.txt` (YOLO) or `.xml` (VOC); empty for none.
+    Those of images have no suffix: any image suffix is taken. That of box files ends in `.txt` (YOLO) or `.xml` (VOC).
 
     Raises:
         pydantic.ValidationError: a pattern that is absolute, leaves the root or lacks `{name}` in its file name.
@@ -76,38 +72,24 @@ class Layout:
 class Descriptor:
     """All that is known of a dataset before its files are read.
 
-    Attributes:
-        name: short name, used in paths.
-        title: name in tables and figures.
-        folder: the dataset's root, relative to the setting `data_root`.
-        layouts: file patterns; the first one that fits the files found is taken.
-        official_splits: our split to the name that `{split}` stands for; empty without an official split.
-        ratios: shares of train, validation and test where there is no official split.
-        validation_fraction: share of an official train split that becomes validation.
-        classes: of the label maps, ids 0, 1, 2, ... without a gap.
-        background_id: the class that "without background" leaves out; None for no such class.
-        ignore_index: label value that is in no class and in no score.
-        detection_classes: names in the order of the box files' class indices.
-        expected: number of pairs per official split, or under "all"; other counts are only logged.
-        source: where the dataset comes from.
-
     Raises:
         pydantic.ValidationError: values that contradict each other; the message says which.
     """
 
-    name: Annotated[str, Field(pattern="^[^/]+$")]
-    title: str
-    folder: str
-    layouts: Annotated[tuple[Layout, ...], Field(min_length=1)]
-    official_splits: dict[SplitName, str] = Field(default_factory=dict)
-    ratios: tuple[float, float, float] = (0.8, 0.1, 0.1)
-    validation_fraction: float = Field(default=0.1, gt=0, lt=1)
-    classes: tuple[ClassInfo, ...] = ()
-    background_id: int | None = None
-    ignore_index: int = Field(default=255, ge=0, le=255)
-    detection_classes: tuple[str, ...] = ()
+    name: Annotated[str, Field(pattern="^[^/]+$")]  # used in paths
+    title: str  # used in tables and figures
+    folder: str  # the dataset's root, relative to the setting `data_root`
+    layouts: Annotated[tuple[Layout, ...], Field(min_length=1)]  # the first one that fits the files found is taken
+    official_splits: dict[SplitName, str] = Field(default_factory=dict)  # our split → what `{split}` stands for
+    ratios: tuple[float, float, float] = (0.8, 0.1, 0.1)  # of train, validation and test, without official splits
+    validation_fraction: float = Field(default=0.1, gt=0, lt=1)  # of an official train split without a validation split
+    classes: tuple[ClassInfo, ...] = ()  # of the label maps, ids 0, 1, 2, ... without a gap
+    background_id: int | None = None  # the class that "without background" leaves out; None for no such class
+    ignore_index: int = Field(default=255, ge=0, le=255)  # label value that is in no class and in no score
+    detection_classes: tuple[str, ...] = ()  # in the order of the box files' class indices
+    # number of pairs per official split, or under "all"; other counts are only logged
     expected: dict[SplitOrAll, NotNegative] = Field(default_factory=dict)
-    source: str = ""
+    source: str = ""  # where the dataset comes from
 
     @model_validator(mode="after")
     def _check_splits(self) -> Self:

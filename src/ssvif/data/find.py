@@ -29,29 +29,22 @@ class FoundPair:
 
 @dataclass(frozen=True)
 class FoundDataset:
-    """The files of a dataset, matched.
-
-    Attributes:
-        descriptor: of the dataset.
-        root: the folder that paths are relative to.
-        boxes: official split, or "all" where there is none → pattern of the box files, with `{name}`.
-        matchings: official split, or "all" → its pairs and what is in no pair.
-    """
+    """The files of a dataset, matched; a split is an official one, or "all" where there is none."""
 
     descriptor: Descriptor
-    root: Path
-    boxes: Mapping[str, str]
-    matchings: Mapping[str, Matching]
+    root: Path  # paths are relative to this folder
+    boxes: Mapping[str, str]  # split → pattern of the box files, with `{name}`
+    matchings: Mapping[str, Matching]  # split → its pairs, and what is in no pair
 
     def pair(self, split: str, name: str, files: Mapping[str, Path]) -> FoundPair:
-        """Return the pair of a name in a split, or in "all", given side → file; a side may be missing."""
+        """Return the pair of a name in a split, given side → file; a side may be missing."""
         relative = {side: PurePath(os.path.relpath(path, self.root)).as_posix() for side, path in files.items()}
         boxes = self.boxes[split].replace("{name}", name)
         boxes = boxes if boxes and (self.root / boxes).is_file() else ""
         return FoundPair(name, **(dict.fromkeys(SIDES, "") | relative), boxes=boxes)
 
     def pairs(self, split: str) -> list[FoundPair]:
-        """Return the pairs of a split, or of "all", sorted by name."""
+        """Return the pairs of a split, sorted by name."""
         return [self.pair(split, name, files) for name, files in self.matchings[split].pairs.items()]
 
 
@@ -104,10 +97,7 @@ def find_sources(
 ) -> FoundDataset:
     """Match two folders, or patterns such as 'cam/*_vis.png', for which there is no descriptor.
 
-    Args:
-        visible: folder or pattern.
-        infrared: folder or pattern.
-        ratios: shares of train, validation and test, if they are to be split.
+    `ratios` are the shares of train, validation and test, if the pairs are to be split.
 
     Raises:
         UserError: a source does not exist or holds no image, both are the same, nothing matches, or a folder's name

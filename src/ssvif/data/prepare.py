@@ -29,17 +29,11 @@ log = logging.getLogger("ssvif")
 
 @dataclass(frozen=True)
 class OwnPairs:
-    """Pairs of one's own that are to be trained on.
+    """Pairs of one's own that are to be trained on."""
 
-    Attributes:
-        found: two folders or patterns, matched.
-        pairs: those that are to be packed, by name.
-        splits: name → split, of a list that was given; empty if they are to be dealt.
-    """
-
-    found: FoundDataset
-    pairs: tuple[FoundPair, ...]
-    splits: Mapping[str, str]
+    found: FoundDataset  # two folders or patterns, matched
+    pairs: tuple[FoundPair, ...]  # those that are to be packed, sorted by name
+    splits: Mapping[str, str]  # name → split, of a list that was given; empty if they are to be dealt
 
     def digest(self, rules: Rules, alignment: Path | None) -> str:
         """Return a SHA-256 of everything that decides what is packed: files, splits, rules, alignment."""
@@ -53,10 +47,7 @@ class OwnPairs:
 def find_own_pairs(visible: str | Path, infrared: str | Path, *, only: Path | None = None) -> OwnPairs:
     """Match two folders or patterns of images by name.
 
-    Args:
-        visible: folder or pattern.
-        infrared: folder or pattern.
-        only: a list such as `ssvif check --fix-list` writes: its pairs and its splits are taken, no others.
+    `only` is a list such as `ssvif check --fix-list` writes: its pairs and its splits are taken, no others.
 
     Raises:
         UserError: a source is missing, empty or given twice, nothing matches, or the list names other pairs.
@@ -180,12 +171,7 @@ def _digest_of(path: Path) -> str:
 def begin_training(output: Path, state: Path, *, settings: Mapping[str, Any], data: str, overwrite: bool) -> bool:
     """Record the settings and the data's digest of the training in a folder; return whether anything is left to do.
 
-    Args:
-        output: the folder.
-        state: the training's file between epochs.
-        settings: of the training.
-        data: digest of all that is trained on.
-        overwrite: forget what the folder holds of a former training.
+    `state` is the training's file between epochs; `overwrite` forgets what the folder holds of a former training.
 
     Raises:
         UserError: the folder holds a training with other settings or data, finished or not.

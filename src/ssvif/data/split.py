@@ -20,17 +20,10 @@ log = logging.getLogger("ssvif")
 def split_dataset(
     descriptor: Descriptor, root: Path, output: Path, *, seed: int, limit: Mapping[str, int] | None = None
 ) -> dict[str, int]:
-    """Find the pairs below a dataset's root and write splits.csv; see `deal_pairs`.
+    """Find the pairs below a dataset's root, deal them as `deal_pairs` does and write splits.csv.
 
-    Args:
-        descriptor: of the dataset.
-        root: `data_root / descriptor.folder`.
-        output: the CSV to write: split, pair_id, visible, infrared, label, boxes.
-        seed: of the shuffling.
-        limit: most pairs per split, for quick trials; a split left out is not cut.
-
-    Returns:
-        The number of pairs in each split that has some.
+    `limit` is the most pairs per split, for quick trials; a split left out is not cut. Returns the number of pairs in
+    each split that has some.
 
     Raises:
         UserError: the files are missing or incomplete, or `limit` names no split or is below 1.
@@ -51,7 +44,7 @@ def split_dataset(
 
 
 def write_splits(output: Path, splits: Mapping[str, Iterable[FoundPair]]) -> dict[str, int]:
-    """Write the pairs of each split as splits.csv, sorted by split and name; return how many each split has."""
+    """Write the pairs of each split as splits.csv, sorted by split and name; return how many there are in each."""
     rows = [
         {"split": split, **vars(pair)}
         for split in SPLITS

@@ -30,30 +30,19 @@ class Alignment:
 
     Coordinates are (x, y, 1), x to the right and y down, in pixels; the center of the first pixel is (0, 0).
 
-    Attributes:
-        matrix: three rows of three; maps a visible pixel's coordinates to the infrared ones, up to a factor.
-        model: one of `MODELS`, what kind of transform was looked for.
-        visible_size: width and height of the visible images, pixels.
-        infrared_size: width and height of the infrared images, pixels.
-        pairs: how many pairs it was estimated from.
-        inlier_share: share of the blocks that were compared which agree with it, 0 to 1.
-        residual_px: root mean square of what these blocks are still off, in visible pixels.
-        repeatability_px: how far two estimates, each from half the evidence, disagree at the corners.
-        made: how it was made, for people: names, settings, versions.
-
     Raises:
         ValueError: a value out of its range, or a matrix that turns the image over or is not invertible.
     """
 
-    matrix: Annotated[tuple[Row, ...], Field(min_length=3, max_length=3)]
-    model: Annotated[str, Field(pattern=f"^({'|'.join(MODELS)})$")]
-    visible_size: Size
-    infrared_size: Size
-    pairs: int = 0
-    inlier_share: float = 1.0
-    residual_px: float = 0.0
-    repeatability_px: float = 0.0
-    made: dict[str, Any] = Field(default_factory=dict)
+    matrix: Annotated[tuple[Row, ...], Field(min_length=3, max_length=3)]  # visible to infrared, up to a factor
+    model: Annotated[str, Field(pattern=f"^({'|'.join(MODELS)})$")]  # what kind of transform was looked for
+    visible_size: Size  # width and height of the visible images, pixels
+    infrared_size: Size  # the same of the infrared images
+    pairs: int = 0  # how many it was estimated from
+    inlier_share: float = 1.0  # share of the compared blocks that agree with it, 0 to 1
+    residual_px: float = 0.0  # root mean square of what these blocks are still off, in visible pixels
+    repeatability_px: float = 0.0  # how far two estimates, each from half the evidence, disagree at the corners
+    made: dict[str, Any] = Field(default_factory=dict)  # how it was made, for people: names, settings, versions
 
     @model_validator(mode="after")
     def _check_matrix(self) -> Alignment:

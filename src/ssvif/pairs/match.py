@@ -30,36 +30,23 @@ FOLDER, NO_SUFFIX = "folder", "no suffix"  # keys of `Images.others` beside the 
 
 @dataclass(frozen=True)
 class Images:
-    """The images of one side, named.
+    """The images of one side, named."""
 
-    Attributes:
-        source: the folder, pattern or file they come from.
-        files: name → its files; more than one where files share the name.
-        not_utf8: files whose names are not UTF-8.
-        others: how many files of each other suffix, and how many folders, were passed over.
-    """
-
-    source: str
+    source: str  # the folder, pattern or file they come from
+    # name → its files; more than one where files share the name
     files: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
-    not_utf8: list[Path] = field(default_factory=list)
-    others: Counter[str] = field(default_factory=Counter)
+    not_utf8: list[Path] = field(default_factory=list)  # files whose names are not UTF-8
+    others: Counter[str] = field(default_factory=Counter)  # suffix, FOLDER or NO_SUFFIX → how many were passed over
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Why files are in no pair.
-
-    Attributes:
-        kind: a side is missing, files of one side share a name, or a name is not UTF-8.
-        name: of the files.
-        files: side → its files of this name.
-        missing: the sides that have no file of this name.
-    """
+    """Why files are in no pair: a side is missing, files of one side share a name, or a name is not UTF-8."""
 
     kind: Literal["no_partner", "same_name", "not_utf8"]
     name: str
-    files: Mapping[str, Sequence[Path]]
-    missing: tuple[str, ...] = ()
+    files: Mapping[str, Sequence[Path]]  # side → its files of this name
+    missing: tuple[str, ...] = ()  # the sides that have no file of this name
 
     @property
     def side(self) -> str:
@@ -82,17 +69,11 @@ class Fault:
 
 @dataclass(frozen=True)
 class Matching:
-    """Pairs of files, and what is in no pair.
-
-    Attributes:
-        sides: side → its images.
-        pairs: name → side → file, sorted by name; an optional side may be missing.
-        faults: why other images are in no pair, sorted by name after those that are not UTF-8.
-    """
+    """Pairs of files, and what is in no pair."""
 
     sides: Mapping[str, Images]
-    pairs: dict[str, dict[str, Path]]
-    faults: tuple[Fault, ...] = ()
+    pairs: dict[str, dict[str, Path]]  # name → side → file, sorted by name; an optional side may be missing
+    faults: tuple[Fault, ...] = ()  # of the other images, sorted by name after those that are not UTF-8
 
     def notes(self) -> list[str]:
         """Return in words what else the sources hold that is no image, or lies in folders of its own."""

@@ -33,19 +33,12 @@ LEFT_OUT = {
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """How two images become a pair.
-
-    Attributes:
-        visible_range: rule of `range_of` for visible images.
-        infrared_range: rule of `range_of` for infrared images.
-        resize: which of two sizes is brought to the other, of `RESIZES`; "error" refuses.
-        alignment: of the two cameras; then nothing is resized.
-    """
+    """How two images become a pair; the ranges are rules of `range_of`."""
 
     visible_range: Rule = "full"
     infrared_range: Rule = "auto"
-    resize: str = "infrared"
-    alignment: Alignment | None = None
+    resize: str = "infrared"  # which of two sizes is brought to the other, of `RESIZES`; "error" refuses
+    alignment: Alignment | None = None  # of the two cameras; then nothing is resized
 
     def range_of(self, side: str) -> Rule:
         """Return the rule of "visible" or "infrared" images."""

@@ -20,17 +20,11 @@ SEQUENCE_PIXELS = 1 << 22  # of all images together, about
 
 @dataclass(frozen=True)
 class Range:
-    """Stored values that become 0 and 1; those beyond are cut off.
-
-    Attributes:
-        low: becomes 0.
-        high: becomes 1; equal to `low` for an image of one value, which becomes 0.
-        deep_only: as a rule for many images, leave those of 8 bits as they are.
-    """
+    """Stored values that become 0 and 1; those beyond are cut off."""
 
     low: float
-    high: float
-    deep_only: bool = field(default=False, repr=False)
+    high: float  # equal to `low` for an image of one value, which becomes 0
+    deep_only: bool = field(default=False, repr=False)  # as a rule for many images, leave those of 8 bits as they are
 
     def __str__(self) -> str:
         return f"{self.low:.7g}:{self.high:.7g}"

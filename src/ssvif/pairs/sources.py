@@ -30,25 +30,15 @@ READERS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Pairs to be fused.
+    """Pairs to be fused."""
 
-    Attributes:
-        jobs: rules without "sequence" → the pairs in order, read when needed.
-        pixels: "visible" or "infrared" → the images (H,W) or (H,W,3) of that side, for a pass before fusing.
-        inputs: name of a pair → the files that it is made of.
-        total: number of pairs; None if a video does not say.
-        names: of all pairs; None of a video, whose frames are numbered from 000001.
-        faults: errors about files that are in no pair.
-        rate: frames per second of a video.
-    """
-
-    jobs: Callable[[Rules], Iterable[Job]]
-    pixels: Callable[[str], Iterable[NDArray[Any]]]
-    inputs: Callable[[str], tuple[Path, ...]]
-    total: int | None
-    names: tuple[str, ...] | None = None
-    faults: tuple[UserError, ...] = ()
-    rate: Fraction | None = None
+    jobs: Callable[[Rules], Iterable[Job]]  # rules without "sequence" → the pairs in order, read when needed
+    pixels: Callable[[str], Iterable[NDArray[Any]]]  # side → its images (H,W) or (H,W,3), for a pass before fusing
+    inputs: Callable[[str], tuple[Path, ...]]  # name of a pair → the files that it is made of
+    total: int | None  # number of pairs; None if a video does not say
+    names: tuple[str, ...] | None = None  # of all pairs; None of a video, whose frames are numbered from 000001
+    faults: tuple[UserError, ...] = ()  # errors about files that are in no pair
+    rate: Fraction | None = None  # frames per second of a video
 
     def resolve(self, rules: Rules) -> Rules:
         """Replace "sequence" by one range for all images, found in a pass over them.

@@ -76,11 +76,9 @@ def _unreadable(path: Path, got: str) -> UserError:
 
 
 def frames_of(path: Path, *, gray: bool) -> Iterator[tuple[float, RawImage]]:
-    """Yield the frames of a video, (H,W,3) or (H,W), with their time in seconds since the first.
+    """Yield the frames of a video, (H,W,3), with their time in seconds since the first.
 
-    Args:
-        path: of the video.
-        gray: keep gray videos gray, those of more than 8 bits as uint16 (10 and 12 bits scaled to 16).
+    `gray` keeps gray videos gray, (H,W), those of more than 8 bits as uint16 (10 and 12 bits scaled to 16).
 
     Raises:
         UserError: it is damaged, or frames are missing; those that could be read have been yielded.
