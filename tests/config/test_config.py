@@ -137,7 +137,7 @@ def test_every_problem_is_listed():
         ({"scnes": {}}, "scnes: unknown key; did you mean scenes?"),
         ({"training": {"epoch": 3}}, "training.epoch: unknown key; did you mean training.epochs?"),
         ({"patience": 3}, "patience: unknown key; did you mean training.patience"),
-        ({"zzz": 3}, "zzz: unknown key\n"),
+        ({"zzz": 3}, "zzz: unknown key; the keys are data_root, datasets"),
     ],
 )
 def test_an_unknown_key_names_the_file_what_was_meant_and_what_to_do(wrong, says):
@@ -315,6 +315,14 @@ def test_a_wrong_descriptor_is_named(tmp_path, text, says):
     with pytest.raises(UserError, match=says) as caught:
         load_descriptor(path)
     assert "mine.yaml" in str(caught.value)
+
+
+def test_a_list_is_not_called_too_short_because_its_items_are_wrong(tmp_path):
+    path = tmp_path / "wrong.yaml"
+    path.write_text("name: x\ntitle: X\nfolder: x\nlayouts:\n  - {visible: v/x, infrared: 'i/{name}'}\n")
+    with pytest.raises(UserError, match="needs one .name.") as caught:
+        load_descriptor(path)
+    assert "at least 1" not in str(caught.value)
 
 
 def test_a_missing_descriptor_names_its_neighbours(tmp_path):

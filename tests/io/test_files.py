@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import subprocess
+import sys
 from functools import partial
 
 import numpy as np
@@ -84,6 +86,19 @@ def test_a_folder_takes_the_others_place(tmp_path):
         assert names(folder) == ["old.png"]
     assert names(folder) == ["new.png"]
     assert names(tmp_path) == ["fused"]
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_what_a_killed_process_left_is_deleted_and_what_another_writes_is_not(tmp_path, folder):
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    for pid in (killed.pid, os.getppid()):
+        left = tmp_path / f".made.{pid}.part"
+        left.mkdir() if folder else left.touch()
+    with files.write_folder_aside(tmp_path / "made", []) if folder else files.write_aside(tmp_path / "made") as aside:
+        if not folder:
+            aside.touch()
+    assert names(tmp_path) == [f".made.{os.getppid()}.part", "made"]
 
 
 def test_what_cannot_be_written_is_named_and_not_its_temporary_file(tmp_path):

@@ -37,6 +37,9 @@ def test_depends_on_the_code_and_not_on_its_place(tree):
 
 def test_words_change_nothing(tree):
     before = fingerprint(LOOP)
+    edit(tree / "training/options.py", 'description="', 'description="in other words: ')
+    edit(tree / "training/assumed.py", "DWA's value", "the value of DWA")
+    edit(tree / "ops/statistics.py", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9")
     edit(tree / "training/loop.py", '"""The self-supervised training;', '"""Once upon a time,')
     edit(tree / "training/loop.py", "    recorder = Recorder()\n", "    # a remark\n\n    recorder  =  Recorder()\n")
     edit(tree / "losses/fusion.py", '"""Mean |fused', '"""The mean |fused')

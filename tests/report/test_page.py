@@ -25,7 +25,7 @@ from report.made_results import (
 )
 from ssvif.io.errors import UserError
 from ssvif.io.files import write_json
-from ssvif.ops.statistics import choose_evenly
+from ssvif.ops.sampling import choose_evenly
 from ssvif.report.figures.style import COLORS
 from ssvif.report.formats import write_sheet
 from ssvif.report.overlays import IGNORED_COLOR

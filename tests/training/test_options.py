@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from ssvif.losses.consistency import make_pseudo_label
 from ssvif.losses.fusion import fusion_terms
-from ssvif.training.options import ASSUMED, TrainingOptions
+from ssvif.training.assumed import ASSUMED
+from ssvif.training.options import TrainingOptions
 
 
 def test_the_defaults_are_the_papers_protocol():

@@ -184,7 +184,7 @@ rule report:
         shown=[f"--table={table}" for table in PLAN.tables],
         results=RESULTS,
         pairs=SETTINGS.report.pairs,
-        code=fingerprint("ssvif.report.page.site"),
+        code=fingerprint("ssvif.report.page.site", "ssvif.training.assumed"),
         templates=files_fingerprint("ssvif/report/templates"),
         table_templates=files_fingerprint("ssvif/report/templates/tables"),
     message:

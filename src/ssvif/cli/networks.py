@@ -108,7 +108,8 @@ def _own_options(settings: str, assignments: list[str]) -> TrainingOptions:
     from dataclasses import replace
 
     from ssvif.config.options import override, parse_options
-    from ssvif.training.options import OWN_PAIRS, TrainingOptions
+    from ssvif.config.settings import OWN_PAIRS
+    from ssvif.training.options import TrainingOptions
 
     defaults = override(TrainingOptions(), OWN_PAIRS)
     options = parse_options(defaults, settings, assignments)

@@ -117,7 +117,8 @@ def report(
     from ssvif.config.options import parse_options
     from ssvif.report.page.site import make_page
     from ssvif.report.runs import parse_runs
-    from ssvif.training.options import ASSUMED, ASSUMED_CONSTANTS, TrainingOptions
+    from ssvif.training.assumed import ASSUMED, ASSUMED_CONSTANTS
+    from ssvif.training.options import TrainingOptions
 
     options = parse_options(TrainingOptions(), settings)
     page = make_page(

@@ -28,8 +28,7 @@ def override(options: Option, values: Mapping[str, Any]) -> Option:
     try:
         return replace(options, **values)
     except ValidationError as error:
-        names = [field.name for field in fields(options)]
-        raise invalid("Not valid", error, known=names, remedy=f"the settings are {', '.join(names)}") from error
+        raise invalid("Not valid", error, known=[field.name for field in fields(options)]) from error
 
 
 def parse_options(default: Option, settings: str, assignments: Sequence[str] = ()) -> Option:

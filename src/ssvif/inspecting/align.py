@@ -17,7 +17,7 @@ from ssvif.io.errors import UserError, counted
 from ssvif.io.files import write_png
 from ssvif.io.images import read_raw
 from ssvif.io.progress import track
-from ssvif.ops.statistics import choose_evenly
+from ssvif.ops.sampling import choose_evenly
 from ssvif.pairs.alignment import (
     MODELS,
     Alignment,

@@ -20,7 +20,7 @@ from ssvif.inspecting.pair import Inspector, Seen
 from ssvif.inspecting.shifts import SetShift, combine_shifts, out_of_line
 from ssvif.io.errors import UserError, counted
 from ssvif.io.progress import track
-from ssvif.ops.statistics import choose_evenly
+from ssvif.ops.sampling import choose_evenly
 from ssvif.pairs.alignment import Alignment
 from ssvif.pairs.match import FOLDER, Matching
 from ssvif.schema import IMAGE_SUFFIXES, SIDES

@@ -24,7 +24,7 @@ from ssvif.inspecting.blocks import (
     sum_blocks,
 )
 from ssvif.inspecting.edges import SMOOTHING_PX, Correlation, Gray, Peak, describe, find_peak, resample, shrink
-from ssvif.ops.statistics import choose_evenly
+from ssvif.ops.sampling import choose_evenly
 from ssvif.pairs.alignment import Matrix, corners_of, map_points, resizing
 
 # the search over small images

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -38,7 +39,7 @@ def write_aside(path: Path) -> Iterator[Path]:
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is not a file that could be replaced", remedy="choose another output file")
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside = _aside(path)
     try:
         with full_disk_told(path):
             yield aside
@@ -73,8 +74,7 @@ def write_folder_aside(folder: Path, owned: Sequence[str]) -> Iterator[Path]:
     folder = folder.resolve()
     _refuse_foreign(folder, owned)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(aside, ignore_errors=True)
+    aside = _aside(folder)
     aside.mkdir()
     try:
         with full_disk_told(folder):
@@ -97,6 +97,25 @@ def _refuse_foreign(folder: Path, owned: Sequence[str]) -> None:
             got=shorten(foreign),
             remedy="choose another output folder",
         )
+
+
+def _aside(path: Path) -> Path:
+    """Return a temporary path beside `path`; what a killed process left there under such a name is deleted."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        pid = part.name.removesuffix(".part").rpartition(".")[2]
+        if pid.isdigit() and os.name == "posix" and (int(pid) == os.getpid() or not _is_running(int(pid))):
+            shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's, or a system that cannot say
+        return True
+    return True
 
 
 @contextmanager

@@ -20,8 +20,8 @@ SCHEMA = "ssvif.schema"  # of which only the names count that somebody imports
 def fingerprint(*modules: str, without: Collection[str] = ()) -> str:
     """Return a digest of modules and of all that they import from this project.
 
-    Comments, docstrings, layout and line numbers do not count. A module named in a string, such as
-    "ssvif.models.seafusion:SeAFusion", counts as imported. Of `ssvif.schema`, what is imported from it counts.
+    Comments, docstrings, descriptions of settings, layout and line numbers do not count. A module named in a string,
+    such as "ssvif.models.seafusion:SeAFusion", counts as imported. Of `ssvif.schema`, what is imported from it counts.
 
     Args:
         *modules: dotted names, e.g. "ssvif.training.loop"; one of somebody else's counts by its own file.
@@ -68,6 +68,8 @@ def _parse(path: Path, modified_ns: int) -> tuple[ast.Module, str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [each for each in node.body if not _is_text(each)]
+        elif isinstance(node, ast.Call):  # what `Field(description=...)` says of a setting is a docstring too
+            node.keywords = [each for each in node.keywords if each.arg != "description"]
     return tree, hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 

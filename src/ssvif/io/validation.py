@@ -24,16 +24,19 @@ def invalid(what: str, error: ValidationError, known: Sequence[str] = (), remedy
     Args:
         what: the headline, "config.yaml is not a valid configuration".
         error: of the check.
-        known: the keys there are, "section.key" for those of a section; the nearest of them is named for an unknown
-            key.
+        known: the keys there are, "section.key" for those of a section; for an unknown key the nearest of them is
+            named, or all outside of sections.
         remedy: what to do.
     """
     problems = []
+    inner = {each["loc"][:depth] for each in error.errors() for depth in range(len(each["loc"]))}
     for each in error.errors():
         name = ".".join(str(part) for part in each["loc"])
         if each["type"] in _UNKNOWN_KEY:
             problems.append(f"{name}: unknown key{_nearest(name, known)}")
             continue
+        if each["type"] == "too_short" and each["loc"] in inner:
+            continue  # only because the items are wrong, which is told beside it
         message = each["msg"].removeprefix("Value error, ")
         # a whole section says nothing; neither does a value that the message has named
         plain = isinstance(each["input"], str | int | float | list | None) and ", got " not in message
@@ -46,4 +49,6 @@ def _nearest(name: str, known: Sequence[str]) -> str:
     # a key of a section may stand outside of it, so its last part counts as well
     elsewhere = [key for key in known if key.rpartition(".")[2] == name]
     found = elsewhere or difflib.get_close_matches(name, known, n=1, cutoff=0.75)
-    return f"; did you mean {' or '.join(found)}?" if found else ""
+    if found:
+        return f"; did you mean {' or '.join(found)}?"
+    return f"; the keys are {', '.join(sorted(key for key in known if '.' not in key))}" if known else ""

@@ -6,12 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import stdev
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-
-Item = TypeVar("Item")
 
 RESAMPLES = 9999
 CONFIDENCE = 0.95
@@ -113,10 +110,3 @@ def _interval(sample: NDArray[np.float64], mean: float) -> tuple[float, float]:
         random_state=np.random.default_rng(SEED),
     ).confidence_interval
     return start + width * float(found.low), start + width * float(found.high)
-
-
-def choose_evenly(items: Sequence[Item], most: int) -> list[Item]:
-    """Return up to `most` items at even distances, the first and the last among them."""
-    if most < 2 or len(items) <= most:
-        return list(items[:most])
-    return [items[round(place * (len(items) - 1) / (most - 1))] for place in range(most)]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ssvif.data.descriptor import Descriptor
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import read_image, read_label
-from ssvif.ops.statistics import choose_evenly
+from ssvif.ops.sampling import choose_evenly
 from ssvif.report.overlays import NamedBox, read_found_boxes, read_true_boxes
 from ssvif.report.runs import RunLabel, read_rows
 from ssvif.schema import SPLIT_COLUMNS

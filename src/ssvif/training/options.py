@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -21,48 +21,6 @@ from ssvif.schema import (
 )
 
 SMALLEST_SEEN_PX = 32  # side of the smallest image that SegFormer takes
-
-# not stated in the paper: the report marks them, so that nobody takes them for the paper's
-ASSUMED: dict[str, str] = {
-    "classes": "K; Table VI adopts its second row, which we read as 15",
-    "color_weight": "λ₄; Table VII adopts the middle of three ascending values, whose numbers are lost",
-    "learning_rate": "the printed number is lost; 2e-5 (SwinFusion's) is the other candidate",
-    "crop_px": "the printed number is lost; SwinFusion's, whose schedule the paper follows",
-    "temperature": "DWA's value",
-    "consistency": "soft and detached pseudo labels",
-    "gdwa_form": "Eq. 2 has one weight, on the second term: α = w_consistency / w_fusion",
-    "structural_shares": "as in SwinFusion's released loss",
-    "balance": "the term is not in the paper; 0 leaves it out",
-    "label_temperature": "sharpening is not in the paper; 1 leaves it out",
-    "consistency_window": "windows within crops are not in the paper; 1 leaves them out",
-}
-# the same, for what is no setting
-ASSUMED_CONSTANTS: dict[str, str] = {
-    "segmentation head": "width 64, BatchNorm and ReLU after each 3×3",
-    "Dice loss": "ε = 1, sums over the batch",
-    "color loss": "mean |ΔCb| + mean |ΔCr|, BT.601",
-    "augmentation": "random crops, flips left-right and top-bottom",
-    "early stopping": "counts anew at the switch; a run that stalls in stage I moves on to stage II",
-    "segmentation": "learning rates 1e-4 and, unfrozen, 1e-5 unless set; patience counts once unfrozen",
-}
-
-# defaults of `ssvif train --visible --infrared` and the preset `own_pairs` of every configuration. Chosen by us, not
-# by the paper, for a few hundred pairs: an hour or two on two CPU cores, minutes on a GPU
-OWN_PAIRS: dict[str, Any] = {
-    "segmenter": "b0",
-    "epochs": 56,
-    "patience": 56,
-    "stage_one_min_epochs": 42,
-    "stage_one_max_epochs": 42,
-    "batch_size": 4,
-    "crop_px": 64,
-    "learning_rate": 1e-3,
-    "color_weight": 60.0,
-    "initialization": "scaled",
-    "balance": 1.0,
-    "label_temperature": 0.5,
-    "every_n_steps": 4,
-}
 
 # a number may come as text, from a table of experiments or from --set
 Channels = Annotated[Literal[1, 3], BeforeValidator(lambda given: int(given) if str(given) in ("1", "3") else given)]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ssvif.data.packed import ImageReader
 from ssvif.io.files import write_csv, write_folder_aside, write_png
 from ssvif.ops.color import rgb_to_ycbcr, to_image, to_tensor
-from ssvif.ops.statistics import choose_evenly
+from ssvif.ops.sampling import choose_evenly
 from ssvif.training.framework import Framework
 from ssvif.training.stages import Stage
 

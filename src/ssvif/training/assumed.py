@@ -1,0 +1,27 @@
+"""What the paper does not state. Apart from the settings themselves: a reworded reason retrains nothing."""
+
+from __future__ import annotations
+
+# not stated in the paper: the report marks them, so that nobody takes them for the paper's
+ASSUMED: dict[str, str] = {
+    "classes": "K; Table VI adopts its second row, which we read as 15",
+    "color_weight": "λ₄; Table VII adopts the middle of three ascending values, whose numbers are lost",
+    "learning_rate": "the printed number is lost; 2e-5 (SwinFusion's) is the other candidate",
+    "crop_px": "the printed number is lost; SwinFusion's, whose schedule the paper follows",
+    "temperature": "DWA's value",
+    "consistency": "soft and detached pseudo labels",
+    "gdwa_form": "Eq. 2 has one weight, on the second term: α = w_consistency / w_fusion",
+    "structural_shares": "as in SwinFusion's released loss",
+    "balance": "the term is not in the paper; 0 leaves it out",
+    "label_temperature": "sharpening is not in the paper; 1 leaves it out",
+    "consistency_window": "windows within crops are not in the paper; 1 leaves them out",
+}
+# the same, for what is no setting
+ASSUMED_CONSTANTS: dict[str, str] = {
+    "segmentation head": "width 64, BatchNorm and ReLU after each 3×3",
+    "Dice loss": "ε = 1, sums over the batch",
+    "color loss": "mean |ΔCb| + mean |ΔCr|, BT.601",
+    "augmentation": "random crops, flips left-right and top-bottom",
+    "early stopping": "counts anew at the switch; a run that stalls in stage I moves on to stage II",
+    "segmentation": "learning rates 1e-4 and, unfrozen, 1e-5 unless set; patience counts once unfrozen",
+}
