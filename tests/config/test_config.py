@@ -320,7 +320,7 @@ def test_a_wrong_descriptor_is_named(tmp_path, text, says):
 def test_a_list_is_not_called_too_short_because_its_items_are_wrong(tmp_path):
     path = tmp_path / "wrong.yaml"
     path.write_text("name: x\ntitle: X\nfolder: x\nlayouts:\n  - {visible: v/x, infrared: 'i/{name}'}\n")
-    with pytest.raises(UserError, match="needs one .name.") as caught:
+    with pytest.raises(UserError, match=r"layouts\.0\.visible") as caught:
         load_descriptor(path)
     assert "at least 1" not in str(caught.value)
 
