@@ -146,14 +146,6 @@ def test_color_infrared_becomes_luma_and_gray_visible_three_channels(pack, raw):
     np.testing.assert_array_equal(file.visible("test", "00t"), np.stack([colors[..., 0]] * 3, axis=-1))
 
 
-def test_palette_labels_give_their_indices(pack, raw):
-    ids = np.tile(np.array([2, 0, 1, 255], np.uint8), (24, 8))
-    image = Image.fromarray(ids)
-    image.putpalette([value for i in range(256) for value in (255 - i, i, 7)])
-    image.save(raw / "testing" / "labels" / "00t.png")
-    np.testing.assert_array_equal(PairsFile(pack()).label("test", "00t"), ids)
-
-
 def spoil_label(path):
     label = np.zeros((24, 32), np.uint8)
     label[3, 4], label[5, 6] = 9, 200

@@ -3,7 +3,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
-import shutil
 import subprocess
 import sys
 
@@ -68,12 +67,10 @@ def test_a_reader_stops_nobody_from_writing(packed, pack):
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.3, 0.7, 0.999])
-def test_a_file_cut_short_is_named_with_the_remedy(packed, tmp_path, kept):
-    shutil.copy(packed, tmp_path / "cut.h5")
-    os.truncate(tmp_path / "cut.h5", int(kept * packed.stat().st_size))
-    with pytest.raises(UserError, match=r"cut\.h5") as caught:
-        PairsFile(tmp_path / "cut.h5").names("train")
-    assert "delete it and pack again" in caught.value.remedy
+def test_a_file_cut_short_is_named_with_the_remedy(packed, kept):
+    os.truncate(packed, int(kept * packed.stat().st_size))
+    with pytest.raises(UserError, match=r"(?s)pairs\.h5.*delete it and pack again"):
+        PairsFile(packed).names("train")
 
 
 def test_a_foreign_file_is_refused(tmp_path):
@@ -81,9 +78,8 @@ def test_a_foreign_file_is_refused(tmp_path):
     with h5py.File(tmp_path / "foreign.h5", "w") as file:
         file["train/a"] = [1]
     for name in ("text.h5", "foreign.h5"):
-        with pytest.raises(UserError, match=name) as caught:
+        with pytest.raises(UserError, match=f"(?s){name} is no file of packed pairs.*delete it and pack again"):
             PairsFile(tmp_path / name).splits()
-        assert "delete it and pack again" in caught.value.remedy
 
 
 def test_a_damaged_image_is_named(packed):

@@ -199,6 +199,7 @@ def test_m3fd_is_cut_8_1_1():
         ("train,a", "file is missing"),
         ("train,a,../v.png,i.png,,", "leaves the dataset"),
         ("train,first,v.png,i.png,,", "listed twice"),
+        ("test,second,v.png,i.png,,", "v.png is in line 2 already"),
     ],
 )
 def test_a_bad_line_of_the_list_is_named(tmp_path, line, message):
