@@ -45,19 +45,20 @@ def read_boxes(path: Path, classes: Sequence[str], width_px: int, height_px: int
 
 def _parse_yolo(path: Path, text: str, classes: Sequence[str]) -> Iterator[tuple[str, list[float]]]:
     for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
         where = f"{path}, line {number}"
         row = _to_floats(line.split())
-        if line.strip() and len(row) != 5:
+        if len(row) != 5:
             raise UserError(
                 f"{where} is not a box",
                 expected="five numbers: class x_center y_center width height",
                 got=line.strip()[:80],
                 remedy="mend or remove the line",
             )
-        if row and row[0] not in range(len(classes)):
+        if row[0] not in range(len(classes)):
             raise _unknown_class(where, f"{row[0]:g}", classes)
-        if row:
-            yield where, row
+        yield where, row
 
 
 def _parse_voc(

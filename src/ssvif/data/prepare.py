@@ -73,16 +73,8 @@ def pack_own_pairs(
     """Split and pack pairs of one's own into output/splits.csv and output/pairs.h5; return how many each split has.
 
     A tenth of the pairs becomes validation, the rest is for training, unless a list of splits was given. Pairs that
-    cannot be used, or are smaller than the training crop, are left out, and told at the end.
-
-    Args:
-        own: of `find_own_pairs`.
-        output: the folder to write to.
-        seed: of the split.
-        alignment: a file of `ssvif align`; one in `rules` is ignored.
-        rules: how the images are read, by default as `Rules` says.
-        crop_px: side of the training crop.
-        least_crop_px: the smallest that could be asked for instead.
+    cannot be used, or are smaller than the training crop, are left out, and told at the end; `least_crop_px` is the
+    smallest crop that could be asked for instead. `alignment` is a file of `ssvif align`; one in `rules` is ignored.
 
     Raises:
         UserError: too few pairs are left, or an image or the alignment is at odds with the rules.

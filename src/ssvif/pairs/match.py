@@ -137,14 +137,11 @@ def kind_of_all(sources: Mapping[str, str]) -> str:
 
 
 def match_sources(sources: Mapping[str, str]) -> Matching:
-    """Match the images of several sources: files, or folders and patterns.
+    """Match the images of several sources, side → path or pattern: files, or folders and patterns.
 
     Single files belong together, whatever they are called, and get the name of the first. Otherwise images of the
     same name belong together; see `find_images`. Beside a folder, the name of a pattern's image is what the wildcards
     stand for or, if no such names match, the whole name.
-
-    Args:
-        sources: side ("visible", "infrared", "fused") → path or pattern.
 
     Raises:
         UserError: a source holds no image, or nothing matches.
@@ -185,12 +182,8 @@ def find_images(source: str | Path, *, whole_names: bool = False) -> Images:
     """Find and name the images of a folder, a pattern or a file.
 
     In a folder an image's name is its file's without suffix. In a pattern it is what the wildcards stand for, without
-    suffix: 'cam/*_vis.png' calls cam/007_vis.png 007. Hidden files are passed over. A link to nowhere counts, so that
-    reading it can say so.
-
-    Args:
-        source: path or pattern.
-        whole_names: names in a pattern are those of its files without suffix, as in a folder.
+    suffix: 'cam/*_vis.png' calls cam/007_vis.png 007; with `whole_names` it is the file's, as in a folder. Hidden files
+    are passed over. A link to nowhere counts, so that reading it can say so.
 
     Raises:
         UserError: it does not exist or holds no image.
@@ -216,12 +209,10 @@ def find_images(source: str | Path, *, whole_names: bool = False) -> Images:
 
 
 def find_by_template(root: Path, template: str) -> Images:
-    """Find and name the images of a dataset's side; none if there is no such folder.
+    """Find and name the images of one side below a dataset's root; none if there is no such folder.
 
-    Args:
-        root: the dataset's folder.
-        template: path below it in POSIX form, with `{name}` in its last part and without suffix: 'vi/{name}_8bit'
-            calls vi/007_8bit.png 007.
+    The template is a path in POSIX form, with `{name}` in its last part and without suffix: 'vi/{name}_8bit' calls
+    vi/007_8bit.png 007.
     """
     place = PurePosixPath(template)
     folder, (before, after) = root / place.parent, place.name.split("{name}")

@@ -51,23 +51,14 @@ class Rules:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two images of one size as stored, with what becomes 0 and 1.
+    """Two images of one size as stored, uint8, uint16 or float32, with what becomes 0 and 1."""
 
-    Attributes:
-        name: what the fused image will be called, without suffix.
-        visible: (H,W) or (H,W,3) RGB; uint8, uint16 or float32.
-        infrared: (H,W); uint8, uint16 or float32.
-        visible_range: of the visible values.
-        infrared_range: of the infrared values.
-        notes: what was done to them, in words for the user: (kind, sentence).
-    """
-
-    name: str
-    visible: NDArray[Any]
-    infrared: NDArray[Any]
+    name: str  # what the fused image will be called, without suffix
+    visible: NDArray[Any]  # (H,W) or (H,W,3) RGB
+    infrared: NDArray[Any]  # (H,W)
     visible_range: Range
     infrared_range: Range
-    notes: tuple[tuple[str, str], ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()  # what was done to them, in words for the user: (kind, sentence)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -163,11 +154,9 @@ def looks_colored(infrared: NDArray[Any]) -> bool:
 
 
 def resized(array: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """Return an image in another size (height, width) by area-aware bilinear interpolation, integers rounded.
+    """Return an image (H,W) or (H,W,3), uint8, uint16 or float32, in another size (height, width).
 
-    Args:
-        array: (H,W) or (H,W,3), uint8, uint16 or float32.
-        size: height and width, pixels.
+    The interpolation is bilinear and area-aware; integers are rounded.
     """
     if array.ndim == 3:
         return np.stack([resized(array[..., i], size) for i in range(array.shape[2])], axis=2)
