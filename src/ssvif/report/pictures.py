@@ -119,9 +119,9 @@ def open_albums(
     runs: Mapping[str, Sequence[RunLabel]],
     sources: Mapping[str, Source],
     most: int,
-    chosen: Mapping[str, Sequence[str]] | None = None,
+    chosen: Mapping[str, Sequence[str]],
 ) -> list[Album]:
-    """Return an album for each dataset of `runs`, below `results`.
+    """Return the album of each dataset of `runs`; each argument but `most` goes by dataset.
 
     Raises:
         UserError: a dataset has no source.
@@ -133,6 +133,6 @@ def open_albums(
             remedy="add --source DATASET=FOLDER",
         )
     return [
-        Album(results=results / name, source=sources[name], runs=labels, most=most, chosen=(chosen or {}).get(name, ()))
+        Album(results=results / name, source=sources[name], runs=labels, most=most, chosen=chosen.get(name, ()))
         for name, labels in runs.items()
     ]

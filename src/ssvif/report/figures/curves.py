@@ -133,16 +133,11 @@ def _draw(trainings: Sequence[Training], columns: int, panel_in: float) -> Figur
     height = 0.73 * panel_in * lines + top
     figure.set_size_inches(width, height)
     # placed here: matplotlib's own layout engine takes longer than all the drawing
-    edges = {
-        "left": 4.6 * em / width,
-        "right": 1 - 1.2 * em / width,
-        "bottom": 5.8 * em / height,
-        "top": 1 - top / height,
-    }
-    figure.subplots_adjust(**edges, wspace=0.28, hspace=0.58)
+    left, right, bottom = 4.6 * em / width, 1 - 1.2 * em / width, 5.8 * em / height
+    figure.subplots_adjust(left, bottom, right, 1 - top / height, wspace=0.28, hspace=0.58)
     for number, panel in enumerate(panels, start=1):
         _draw_panel(figure.add_subplot(lines, columns, number), panel, trainings)
-    figure.text(4.6 * em / width, em / height, LINES)
+    figure.text(left, em / height, LINES)
     return figure
 
 

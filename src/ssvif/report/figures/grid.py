@@ -36,19 +36,12 @@ OUTLINE = [patheffects.withStroke(linewidth=1.7, foreground="black", alpha=0.65)
 
 @dataclass(frozen=True)
 class Strip:
-    """The pictures of one pair.
+    """The pictures of one pair."""
 
-    Attributes:
-        name: written beside them.
-        pictures: from left to right, (H,W) or (H,W,3) uint8 of one size; None leaves an empty frame.
-        windows: to magnify in each of them, two at most.
-        boxes: to draw, by the place of their picture.
-    """
-
-    name: str
-    pictures: Sequence[NDArray[np.uint8] | None]
-    windows: Sequence[Window] = ()
-    boxes: Mapping[int, Sequence[NamedBox]] = field(default_factory=dict)
+    name: str  # written beside them
+    pictures: Sequence[NDArray[np.uint8] | None]  # (H,W) or (H,W,3) of one size; None leaves an empty frame
+    windows: Sequence[Window] = ()  # to magnify in each of them, two at most
+    boxes: Mapping[int, Sequence[NamedBox]] = field(default_factory=dict)  # to draw, by their picture's place
 
     @property
     def aspect(self) -> float:

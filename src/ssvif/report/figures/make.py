@@ -37,19 +37,12 @@ log = logging.getLogger("ssvif")
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """What the figures show.
+    """What the figures show."""
 
-    Attributes:
-        pairs: how many test pairs the rows of pictures show.
-        chosen: dataset to the names of the pairs to show instead of evenly spaced ones.
-        metric: of fusion_metrics.csv that the bubble diagram shows beside mIoU.
-        networks: dataset and run to the network, "model channels", whose cost the bubble diagram shows.
-    """
-
-    pairs: int = 3
-    chosen: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    metric: str = "vif"
-    networks: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    pairs: int = 3  # how many test pairs the rows of pictures show
+    chosen: Mapping[str, Sequence[str]] = field(default_factory=dict)  # dataset to the pairs to show instead
+    metric: str = "vif"  # of fusion_metrics.csv that the bubble diagram shows beside mIoU
+    networks: Mapping[tuple[str, str], str] = field(default_factory=dict)  # dataset and run to "model channels"
 
 
 def make_figures(

@@ -106,11 +106,8 @@ def _write_pair(album: Album, row: dict[str, str], folder: Path) -> tuple[dict[s
                 boxes[str(number)] = album.found[run.name].get(name, [])
     shown = {key: classes for key, classes in maps.items() if classes is not None}
     occurring = [_save_classes(classes, album, places[0] / f"{key}.png") for key, classes in shown.items()]
-
-    def describe(boxes: Sequence[NamedBox]) -> list[list[Any]]:
-        return [_describe_box(box, album.source.descriptor.detection_classes, height, width) for box in boxes]
-
-    pair = {
+    names = album.source.descriptor.detection_classes
+    pair: dict[str, Any] = {
         "id": name,
         "width": width,
         "height": height,
@@ -118,10 +115,12 @@ def _write_pair(album: Album, row: dict[str, str], folder: Path) -> tuple[dict[s
         "absent": [place for place, picture in enumerate(pictures) if picture is None],
         "segmented": segmented,
         "truth": "truth" in shown,
-        "boxes": {place: describe(found) for place, found in boxes.items()},
+        "boxes": {place: _describe_boxes(found, names, height, width) for place, found in boxes.items()},
     }
     truth = album.true_boxes(row, height, width) if any(album.found.values()) else None
-    return pair | ({"trueBoxes": describe(truth)} if truth is not None else {}), set().union(*occurring)
+    if truth is not None:
+        pair["trueBoxes"] = _describe_boxes(truth, names, height, width)
+    return pair, set().union(*occurring)
 
 
 def _save(picture: NDArray[np.uint8], path: Path, thumbnail: Path) -> None:
@@ -143,12 +142,15 @@ def _save_classes(classes: NDArray[np.uint8], album: Album, path: Path) -> set[i
     return set(np.unique(classes).tolist())
 
 
-def _describe_box(box: NamedBox, names: Sequence[str], height: int, width: int) -> list[Any]:
-    left, wide = (100 * each / width for each in (box.left, box.right - box.left))
-    top, high = (100 * each / height for each in (box.top, box.bottom - box.top))
-    name = names.index(box.name) if box.name in names else box.name
-    sure = box.confidence if box.confidence is None else round(box.confidence, 2)
-    return [name, sure, *(round(each, 2) for each in (left, top, wide, high))]
+def _describe_boxes(boxes: Sequence[NamedBox], names: Sequence[str], height: int, width: int) -> list[list[Any]]:
+    described = []
+    for box in boxes:
+        name = names.index(box.name) if box.name in names else box.name
+        sure = box.confidence if box.confidence is None else round(box.confidence, 2)
+        size = (100 * (box.right - box.left) / width, 100 * (box.bottom - box.top) / height)
+        percent = (100 * box.left / width, 100 * box.top / height, *size)
+        described.append([name, sure, *(round(each, 2) for each in percent)])
+    return described
 
 
 def _describe_scores(album: Album, pairs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,9 +15,9 @@ from ssvif.report.figures.curves import Training, draw_curves, read_trainings, t
 from ssvif.report.page.gallery import picture_keys, write_gallery
 from ssvif.report.pictures import Album
 from ssvif.report.runs import RunLabel
-from ssvif.report.sheet import Cell, Table, listed
+from ssvif.report.sheet import Table, listed
 from ssvif.report.tables import KINDS, read_table
-from ssvif.report.training import GradientMean, PseudoLabels, collect_pseudo_labels, read_gradient_table
+from ssvif.report.training import GradientMean, collect_pseudo_labels, read_gradient_table
 
 RECORDS = {"Training": "record.json", "Segmentation": "segmentation/record.json", "Detection": "detection/record.json"}
 ALREADY_SAID = ("settings", "dataset", "run")  # keys of a record that the page shows elsewhere
@@ -26,63 +25,7 @@ HIGHLIGHTS = {"mIoU": " %", "mAP@0.5": " %", "VIF": "", "Qabf": ""}  # with thei
 TEASERS = 6  # pairs whose thumbnails lead to the gallery
 
 
-@dataclass(frozen=True)
-class Score:
-    """A run's value of a metric."""
-
-    name: str  # of the metric, with unit and direction
-    cell: Cell
-    best: str  # of all runs; "" where nothing is better
-
-
-@dataclass(frozen=True)
-class Record:
-    """The record of a stage."""
-
-    title: str  # of the stage
-    settings: list[tuple[str, str, str]]  # name, value, and what is assumed about it: "" if the paper states it
-    environment: list[tuple[str, str]]  # name and value of where and how it ran
-
-
-@dataclass(frozen=True)
-class RunPage:
-    """Everything on a run's page."""
-
-    name: str  # of the run's folder
-    title: str
-    address: str  # from the report's folder
-    scores: list[tuple[str, list[Score]]]  # the title of each table, and the run's values in it
-    warnings: list[str]  # sentences
-    curves: str  # address of the figure of its training; "" where it was not trained here
-    gradients: list[GradientMean]
-    pseudo_labels: PseudoLabels | None
-    records: list[Record]  # one for each stage that wrote one
-
-
-@dataclass(frozen=True)
-class DatasetSection:
-    """What the overview shows of one dataset, and the pages of its runs."""
-
-    name: str  # short, unique in the report
-    title: str
-    runs: list[RunPage]
-    tables: list[Table]
-    missing: list[str]  # sentences about what there is not
-    highlights: list[dict[str, str]]  # the best by a "measure": its "value", and the "label" of the run
-    curves: list[str]  # addresses of the figures of the trainings
-    gradients: list[GradientMean]
-    gallery: str  # its address
-    teasers: list[dict[str, str]]  # the "pair_id", the "address" in the gallery, the "picture" of a thumbnail
-    pictured: int  # how many test pairs the gallery shows
-    pair_count: int  # how many there are
-
-    @property
-    def warnings(self) -> list[str]:
-        """The warnings of all runs."""
-        return [warning for run in self.runs for warning in run.warnings]
-
-
-def describe_dataset(album: Album, tables: Path, folder: Path, assumed: Mapping[str, str]) -> DatasetSection:
+def describe_dataset(album: Album, tables: Path, folder: Path, assumed: Mapping[str, str]) -> dict[str, Any]:
     """Write the pictures, curves, tables and scripts of one dataset and return what the pages say of it.
 
     Args:
@@ -98,30 +41,30 @@ def describe_dataset(album: Album, tables: Path, folder: Path, assumed: Mapping[
     shown = _copy_tables(tables, folder, name, title)
     pairs = write_gallery(album, folder)
     trainings = read_trainings(album.results, album.runs)
+    groups = enumerate(tell_apart(trainings), start=1)
     by_place = {training.place: training for training in trainings}
     path = tables / f"gradients_{name}.csv"
     if gradients := read_gradient_table(path):
         copy_files(path, [".csv"], folder / "tables")
-    return DatasetSection(
-        name=name,
-        title=title,
-        runs=[
-            _describe_run(album.results, run, by_place.get(place), shown, gradients, folder, assumed)
-            for place, run in enumerate(album.runs)
-        ],
-        tables=shown,
-        missing=_missing(shown, trainings),
-        highlights=_highlights(shown),
-        curves=[
-            _draw(group, folder, f"curves/{name}/all_{number}.svg")
-            for number, group in enumerate(tell_apart(trainings), start=1)
-        ],
-        gradients=gradients,
-        gallery=quote(f"gallery_{name}.html"),
-        teasers=_teasers(name, pairs, list(picture_keys(album))),
-        pictured=len(pairs),
-        pair_count=len(album.rows),
-    )
+    runs = [
+        _describe_run(album.results, run, by_place.get(place), shown, gradients, folder, assumed)
+        for place, run in enumerate(album.runs)
+    ]
+    return {
+        "name": name,
+        "title": title,
+        "runs": runs,
+        "warnings": [warning for run in runs for warning in run["warnings"]],
+        "tables": shown,
+        "missing": _missing(shown, trainings),
+        "highlights": _highlights(shown),
+        "curves": [_draw(group, folder, f"curves/{name}/all_{number}.svg") for number, group in groups],
+        "gradients": gradients,
+        "gallery": quote(f"gallery_{name}.html"),
+        "teasers": _teasers(name, pairs, list(picture_keys(album))),
+        "pictured": len(pairs),  # in the gallery
+        "pair_count": len(album.rows),
+    }
 
 
 def copy_files(path: Path, suffixes: Sequence[str], folder: Path) -> None:
@@ -193,32 +136,34 @@ def _describe_run(
     gradients: Sequence[GradientMean],
     folder: Path,
     assumed: Mapping[str, str],
-) -> RunPage:
-    paths = {title: results / run.name / file for title, file in RECORDS.items()}
-    return RunPage(
-        name=run.name,
-        title=run.title,
-        address=quote(f"runs/{results.name}/{run.name}.html"),
-        scores=[(table.title, scores) for table in tables if (scores := _scores(table, run.name))],
-        warnings=_warnings(training) if training else [],
-        curves=_draw([training], folder, f"curves/{results.name}/run_{run.name}.svg") if training else "",
-        gradients=[each for each in gradients if each.label == run.title],
-        pseudo_labels=collect_pseudo_labels(results / run.name, folder),
+) -> dict[str, Any]:
+    """Draw a run's curves, copy its pseudo labels, and return what its page says, out of the tables of all runs."""
+    paths = {stage: results / run.name / file for stage, file in RECORDS.items()}
+    return {
+        "name": run.name,
+        "title": run.title,
+        "address": quote(f"runs/{results.name}/{run.name}.html"),
+        "scores": [(table.title, scores) for table in tables if (scores := _scores(table, run.name))],
+        "warnings": _warnings(training) if training else [],
+        "curves": _draw([training], folder, f"curves/{results.name}/run_{run.name}.svg") if training else "",
+        "gradients": [each for each in gradients if each.label == run.title],
+        "pseudo_labels": collect_pseudo_labels(results / run.name, folder),
         # other stages have settings of the same names
-        records=[
-            _record(title, path, assumed if title == "Training" else {})
-            for title, path in paths.items()
+        "records": {
+            stage: _record(path, assumed if stage == "Training" else {})
+            for stage, path in paths.items()
             if path.is_file()
-        ],
-    )
+        },
+    }
 
 
-def _scores(table: Table, run: str) -> list[Score]:
+def _scores(table: Table, run: str) -> list[dict[str, Any]]:
     scores = []
     for row in table.rows:
         for column, heading in enumerate(table.headings if run in row.runs else ()):
             value, labels = _best(table, column)
-            scores.append(Score(heading.shown, row.cells[column], f"{value} ({labels})" if value else ""))
+            best = f"{value} ({labels})" if value else ""
+            scores.append({"name": heading.shown, "cell": row.cells[column], "best": best})
     return scores
 
 
@@ -234,15 +179,16 @@ def _warnings(training: Training) -> list[str]:
     ]
 
 
-def _record(title: str, path: Path, assumed: Mapping[str, str]) -> Record:
+def _record(path: Path, assumed: Mapping[str, str]) -> dict[str, list[tuple[str, ...]]]:
+    """Read a stage's record: (name, value, what is assumed about it) of settings, (name, value) of everything else."""
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         settings = sorted(found.get("settings", {}).items())
-        return Record(
-            title,
-            [(name, _text(name, value), assumed.get(name, "")) for name, value in settings],
-            [(_words(name), _text(name, value)) for name, value in sorted(found.items()) if name not in ALREADY_SAID],
-        )
+        others = [(name, value) for name, value in sorted(found.items()) if name not in ALREADY_SAID]
+        return {
+            "settings": [(name, _text(name, value), assumed.get(name, "")) for name, value in settings],
+            "environment": [(_words(name), _text(name, value)) for name, value in others],
+        }
     except (ValueError, AttributeError) as error:
         raise UserError(
             f"{path} cannot be read as a record",

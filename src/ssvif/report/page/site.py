@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -33,17 +32,6 @@ FIGURE_TITLES = {
     "projections": "Projections of the gradients",
     "bubble": "Size, cost and score",
 }
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure for print."""
-
-    title: str
-    dataset: str
-    name: str  # of its files, without suffix
-    width_px: int  # of its preview
-    height_px: int
 
 
 def make_page(
@@ -83,7 +71,7 @@ def make_page(
     Raises:
         UserError: a table or picture is missing or damaged, or `output` holds files of another kind.
     """
-    albums = open_albums(results, runs, sources, most_pairs)
+    albums = open_albums(results, runs, sources, most_pairs, {})
     with write_folder_aside(output, OWN_NAMES) as folder:
         _make_folders(folder, runs)
         shown = read_sheets(tables, sheets)
@@ -97,12 +85,13 @@ def make_page(
         }
         sections = [describe_dataset(album, tables, folder, assumed or {}) for album in albums]
         environment = _environment(title=title, sections=sections)
-        pages = {"index.html": ("index.html.j2", overview)}
+        pages = [("index.html", "index.html.j2", overview)]
         for section in sections:
-            pages[f"gallery_{section.name}.html"] = ("gallery.html.j2", {"section": section})
-            for run in section.runs:
-                pages[f"runs/{section.name}/{run.name}.html"] = ("run.html.j2", {"section": section, "run": run})
-        for name, (template, values) in pages.items():
+            pages.append((f"gallery_{section['name']}.html", "gallery.html.j2", {"section": section}))
+            for run in section["runs"]:
+                name = f"runs/{section['name']}/{run['name']}.html"
+                pages.append((name, "run.html.j2", {"section": section, "run": run}))
+        for name, template, values in pages:
             text = environment.get_template(template).render(root="../" * name.count("/"), **values)
             (folder / name).write_text(text, encoding="utf-8")
         if configuration:
@@ -146,12 +135,18 @@ def find_figures(figures: Path, datasets: Iterable[str]) -> list[tuple[str, str,
     return found
 
 
-def _copy_figure(title: str, dataset: str, path: Path, folder: Path) -> Figure:
-    """Copy a figure and make a preview of it."""
+def _copy_figure(title: str, dataset: str, path: Path, folder: Path) -> dict[str, Any]:
+    """Copy a figure, make a preview of it, and return what the overview says of it."""
     present = [suffix for suffix in (".png", ".pdf") if path.with_suffix(suffix).is_file()]
     copy_files(path, present, folder / "figures")
     with Image.open(path) as image:
         preview = image.convert("RGB")
     preview.thumbnail((PREVIEW_PX, preview.height), Image.Resampling.LANCZOS)
     preview.save(folder / "figures" / f"{path.stem}.jpg", format="JPEG", quality=88)
-    return Figure(title, dataset, path.stem, *preview.size)
+    return {
+        "title": title,
+        "dataset": dataset,
+        "name": path.stem,
+        "width_px": preview.width,
+        "height_px": preview.height,
+    }
