@@ -81,9 +81,9 @@ def paper_table(page):
 
 def ink(screenshot):
     """The brightness farthest from the ground's, which is most of the picture."""
-    grey = np.asarray(Image.open(BytesIO(screenshot)).convert("L")).astype(int)
-    values = np.unique(grey)
-    return values[np.abs(values - np.median(grey)).argmax()]
+    gray = np.asarray(Image.open(BytesIO(screenshot)).convert("L")).astype(int)
+    values = np.unique(gray)
+    return values[np.abs(values - np.median(gray)).argmax()]
 
 
 def names(page):

@@ -60,14 +60,16 @@ def test_every_figure_is_there_as_png_and_pdf_and_the_same_again(complete, sourc
     for path in paths:
         if path.suffix == ".pdf":
             assert path.read_bytes().startswith(b"%PDF")
+            assert not any(word in path.read_bytes() for word in (b"CreationDate", b"Matplotlib"))
             continue
         with Image.open(path) as opened:
+            assert opened.info.keys() == {"dpi"}, "neither a date nor a version"
             assert opened.info["dpi"] == pytest.approx((300, 300), abs=0.1)
             assert opened.width <= 7.17 * 300, f"{path.name} is wider than a page's two columns"
             assert opened.height <= 9.21 * 300
-            grey = np.asarray(opened.convert("L"))
-        assert grey.std() > 5, f"{path.name} is blank"
-        for edge in (grey[:2], grey[-2:], grey[:, :2], grey[:, -2:]):
+            gray = np.asarray(opened.convert("L"))
+        assert gray.std() > 5, f"{path.name} is blank"
+        for edge in (gray[:2], gray[-2:], gray[:, :2], gray[:, -2:]):
             assert edge.min() == 255, f"{path.name} is cut off at an edge"
     for one, other in zip(paths, draw(complete, source, tmp_path / "again"), strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from report.made_results import PAIRS, write, write_metrics
 from ssvif.io.errors import UserError
 from ssvif.report.figures import bubble, projections, rows
 from ssvif.report.figures.grid import Strip, draw_grid
 from ssvif.report.figures.insets import find_objects
+from ssvif.report.figures.style import COLORS, SIZE_PT, SMALLEST_PT, add_legend, color_of, fit_text, text_width_in
 from ssvif.report.overlays import IGNORED_COLOR, NamedBox
 from ssvif.report.pictures import Album
 from ssvif.report.runs import RunLabel
 from ssvif.report.scores import read_efficiency
 
+NAMES = st.text("abcdefgh WM_-/,$", min_size=1, max_size=60)
 EFFICIENCY = ("model", "channels", "height_px", "width_px", "quantity", "value")
 
 
@@ -115,3 +121,34 @@ def test_bubbles_show_mean_scores_at_areas_that_follow_the_parameters(album, res
     np.testing.assert_allclose(places, [(1e3, 0.55), (10, 0.4)])
     assert [each.get_sizes()[0] for each in fusion.collections] == pytest.approx([bubble.LARGEST_PT2] * 1 + [150])
     assert miou.collections[0].get_offsets()[0][1] == pytest.approx(80)
+
+
+@settings(max_examples=60, deadline=None)
+@given(NAMES, st.floats(0.3, 2.0), st.integers(1, 3))
+def test_fitted_text_keeps_to_its_room(text, width_in, lines):
+    fitted, size = fit_text(text, width_in, lines=lines)
+    assert SMALLEST_PT <= size <= SIZE_PT
+    assert len(fitted.split("\n")) <= lines
+    assert all(text_width_in(line, size) <= width_in for line in fitted.split("\n"))
+    kept = "".join(fitted.split())
+    whole = "".join(text.split())
+    assert whole.startswith(kept.removesuffix("…")) if kept.endswith("…") else kept == whole
+
+
+def test_text_is_broken_then_shrunk_then_cut():
+    name = "SeAFusion, released weights"
+    assert fit_text(name, 3.0) == (name, SIZE_PT)
+    assert fit_text(name, 1.0) == ("SeAFusion, released\nweights", SIZE_PT)
+    assert fit_text(name, 0.75)[1] < SIZE_PT
+    assert fit_text("W" * 80, 0.75)[0].endswith("…")
+    assert fit_text("", 1.0) == ("", SIZE_PT)
+
+
+def test_colors_begin_again():
+    assert [color_of(0), color_of(len(COLORS))] == [COLORS[0]] * 2
+    assert len(set(COLORS)) == len(COLORS)
+
+
+def test_legends_are_balanced():
+    entries = {f"vegetation {number}": Line2D([], []) for number in range(9)}
+    assert [add_legend(Figure((width, 1)), entries) for width in (0.5, 5.5, 12)] == [9, 3, 1]

@@ -26,10 +26,9 @@ def test_a_history_knows_its_switch_and_its_collapse(tmp_path):
     assert history.series("no_such_column") == ([], [])
 
 
-def test_a_fusion_only_history_has_no_switch_and_a_one_stage_one_neither(tmp_path):
-    write_history(tmp_path, joint=False)
-    assert read_history(tmp_path / "history.csv").switch is None
-    write(tmp_path / "history.csv", ("epoch", "stage"), [(0, "joint"), (1, "joint")])
+@pytest.mark.parametrize("stage", ["fusion", "joint"])
+def test_a_history_of_one_stage_has_no_switch(tmp_path, stage):
+    write(tmp_path / "history.csv", ("epoch", "stage"), [(0, stage), (1, stage)])
     assert read_history(tmp_path / "history.csv").switch is None
 
 
@@ -39,34 +38,27 @@ def test_a_run_without_training_has_no_history(tmp_path):
     assert read_history(tmp_path / "history.csv") is None
 
 
-def test_a_damaged_history_is_named(tmp_path):
-    write(tmp_path / "history.csv", ("epoch", "stage", "alpha"), [("", "joint", 1)])
-    with pytest.raises(UserError, match=r"history\.csv holds a value that is not a number"):
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [(("", "joint"), r"history\.csv holds a value that is not a number"), ((0, "joint", 1), "more cells than columns")],
+)
+def test_a_damaged_history_is_named(tmp_path, row, says):
+    write(tmp_path / "history.csv", ("epoch", "stage"), [row])
+    with pytest.raises(UserError, match=says):
         read_history(tmp_path / "history.csv")
-    write(tmp_path / "history.csv", ("epoch", "stage"), [(0, "joint", 1)])
-    with pytest.raises(UserError, match="more cells than columns"):
-        read_history(tmp_path / "history.csv")
 
 
-def test_panels_show_what_the_histories_have(tmp_path):
-    write_history(tmp_path / "a")
-    write_history(tmp_path / "b", joint=False)
-    both = read_trainings(tmp_path, [RunLabel("a"), RunLabel("b")])
-    draw_curves(both, tmp_path / "both.svg")
-    draw_curves(both[1:], tmp_path / "fusion.svg")
-    shown = texts(tmp_path / "both.svg")
-    assert {"a", "b", "Consistency loss", "Live classes", "α, weight of consistency"} <= set(shown)
-    assert "Weights (dashed: of fusion)" not in shown, "these histories have no weights"
-    assert "Consistency loss" not in texts(tmp_path / "fusion.svg")
-
-
-def test_runs_keep_their_color_and_a_collapse_is_marked(tmp_path):
-    for run, collapsed in (("a", False), ("b", True)):
-        write_history(tmp_path / run, collapsed=collapsed)
+def test_panels_show_what_the_histories_have_runs_keep_their_color_and_a_collapse_is_marked(tmp_path):
+    write_history(tmp_path / "a", joint=False)
+    write_history(tmp_path / "b", collapsed=True)
     trainings = read_trainings(tmp_path, [RunLabel("untrained"), RunLabel("a"), RunLabel("b")])
     assert [(each.title, each.place) for each in trainings] == [("a", 1), ("b", 2)]
     draw_curves(trainings, tmp_path / "both.svg")
     draw_curves(trainings[:1], tmp_path / "one.svg")
+    shown = texts(tmp_path / "both.svg")
+    assert {"a", "b", "Consistency loss", "Live classes", "α, weight of consistency"} <= set(shown)
+    assert "Weights (dashed: of fusion)" not in shown, "these histories have no weights"
+    assert "Consistency loss" not in texts(tmp_path / "one.svg")
     both, one = ((tmp_path / name).read_text() for name in ("both.svg", "one.svg"))
     assert [color in one for color in COLORS[:3]] == [False, True, False]
     assert [color in both for color in COLORS[:3]] == [False, True, True]
@@ -81,9 +73,9 @@ def test_a_figure_holds_no_color_twice(tmp_path, monkeypatch):
     groups = tell_apart([Training(str(place), history, place) for place in places])
     assert [[each.place for each in group] for group in groups] == [places[:3], places[3:]]
     assert tell_apart([]) == []
-    for run in range(len(COLORS) + 1):
-        write_history(tmp_path / f"cam_2/{run}")
     runs = [RunLabel(str(run)) for run in range(len(COLORS) + 1)]
+    for run in runs:
+        write_history(tmp_path / "cam_2" / run.name)
     source = make_source(tmp_path / "data", tmp_path)
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda _, path, **__: path.touch())
     written = make_figures(

@@ -65,10 +65,18 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture
+def trained(results):
+    """The folder of a run with everything that training leaves."""
+    for write_file in (write_history, write_gradients, write_pseudo_labels):
+        write_file(results / "toy/ours")
+    return results / "toy/ours"
+
+
+@pytest.fixture
 def build(results, source, tmp_path):
-    def run(output="page", **settings):
-        make_tables(results, tmp_path / "tables", RUNS)
-        page = make_page(results, tmp_path / "tables", tmp_path / output, RUNS, sources={"toy": source}, **settings)
+    def run(output="page", runs=RUNS, **settings):
+        make_tables(results, tmp_path / "tables", runs)
+        page = make_page(results, tmp_path / "tables", tmp_path / output, runs, sources={"toy": source}, **settings)
         return Reader(page.read_text(encoding="utf-8")), page
 
     return run
@@ -93,14 +101,14 @@ def texts(reader):
 PAGES = ("index.html", "gallery_toy.html", "runs/toy/average.html", "runs/toy/ours.html")
 
 
-def test_every_link_resolves_and_nothing_comes_from_outside(build, results):
-    write_history(results / "toy/ours")
-    write_gradients(results / "toy/ours")
-    write_pseudo_labels(results / "toy/ours")
-    _, page = build()
+def test_links_resolve_ids_are_unique_pictures_described_and_nothing_comes_from_outside(build, trained):
+    reader, page = build()
+    assert len(reader.images) > 1
     linked = set()
     for name in PAGES:
         reader, path = read(page, name), page.parent / name
+        assert len(reader.ids) == len(set(reader.ids))
+        assert all(image["alt"] for image in reader.images)
         assert len(reader.links) > 8
         for link in reader.links:
             target, _, part = link.partition("#")
@@ -136,10 +144,7 @@ def test_every_picture_that_a_script_may_ask_for_is_there_and_no_other(build):
     assert {path.relative_to(page.parent).as_posix() for path in paths} == wanted
 
 
-def test_gradients_and_pseudo_labels_are_told(build, results):
-    write_gradients(results / "toy/ours")
-    write_pseudo_labels(results / "toy/ours")
-    write_history(results / "toy/ours")
+def test_gradients_and_pseudo_labels_are_told(build, trained):
     reader, page = build()
     run = texts(read(page, "runs/toy/ours.html"))
     for text in (texts(reader), run):
@@ -147,16 +152,6 @@ def test_gradients_and_pseudo_labels_are_told(build, results):
     assert "2 classes occur in these validation pairs, the largest on 75% of the pixels" in run
     assert "visible brightness 20%, heat 62%, height in the image 0%, distance to the border 100%" in run
     assert "classes occur" not in texts(read(page, "runs/toy/average.html"))
-
-
-def test_ids_are_unique_and_pictures_are_described(build, results):
-    write_history(results / "toy/ours")
-    _, page = build()
-    for name in PAGES:
-        reader = read(page, name)
-        assert len(reader.ids) == len(set(reader.ids))
-        assert all(image["alt"] for image in reader.images)
-    assert len(read(page, "index.html").images) > 1
 
 
 def test_tables_curves_and_settings_are_on_the_page(build, results):
@@ -205,20 +200,26 @@ def test_a_run_tells_its_settings_environment_and_what_is_assumed(build, results
     assert "This run has no record" in texts(read(page, "runs/toy/average.html"))
 
 
-def test_runs_that_share_the_best_value_are_told_apart(results, source, tmp_path):
+def test_runs_that_share_the_best_value_are_told_apart(build, results):
     runs = {"toy": [RunLabel("average", "Net, plain"), RunLabel("ours", "Net, ours"), RunLabel("third")]}
     for name, value in (("average", 7), ("ours", 7), ("third", 6)):
         write_metrics(results, name, {"vif": [value, value]})
         write_iou(results, name, 0.5)
-    make_tables(results, tmp_path / "tables", runs)
-    page = make_page(results, tmp_path / "tables", tmp_path / "page", runs, sources={"toy": source})
-    assert "best VIF 7.000 Net, plain; Net, ours" in texts(read(page, "index.html"))
+    reader, page = build(runs=runs)
+    assert "best VIF 7.000 Net, plain; Net, ours" in texts(reader)
     assert "7.000 (Net, plain; Net, ours)" in texts(read(page, "runs/toy/third.html"))
 
 
-def test_a_damaged_record_is_named(build, results):
-    (results / "toy/ours/record.json").write_text("[1, 2", encoding="utf-8")
-    with pytest.raises(UserError, match=r"ours/record\.json cannot be read as a record"):
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        ("record.json", "[1, 2", r"ours/record\.json cannot be read as a record"),
+        ("detection/boxes.csv", f"{','.join(BOXES)}\n001,person,,8,6,16,18\n", r"boxes\.csv holds a value that is not"),
+    ],
+)
+def test_a_damaged_file_of_a_run_is_named(build, results, file, text, says):
+    (results / "toy/ours" / file).write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=says):
         build()
 
 
@@ -238,33 +239,14 @@ def test_the_papers_tables_and_figures_come_along(build, tmp_path):
 
 
 def test_a_figure_stands_under_its_own_dataset_alone(tmp_path):
-    names = (
-        "fusion_cam",
-        "fusion_cam_2",
-        "curves_cam",
-        "curves2_cam",
-        "curves_cam_2",
-        "curves10_cam_2",
-        "fusion_cam_b",
-    )
-    for name in names:
-        picture(tmp_path / f"figures/{name}.png", np.zeros((20, 30, 3)))
-    found = find_figures(tmp_path / "figures", ["cam", "cam_2"])
-    assert [(dataset, path.stem) for _, dataset, path in found] == [
-        *(("cam", name) for name in ("fusion_cam", "curves_cam", "curves2_cam")),
-        *(("cam_2", name) for name in ("fusion_cam_2", "curves_cam_2", "curves10_cam_2")),
-    ]
-
-
-def test_a_run_has_one_color_everywhere(build, results):
-    write_history(results / "toy/ours")
-    _, page = build()
-    run = data_of(page, "scores")["runs"][1]
-    assert run == {"name": "ours", "title": "Ours <b>", "color": COLORS[1]}
-    for name in ("all_1", "run_ours"):
-        curves = (page.parent / f"curves/toy/{name}.svg").read_text(encoding="utf-8")
-        assert f"stroke: {COLORS[1]}" in curves
-        assert f"stroke: {COLORS[0]}" not in curves, "of the first run, which was not trained"
+    own = {
+        "cam": ["fusion_cam", "curves_cam", "curves2_cam"],
+        "cam_2": ["fusion_cam_2", "curves_cam_2", "curves10_cam_2"],
+    }
+    for name in (*own["cam_2"], *own["cam"], "fusion_cam_b"):
+        picture(tmp_path / f"{name}.png", np.zeros((20, 30, 3)))
+    found = [(dataset, path.stem) for _, dataset, path in find_figures(tmp_path, own)]
+    assert found == [(dataset, name) for dataset, names in own.items() for name in names]
 
 
 def test_each_pair_has_sources_runs_classes_and_boxes(build):
@@ -298,9 +280,14 @@ def test_what_is_not_judged_is_in_the_legend_where_a_map_holds_it(build, source)
     assert pixels[1:] == [[200, 0, 0, 255], [*IGNORED_COLOR, 255], [*IGNORED_COLOR, 255]], "as in the figures"
 
 
-def test_each_image_has_its_scores(build):
+def test_each_image_has_its_scores_and_a_run_one_color_everywhere(build, trained):
     _, page = build()
     scores = data_of(page, "scores")
+    assert scores["runs"][1] == {"name": "ours", "title": "Ours <b>", "color": COLORS[1]}
+    for name in ("all_1", "run_ours"):
+        curves = (page.parent / f"curves/toy/{name}.svg").read_text(encoding="utf-8")
+        assert f"stroke: {COLORS[1]}" in curves
+        assert f"stroke: {COLORS[0]}" not in curves, "of the first run, which was not trained"
     assert scores["pairs"] == list(PAIRS)
     assert [metric["name"] for metric in scores["metrics"]] == ["en", "delta_e76"], "one without a value has no diagram"
     assert scores["values"]["en"] == [[6.0, 7.0, None, None], [7.0, 7.5, None, None]]
@@ -312,18 +299,13 @@ def test_a_box_of_a_class_that_the_dataset_does_not_know_keeps_its_name(build, r
     assert data_of(page, "pictures")["pairs"][1]["boxes"] == {"3": [["kite", 0.5, 0.0, 0.0, 50.0, 50.0]]}
 
 
-def test_pictures_keep_their_pixels(build, results):
-    _, page = build()
-    shown = page.parent / "pictures/toy/001/run_ours.png"
-    fused = results / "toy/ours/fused/test/001.png"
-    assert (np.asarray(Image.open(shown)) == np.asarray(Image.open(fused))).all()
-
-
-def test_large_pictures_become_jpeg_with_small_thumbnails(build, results, source):
+def test_small_pictures_keep_their_pixels_and_large_ones_become_jpeg_with_small_thumbnails(build, results, source):
     large = np.tile(np.arange(512, dtype=np.uint8) // 2, (384, 1))
     picture(source.root / "vi/001.png", large)
     picture(results / "toy/ours/fused/test/001.png", large)
     _, page = build()
+    small = [page.parent / "pictures/toy/002/run_ours.png", results / "toy/ours/fused/test/002.png"]
+    np.testing.assert_array_equal(*(np.asarray(Image.open(path)) for path in small))
     with Image.open(page.parent / "pictures/toy/001/run_ours.jpg") as shown:
         assert np.abs(np.asarray(shown).astype(int) - large).max() < 8
     with Image.open(page.parent / "thumbnails/toy/001/run_ours.jpg") as thumbnail:
@@ -346,13 +328,6 @@ def test_a_dataset_without_labels_says_so(build, results, source):
     assert not any(pair["truth"] or pair["segmented"] or "trueBoxes" in pair for pair in shown["pairs"])
 
 
-def test_a_missing_fused_image_is_told(build, results):
-    (results / "toy/ours/fused/test/002.png").unlink()
-    _, page = build()
-    assert [pair["absent"] for pair in data_of(page, "pictures")["pairs"]] == [[], [3], [], []]
-    assert data_of(page, "scores")["unpictured"] == [[], ["002"]]
-
-
 def test_a_collapse_is_loud(build, results):
     write_history(results / "toy/ours", collapsed=True)
     reader, page = build()
@@ -363,17 +338,18 @@ def test_a_collapse_is_loud(build, results):
     assert "warning" not in read(page, "runs/toy/average.html").classes
 
 
-def test_only_most_pairs_are_shown(build):
+def test_only_most_pairs_are_shown_and_a_missing_image_is_told(build, results):
+    (results / "toy/ours/fused/test/001.png").unlink()
     reader, page = build(most_pairs=2)
-    assert len(data_of(page, "pictures")["pairs"]) == 2
-    assert data_of(page, "scores")["unpictured"] == [["002", "003"]] * 2
+    assert [pair["absent"] for pair in data_of(page, "pictures")["pairs"]] == [[3], []]
+    assert data_of(page, "scores")["unpictured"] == [["002", "003"], ["001", "002", "003"]]
     assert sorted(path.name for path in (page.parent / "pictures/toy").iterdir()) == ["001", "004 #4"]
     assert "2 of 4 test pairs" in texts(reader)
     assert "all 4 test pairs" in texts(build()[0])
 
 
-def test_equal_inputs_give_equal_bytes(build, results):
-    write_history(results / "toy/ours")
+@pytest.mark.usefixtures("trained")
+def test_equal_inputs_give_equal_bytes(build):
     _, first = build("first")
     _, second = build("second")
     paths = [path.relative_to(first.parent) for path in first.parent.rglob("*") if path.is_file()]
@@ -381,7 +357,7 @@ def test_equal_inputs_give_equal_bytes(build, results):
     assert all((first.parent / path).read_bytes() == (second.parent / path).read_bytes() for path in paths)
 
 
-def test_the_page_replaces_an_older_one_but_no_other_folder(build, tmp_path):
+def test_the_page_replaces_an_older_one_but_no_other_folder_and_a_failure_keeps_it(build, source, tmp_path):
     _, page = build()
     (page.parent / "pictures/old.png").write_text("old")
     build()
@@ -391,10 +367,6 @@ def test_the_page_replaces_an_older_one_but_no_other_folder(build, tmp_path):
     with pytest.raises(UserError, match="holds other files than a former result"):
         build("home")
     assert (tmp_path / "home/thesis.tex").read_text() == "mine"
-
-
-def test_a_failure_keeps_the_older_page(build, source):
-    _, page = build()
     before = page.read_bytes()
     (source.root / "vi/001.png").write_bytes(b"cut")
     with pytest.raises(UserError, match=r"vi/001\.png cannot be read"):
@@ -405,12 +377,6 @@ def test_a_failure_keeps_the_older_page(build, source):
 def test_a_dataset_without_its_source_is_named(results, tmp_path):
     with pytest.raises(UserError, match="no source for toy"):
         make_page(results, tmp_path / "tables", tmp_path / "page", RUNS, sources={})
-
-
-def test_bad_boxes_are_named(build, results):
-    write(results / "toy/ours/detection/boxes.csv", BOXES, [("001", "person", "", 8, 6, 16, 18)])
-    with pytest.raises(UserError, match=r"boxes\.csv holds a value that is not a number"):
-        build()
 
 
 @pytest.mark.parametrize(

@@ -85,42 +85,41 @@ def _write_pair(album: Album, row: dict[str, str], folder: Path) -> tuple[dict[s
     where the detector knows one that the dataset does not; the rest in percent of the picture.
     """
     name = row["pair_id"]
-    places = [folder / kind / album.name / name for kind in ("pictures", "thumbnails")]
-    for place in places:
-        place.mkdir(parents=True, exist_ok=True)
+    shown, thumbnails = (folder / kind / album.name / name for kind in ("pictures", "thumbnails"))
+    shown.mkdir(parents=True, exist_ok=True)
+    thumbnails.mkdir(parents=True, exist_ok=True)
     visible = album.visible(row)
     height, width = visible.shape[:2]
     suffix = ".png" if width < SMALL_PX else ".jpg"
     pictures = [visible, album.infrared(row), *(album.fused(run, row) for run in album.runs)]
     for key, picture in zip(picture_keys(album), pictures, strict=True):
         if picture is not None:
-            _save(picture, places[0] / f"{key}{suffix}", places[1] / f"{key}.jpg")
-    maps = {"truth": album.label(row) if album.segmented else None}
-    boxes, segmented = {}, []
-    for number, run in enumerate(album.runs, start=len(SOURCES)):
-        if pictures[number] is not None:
-            if (predicted := album.predicted(run, row)) is not None:
-                maps[f"classes_{run.name}"] = predicted
-                segmented.append(number)
-            if run.name in album.found:
-                boxes[str(number)] = album.found[run.name].get(name, [])
-    shown = {key: classes for key, classes in maps.items() if classes is not None}
-    occurring = [_save_classes(classes, album, places[0] / f"{key}.png") for key, classes in shown.items()]
-    names = album.source.descriptor.detection_classes
+            _save(picture, shown / f"{key}{suffix}", thumbnails / f"{key}.jpg")
     pair: dict[str, Any] = {
         "id": name,
         "width": width,
         "height": height,
         "suffix": suffix,
         "absent": [place for place, picture in enumerate(pictures) if picture is None],
-        "segmented": segmented,
-        "truth": "truth" in shown,
-        "boxes": {place: _describe_boxes(found, names, height, width) for place, found in boxes.items()},
+        "segmented": [],
+        "truth": False,
+        "boxes": {},
     }
-    truth = album.true_boxes(row, height, width) if any(album.found.values()) else None
-    if truth is not None:
-        pair["trueBoxes"] = _describe_boxes(truth, names, height, width)
-    return pair, set().union(*occurring)
+    occurring = set()
+    if album.segmented and (label := album.label(row)) is not None:
+        pair["truth"] = True
+        occurring |= _save_classes(label, album, shown / "truth.png")
+    names = album.source.descriptor.detection_classes
+    for place, run in enumerate(album.runs, start=len(SOURCES)):
+        if pictures[place] is not None:
+            if (predicted := album.predicted(run, row)) is not None:
+                pair["segmented"].append(place)
+                occurring |= _save_classes(predicted, album, shown / f"classes_{run.name}.png")
+            if run.name in album.found:
+                pair["boxes"][str(place)] = _describe_boxes(album.found[run.name].get(name, []), names, height, width)
+    if any(album.found.values()) and (boxes := album.true_boxes(row, height, width)) is not None:
+        pair["trueBoxes"] = _describe_boxes(boxes, names, height, width)
+    return pair, occurring
 
 
 def _save(picture: NDArray[np.uint8], path: Path, thumbnail: Path) -> None:
