@@ -17,10 +17,10 @@ from ssvif.report.figures.rows import draw_fusion
 from ssvif.report.figures.style import save_figure
 from ssvif.report.pictures import Album
 from ssvif.report.runs import RunLabel
+from ssvif.schema import EFFICIENCY_COLUMNS
 
 RUNS = {"toy": [RunLabel("average", "Average"), RunLabel("ours", "Ours, $\\alpha$ and a rather long title")]}
 KINDS = ("fusion", "segmentation", "detection", "curves", "projections", "bubble")
-EFFICIENCY = ("model", "channels", "height_px", "width_px", "quantity", "value")
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def complete(results):
     write_history(results / "toy/ours")
     write_gradients(results / "toy/ours", (0.5, -0.1, 0.3, 0.2))
     counts = (("parameters", 166657), ("macs", 1.1e10))
-    write(results / "efficiency.csv", EFFICIENCY, [("seafusion", 3, 256, 256, *count) for count in counts])
+    write(results / "efficiency.csv", EFFICIENCY_COLUMNS, [("seafusion", 3, 256, 256, *count) for count in counts])
     return results
 
 

@@ -19,9 +19,9 @@ from ssvif.report.overlays import IGNORED_COLOR, NamedBox
 from ssvif.report.pictures import Album
 from ssvif.report.runs import RunLabel
 from ssvif.report.scores import read_efficiency
+from ssvif.schema import EFFICIENCY_COLUMNS
 
 NAMES = st.text("abcdefgh WM_-/,$", min_size=1, max_size=60)
-EFFICIENCY = ("model", "channels", "height_px", "width_px", "quantity", "value")
 
 
 @pytest.fixture
@@ -93,13 +93,13 @@ def test_costs_are_those_of_table_iv(tmp_path):
         ("net", 3, 256, 256, "macs", 3e9),
         ("half", 3, 256, 256, "parameters", 1),
     ]
-    write(tmp_path / "efficiency.csv", EFFICIENCY, lines)
+    write(tmp_path / "efficiency.csv", EFFICIENCY_COLUMNS, lines)
     assert bubble.read_costs(tmp_path / "efficiency.csv") == {"net 3": (2.0, 3.0)}
     shown = read_efficiency(tmp_path / "efficiency.csv")["net 3"]
     assert [shown[name, ""].values[""] for name in ("parameters_mparam", "macs_gmac")] == [2.0, 3.0]
-    write(tmp_path / "efficiency.csv", EFFICIENCY, [])
+    write(tmp_path / "efficiency.csv", EFFICIENCY_COLUMNS, [])
     assert bubble.read_costs(tmp_path / "efficiency.csv") == {}
-    write(tmp_path / "efficiency.csv", EFFICIENCY, [("net", 3, 256, 256, "macs", "many")])
+    write(tmp_path / "efficiency.csv", EFFICIENCY_COLUMNS, [("net", 3, 256, 256, "macs", "many")])
     with pytest.raises(UserError, match="not a number"):
         bubble.read_costs(tmp_path / "efficiency.csv")
 
@@ -112,7 +112,7 @@ def test_bubbles_show_mean_scores_at_areas_that_follow_the_parameters(album, res
         for net, each in counts.items()
         for key, n in zip(("parameters", "macs"), each, strict=True)
     ]
-    write(tmp_path / "efficiency.csv", EFFICIENCY, lines)
+    write(tmp_path / "efficiency.csv", EFFICIENCY_COLUMNS, lines)
     write_metrics(results, "ours", {metric: [0.5, 0.6, "nan", "inf"]})
     write_metrics(results, "average", {metric: [0.4, ""]})
     networks = {"ours": "huge 3", "average": "small 3"}

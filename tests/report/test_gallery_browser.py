@@ -10,8 +10,20 @@ from report.browsing import names, open_pair, over, zooms
 from report.made_results import PAIRS
 
 
-def test_the_gallery_filters_and_sorts_by_a_methods_score(show):
-    page = show("gallery_toy.html")
+@pytest.fixture
+def page(show):
+    """The gallery."""
+    return show("gallery_toy.html")
+
+
+@pytest.fixture
+def pair(page):
+    """The gallery with its first pair opened."""
+    open_pair(page)
+    return page
+
+
+def test_the_gallery_filters_and_sorts_by_a_methods_score(page):
     assert names(page) == [name.split()[0] for name in PAIRS]
     page.locator("#order").select_option(label="Ours <b>")
     assert names(page) == ["002", "004", "003", "001"]
@@ -25,8 +37,7 @@ def test_the_gallery_filters_and_sorts_by_a_methods_score(show):
     assert page.locator(".thumb b").all_inner_texts() == ["", "", "7.00", "1.00"]
 
 
-def test_only_chosen_methods_are_shown(show):
-    page = show("gallery_toy.html")
+def test_only_chosen_methods_are_shown(page):
     page.locator("#tools .picker summary").click()
     page.locator("#tools .picker").get_by_label("Infrared").uncheck()
     first = page.locator(".pair").first
@@ -44,8 +55,7 @@ def test_only_chosen_methods_are_shown(show):
     assert page.locator("#viewer[open]").count() == 1, "it was the menu that closed"
 
 
-def test_an_empty_gallery_says_why(show):
-    page = show("gallery_toy.html")
+def test_an_empty_gallery_says_why(page):
     said = page.locator("#nothing")
     assert not said.is_visible()
     page.locator("#filter").fill("zzz")
@@ -66,13 +76,7 @@ def test_the_controls_stand_in_one_line_of_a_common_window(show):
     assert page.locator("#tools").bounding_box()["height"] < 60
 
 
-def test_a_missing_image_is_told_in_words(show):
-    page = show("gallery_toy.html")
-    assert page.locator(".pair").nth(2).locator(".absent").inner_text() == "no fused image"
-
-
-def test_by_keyboard_to_a_picture_into_it_through_the_pairs_and_back(show):
-    page = show("gallery_toy.html")
+def test_by_keyboard_to_a_picture_into_it_through_the_pairs_and_back(page):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     for _ in range(40):
@@ -105,76 +109,69 @@ def test_by_keyboard_to_a_picture_into_it_through_the_pairs_and_back(show):
     assert page.locator("#filter").input_value() == "s", "in a field a key is a letter"
 
 
-def test_all_pictures_zoom_and_move_together(show):
-    page = show("gallery_toy.html")
-    open_pair(page)
-    assert len(zooms(page)) == 4
-    before = set(zooms(page))
-    box = page.locator(".window").nth(1).bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
-    page.mouse.wheel(0, -400)
-    page.wait_for_function("document.querySelector('#stage.zoomed')")
-    wheeled = set(zooms(page))
+def test_all_pictures_zoom_and_move_together(pair):
+    assert len(zooms(pair)) == 4
+    before = set(zooms(pair))
+    box = pair.locator(".window").nth(1).bounding_box()
+    pair.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
+    pair.mouse.wheel(0, -400)
+    pair.wait_for_function("document.querySelector('#stage.zoomed')")
+    wheeled = set(zooms(pair))
     assert len(wheeled) == 1
     assert wheeled != before
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] / 4 - 30, box["y"] + box["height"] / 4 - 20)
-    page.mouse.up()
-    dragged = set(zooms(page))
+    pair.mouse.down()
+    pair.mouse.move(box["x"] + box["width"] / 4 - 30, box["y"] + box["height"] / 4 - 20)
+    pair.mouse.up()
+    dragged = set(zooms(pair))
     assert len(dragged) == 1
     assert dragged != wheeled
     x, y = (float(number) for number in re.findall(r"-?[\d.]+", dragged.copy().pop())[-2:])
     old_x, old_y = (float(number) for number in re.findall(r"-?[\d.]+", wheeled.copy().pop())[-2:])
     assert (x - old_x, y - old_y) == pytest.approx((-30, -20), abs=0.5)
-    page.keyboard.press("Shift+ArrowRight")
-    moved = set(zooms(page))
+    pair.keyboard.press("Shift+ArrowRight")
+    moved = set(zooms(pair))
     assert len(moved) == 1
     assert moved != dragged
-    page.keyboard.press("0")
-    assert set(zooms(page)) == before
+    pair.keyboard.press("0")
+    assert set(zooms(pair)) == before
 
 
-def test_small_pictures_are_enlarged_pixel_by_pixel(show):
-    page = show("gallery_toy.html")
-    open_pair(page)
-    page.keyboard.press("1")
-    scale = page.evaluate("SSVIF.pixelScale(SSVIF.pictures.toy.pairs[0])")
+def test_small_pictures_are_enlarged_pixel_by_pixel(pair):
+    pair.keyboard.press("1")
+    scale = pair.evaluate("SSVIF.pixelScale(SSVIF.pictures.toy.pairs[0])")
     assert scale == pytest.approx(round(scale), abs=1e-6)
     assert scale >= 2
-    style = page.locator(".window img").first.evaluate("each => getComputedStyle(each).imageRendering")
+    style = pair.locator(".window img").first.evaluate("each => getComputedStyle(each).imageRendering")
     assert style == "pixelated"
 
 
-def test_two_pictures_are_compared_under_a_slider(show):
-    page = show("gallery_toy.html")
-    open_pair(page)
-    page.keyboard.press("c")
-    assert page.locator(".compare .picture").count() == 2
-    assert page.locator(".compare .name").all_inner_texts() == ["Visible", "Ours <b>"]
+def test_two_pictures_are_compared_under_a_slider(pair):
+    pair.keyboard.press("c")
+    assert pair.locator(".compare .picture").count() == 2
+    assert pair.locator(".compare .name").all_inner_texts() == ["Visible", "Ours <b>"]
     shown = "getComputedStyle(document.querySelector('.compare .over')).clipPath"
-    assert page.evaluate(shown) == "inset(0px 0px 0px 50%)"
-    page.locator("#divider").focus()
-    page.keyboard.press("ArrowLeft")
-    assert page.evaluate(shown) == "inset(0px 0px 0px 49.5%)"
-    assert page.locator("#viewer-title").inner_text().startswith("001"), "there the arrow is the slider's"
-    box = page.locator(".compare .window").bounding_box()
-    handle = page.locator(".handle").bounding_box()
-    page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + 50)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] / 4, handle["y"] + 60, steps=3)
-    page.mouse.up()
-    assert float(page.locator("#divider").input_value()) == pytest.approx(25, abs=0.5)
-    page.locator("#left").select_option(label="Infrared")
-    page.locator("#stage").focus()
-    page.keyboard.press("x")
-    assert page.locator(".compare .name").all_inner_texts() == ["Ours <b>", "Infrared"]
-    page.keyboard.press("+")
-    assert len(zooms(page)) == 2
-    assert len(set(zooms(page))) == 1
+    assert pair.evaluate(shown) == "inset(0px 0px 0px 50%)"
+    pair.locator("#divider").focus()
+    pair.keyboard.press("ArrowLeft")
+    assert pair.evaluate(shown) == "inset(0px 0px 0px 49.5%)"
+    assert pair.locator("#viewer-title").inner_text().startswith("001"), "there the arrow is the slider's"
+    box = pair.locator(".compare .window").bounding_box()
+    handle = pair.locator(".handle").bounding_box()
+    pair.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + 50)
+    pair.mouse.down()
+    pair.mouse.move(box["x"] + box["width"] / 4, handle["y"] + 60, steps=3)
+    pair.mouse.up()
+    assert float(pair.locator("#divider").input_value()) == pytest.approx(25, abs=0.5)
+    pair.locator("#left").select_option(label="Infrared")
+    pair.locator("#stage").focus()
+    pair.keyboard.press("x")
+    assert pair.locator(".compare .name").all_inner_texts() == ["Ours <b>", "Infrared"]
+    pair.keyboard.press("+")
+    assert len(zooms(pair)) == 2
+    assert len(set(zooms(pair))) == 1
 
 
-def test_overlays_are_toggled_by_keys(show):
-    page = show("gallery_toy.html")
+def test_overlays_are_toggled_by_keys(page):
     page.keyboard.press("s")
     assert page.locator("#tools [data-switch=segmentation]").get_attribute("aria-pressed") == "true"
     assert page.locator(".pair").first.locator(".classes").count() == 4
@@ -195,22 +192,21 @@ def test_overlays_are_toggled_by_keys(show):
     assert over(page) == 0
 
 
-def test_names_say_what_is_labelled_and_what_was_not_found(show):
-    page = show("gallery_toy.html")
-    open_pair(page)
-    captions = page.locator(".tile figcaption span")
+def test_names_say_what_is_labelled_what_was_not_found_and_what_is_missing(pair):
+    assert pair.locator(".pair").nth(2).locator(".absent").text_content() == "no fused image"
+    captions = pair.locator(".tile figcaption span")
     assert captions.all_inner_texts() == ["Visible", "Infrared", "average", "Ours <b>"]
-    page.keyboard.press("s")
+    pair.keyboard.press("s")
     labelled = ["Visible · labelled", "Infrared · labelled"]
     assert captions.all_inner_texts() == [*labelled, "average", "Ours <b>"]
-    page.keyboard.press("b")
+    pair.keyboard.press("b")
     assert captions.all_inner_texts() == [*labelled, "average · no detector ran", "Ours <b>"]
-    page.keyboard.press("ArrowRight")
+    pair.keyboard.press("ArrowRight")
     assert captions.all_inner_texts()[-1] == "Ours <b> · no boxes found"
-    page.keyboard.press("g")
+    pair.keyboard.press("g")
     assert captions.all_inner_texts() == [*labelled, "average · labelled", "Ours <b> · labelled"]
-    page.keyboard.press("g")
-    page.keyboard.press("c")
-    assert page.locator(".compare .name").all_inner_texts() == [labelled[0], "Ours <b> · no boxes found"]
-    page.keyboard.press("Escape")
-    assert page.locator(".pair").nth(1).locator(".note").all_inner_texts()[0] == " · labelled"
+    pair.keyboard.press("g")
+    pair.keyboard.press("c")
+    assert pair.locator(".compare .name").all_inner_texts() == [labelled[0], "Ours <b> · no boxes found"]
+    pair.keyboard.press("Escape")
+    assert pair.locator(".pair").nth(1).locator(".note").all_inner_texts()[0] == " · labelled"

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from report.browsing import column, paper_table
 
 
-def test_a_table_sorts_by_any_column_best_first_and_what_is_missing_last(show):
-    page = show("index.html")
+@pytest.fixture
+def page(show):
+    """The overview."""
+    return show("index.html")
+
+
+def test_a_table_sorts_by_any_column_best_first_and_what_is_missing_last(page):
     table = paper_table(page)
     head = table.locator("thead button", has_text="VIF")
     own = ["Alpha", "Beta", "Gamma", "ours", "Delta", "Epsilon"]
@@ -31,21 +38,31 @@ def test_a_table_sorts_by_any_column_best_first_and_what_is_missing_last(show):
     assert table.locator(".published").first.is_visible()
 
 
-def test_a_column_where_less_is_better_begins_with_the_least(show):
-    table = show("index.html").locator("#table-fusion_metrics_toy table")
-    button = table.locator("thead button", has_text="ΔE76")
-    button.click()
+def test_a_column_where_less_is_better_begins_with_the_least(page):
+    table = page.locator("#table-fusion_metrics_toy table")
+    table.locator("thead button", has_text="ΔE76").click()
     assert table.locator("th[aria-sort=ascending]").count() == 1
 
 
-def test_rows_and_columns_can_be_chosen(show):
-    page = show("index.html")
-    table = paper_table(page)
-    page.locator(".table-tools .filter").fill("psi")
+def test_rows_and_columns_can_be_chosen(page):
+    table, chosen, announced = (
+        paper_table(page),
+        page.locator(".table-tools .filter"),
+        page.locator("#tables .announce"),
+    )
+    head = table.locator("tr.group th", has_text="ours")
+    room = "each => parseFloat(getComputedStyle(each).paddingTop)"
+    between = head.evaluate(room)
+    chosen.fill("psi")
+    assert head.evaluate(room) < between, "no gap where nothing is above the group"
     assert column(table, 1) == ["ours", "Epsilon"]
-    page.locator(".table-tools .filter").fill("OURS")
+    assert announced.inner_text() == "1 row is shown."
+    chosen.fill("gamma")
+    assert announced.inner_text() == "1 row is shown."
+    chosen.fill("OURS")
     assert column(table, 1) == ["Gamma", "ours", "Delta", "Epsilon"], "by the run's name, and by the group's"
-    page.locator(".table-tools .filter").fill("")
+    assert announced.inner_text().endswith(" rows are shown.")
+    chosen.fill("")
     shown = ["Alpha", "Gamma", "ours", "Delta", "Epsilon"]
     kinds = {
         "run": shown,
@@ -62,27 +79,7 @@ def test_rows_and_columns_can_be_chosen(show):
     assert table.locator("tbody tr").first.locator("td:visible").count() == 2
 
 
-def test_a_single_row_is_one(show):
-    page = show("index.html")
-    page.locator(".table-tools .filter").fill("gamma")
-    assert page.locator("#tables .announce").inner_text() == "1 row is shown."
-    page.locator(".table-tools .filter").fill("psi")
-    assert page.locator("#tables .announce").inner_text() == "1 row is shown."
-    page.locator(".table-tools .filter").fill("ours")
-    assert page.locator("#tables .announce").inner_text().endswith(" rows are shown.")
-
-
-def test_a_group_leaves_no_gap_where_nothing_is_above_it(show):
-    page = show("index.html")
-    head = paper_table(page).locator("tr.group th", has_text="ours")
-    room = "each => parseFloat(getComputedStyle(each).paddingTop)"
-    between = head.evaluate(room)
-    page.locator(".table-tools .filter").fill("psi")
-    assert head.evaluate(room) < between
-
-
-def test_a_dot_leads_to_its_image(show):
-    page = show("index.html")
+def test_a_dot_leads_to_its_image(page):
     assert page.locator(".plot circle").count() == 8
     outlier = page.locator('.plot circle[data-run="1"][data-pair="1"]')
     outlier.hover()
