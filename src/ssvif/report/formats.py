@@ -106,11 +106,7 @@ def _long_rows(sheet: Sheet) -> Iterator[dict[str, Any]]:
 
 
 def read_sheets(folder: Path, names: Sequence[str] = ()) -> list[Sheet]:
-    """Read the tables that `write_sheet` wrote into a folder, in the paper's order; [] if there are none.
-
-    Args:
-        folder: of the tables.
-        names: which, e.g. "3" of table_3; all that are there when empty.
+    """Read the tables that `write_sheet` wrote into a folder, in the paper's order; with `names` only those, as ["3"].
 
     Raises:
         UserError: a file is damaged.
@@ -153,7 +149,7 @@ def _letter(sign: str) -> str:
 
 def to_markdown(sheet: Sheet) -> str:
     """Return a sheet in Markdown, as GitHub shows it: best bold, second underlined, the paper's numbers small below."""
-    return _render("sheet.md.j2", sheet=sheet, titled=len(sheet.tables) > 1 or sheet.number)
+    return _render("sheet.md.j2", sheet=sheet)
 
 
 def to_latex(sheet: Sheet) -> str:
@@ -165,7 +161,6 @@ def to_latex(sheet: Sheet) -> str:
     text = _render(
         "sheet.tex.j2",
         sheet=sheet,
-        titled=len(sheet.tables) > 1 or sheet.number,
         wide=max(len(table.headings) for table in sheet.tables) > WIDE,
         notes=list(dict.fromkeys([*(note for table in sheet.tables for note in table.notes), *sheet.notes])),
     )

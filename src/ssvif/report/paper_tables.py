@@ -12,7 +12,7 @@ from ssvif.report.runs import RunLabel, read_rows, to_number
 from ssvif.report.scores import Key, Sample, average, read_efficiency, read_samples
 from ssvif.report.sheet import WITH_LABELS, Cell, Heading, Sheet, Table, listed
 from ssvif.report.specs import SheetSpec, SheetSpecs, base_name
-from ssvif.report.tables import MeasuredRow, build_table, remarks
+from ssvif.report.tables import MeasuredRow, fill_table, remarks
 from ssvif.schema import EFFICIENCY, RUN_FILES
 
 DECIMALS = 2  # as the paper prints
@@ -65,12 +65,17 @@ def make_sheets(
         for dataset in datasets if spec.datasets else [""]:
             known = _measure(spec, results, dataset, runs.get(dataset, ()))
             rows = _rows_of_paper(spec, dataset, known, numbers)
-            placed = {row.runs for row in rows}
             if name in tables or spec.others:
+                placed = {row.runs for row in rows}
                 rows += [row for row in known.values() if row.runs not in placed]
+            found = dict.fromkeys(heading for row in rows for heading in row.cells)
+            headings = tuple(Heading(*each) for each in spec.columns_of(dataset, found))
             title = (titles or {}).get(dataset, dataset) or spec.title
-            table = replace(_table(name, spec, dataset, rows), title=title)
-            made.append(replace(table, notes=tuple(_notes(table, specs.test_pairs.get(dataset, 0)))))
+            unique = f"{name}_{dataset}" if dataset else name
+            empty = Table(unique, title, "", dataset, headings, (), label=spec.label)
+            table = fill_table(empty, rows, decimals=DECIMALS, rank_in_groups=spec.rank_in_groups)
+            notes = tuple(_notes(table, specs.test_pairs.get(dataset, 0)))
+            made.append(replace(table, caption=_caption(table), notes=notes))
         notes = (*spec.notes, *_legend(made))
         sheet = Sheet(f"table_{name}", spec.number, spec.title, spec.caption, tuple(made), notes)
         written.append(write_sheet(output, sheet))
@@ -147,26 +152,14 @@ def _rows_of_paper(
     return rows
 
 
-def _table(name: str, spec: SheetSpec, dataset: str, rows: Sequence[MeasuredRow]) -> Table:
-    """Return the table of one dataset, without its title and notes."""
-    found = dict.fromkeys(heading for row in rows for heading in row.cells)
-    table = build_table(
-        f"{name}_{dataset}" if dataset else name,
-        dataset,
-        rows,
-        [Heading(*each) for each in spec.columns_of(dataset, found)],
-        label=spec.label,
-        decimals=DECIMALS,
-        rank_in_groups=spec.rank_in_groups,
-    )
+def _caption(table: Table) -> str:
     images = sorted({cell.images for cell in table.cells if cell.images})
     count = " to ".join(dict.fromkeys((str(images[0]), str(images[-1])))) if images else ""
-    weights = sorted({each for row in rows for cell in row.cells.values() for each in cell.initial_weights})
     parts = [
         f"{count} test image{'' if count == '1' else 's'}." if count else "",
-        f"Initial weights: {', '.join(weights)}." if weights else "",
+        f"Initial weights: {', '.join(table.weights)}." if table.weights else "",
     ]
-    return replace(table, caption=" ".join(filter(None, parts)))
+    return " ".join(filter(None, parts))
 
 
 def _notes(table: Table, test_pairs: int) -> Iterator[str]:

@@ -173,6 +173,11 @@ class Table:
         return [cell for row in self.rows for cell in row.cells]
 
     @property
+    def weights(self) -> list[str]:
+        """The initial weights of all networks that were trained on fused images, sorted."""
+        return sorted({weights for cell in self.cells for weights in cell.initial_weights})
+
+    @property
     def compares(self) -> bool:
         """Whether any cell has a number of the paper."""
         return any(cell.published for cell in self.cells)

@@ -25,8 +25,8 @@ COLUMNS = ("dataset", "run", "metric", "class", "mean", "images", "label", "init
 TITLES = {FUSION_METRICS: "Fusion quality", SEGMENTATION: "Segmentation", DETECTION: "Detection"}
 CAPTIONS = {
     FUSION_METRICS: "Fusion quality on {title}, mean over {images}.",
-    SEGMENTATION: "Segmentation on {title}: IoU in percent of a SegFormer trained {training}.",
-    DETECTION: "Detection on {title}: AP@0.5 in percent of a YOLO detector trained {training}.",
+    SEGMENTATION: "Segmentation on {title}: IoU in percent of a SegFormer trained on each run's fused images{start}.",
+    DETECTION: "Detection on {title}: AP@0.5 in percent of a YOLO detector trained on each run's fused images{start}.",
 }
 BLIND = {"miou_without_background": "SegFormer found nothing but background", "map50": "YOLO found nothing"}
 
@@ -44,22 +44,18 @@ class MeasuredRow:
 
 
 def make_tables(
-    results: Path,
-    output: Path,
-    runs: Mapping[str, Sequence[RunLabel]],
-    *,
-    titles: Mapping[str, str] | None = None,
+    results: Path, output: Path, runs: Mapping[str, Sequence[RunLabel]], *, titles: Mapping[str, str] | None = None
 ) -> list[Path]:
     """Write a table for each dataset and kind of score: `{kind}_{dataset}.csv` (long, full digits), `.md`, `.tex`.
 
     Where no run of a dataset has scores of a kind, the table is left out, which is logged, and older files of it are
-    removed. gradients_{dataset}.csv is written where a run measured its gradients.
+    removed. gradients_{dataset}.csv is written where a run measured its gradients. Other files are left alone.
 
     Args:
         results: the folder that holds {dataset}/{run}/.
-        output: folder of the tables; other files in it are left alone.
+        output: folder of the tables.
         runs: dataset to its runs, in the order of the tables' rows.
-        titles: dataset to the name in captions; the dataset's own name where it is not given.
+        titles: dataset to its name in captions, where it has another one.
 
     Returns:
         the CSV files that were written.
@@ -111,11 +107,7 @@ def _measure(kind: str, folder: Path, run: RunLabel) -> Iterator[dict[str, str |
 
 
 def read_table(path: Path, title: str) -> Table:
-    """Read `{kind}_{dataset}.csv` as a table.
-
-    Args:
-        path: a file written by `make_tables`.
-        title: the dataset's name in the caption.
+    """Read `{kind}_{dataset}.csv` of `make_tables` as a table; `title` is the dataset's name in its caption.
 
     Raises:
         UserError: the file is missing or not one of `make_tables`.
@@ -132,46 +124,33 @@ def read_table(path: Path, title: str) -> Table:
         )
     kind = next(kind for kind in KINDS if path.name.startswith(kind))
     headings = dict.fromkeys(heading for run in runs.values() for heading in run.cells)
-    ordered = sorted(headings, key=lambda heading: position(heading.metric))
-    table = build_table(path.stem, path.stem.removeprefix(f"{kind}_"), list(runs.values()), ordered)
+    ordered = tuple(sorted(headings, key=lambda heading: position(heading.metric)))
+    empty = Table(path.stem, f"{TITLES[kind]} on {title}", "", path.stem.removeprefix(f"{kind}_"), ordered, ())
+    table = fill_table(empty, list(runs.values()))
     most = max((cell.images for cell in table.cells), default=0)
     images = "one test image" if most == 1 else f"{most} test images"
-    caption = CAPTIONS[kind].format(title=title, images=images, training=_training(table))
+    caption = CAPTIONS[kind].format(title=title, images=images, start=_start(table))
     notes = (*remarks(table, [(row.label, row) for row in table.rows]), *_differences(kind, table), *_blind(table))
-    return replace(table, title=f"{TITLES[kind]} on {title}", caption=caption, notes=notes)
+    return replace(table, caption=caption, notes=notes)
 
 
-def build_table(
-    name: str,
-    dataset: str,
-    measured: Sequence[MeasuredRow],
-    headings: Sequence[Heading],
-    *,
-    label: str = "run",
-    decimals: int = 3,
-    rank_in_groups: bool = False,
+def fill_table(
+    table: Table, measured: Sequence[MeasuredRow], *, decimals: int = 3, rank_in_groups: bool = False
 ) -> Table:
-    """Return a table of some columns, in shown units and ranked, without a title and a caption.
+    """Return a table with rows: in shown units, with at most `decimals` digits after the point, and ranked.
 
-    Args:
-        name: unique among the tables.
-        dataset: its short name, or "".
-        measured: what its rows show.
-        headings: the columns.
-        label: head of the first column.
-        decimals: the most digits after the point of a printed value.
-        rank_in_groups: whether the best is marked in each group instead of in the whole column.
+    The best is marked in the whole column, or in each group.
     """
     groups = [row.group if rank_in_groups else "" for row in measured]
     columns = []
-    for heading in headings:
+    for heading in table.headings:
         cells = [_shown_cell(row, heading, decimals) for row in measured]
         columns.append(_ranked(cells, groups, heading.arrow))
     rows = [
         Row(row.label, tuple(column[place] for column in columns), row.runs, row.group, row.note)
         for place, row in enumerate(measured)
     ]
-    return Table(name, "", "", dataset, tuple(headings), tuple(rows), label=label)
+    return replace(table, rows=tuple(rows))
 
 
 def _shown_cell(row: MeasuredRow, heading: Heading, decimals: int) -> Cell:
@@ -207,21 +186,22 @@ def remarks(table: Table, rows: Sequence[tuple[str, Row]]) -> Iterator[str]:
         yield f"{listed(list(columns))}{whose}: {note}."
 
 
-def _training(table: Table) -> str:
-    found = {each for cell in table.cells for each in cell.initial_weights}
-    start = "from scratch" if found == {"scratch"} else f"from the weights {', '.join(found)}"
-    return "on each run's fused images" + (f", {start}" if len(found) == 1 else "")
+def _start(table: Table) -> str:
+    if len(table.weights) != 1:
+        return ""
+    return ", from scratch" if table.weights == ["scratch"] else f", from the weights {table.weights[0]}"
 
 
 def _differences(kind: str, table: Table) -> Iterator[str]:
     """Say when rows were not measured alike: with other initial weights, or on other numbers of images."""
     if kind == FUSION_METRICS:
-        what, facts = "images", {row.label: str(max(cell.images for cell in row.cells)) for row in table.rows}
+        what, facts = "images", [str(max(cell.images for cell in row.cells)) for row in table.rows]
     else:
-        weights = {row.label: {each for cell in row.cells for each in cell.initial_weights} for row in table.rows}
-        what, facts = "initial weights", {label: ", ".join(sorted(each)) for label, each in weights.items()}
-    if len(set(facts.values())) > 1:
-        yield f"The runs differ in {what}: {'; '.join(f'{label}: {fact}' for label, fact in facts.items())}."
+        weights = [{each for cell in row.cells for each in cell.initial_weights} for row in table.rows]
+        what, facts = "initial weights", [", ".join(sorted(each)) for each in weights]
+    if len(set(facts)) > 1:
+        told = "; ".join(f"{row.label}: {fact}" for row, fact in zip(table.rows, facts, strict=True))
+        yield f"The runs differ in {what}: {told}."
 
 
 def _blind(table: Table) -> Iterator[str]:
@@ -230,7 +210,5 @@ def _blind(table: Table) -> Iterator[str]:
         found = [row.label for row in table.rows if row.cells[column].value == 0]
         if heading.metric in BLIND and found:
             whose = "any run's" if len(found) == len(table.rows) else f"{listed(found)}'s"
-            yield (
-                f"{BLIND[heading.metric]} in {whose} images: after so short a training, or with so few labels, it "
-                "judges no fusion."
-            )
+            why = "after so short a training, or with so few labels, it judges no fusion"
+            yield f"{BLIND[heading.metric]} in {whose} images: {why}."
