@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from report.made_results import write_scores
 from ssvif.io.files import read_csv
 
 PUBLISHED = Path(__file__).parents[2] / "config/published"
@@ -14,10 +15,8 @@ PUBLISHED = Path(__file__).parents[2] / "config/published"
 @pytest.fixture
 def results(tmp_path):
     for place, run in enumerate(("sage", "mine")):
-        path = tmp_path / "msrs" / run / "fusion_metrics.csv"
-        path.parent.mkdir(parents=True)
-        rows = [f"msrs,{run},{image},{metric},{place + image / 10}" for metric in ("en", "mi") for image in range(9)]
-        path.write_text("\n".join(["dataset,run,pair_id,metric,value", *rows, ""]))
+        values = [place + image / 10 for image in range(9)]
+        write_scores(tmp_path / "msrs" / run, {"en": values, "mi": values})
     return tmp_path
 
 

@@ -10,12 +10,11 @@ from PIL import Image
 
 from ssvif.data.descriptor import ClassInfo, Descriptor, Layout
 from ssvif.report.pictures import Source
+from ssvif.schema import BOX_COLUMNS, JUDGE_COLUMNS, METRIC_COLUMNS, SPLIT_COLUMNS
 
 PAIRS = ("001", "002", "003", "004 #4")
 HISTORY = ("epoch", "stage", "train_loss", "train_fusion", "validation_fusion", "train_consistency", "alpha")
 DIAGNOSTICS = ("live_classes", "class_entropy", "agreement", "collapsed")
-BOXES = ("pair_id", "class", "confidence", "x_min_px", "y_min_px", "x_max_px", "y_max_px")
-IOU = ("dataset", "run", "metric", "class", "value", "initial_weights")
 
 
 def write(path: Path, columns, rows) -> None:
@@ -26,23 +25,30 @@ def write(path: Path, columns, rows) -> None:
         writer.writerows(rows)
 
 
-def write_metrics(results: Path, run: str, values: dict[str, list]) -> None:
+def write_scores(run: Path, metrics: dict[str, list], dataset: str = "", pairs=()) -> Path:
+    """Write fusion_metrics.csv with the values of each metric for the pairs, "000", "001" and so on, and return it."""
     rows = [
-        ("toy", run, pair, metric, value)
-        for metric, found in values.items()
-        for pair, value in zip(PAIRS, found, strict=False)
+        (dataset or run.parent.name, run.name, pairs[place] if pairs else f"{place:03d}", metric, value)
+        for metric, values in metrics.items()
+        for place, value in enumerate(values)
     ]
-    write(results / "toy" / run / "fusion_metrics.csv", ("dataset", "run", "pair_id", "metric", "value"), rows)
+    write(run / "fusion_metrics.csv", METRIC_COLUMNS, rows)
+    return run / "fusion_metrics.csv"
+
+
+def write_metrics(results: Path, run: str, values: dict[str, list]) -> None:
+    write_scores(results / "toy" / run, values, pairs=PAIRS)
+
+
+def write_judged(path: Path, metric: str, mean, weights: str = "scratch", **classes) -> None:
+    """Write iou.csv or ap.csv: the metric of each class, and their mean."""
+    rows = [("toy", "", metric, name, value, weights) for name, value in classes.items()]
+    write(path, JUDGE_COLUMNS, [*rows, ("toy", "", f"m{metric}", "", mean, weights)])
 
 
 def write_iou(results: Path, run: str, person: float, weights: str = "scratch") -> None:
-    rows = [
-        ("toy", run, "iou", "sky", 0.9, weights),
-        ("toy", run, "iou", "person", person, weights),
-        ("toy", run, "iou", "bike", "", weights),
-        ("toy", run, "miou", "", (0.9 + person) / 2, weights),
-    ]
-    write(results / "toy" / run / "segmentation/iou.csv", IOU, rows)
+    path = results / "toy" / run / "segmentation/iou.csv"
+    write_judged(path, "iou", (0.9 + person) / 2, weights, sky=0.9, person=person, bike="")
 
 
 def write_history(folder: Path, *, collapsed: bool = False, joint: bool = True) -> None:
@@ -101,8 +107,8 @@ def make_source(root: Path, results: Path, height: int = 24, width: int = 32) ->
             picture(results / f"toy/{run}/fused/test/{pair}.png", visible // 2)
             picture(results / f"toy/{run}/segmentation/predictions/{pair}.png", label)
     rows.append(("train", "000", "vi/none.png", "ir/none.png", "", ""))
-    write(root / "splits.csv", ("split", "pair_id", "visible", "infrared", "label", "boxes"), rows)
-    write(results / "toy/ours/detection/boxes.csv", BOXES, [("001", "person", 0.876, 8, 6, 16, 18)])
+    write(root / "splits.csv", SPLIT_COLUMNS, rows)
+    write(results / "toy/ours/detection/boxes.csv", BOX_COLUMNS, [("001", "person", 0.876, 8, 6, 16, 18)])
     descriptor = Descriptor(
         "toy",
         "Toy & Co",

@@ -1,34 +1,20 @@
 from __future__ import annotations
 
-import csv
 import itertools
 import math
 
 import pytest
 
+from report.made_results import write_judged, write_scores
 from ssvif.io.errors import UserError
 from ssvif.metrics.collection import METRICS
 from ssvif.report.compare import compare_runs, summary_table
 from ssvif.report.sheet import MEASURES
 
-FILES = {"miou": "segmentation/iou.csv", "map50": "detection/ap.csv"}
-
 
 def run_of(folder, *, dataset="toy", **metrics):
     """A run's folder with the metrics' values image by image."""
-    folder.mkdir(parents=True)
-    with (folder / "fusion_metrics.csv").open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(("dataset", "run", "pair_id", "metric", "value"))
-        for metric, values in metrics.items():
-            writer.writerows((dataset, folder.name, f"{i:03d}", metric, value) for i, value in enumerate(values))
-    return folder
-
-
-def score_of(folder, metric, value):
-    path = folder / FILES[metric]
-    path.parent.mkdir()
-    path.write_text(f"dataset,run,metric,class,value,initial_weights\ntoy,{folder.name},{metric},,{value},scratch\n")
+    return write_scores(folder, metrics, dataset).parent
 
 
 def summary_of(tmp_path, **metrics):
@@ -134,8 +120,8 @@ def test_small_p_is_not_spelled_out(tmp_path):
 @pytest.mark.parametrize("width", [70, 80, 100, 200])
 def test_the_table_fits_the_terminal_and_says_the_same(runs, width):
     long = [run.rename(run.with_name(f"{run.name}_with_a_long_name")) for run in runs]
-    score_of(long[0], "miou", 0.5)
-    score_of(long[1], "miou", 0.4)
+    for run, miou in zip(long, (0.5, 0.4), strict=False):
+        write_judged(run / "segmentation/iou.csv", "iou", miou)
     lines = compared(long, width=width)
     assert max(map(len, lines[1:-2])) <= width
     words = " ".join(lines).replace("─", "").replace("metric, run", "").split()
@@ -158,9 +144,9 @@ def test_metrics_have_the_names_that_the_tables_print():
 
 def test_scores_of_one_number_have_a_difference_and_no_interval(runs):
     first, second, _ = runs
-    score_of(first, "miou", 0.5)
-    score_of(second, "miou", 0.625)
-    score_of(second, "map50", 0.25)
+    write_judged(first / "segmentation/iou.csv", "iou", 0.5)
+    write_judged(second / "segmentation/iou.csv", "iou", 0.625)
+    write_judged(second / "detection/ap.csv", "ap50", 0.25)
     lines = compared(runs)
     assert cells(lines, "mIoU ↑ [%]") == [
         ["first", "50.00"],
@@ -189,7 +175,7 @@ def test_what_cannot_be_compared_is_told(runs, tmp_path):
         compared([runs[0], runs[0]])
     with pytest.raises(UserError, match="gone is not a run that was scored"):
         compared([runs[0], tmp_path / "gone"])
-    score_of(runs[1], "miou", "much")
+    write_judged(runs[1] / "segmentation/iou.csv", "iou", "much")
     with pytest.raises(UserError, match=r"iou\.csv holds a value that is not a number"):
         compare_runs(runs, METRICS)
     other = run_of(tmp_path / "scenes/first", dataset="scenes", vif=[0.5] * 8)
@@ -198,28 +184,23 @@ def test_what_cannot_be_compared_is_told(runs, tmp_path):
     assert "toy/first: toy, scenes/first: scenes" in str(caught.value)
 
 
-def scores_of(path, **metrics):
-    return run_of(path, **metrics) / "fusion_metrics.csv"
-
-
 def test_a_metric_we_do_not_know_is_higher_or_lower(tmp_path):
     base = [i / 10 for i in range(12)]
-    files = [scores_of(tmp_path / name, own=[each + i / 1000 + up for i, each in enumerate(base)])
-             for name, up in (("one", 0), ("two", 1))]  # fmt: skip
+    files = [run_of(tmp_path / f"{up}", own=[each + i / 1000 + up for i, each in enumerate(base)]) for up in (0, 1)]
     assert cells(compared(files), "own")[1][-1] == "higher"
     assert cells(compared(files[::-1]), "own")[1][-1] == "lower"
 
 
 def test_what_only_one_run_has_is_named(tmp_path):
-    first = scores_of(tmp_path / "toy/first", en=["1.0", "2.0", "", "1.0"], mi=[1, 2, 3, 4])
-    second = scores_of(tmp_path / "toy/second", en=["", "2.0", "1.0"], qabf=[1, 2, 3])
+    first = run_of(tmp_path / "toy/first", en=["1.0", "2.0", "", "1.0"], mi=[1, 2, 3, 4])
+    second = run_of(tmp_path / "toy/second", en=["", "2.0", "1.0"], qabf=[1, 2, 3])
     lines = compared([first, second])
     assert [line for line in lines if "only in" in line] == [
-        "metrics only in second/fusion_metrics.csv, not compared: qabf",
-        "en: values only in second/fusion_metrics.csv, not compared: 002",
-        "metrics only in first/fusion_metrics.csv, not compared: mi",
-        "images only in first/fusion_metrics.csv, not compared: 003",
-        "en: values only in first/fusion_metrics.csv, not compared: 000",
+        "metrics only in second, not compared: qabf",
+        "en: values only in second, not compared: 002",
+        "metrics only in first, not compared: mi",
+        "images only in first, not compared: 003",
+        "en: values only in first, not compared: 000",
     ]
 
 
@@ -237,12 +218,12 @@ def test_nothing_in_common_is_told(tmp_path, others, says):
 
 
 def test_datasets_may_differ_if_asked(tmp_path):
-    files = [scores_of(tmp_path / name, dataset=name, vif=[1.0, 2.0]) for name in ("one", "two")]
+    files = [run_of(tmp_path / name, dataset=name, vif=[1.0, 2.0]) for name in ("one", "two")]
     assert cells(compared(files, any_dataset=True), "VIF ↑")
 
 
 def test_a_path_that_is_no_utf8_can_be_shown(tmp_path):
-    first = scores_of(tmp_path / "run", en=[1.0])
+    first = run_of(tmp_path / "run", en=[1.0])
     try:
         odd = run_of(tmp_path / "odd", en=[1.0]).rename(tmp_path / "caf\udce9")
     except OSError:

@@ -138,14 +138,17 @@ def test_html_markdown_latex_and_csv_say_the_same(folder):
 
 def test_the_same_lines_stand_in_every_format(folder):
     for sheet in read_sheets(folder):
-        assert {row.label for table in sheet.tables for row in table.rows} == {
-            row["row"] for row in read_csv(folder / f"{sheet.name}.csv")
-        }
+        labels = {row.label for table in sheet.tables for row in table.rows}
+        assert labels == {row["row"] for row in read_csv(folder / f"{sheet.name}.csv")}
         names = {row.label for table in without_blanks(sheet).tables for row in table.rows}
         latex = (folder / f"{sheet.name}.tex").read_text("utf-8")
         assert all(escape(name) in latex for name in names)
+        assert len(re.findall(r"(?<!\\){", latex)) == len(re.findall(r"(?<!\\)}", latex))
+        assert latex.count("\\begin{") == latex.count("\\end{") >= 2
         markdown = (folder / f"{sheet.name}.md").read_text("utf-8")
         assert all(name.translate({ord(sign): f"\\{sign}" for sign in "|<*_["}) in markdown for name in names)
+        widths = [len(re.findall(r"(?<!\\)\|", line)) for line in markdown.splitlines() if line.startswith("|")]
+        assert set(widths) == {len(table.headings) + 2 for table in sheet.tables}
 
 
 def test_html_stands_alone_and_can_be_sorted(folder):

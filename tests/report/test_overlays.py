@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from report.made_results import BOXES, write
+from report.made_results import write
 from ssvif.config.files import load_descriptor
 from ssvif.metrics.color_difference import lab
 from ssvif.report.overlays import (
@@ -19,6 +19,7 @@ from ssvif.report.overlays import (
     read_found_boxes,
     read_true_boxes,
 )
+from ssvif.schema import BOX_COLUMNS
 
 DESCRIPTORS = sorted((Path(__file__).parents[2] / "config/datasets").glob("*.yaml"))
 FAR = 40  # CIE 1976 color difference; a person tells 2 apart side by side, and a legend wants much more
@@ -52,6 +53,6 @@ def test_a_box_of_an_unknown_class_has_a_color(source):
 def test_boxes_are_read_in_pixels_the_surest_first(tmp_path):
     (tmp_path / "boxes.txt").write_text("0 0.5 0.5 0.25 0.5\n", encoding="utf-8")
     assert read_true_boxes(tmp_path / "boxes.txt", ("person",), 32, 24) == [NamedBox("person", 12, 6, 20, 18)]
-    write(tmp_path / "boxes.csv", BOXES, [("1", "car", 0.3, 1, 2, 3, 4), ("1", "car", 0.9, 5, 6, 7, 8)])
+    write(tmp_path / "boxes.csv", BOX_COLUMNS, [("1", "car", 0.3, 1, 2, 3, 4), ("1", "car", 0.9, 5, 6, 7, 8)])
     assert [box.confidence for box in read_found_boxes(tmp_path / "boxes.csv")["1"]] == [0.9, 0.3]
     assert read_found_boxes(tmp_path / "none.csv") is None

@@ -12,8 +12,6 @@ import pytest
 from PIL import Image
 
 from report.made_results import (
-    BOXES,
-    IOU,
     PAIRS,
     picture,
     write,
@@ -33,6 +31,7 @@ from ssvif.report.page.site import find_figures, make_page
 from ssvif.report.runs import RunLabel
 from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table
 from ssvif.report.tables import make_tables
+from ssvif.schema import BOX_COLUMNS, JUDGE_COLUMNS
 
 RUNS = {"toy": [RunLabel("average"), RunLabel("ours", "Ours <b>")]}
 VOID = {"meta", "img", "input", "br", "link", "hr"}
@@ -214,7 +213,11 @@ def test_runs_that_share_the_best_value_are_told_apart(build, results):
     ("file", "text", "says"),
     [
         ("record.json", "[1, 2", r"ours/record\.json cannot be read as a record"),
-        ("detection/boxes.csv", f"{','.join(BOXES)}\n001,person,,8,6,16,18\n", r"boxes\.csv holds a value that is not"),
+        (
+            "detection/boxes.csv",
+            f"{','.join(BOX_COLUMNS)}\n001,person,,8,6,16,18\n",
+            r"boxes\.csv holds a value that is not",
+        ),
     ],
 )
 def test_a_damaged_file_of_a_run_is_named(build, results, file, text, says):
@@ -294,7 +297,7 @@ def test_each_image_has_its_scores_and_a_run_one_color_everywhere(build, trained
 
 
 def test_a_box_of_a_class_that_the_dataset_does_not_know_keeps_its_name(build, results):
-    write(results / "toy/ours/detection/boxes.csv", BOXES, [("002", "kite", 0.5, 0, 0, 16, 12)])
+    write(results / "toy/ours/detection/boxes.csv", BOX_COLUMNS, [("002", "kite", 0.5, 0, 0, 16, 12)])
     _, page = build()
     assert data_of(page, "pictures")["pairs"][1]["boxes"] == {"3": [["kite", 0.5, 0.0, 0.0, 50.0, 50.0]]}
 
@@ -314,7 +317,7 @@ def test_small_pictures_keep_their_pixels_and_large_ones_become_jpeg_with_small_
 
 def test_a_dataset_without_labels_says_so(build, results, source):
     for run in ("average", "ours"):
-        write(results / f"toy/{run}/segmentation/iou.csv", IOU, [])
+        write(results / f"toy/{run}/segmentation/iou.csv", JUDGE_COLUMNS, [])
         for path in (results / f"toy/{run}/segmentation/predictions").iterdir():
             path.unlink()
     (results / "toy/ours/detection/boxes.csv").unlink()

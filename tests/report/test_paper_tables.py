@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from report.made_results import write
+from report.made_results import write, write_judged, write_scores
 from ssvif.config.files import load_sheet_specs
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv
@@ -16,6 +16,7 @@ from ssvif.report.paper_tables import make_sheets
 from ssvif.report.runs import RunLabel, parse_runs
 from ssvif.report.sheet import Cell, Row, Sheet, Table
 from ssvif.report.specs import base_name
+from ssvif.schema import EFFICIENCY_COLUMNS
 
 PUBLISHED = Path(__file__).parents[2] / "config/published"
 SPECS = load_sheet_specs(PUBLISHED / "tables.yaml")
@@ -24,19 +25,12 @@ NINE = [str(number) for number in range(1, 10)]
 
 
 def score(results: Path, dataset: str, run: str, value: float, images: int = 3, **only) -> None:
-    rows = [
-        (dataset, run, f"{image:03d}", metric, only.get(metric, value + image / 10))
-        for metric in METRICS
-        for image in range(images)
-    ]
-    write(results / dataset / run / "fusion_metrics.csv", ("dataset", "run", "pair_id", "metric", "value"), rows)
+    means = [value + image / 10 for image in range(images)]
+    write_scores(results / dataset / run, {name: [only[name]] * images if name in only else means for name in METRICS})
 
 
 def segment(results: Path, dataset: str, run: str, miou: float, **classes) -> None:
-    rows = [(dataset, run, "iou", name, value, "scratch") for name, value in classes.items()]
-    rows.append((dataset, run, "miou", "", miou, "scratch"))
-    columns = ("dataset", "run", "metric", "class", "value", "initial_weights")
-    write(results / dataset / run / "segmentation/iou.csv", columns, rows)
+    write_judged(results / dataset / run / "segmentation/iou.csv", "iou", miou, **classes)
 
 
 def make(folder: Path, *runs: str, table: str = "", titles=None) -> dict[str, Sheet]:
@@ -195,7 +189,6 @@ def test_which_tables_a_run_stands_in():
 
 
 def test_efficiency_is_counted_in_the_papers_units(tmp_path):
-    columns = ("model", "channels", "height_px", "width_px", "quantity", "value")
     rows = [
         ("seafusion", 3, 256, 256, "parameters", 167523),
         ("seafusion", 3, 256, 256, "released_parameters", 167753),
@@ -204,7 +197,7 @@ def test_efficiency_is_counted_in_the_papers_units(tmp_path):
         ("seafusion", 1, 512, 512, "macs", 7),
         ("my.own:Net", 3, 256, 256, "macs", 5e9),
     ]
-    write(tmp_path / "efficiency.csv", columns, rows)
+    write(tmp_path / "efficiency.csv", EFFICIENCY_COLUMNS, rows)
     (table,) = make(tmp_path)["4"].tables
     line = next(row for row in table.rows if row.runs == ("seafusion 3",))
     assert [cell.text for cell in line.cells] == ["0.17", "10.94", "90.1"]
