@@ -8,8 +8,7 @@ from reference.color import delta_e76_of, delta_e2000_of, delta_e_loop
 from reference.edges import ag_loop, nabf_loop, qabf_loop, sf_loop
 from reference.fmi import fmi_loop
 from reference.images import as_tensor, natural_triple
-from reference.levels import en_loop, mi_loop
-from reference.moments import cc_loop, psnr_loop, scd_loop, sd_loop
+from reference.levels import cc_loop, en_loop, mi_loop, psnr_loop, scd_loop, sd_loop
 from reference.ssim import ms_ssim_loop, ssim_loop
 from reference.vif import vif_loop, viff_loop
 from ssvif.io.errors import UserError

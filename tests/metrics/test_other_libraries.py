@@ -122,25 +122,16 @@ def test_ssim_of_scikit_image(name, dynamic_range):
     assert METRICS[name](*tensors).item() == pytest.approx(2 * similarity[5:-5, 5:-5].mean(), rel=0, abs=1e-9)
 
 
-def random_colors(count, seed):
-    return np.random.default_rng(seed).integers(0, 256, (1, count, 3), dtype=np.uint8)
-
-
-def test_lab_of_scikit_image():
-    """It rounds the limit of the linear part to .008856 and the matrix to six digits."""
-    colors = random_colors(2000, 0)
-    ours = lab(torch.tensor(colors).permute(0, 2, 1)[..., None])[0, ..., 0].T.numpy()
-    np.testing.assert_allclose(ours, skimage_color.rgb2lab(colors)[0], rtol=0, atol=5e-3)
-
-
-def test_differences_of_scikit_image():
-    first, second = (random_colors(2000, seed) for seed in (1, 2))
+def test_lab_and_differences_of_scikit_image():
+    first, second = np.random.default_rng(1).integers(0, 256, (2, 1, 2000, 3), dtype=np.uint8)
     second[:, ::3] = np.clip(first[:, ::3].astype(int) + 2, 0, 255)
-    labs = [lab(torch.tensor(each).permute(0, 2, 1)[..., None])[..., 0] for each in (first, second)]
+    images = [as_tensor(each) for each in (first, second)]
+    labs = [lab(each)[:, :, 0] for each in images]
     arrays = [each[0].T.numpy() for each in labs]
+    # it rounds the limit of the linear part to .008856 and the matrix to six digits
+    np.testing.assert_allclose(arrays[0], skimage_color.rgb2lab(first)[0], rtol=0, atol=5e-3)
     theirs = skimage_color.deltaE_ciede2000(*arrays)
     np.testing.assert_allclose(ciede2000(*labs)[0].numpy(), theirs, rtol=0, atol=1e-9)
-    images = [torch.tensor(each).permute(0, 2, 1)[..., None] for each in (first, second)]
     mean = skimage_color.deltaE_cie76(*arrays).mean()
     assert METRICS["delta_e76"](images[0], images[0], images[1]).item() == pytest.approx(mean, abs=1e-10)
 

@@ -161,18 +161,17 @@ def test_our_own_names_are_no_released_ones():
     assert "not a checkpoint of emma" in error.what
 
 
-def test_other_numbers_of_channels_are_told():
-    state = released_state("emma") | {"V_en_1.embed.weight": torch.zeros(8, 2, 3, 3)}
-    error = fails("emma", state)
-    assert error.got == "V_en_1.embed.weight of shape (8, 2, 3, 3)"
-    assert error.expected == "1 or 3 channels"
-    assert "shape (8,)" in fails("emma", state | {"V_en_1.embed.weight": torch.zeros(8)}).got
-
-
-def test_channels_are_read_where_the_image_is_made():
-    """SAGE's first convolution takes both images at once, so its last tells their channels."""
-    state = released_state("sage", 3) | {"final_decoder.0.weight": torch.zeros(2, 32, 3, 3)}
-    assert fails("sage", state).got == "final_decoder.0.weight of shape (2, 32, 3, 3)"
+@pytest.mark.parametrize(
+    ("name", "entry", "shape"),
+    [
+        ("emma", "V_en_1.embed.weight", (8, 2, 3, 3)),
+        ("emma", "V_en_1.embed.weight", (8,)),
+        ("sage", "final_decoder.0.weight", (2, 32, 3, 3)),  # its first convolution takes both images at once
+    ],
+)
+def test_other_numbers_of_channels_are_told(name, entry, shape):
+    error = fails(name, released_state(name, 3) | {entry: torch.zeros(shape)})
+    assert (error.expected, error.got) == ("1 or 3 channels", f"{entry} of shape {shape}")
 
 
 def test_what_does_not_fit_is_named_by_its_released_name():

@@ -2,8 +2,7 @@
 
 import math
 
-from reference.levels import luma_loop
-from reference.moments import correlation_loop
+from reference.levels import correlation_loop, luma_loop
 
 PLACES = range(1, 10)
 

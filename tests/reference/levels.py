@@ -1,4 +1,4 @@
-"""Luma, entropy and mutual information from their definitions, one pixel at a time."""
+"""Luma, EN, MI, SD, CC, SCD and PSNR from their definitions, one pixel at a time."""
 
 import math
 from collections import Counter
@@ -34,3 +34,47 @@ def mi_loop(visible, infrared, fused):
     *sources, levels = flat_lumas(visible, infrared, fused)
     joint = [entropy_loop(list(zip(source, levels, strict=True))) for source in sources]
     return math.fsum(map(entropy_loop, sources)) + 2 * entropy_loop(levels) - math.fsum(joint)
+
+
+def mean_of(values):
+    """Return the mean of a list."""
+    return math.fsum(values) / len(values)
+
+
+def correlation_loop(first, second):
+    """Return Pearson's coefficient of two lists, 0 when one is constant."""
+    mean_first, mean_second = mean_of(first), mean_of(second)
+    if min(first) == max(first) or min(second) == max(second):
+        return 0.0
+    shared = math.fsum((x - mean_first) * (y - mean_second) for x, y in zip(first, second, strict=True))
+    spread = math.fsum((x - mean_first) ** 2 for x in first) * math.fsum((y - mean_second) ** 2 for y in second)
+    return shared / math.sqrt(spread)
+
+
+def sd_loop(visible, infrared, fused):
+    """Return SD."""
+    (levels,) = flat_lumas(fused)
+    mean = mean_of(levels)
+    return math.sqrt(mean_of([(value - mean) ** 2 for value in levels]))
+
+
+def cc_loop(visible, infrared, fused):
+    """Return CC."""
+    visible, infrared, fused = flat_lumas(visible, infrared, fused)
+    return (correlation_loop(visible, fused) + correlation_loop(infrared, fused)) / 2
+
+
+def scd_loop(visible, infrared, fused):
+    """Return SCD."""
+    visible, infrared, fused = flat_lumas(visible, infrared, fused)
+    beyond_infrared = [f - i for f, i in zip(fused, infrared, strict=True)]
+    beyond_visible = [f - v for f, v in zip(fused, visible, strict=True)]
+    return correlation_loop(beyond_infrared, visible) + correlation_loop(beyond_visible, infrared)
+
+
+def psnr_loop(visible, infrared, fused):
+    """Return PSNR."""
+    visible, infrared, fused = flat_lumas(visible, infrared, fused)
+    errors = [mean_of([(f - s) ** 2 for f, s in zip(fused, source, strict=True)]) for source in (visible, infrared)]
+    error = sum(errors) / 2
+    return 10 * math.log10(255**2 / error) if error else math.inf

@@ -17,15 +17,12 @@ STATE = {
 
 def test_a_state_comes_back(tmp_path):
     path = tmp_path / "deep" / "state.pt"
+    assert load_state(path, "key") is None
     save_state(path, "key", STATE)
     back = load_state(path, "key")
     assert torch.equal(back.pop("weights")["a"], STATE["weights"]["a"])
     assert back == {name: value for name, value in STATE.items() if name != "weights"}
     assert [each.name for each in path.parent.iterdir()] == ["state.pt"]
-
-
-def test_no_file_is_no_state(tmp_path):
-    assert load_state(tmp_path / "state.pt", "key") is None
 
 
 def test_another_trainings_state_is_ignored_and_kept(tmp_path, caplog):

@@ -203,7 +203,7 @@ def test_a_crop_too_large_is_named(pairs, tmp_path):
 
 @pytest.fixture
 def staged(monkeypatch):
-    """A trainer whose epochs are told, not trained: train and validation losses, and live classes."""
+    """A trainer whose epochs are told, not trained: train and validation losses."""
 
     def make(told, **changes):
         trainer = loop.Trainer(replace(OPTIONS, framework="fusion_only", weighting="fixed", **changes), CPU)
@@ -218,13 +218,12 @@ def staged(monkeypatch):
 
         def validate(batches, stage):
             found = {"loss": trainer.told[1], "fusion": trainer.told[1]}
-            return found | ({"live_classes": trainer.told[2], "consistency": 1.0} if stage is Stage.JOINT else {})
+            return found | ({"live_classes": 3, "consistency": 1.0} if stage is Stage.JOINT else {})
 
         monkeypatch.setattr(trainer, "step", step)
         monkeypatch.setattr(trainer, "validate", validate)
         while not trainer.finished:
             trainer.run_epoch([{}], [])
-            loop.log_epoch(trainer, 1.0)
         return trainer
 
     return make
@@ -249,7 +248,8 @@ def test_two_branches_in_one_class_are_seen_and_told(pairs, caplog):
     assert [row["collapsed"] for row in trainer.history] == [0, 0, 1, 1]
     assert all(row["class_entropy"] == 0 and row["agreement"] == 1 for row in trainer.history)
     assert all(row["validation_consistency"] < 0.8 for row in trainer.history)  # and the loss is content
-    assert sum("COLLAPSED" in each.message for each in caplog.records) == 2
+    loud = [each.levelno for each in caplog.records if "COLLAPSED" in each.message]
+    assert loud == [logging.WARNING] * 2
 
 
 def test_branches_may_agree_on_a_window_of_the_crop_alone(pairs, tmp_path, interrupt):
@@ -282,10 +282,6 @@ def test_gradients_are_compared_at_every_measured_step(undisturbed):
     rows = [{name: float(cell) for name, cell in row.items()} for row in read_csv(undisturbed / "gradients.csv")]
     steps = [(row["epoch"], row["step"]) for row in rows]
     assert steps == [(epoch, step) for epoch in (3, 4) for step in (1, 3)]
-    for row in rows:
-        ratio = row["grad_norm_consistency"] / row["grad_norm_fusion"]
-        assert row["projection_consistency"] == pytest.approx(row["cosine"] * ratio, rel=1e-6)
-        assert row["projection_fusion"] == pytest.approx(row["cosine"] / ratio, rel=1e-6)
     for epoch, history in enumerate(read_history(undisturbed), start=1):
         for name in ("projection_consistency", "projection_fusion", "cosine"):
             means = [row[name] for row in rows if row["epoch"] == epoch]
@@ -295,19 +291,9 @@ def test_gradients_are_compared_at_every_measured_step(undisturbed):
                 assert history[name] == ""
 
 
-def test_a_collapse_is_told_in_the_log_and_in_the_history(staged, caplog):
-    told = [(1.0, 9.0 - epoch, live) for epoch, live in enumerate((0, 4, 1, 1, 1, 1, 2))]
-    with caplog.at_level(logging.INFO, "ssvif"):
-        trainer = staged(told, stage_one_max_epochs=1, epochs=7)
-    assert [row.get("collapsed") for row in trainer.history] == [None, 0, 0, 0, 1, 1, 0]
-    loud = [each for each in caplog.records if "COLLAPSED" in each.message]
-    assert len(loud) == 2
-    assert all(each.levelno == logging.WARNING for each in loud)
-
-
 def test_stopping_starts_anew_at_the_switch_and_keeps_the_best_of_stage_two(staged):
     """Losses of stage II are higher by nature; they neither stop the run nor lose to stage I's best."""
-    told = [(3.0, 1.0, 0), (2.0, 2.0, 0), (1.0, 50.0, 3), (1.0, 40.0, 3), (1.0, 41.0, 3), (1.0, 42.0, 3), (1.0, 1.0, 3)]
+    told = [(3.0, 1.0), (2.0, 2.0), (1.0, 50.0), (1.0, 40.0), (1.0, 41.0), (1.0, 42.0), (1.0, 1.0)]
     trainer = staged(told, stage_one_max_epochs=2, epochs=7, patience=2)
     assert trainer.switch.epoch == 2
     assert trainer.epoch == 6
@@ -315,7 +301,7 @@ def test_stopping_starts_anew_at_the_switch_and_keeps_the_best_of_stage_two(stag
 
 
 def test_a_stalled_stage_one_moves_on(staged):
-    told = [(3.0, 1.0, 0), (2.0, 2.0, 0), (1.0, 3.0, 0), (0.5, 9.0, 3), (0.4, 8.0, 3)]
+    told = [(3.0, 1.0), (2.0, 2.0), (1.0, 3.0), (0.5, 9.0), (0.4, 8.0)]
     trainer = staged(told, stage_one_max_epochs=0, epochs=5, patience=2)
     assert [row["stage"] for row in trainer.history] == ["fusion"] * 3 + ["joint"] * 2
 

@@ -23,9 +23,6 @@ def switch_epoch(losses, **options):
     ("losses", "options", "epoch"),
     [
         ([3, 2, 2.5, 1], {}, 3),
-        ([3, 4], {}, 2),
-        ([9], {}, None),
-        ([3, 2, 1, 0.5], {}, None),
         ([3, 3, 3], {}, None),
         ([3, 4, 2, 3], {"min_epochs": 4}, 4),
         ([3, 4, 2, 1], {"min_epochs": 3}, None),
