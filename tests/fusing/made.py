@@ -1,4 +1,4 @@
-"""What the tests of frames share: made pairs, a network known in advance, a call of the command."""
+"""What the tests of pairs and fusing share: made pairs, a fuser known in advance, a call of the command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ssvif.cli import app as cli
-from ssvif.fusing.fuser import MEMORY_BYTES, BaselineFuser, Reach
+from ssvif.fusing.fuser import MEMORY_BYTES, BaselineFuser
 from ssvif.io.images import RawImage
 from ssvif.pairs.pair import Rules, make_pair
 
@@ -48,42 +48,28 @@ def run(capsys, monkeypatch, *arguments):
     return caught.value.code, shown.out, shown.err
 
 
-def modules_loaded(folder, *arguments):
-    """Call the command in a process of its own within a folder; return the modules it imported."""
+def modules_and_memory(folder, *arguments):
+    """Call the command in a process of its own within a folder; return the modules it imported and its peak in kB."""
     code = f"""
-import sys
+import resource, sys
 from ssvif.cli import app
 sys.argv = {["ssvif", "fuse", *arguments]!r}
 try:
     app.main()
 except SystemExit as done:
     assert not done.code, done.code
-print(*sys.modules)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, *sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return set(done.stdout.split())
-
-
-def averaging(capsys, monkeypatch):
-    """Return a function that calls the command with the average and returns status and errors."""
-
-    def call(*arguments):
-        status, output, errors = run(capsys, monkeypatch, *arguments, "--baseline", "average")
-        assert output == ""
-        assert "Traceback" not in errors
-        return status, errors
-
-    return call
-
-
-POINTWISE = Reach(0)
+    peak_kb, *modules = done.stdout.split()
+    return set(modules), int(peak_kb)
 
 
 class Recorder(BaselineFuser):
     """Averages, and remembers the shapes it was given."""
 
-    def __init__(self, batch=1, memory=MEMORY_BYTES, reach=POINTWISE):
+    def __init__(self, batch=1, memory=MEMORY_BYTES, reach=BaselineFuser.reach):
         super().__init__("average")
         self.batch, self.memory_bytes, self.reach, self.shapes = batch, memory, reach, []
 

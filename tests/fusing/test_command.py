@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -10,14 +8,13 @@ import tifffile
 import torch
 from PIL import Image
 
-from fusing.made import Recorder, averaging, modules_loaded, noise, run, save, smooth
+from fusing.made import Recorder, modules_and_memory, noise, save, smooth
 from reference.released import released_state
 from ssvif.fusing.pipeline import fuse_pairs
 from ssvif.fusing.tiles import FuseOptions
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_image
-from ssvif.models import names
-from ssvif.models.registry import build_fusion_model, save_fusion_model
+from ssvif.pairs.alignment import Alignment, write_alignment
 from ssvif.pairs.pair import Rules
 from ssvif.pairs.sources import open_source
 from ssvif.pairs.video import facts_of
@@ -34,11 +31,6 @@ def folders(tmp_path, monkeypatch):
         save(tmp_path / f"vi/{name}.png", smooth(i, *size))
         save(tmp_path / f"ir/{name}.png", smooth(10 + i, *size, 0))
     return tmp_path
-
-
-@pytest.fixture
-def fuse(capsys, monkeypatch):
-    return averaging(capsys, monkeypatch)
 
 
 def average(visible, infrared):
@@ -213,8 +205,6 @@ def test_a_word_is_said_once(folders, fuse, caplog):
 
 
 def test_an_alignment_is_used(folders, fuse):
-    from ssvif.pairs.alignment import Alignment, write_alignment
-
     write_alignment(
         folders / "shift.json",
         Alignment(((1.0, 0, 2), (0, 1.0, 1), (0, 0, 1)), "translation", (26, 20), (26, 20)),
@@ -253,42 +243,40 @@ def test_a_wrong_call_is_told_before_anything_is_written(folders, fuse, argument
     assert sorted(each.name for each in folders.iterdir()) == ["ir", "vi"]
 
 
-def test_a_network_fuses_and_a_released_one_as_its_authors_do(folders, capsys, monkeypatch):
-    save_fusion_model(build_fusion_model("seafusion", 3), folders / "own.safetensors", name="seafusion", facts={})
-    call = ["vi", "ir", "--model", "own.safetensors", "--device", "cpu"]
-    assert run(capsys, monkeypatch, *call, "-o", "fused")[0] == 0
+def test_a_network_fuses_and_a_released_one_as_its_authors_do(folders, command, network):
+    call = ["vi", "ir", "--model", network, "--device", "cpu"]
+    assert command(*call, "-o", "fused")[0] == 0
     assert made(folders / "fused") == [f"{name}.png" for name in NAMES]
-    assert run(capsys, monkeypatch, *call, "-o", "fused", "--precision", "bfloat16")[0] == 1
+    assert command(*call, "-o", "fused", "--precision", "bfloat16")[0] == 1
     torch.save(released_state("seafusion"), folders / "net.pth")
     call = ["vi/a.png", "ir/a.png", "--checkpoint", "net.pth", "--network", "seafusion", "--device", "cpu"]
     ranges = {}
     for inference in ("seafusion", "plain"):
         more = ["--inference", "plain"] if inference == "plain" else []
-        assert run(capsys, monkeypatch, *call, "-o", f"{inference}.png", *more)[0] == 0
+        assert command(*call, "-o", f"{inference}.png", *more)[0] == 0
         image = read_image(folders / f"{inference}.png")
         ranges[inference] = (image.min(), image.max())
     assert ranges["seafusion"] == (0, 255)
     assert ranges["plain"] != (0, 255)
-    status, _, errors = run(capsys, monkeypatch, *call, "-o", "x.png", "--color", "rgb")
+    status, errors = command(*call, "-o", "x.png", "--color", "rgb")
     assert status == 1
     assert "it fuses luma" in errors
 
 
-def test_the_network_of_the_package_is_taken_when_none_is_named(folders, capsys, monkeypatch):
-    monkeypatch.setattr(names, "WEIGHTS", folders / "weights")
-    status, _, errors = run(capsys, monkeypatch, "vi/a.png", "ir/a.png", "-o", "f.png", "--device", "cpu")
+def test_the_network_of_the_package_is_taken_when_none_is_named(folders, command, network, monkeypatch):
+    call = ["vi/a.png", "ir/a.png", "-o", "f.png", "--device", "cpu"]
+    monkeypatch.setattr("ssvif.models.names.WEIGHTS", folders / "weights")
+    status, errors = command(*call)
     assert status == 1
     assert "This installation of ssvif holds no network of its own" in errors
-    save_fusion_model(
-        build_fusion_model("seafusion", 3), folders / "weights/net.safetensors", name="seafusion", facts={}
-    )
-    assert run(capsys, monkeypatch, "vi/a.png", "ir/a.png", "-o", "f.png", "--device", "cpu")[0] == 0
+    monkeypatch.setattr("ssvif.models.names.WEIGHTS", network.parent)
+    assert command(*call)[0] == 0
     assert read_image(folders / "f.png").shape == (20, 26, 3)
 
 
 def test_without_a_network_torch_is_not_imported(folders):
     """Nor any other slow module."""
-    loaded = modules_loaded(folders, "vi", "ir", "-o", "fused", "--baseline", "average")
+    loaded, _ = modules_and_memory(folders, "vi", "ir", "-o", "fused", "--baseline", "average")
     assert {"ssvif.fusing.command", "ssvif.fusing.pipeline", "PIL"} <= loaded
     assert loaded.isdisjoint({"torch", "av", "skimage", "scipy", "h5py", "pandas", "transformers", "tifffile"})
 
@@ -303,18 +291,6 @@ def test_a_failed_write_ends_everything(folders, fuse, monkeypatch):
     assert errors.startswith("ssvif: No space left")
 
 
-MEASURE = """
-import resource, sys
-from ssvif.cli import app
-try:
-    app.main()
-except SystemExit as done:
-    assert not done.code
-peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-assert peak_kb < 4 * 2**20, peak_kb
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1800)  # two minutes on two idle cores
 @pytest.mark.parametrize("inference", ["plain", "seafusion"])
@@ -322,9 +298,7 @@ def test_a_large_pair_takes_less_than_four_gib(tmp_path, inference):
     save(tmp_path / "v.png", smooth(0, 4000, 6000), compress_level=1)
     save(tmp_path / "i.png", smooth(1, 4000, 6000, 0), compress_level=1)
     torch.save(released_state("seafusion"), tmp_path / "net.pth")
-    call = ["ssvif", "fuse", "v.png", "i.png", "-o", "f.png", "--checkpoint", "net.pth", "--network", "seafusion"]
-    code = MEASURE.replace(
-        "import resource, sys", f"import resource, sys\nsys.argv = {[*call, '--inference', inference]!r}"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    call = ["v.png", "i.png", "-o", "f.png", "--checkpoint", "net.pth", "--network", "seafusion"]
+    _, peak_kb = modules_and_memory(tmp_path, *call, "--inference", inference)
+    assert peak_kb < 4 * 2**20
     assert read_image(tmp_path / "f.png").shape == (4000, 6000, 3)

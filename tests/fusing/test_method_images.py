@@ -4,15 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fusing.made import noise
 from ssvif.data.packed import PairsFile
 from ssvif.fusing.method_images import collect_images, folder_of
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_image, write_png
-
-
-def noise(seed, height, width, channels=3):
-    shape = (height, width, channels) if channels else (height, width)
-    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from fusing.made import modules_loaded, noise, run, save
+from fusing.made import modules_and_memory, noise, save
 from ssvif.fusing.fuser import Reach
 from ssvif.fusing.load import FuserSpec, load_fuser
 from ssvif.fusing.onnx_fuser import OnnxFuser
@@ -46,11 +46,8 @@ def test_the_metadata_says_how_large_images_are_cut(mean):
     fuser = OnnxFuser(mean, "cpu", threads=1)
     assert (fuser.channels, fuser.bytes_per_px, fuser.least_px, fuser.batch) == (3, 50, 3, 1)
     assert fuser.reach == Reach(1, 2)
-
-
-def test_a_network_that_sees_everything(tmp_path):
-    path = write_mean(tmp_path / "all.onnx", {"ssvif": json.dumps(FACTS | {"reach": None})})
-    assert OnnxFuser(path).reach is None
+    sees_everything = write_mean(mean, {"ssvif": json.dumps(FACTS | {"reach": None})})
+    assert OnnxFuser(sees_everything).reach is None
 
 
 def test_arrays_go_in_and_come_out_with_channels_last(mean):
@@ -66,12 +63,10 @@ def test_what_does_not_fit_the_network_is_a_value_error(mean):
         OnnxFuser(mean, "cpu")(np.zeros((1, 5, 7, 3), np.float32), np.zeros((5, 7), np.float32))
 
 
-def test_the_command_fuses_with_it_in_tiles_and_whole(mean, tmp_path, capsys, monkeypatch):
+def test_the_command_fuses_with_it_in_tiles_and_whole(mean, tmp_path, command):
     left, right = save(tmp_path / "v.png", noise(1, 21, 34)), save(tmp_path / "i.png", noise(2, 21, 34, channels=0))
     for tile in ("0", "12"):
-        status, _, errors = run(capsys, monkeypatch, left, right, "-o", tmp_path / f"f{tile}.png", "--model", mean,
-                                "--tile", tile)  # fmt: skip
-        assert status == 0, errors
+        assert command(left, right, "-o", tmp_path / f"f{tile}.png", "--model", mean, "--tile", tile) == (0, "")
     whole = read_image(tmp_path / "f0.png")
     expected = np.floor((read_image(left) + read_image(right)[..., None].astype(np.float64)) / 2 + 0.5)
     np.testing.assert_array_equal(whole, expected)
@@ -81,7 +76,7 @@ def test_the_command_fuses_with_it_in_tiles_and_whole(mean, tmp_path, capsys, mo
 def test_fusing_imports_no_torch(mean, tmp_path):
     save(tmp_path / "v.png", noise(1, 21, 34))
     save(tmp_path / "i.png", noise(2, 21, 34, channels=0))
-    loaded = modules_loaded(tmp_path, "v.png", "i.png", "-o", "f.png", "--model", "mean.onnx")
+    loaded, _ = modules_and_memory(tmp_path, "v.png", "i.png", "-o", "f.png", "--model", "mean.onnx")
     assert "onnxruntime" in loaded
     assert loaded.isdisjoint({"torch", "pandas", "transformers", "skimage"})
     assert read_image(tmp_path / "f.png").shape == (21, 34, 3)
@@ -128,5 +123,5 @@ def test_without_onnx_runtime_the_extra_is_named(mean, monkeypatch):
 def test_options_that_the_file_cannot_follow_are_refused(mean):
     for option in ({"inference": "emma"}, {"precision": "bfloat16"}):
         with pytest.raises(UserError, match="plain inference in float32 only"):
-            load_fuser(FuserSpec(model=mean, **option))
-    assert load_fuser(FuserSpec(model=mean, inference="plain")).channels == 3
+            load_fuser(FuserSpec(path=mean, **option))
+    assert load_fuser(FuserSpec(path=mean, inference="plain")).channels == 3

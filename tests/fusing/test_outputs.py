@@ -8,21 +8,20 @@ import shutil
 import numpy as np
 import pytest
 
-from fusing.made import averaging, noise, save
+from fusing.made import noise, save
 from ssvif.io.files import read_image
 
 NAMES = ("a", "b", "c")
 
 
-@pytest.fixture
-def fuse(tmp_path, capsys, monkeypatch):
-    """Pairs in `vi` and `ir`, other infrared images in `ir2`, and the command: status and errors."""
+@pytest.fixture(autouse=True)
+def _folders(tmp_path, monkeypatch):
+    """Pairs in `vi` and `ir`, other infrared images in `ir2`."""
     for i, name in enumerate(NAMES):
         save(tmp_path / f"vi/{name}.png", noise(i, 12, 17))
         save(tmp_path / f"ir/{name}.png", noise(10 + i, 12, 17, 0))
         save(tmp_path / f"ir2/{name}.png", noise(20 + i, 12, 17, 0))
     monkeypatch.chdir(tmp_path)
-    return averaging(capsys, monkeypatch)
 
 
 @pytest.mark.parametrize("other", [("vi", "ir2"), ("vi", "ir", "--color", "ycbcr")])

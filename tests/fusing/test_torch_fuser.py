@@ -166,12 +166,6 @@ def test_the_stretch_is_that_of_the_script(lively):
     assert np.allclose(stretch_down(flat), 127 / 255)
 
 
-def test_bfloat16_is_near_float32(lively):
-    pair = pair_of(24, 28, smooth)
-    full, half = (fuse_batch(TorchFuser(lively, CPU, "plain", each), [pair])[0] for each in ("float32", "bfloat16"))
-    assert 0 < apart(full, half) < 12
-
-
 def test_a_script_with_tiles_of_its_own_is_not_tiled():
     assert not TorchFuser(build_fusion_model("seafusion", 1), CPU, "emma").tileable
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ssvif.ops.shapes import check_same_shape, check_shape, pad_to_multiple
+from ssvif.ops.shapes import check_same_shape, check_shape, crop, pad_to_multiple
 
 
 def test_sizes_come_by_letter():
@@ -43,3 +43,9 @@ def test_padding_mirrors_without_repeating_the_edge(height, width):
 def test_images_too_small_to_pad_are_refused():
     with pytest.raises(ValueError, match="at least 9×9 pixels, got 20×8"):
         pad_to_multiple(torch.zeros(1, 1, 20, 8), 8, smallest=9)
+
+
+def test_cutting_is_a_view_unless_it_is_exported():
+    image = torch.rand(1, 2, 5, 6)
+    assert crop(image, 4, 3).data_ptr() == image.data_ptr()
+    assert crop(image, 4, 3).shape == (1, 2, 4, 3)

@@ -85,9 +85,14 @@ def fuse(
     from ssvif.pairs.alignment import read_alignment
     from ssvif.pairs.pair import Rules
 
+    if images and not pairs:
+        raise UserError("ssvif fuse --images needs --pairs, which says what images there should be")
+    if sum(map(bool, (model, checkpoint, baseline, images))) > 1:
+        raise UserError("ssvif fuse takes one of --model, --checkpoint, --baseline and --images")
+    if bool(checkpoint) != bool(network):
+        raise UserError("ssvif fuse takes --checkpoint and --network together")
     spec = FuserSpec(
-        model=model,
-        checkpoint=checkpoint,
+        path=checkpoint or model,
         network=network,
         baseline=baseline,
         inference=inference,
@@ -112,8 +117,6 @@ def fuse(
                 remedy="give the alignment and the ranges to `ssvif pack`",
             )
         _fuse_packed(pairs, images, output, spec, options)
-    elif images:
-        raise UserError("ssvif fuse --images needs --pairs, which says what images there should be")
     else:
         _fuse_own(sources or [], output, spec, rules, options, overwrite=overwrite, fps=fps)
 
@@ -141,8 +144,6 @@ def _fuse_packed(pairs: Path, images: Path | None, output: Path, spec: FuserSpec
         with open_fuser(spec) as fuser:
             fuse_packed(pairs, output, fuser, options)
         return
-    if spec.model or spec.checkpoint or spec.baseline:
-        raise UserError("ssvif fuse takes one of --model, --checkpoint, --baseline and --images")
     if options != WHOLE_IMAGES or spec.inference or spec.precision != "float32":
         raise UserError(
             "ssvif fuse --images takes images as they are",

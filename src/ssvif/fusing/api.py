@@ -54,10 +54,8 @@ def load_model(
         UserError: the file is missing, damaged or not of ssvif, or a name or the device is unknown.
     """
     baseline = path if isinstance(path, str) and path in BASELINES else ""
-    file = Path(path) if path is not None and not baseline else None
     spec = FuserSpec(
-        model=None if network else file,
-        checkpoint=file if network else None,
+        path=None if path is None or baseline else Path(path),
         network=network,
         baseline=baseline,
         inference=inference,

@@ -25,8 +25,7 @@ class FuserSpec:
     """The fuser to load; by default the network that comes with ssvif.
 
     Attributes:
-        model: file of a network, .safetensors or .onnx.
-        checkpoint: or a released checkpoint, of `network`.
+        path: file of a network, .safetensors or .onnx, or a released checkpoint of `network`.
         network: name of the released network.
         baseline: or a fusion without a network.
         inference: whose script to follow; "" is plain, or for a released checkpoint that of its authors.
@@ -36,11 +35,10 @@ class FuserSpec:
         channels_last: memory layout of PyTorch's convolutions, see `TorchFuser`.
 
     Raises:
-        UserError: two fusers are named, a checkpoint without its network, or an unknown inference or precision.
+        UserError: a released network without its checkpoint, or an unknown inference or precision.
     """
 
-    model: Path | None = None
-    checkpoint: Path | None = None
+    path: Path | None = None
     network: str = ""
     baseline: str = ""
     inference: str = ""
@@ -50,29 +48,27 @@ class FuserSpec:
     channels_last: bool = True
 
     def __post_init__(self) -> None:
-        if sum(map(bool, (self.model, self.checkpoint, self.baseline))) > 1:
-            raise UserError("ssvif fuse takes one of --model, --checkpoint and --baseline")
-        if bool(self.checkpoint) != bool(self.network):
-            raise UserError("ssvif fuse takes --checkpoint and --network together")
+        if self.network and not self.path:
+            raise UserError(f"There is no file of the released network {self.network!r}", remedy="name its checkpoint")
         choices = (("inference", self.inference, ("", *INFERENCES)), ("precision", self.precision, PRECISIONS))
         for name, value, known in choices:
             if value not in known:
                 raise UserError(f"Unknown {name} {value!r}", expected=" | ".join(filter(None, known)))
 
     @property
-    def file(self) -> Path | None:
-        """The network's file; None for a baseline."""
-        return None if self.baseline else self.checkpoint or self.model or shipped_model()
+    def file(self) -> Path:
+        """The network's file."""
+        return self.path or shipped_model()
 
     @property
     def is_onnx(self) -> bool:
         """Whether ONNX Runtime computes the network."""
-        return self.model is not None and self.model.suffix.lower() == ONNX_SUFFIX
+        return bool(self.path) and not self.network and self.file.suffix.lower() == ONNX_SUFFIX
 
     def identity(self) -> dict[str, str]:
         """Return the settings on which the fused images depend."""
         return {
-            "fuser": sha256_of(self.file) if self.file and self.file.is_file() else self.baseline,
+            "fuser": self.baseline or (sha256_of(self.file) if self.file.is_file() else ""),
             "inference": self.inference or self.network,
             "precision": self.precision,
         }
@@ -103,21 +99,20 @@ def load_fuser(spec: FuserSpec, device: torch.device | None = None) -> Fuser:
     """
     if spec.baseline:
         return BaselineFuser(spec.baseline)
-    if spec.model and spec.is_onnx:
+    if spec.is_onnx:
         if spec.inference not in ("", "plain") or spec.precision != "float32":
             raise UserError(
-                f"{spec.model} holds plain inference in float32 only",
+                f"{spec.file} holds plain inference in float32 only",
                 expected="neither --inference nor --precision",
                 remedy="pass the network's .safetensors file instead",
             )
-        return OnnxFuser(spec.model, spec.device, spec.threads)
+        return OnnxFuser(spec.file, spec.device, spec.threads)
     from ssvif.fusing.torch_fuser import TorchFuser
     from ssvif.models.published import load_published
     from ssvif.models.registry import load_fusion_model
 
     device = device or _usable_device(spec.device)
-    file = spec.file or Path()
-    model = load_published(spec.network, file) if spec.checkpoint else load_fusion_model(file)
+    model = load_published(spec.network, spec.file) if spec.network else load_fusion_model(spec.file)
     inference = spec.inference or spec.network or "plain"
     return TorchFuser(model, device, inference, spec.precision, channels_last=spec.channels_last)
 

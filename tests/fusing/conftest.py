@@ -1,0 +1,36 @@
+"""What the tests of fusing share: calls of the command, and a network's file."""
+
+from __future__ import annotations
+
+import pytest
+
+from fusing.made import run
+from reference.networks import fill
+from ssvif.models.registry import build_fusion_model, save_fusion_model
+
+
+@pytest.fixture
+def command(capsys, monkeypatch):
+    """Call `ssvif fuse` with arguments; return its status and errors."""
+
+    def call(*arguments):
+        status, output, errors = run(capsys, monkeypatch, *arguments)
+        assert output == ""
+        assert "Traceback" not in errors
+        return status, errors
+
+    return call
+
+
+@pytest.fixture
+def fuse(command):
+    """Call `ssvif fuse` for the average."""
+    return lambda *arguments: command(*arguments, "--baseline", "average")
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory):
+    """The file of a network with three channels; not to be changed."""
+    path = tmp_path_factory.mktemp("network") / "net.safetensors"
+    save_fusion_model(fill(build_fusion_model("seafusion", 3)), path, name="seafusion", facts={})
+    return path
