@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -19,12 +18,7 @@ from reference.networks import fill
 from ssvif.fusing.api import fuse, load_model
 from ssvif.models.registry import build_fusion_model, save_fusion_model
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
-    pytest.mark.skipif(not importlib.util.find_spec("gradio"), reason="the extra ssvif[app] is not installed"),
-]
+pytestmark = pytest.mark.skipif(not find_spec("gradio"), reason="the extra ssvif[app] is not installed")
 PATIENCE_MS = 120_000
 # the command, in a process that says and refuses whatever it asks of other machines
 SERVER = """
@@ -91,7 +85,7 @@ def address_of(server):
 
 
 @pytest.fixture(scope="module")
-def page(server):
+def page(browser, server):
     address, asked = address_of(server), []
 
     def answer(route):
@@ -99,15 +93,13 @@ def page(server):
         local = route.request.url.startswith((f"{address}/", "data:", "blob:"))
         route.continue_() if local else route.abort()
 
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1500, "height": 1000})
-        page.set_default_timeout(PATIENCE_MS)
-        page.route("**/*", answer)
-        page.goto(address)
-        page.wait_for_selector("#start")
-        yield page
-        browser.close()
+    page = browser.new_page(viewport={"width": 1500, "height": 1000})
+    page.set_default_timeout(PATIENCE_MS)
+    page.route("**/*", answer)
+    page.goto(address)
+    page.wait_for_selector("#start")
+    yield page
+    page.close()
     assert len(asked) > 10
     assert [url for url in asked if not url.startswith((f"{address}/", "data:", "blob:"))] == []
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from fusing.made import run
 from reference.networks import fill
 from ssvif.models.registry import build_fusion_model, save_fusion_model
 
 
 @pytest.fixture
-def command(capsys, monkeypatch):
+def command(call):
     """Call `ssvif fuse` with arguments; return its status and errors."""
 
-    def call(*arguments):
-        status, output, errors = run(capsys, monkeypatch, *arguments)
+    def call_fuse(*arguments):
+        status, output, errors = call("fuse", *arguments)
         assert output == ""
         assert "Traceback" not in errors
         return status, errors
 
-    return call
+    return call_fuse
 
 
 @pytest.fixture

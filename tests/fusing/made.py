@@ -1,4 +1,4 @@
-"""What the tests of pairs and fusing share: made pairs, a fuser known in advance, a call of the command."""
+"""What the tests of pairs and fusing share: made pairs, a fuser known in advance, the command in a process."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import subprocess
 import sys
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from ssvif.cli import app as cli
 from ssvif.fusing.fuser import MEMORY_BYTES, BaselineFuser
 from ssvif.io.images import RawImage
 from ssvif.pairs.pair import Rules, make_pair
@@ -36,16 +34,6 @@ def pair_of(height, width, make=noise, name="a", seed=0):
     """A pair of a colored visible and a gray infrared image."""
     infrared = make(seed + 1, height, width, 0)
     return make_pair(name, RawImage(make(seed, height, width)), RawImage(infrared), Rules())
-
-
-def run(capsys, monkeypatch, *arguments):
-    """Call the command as the shell does; return status, output, errors."""
-    monkeypatch.setattr(sys, "argv", ["ssvif", "fuse", *map(str, arguments)])
-    monkeypatch.setattr("logging.basicConfig", lambda **_: None)
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    shown = capsys.readouterr()
-    return caught.value.code, shown.out, shown.err
 
 
 def modules_and_memory(folder, *arguments):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from io import BytesIO
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from ssvif.report.runs import RunLabel
 from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table
 from ssvif.report.tables import make_tables
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 VIF = {"average": [0.5, 0.7, 0.6, 0.8], "ours": [0.9, 0.4, 0.8, 0.7]}
 DELTA = {"average": [4, 5, 6, 7], "ours": [3, 6, 9, 1]}
 SIZE = (48, 64)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from report.browsing import CHROMIUM, make_report
+from report.browsing import make_report
 from report.made_results import make_results, make_source
 from ssvif.report.pictures import Source
 
@@ -27,18 +27,6 @@ def source(tmp_path: Path, results: Path) -> Source:
 def report(tmp_path_factory):
     """The folder of a report."""
     return make_report(tmp_path_factory.mktemp("report"))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A Chromium without a window; tests that ask for it are skipped where there is none."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

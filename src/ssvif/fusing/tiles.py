@@ -85,19 +85,15 @@ def tile_side(fuser: Fuser, size: tuple[int, int], requested: int = AUTO) -> int
     Raises:
         UserError: tiles are requested of a fuser whose result depends on the whole image.
     """
-    if not fuser.tileable:
-        if requested > 0:
-            raise UserError(
-                "This --inference cannot be computed in tiles",
-                expected="a script that does not stretch each part by itself",
-                remedy="pass --inference plain, or --tile 0",
-            )
-        return 0
-    if requested != AUTO:
-        return 0 if requested >= max(size) else requested
-    if size[0] * size[1] * fuser.bytes_per_px <= fuser.memory_bytes:
-        return 0
-    return max(32, math.isqrt(fuser.memory_bytes // fuser.bytes_per_px) // 32 * 32)
+    if requested > 0 and not fuser.tileable:
+        raise UserError(
+            "This --inference cannot be computed in tiles",
+            expected="a script that does not stretch each part by itself",
+            remedy="pass --inference plain, or --tile 0",
+        )
+    if requested == AUTO and fuser.tileable and size[0] * size[1] * fuser.bytes_per_px > fuser.memory_bytes:
+        return max(32, math.isqrt(fuser.memory_bytes // fuser.bytes_per_px) // 32 * 32)
+    return requested if 0 < requested < max(size) else 0
 
 
 def batch_size(fuser: Fuser, size: tuple[int, int], requested: int = 0) -> int:
