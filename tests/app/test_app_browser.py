@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import draw_pair
+from fusing.made import smooth
 from reference.networks import fill
 from ssvif.fusing.api import fuse, load_model
 from ssvif.models.registry import build_fusion_model, save_fusion_model
@@ -47,7 +47,7 @@ def folder(tmp_path_factory):
     for name in ("mine", "other"):
         save_fusion_model(fill(build_fusion_model("seafusion")), folder / f"{name}.safetensors", name="seafusion",
                           facts={"title": name})  # fmt: skip
-    visible, infrared, _ = draw_pair(0, 192, 224)
+    visible, infrared = smooth(0, 192, 224), smooth(1, 192, 224, 0)
     Image.fromarray(visible).save(folder / "visible.png")
     Image.fromarray(infrared).save(folder / "infrared.png")
     Image.fromarray(infrared.astype(np.uint16) * 40 + 7000).save(folder / "infrared16.tiff")

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from conftest import draw_pair
+from fusing.made import smooth
 from ssvif.app import work
 from ssvif.app.server import running
 from ssvif.app.work import fuse_files, measure
@@ -21,7 +21,7 @@ from ssvif.metrics.collection import METRICS, STANDARD_SET
 
 @pytest.fixture
 def files(tmp_path):
-    visible, infrared, _ = draw_pair(0, 192, 200)
+    visible, infrared = smooth(0, 192, 200), smooth(1, 192, 200, 0)
     write_png(tmp_path / "vi.png", visible)
     write_png(tmp_path / "ir.png", infrared)
     return tmp_path / "vi.png", tmp_path / "ir.png", visible, infrared
