@@ -232,8 +232,6 @@ def test_an_alignment_is_used(folders, fuse):
         (["vi", "ir", "-o", "x", "--tile", "big"], "--tile 'big' is not a number"),
         (["vi", "ir", "-o", "x", "--infrared-range", "9:1"], "--infrared-range '9:1' is no range"),
         (["vi", "ir", "-o", "x", "--alignment", "gone.json"], "gone.json does not exist"),
-        (["vi", "ir", "-o", "x", "--images", "vi"], "--images needs --pairs"),
-        (["vi", "ir", "--pairs", "p", "-o", "x"], "not both"),
     ],
 )
 def test_a_wrong_call_is_told_before_anything_is_written(folders, fuse, arguments, says):

@@ -103,10 +103,7 @@ def test_everything_wrong_with_another_methods_images_is_told_at_once(pairs, the
 
 def test_many_missing_images_are_counted_and_a_few_named(pairs, theirs, collect):
     write_png(theirs / "train/other.png", noise(0, 30, 33))
-    write_images(pairs, theirs, "test")
-    (theirs / "test").mkdir()
-    for path in theirs.glob("*.png"):
-        path.rename(theirs / "test" / path.name)
+    write_images(pairs, theirs / "test", "test")
     with pytest.raises(UserError, match=r"8 missing(?s:.*)and 5 more"):
         collect()
 

@@ -121,11 +121,6 @@ def test_baselines_are_what_they_are_called():
         assert np.array_equal(fuse_batch(BaselineFuser(name), [pair])[0], image), name
 
 
-def test_an_unknown_baseline_is_told():
-    with pytest.raises(UserError, match="Unknown baseline 'median'"):
-        BaselineFuser("median")
-
-
 def test_luma_alone_changes_with_ycbcr():
     """Where nothing is cut off, chroma is visible's up to the rounding of three values to levels."""
     pair = make_pair("a", RawImage(smooth(0, 40, 50) // 4 + 96), RawImage(smooth(1, 40, 50, 0) // 4 + 96), Rules())

@@ -27,10 +27,10 @@ QUIET = {
 
 
 def serve(model: Path | None, *, port: int = 0, browser: bool = True, device: str = "auto") -> None:
-    """Run the app until it is interrupted or told to end; see `running`."""
+    """Run the app until SIGINT or SIGTERM; see `running`."""
     # so that temporary files are also deleted after SIGTERM, and in the background, where shells ignore Ctrl+C
-    for told in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(told, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with running(model, port=port, device=device, browser=browser) as address:
             log.info("open %s in a browser; Ctrl+C ends the app", address)

@@ -28,12 +28,12 @@ FOLDERS = {
 OWNED = (*SPLITS, "*.png")
 RULES = "config/experiments/README.md says how images are to lie"
 LOSSY = (".jpg", ".jpeg")
-TOLD = {
+REMARKS = {
     "gray": "gray, and color metrics take them as they are",
     "alpha": "with an alpha channel, which is dropped",
     "lossy": "JPEG, whose losses the metrics see",
 }
-MISSING, UNREADABLE, DEEP, MISSIZED = "missing", "unreadable", "not of 8 bits a channel", "of another size"
+MISSING, UNREADABLE, TOO_DEEP, WRONG_SIZE = "missing", "unreadable", "not of 8 bits a channel", "of another size"
 
 
 def folder_of(images: Path, split: str) -> Path | None:
@@ -65,14 +65,14 @@ def collect_images(pairs: Path, images: Path, output: Path) -> None:
     folders = {split: folder for split in source.splits() if (folder := folder_of(images, split))}
     if "test" not in folders:
         raise UserError(f"{images} has no folder for the test images", expected=f"{images}/test", remedy=RULES)
-    problems: dict[str, list[str]] = {MISSING: [], UNREADABLE: [], DEEP: [], MISSIZED: []}
-    jobs, strangers, kinds = [], [], Counter[str]()
+    problems: dict[str, list[str]] = {MISSING: [], UNREADABLE: [], TOO_DEEP: [], WRONG_SIZE: []}
+    jobs, unmatched, kinds = [], [], Counter[str]()
     for split, folder in folders.items():
         found, names = _images_in(folder), source.names(split)
         missing = [str((folder / f"{name}.png").relative_to(images)) for name in names if name not in found]
         problems[MISSING] += missing
         if missing:
-            strangers += [str(path.relative_to(images)) for name, path in found.items() if name not in names]
+            unmatched += [str(path.relative_to(images)) for name, path in found.items() if name not in names]
         jobs += [(split, name, found[name]) for name in names if name in found]
     with write_folder_aside(output, OWNED) as aside:
         for split, name, path in track(jobs, "collecting", total=len(jobs)):
@@ -83,8 +83,8 @@ def collect_images(pairs: Path, images: Path, output: Path) -> None:
                 kinds.update(_kinds_of(image, path))
                 write_png(aside / split / f"{name}.png", image.pixels)
         if any(problems.values()):
-            raise _refusal(images, problems, sorted(strangers), len(jobs) + len(problems[MISSING]))
-    for kind, text in TOLD.items():
+            raise _refusal(images, problems, sorted(unmatched), len(jobs) + len(problems[MISSING]))
+    for kind, text in REMARKS.items():
         if kinds[kind]:
             log.info("%s: %d of %d images are %s", images, kinds[kind], len(jobs), text)
 
@@ -97,27 +97,27 @@ def _read(path: Path, size: tuple[int, int]) -> tuple[RawImage | None, str, str]
         return None, UNREADABLE, (error.got or error.what).replace(f" {str(path)!r}", "")
     height, width = image.pixels.shape[:2]
     if image.pixels.dtype != np.uint8 or "low bytes" in image.notes:
-        return None, DEEP, "floats" if image.pixels.dtype == np.float32 else "16 bits"
+        return None, TOO_DEEP, "floats" if image.pixels.dtype == np.float32 else "16 bits"
     if (height, width) != size:
-        return None, MISSIZED, f"{width}×{height} instead of {size[1]}×{size[0]}"
+        return None, WRONG_SIZE, f"{width}×{height} instead of {size[1]}×{size[0]}"
     return image, "", ""
 
 
 def _kinds_of(image: RawImage, path: Path) -> list[str]:
-    """Return which keys of `TOLD` an image is of."""
+    """Return which keys of `REMARKS` an image is of."""
     pixels = image.pixels
     gray = pixels.ndim == 2 or bool((pixels == pixels[..., :1]).all())
     return ["gray"] * gray + ["alpha"] * ("alpha" in image.notes) + ["lossy"] * (path.suffix.lower() in LOSSY)
 
 
-def _refusal(images: Path, problems: Mapping[str, Sequence[str]], strangers: list[str], count: int) -> UserError:
+def _refusal(images: Path, problems: Mapping[str, Sequence[str]], unmatched: list[str], count: int) -> UserError:
     there = {problem: list(names) for problem, names in problems.items() if names}
     got = [f"{problem}: {shorten(names, most=3)}" for problem, names in there.items()]
     remedies = [RULES]
-    if DEEP in there:
+    if TOO_DEEP in there:
         remedies.insert(0, "convert them to 8 bits with one fixed range for all")
-    if strangers:
-        got.append(f"{counted(len(strangers), 'image')} named like no pair: {shorten(strangers, most=3)}")
+    if unmatched:
+        got.append(f"{counted(len(unmatched), 'image')} named like no pair: {shorten(unmatched, most=3)}")
         remedies.insert(0, "rename them as the pairs are")
     return UserError(
         f"{images} cannot be judged: " + ", ".join(f"{len(names)} {problem}" for problem, names in there.items()),

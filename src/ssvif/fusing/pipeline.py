@@ -100,15 +100,15 @@ def _read(name: str, read: Callable[[], Pair]) -> Pair | UserError:
 def _batches(read: Iterable[Pair | UserError], fuser: Fuser, most: int) -> Iterator[list[Pair] | UserError]:
     """Yield full batches of pairs of one size, at the end the others, and in between what failed."""
     open_batches: dict[tuple[int, int], list[Pair]] = {}
-    said: set[str] = set()
+    reported: set[str] = set()
     for pair in read:
         if isinstance(pair, UserError):
             yield pair
             continue
         for kind, sentence in pair.notes:
-            if kind not in said:
+            if kind not in reported:
                 log.warning("%s (said once)", sentence)
-                said.add(kind)
+                reported.add(kind)
         batch = open_batches.setdefault(pair.size, [])
         batch.append(pair)
         if len(batch) >= batch_size(fuser, pair.size, most):
