@@ -21,7 +21,7 @@ def noise(seed, height, width, channels=3, levels=256, dtype=np.uint8):
 def smooth(seed, height, width, channels=3):
     """An image with structure of several pixels, as cameras make."""
     small = noise(seed, height // 8 + 2, width // 8 + 2, channels)
-    return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
+    return np.array(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def save(path, array, **options):
