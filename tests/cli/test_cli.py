@@ -15,25 +15,10 @@ from ssvif.io.files import read_image
 from ssvif.pairs.match import find_images
 from ssvif.training.options import TrainingOptions
 
-VERBS = (
-    "scenes",
-    "check",
-    "align",
-    "split",
-    "pack",
-    "train",
-    "fuse",
-    "app",
-    "export",
-    "complexity",
-    "score",
-    "segment",
-    "detect",
-    "tables",
-    "compare",
-    "figures",
-    "report",
-)
+PAIR_VERBS = ("scenes", "check", "align", "split", "pack")
+NETWORK_VERBS = ("train", "fuse", "app", "export", "complexity")
+SCORE_VERBS = ("score", "segment", "detect", "tables", "compare", "figures", "report")
+VERBS = (*PAIR_VERBS, *NETWORK_VERBS, *SCORE_VERBS)
 COMMANDS = get_command(cli.app).commands
 
 

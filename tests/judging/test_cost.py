@@ -166,15 +166,6 @@ def test_storages_are_counted_once_and_until_the_last_view_goes():
         assert (counter.live, counter.peak) == (0, 1200)
 
 
-class Shrinks(Plain):
-    def decoder(self, features):
-        return super().decoder(features)[..., 1:]
-
-
-class Overstates(Plain):
-    feature_channels = 5
-
-
 class Coarse(Plain):
     def backbone(self, visible, infrared):
         return functional.avg_pool2d(super().backbone(visible, infrared), 2)
@@ -198,12 +189,7 @@ class ColorOnly(Plain):
 @pytest.mark.parametrize(
     ("kind", "says"),
     [
-        (
-            Shrinks,
-            r"Shrinks changes the image's shape\n  expected: fused \(1, 1, 69, 77\)\n  got:      \(1, 1, 69, 76\)",
-        ),
-        (Overstates, r"Overstates's features are not what it says\n  expected: \(1, 5, 69, 77\)"),
-        (Coarse, r"Coarse's features are not what it says\n.*\n  got:      \(1, 4, 34, 38\)"),
+        (Coarse, r"Coarse's features are not what it says\n  expected: .*\n  got:      \(1, 4, 34, 38\)"),
         (Looks, "Looks cannot be counted for 1-channel images of 8×12 pixels"),
         (ColorOnly, "only in color"),
     ],
@@ -237,15 +223,10 @@ def test_padding_and_several_maps_are_within_the_contract():
 
 @pytest.mark.parametrize(
     ("value", "printed", "says"),
-    [
-        (0.167753, "0.17", "0.17 as printed"),
-        (0.966063, "0.98", "0.98 (-0.01)"),
-        (105.12, "105.2", "105.2 (-0.1)"),
-        (76, "75", "75 (+1)"),
-    ],
+    [(0.167753, "0.17", "as printed"), (0.966063, "0.98", "(-0.01)"), (105.12, "105.2", "(-0.1)"), (76, "75", "(+1)")],
 )
 def test_a_figure_is_compared_at_its_printed_digits(value, printed, says):
-    assert compare(value, printed) == says
+    assert compare(value, printed) == f"{printed} {says}"
 
 
 @given(value=st.floats(0, 1e4), digits=st.integers(0, 4))
@@ -294,18 +275,11 @@ def test_long_form(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "method,channels\nSeAFusion,1\n",
-        "method,channels,height_px,width_px,metric,value\nSeAFusion,1,256,256,macs_gmac,many\n",
-        "method,channels,height_px,width_px,metric,value\nSeAFusion,one,256,256,macs_gmac,1\n",
-        "method,channels,height_px,width_px,metric,value\nSeAFusion,1\n",
-    ],
-)
-def test_a_table_of_another_form_is_named(tmp_path, text):
+@pytest.mark.parametrize("row", ["S,1,256,256,macs_gmac,many", "S,one,256,256,macs_gmac,1", "S,1"])
+@pytest.mark.parametrize("header", ["method,channels", "method,channels,height_px,width_px,metric,value"])
+def test_a_table_of_another_form_is_named(tmp_path, header, row):
     path = tmp_path / "efficiency.csv"
-    path.write_text(text)
+    path.write_text(f"{header}\n{row}\n")
     with pytest.raises(UserError, match=r"efficiency\.csv cannot be read"):
         complexity.read_published(path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ssvif.inspecting.edges import Gray, gray_of, resample, shrink
+from ssvif.inspecting.edges import Gray, gray_of, resample, shrink, size_of
 from ssvif.inspecting.estimate import Estimate, estimate_transform
 from ssvif.io.errors import UserError, counted
 from ssvif.io.files import write_png
@@ -89,21 +90,16 @@ def align_folders(
     """
     if model not in MODELS:
         raise UserError(f"Unknown model {model!r}", expected=f"one of {', '.join(MODELS)}")
-    sides = read_sides(visible, infrared, most_pairs)
-    alignment = estimate_alignment(sides, model)
+    sides = _read_sides({"visible": str(visible), "infrared": str(infrared)}, most_pairs)
+    alignment = _estimate(sides, model)
     write_alignment(output, alignment)
     if picture:
-        write_overlay(picture, sides, alignment)
-    return describe_alignment(alignment)
+        _write_overlay(picture, sides, alignment)
+    return _describe(alignment)
 
 
-def read_sides(visible: str | Path, infrared: str | Path, most_pairs: int) -> Sides:
-    """Read some of the pairs of two folders or patterns; images in no pair are passed over.
-
-    Raises:
-        UserError: there is no pair, a file cannot be read, an image is too small or the sizes within a side differ.
-    """
-    sources = {"visible": str(visible), "infrared": str(infrared)}
+def _read_sides(sources: dict[str, str], most_pairs: int) -> Sides:
+    """Read some of the pairs; images in no pair are passed over."""
     matching = match_sources(sources)
     for note in matching.notes():
         log.warning("%s", note)
@@ -114,7 +110,7 @@ def read_sides(visible: str | Path, infrared: str | Path, most_pairs: int) -> Si
         for side, path in matching.pairs[name].items():
             image = gray_of(read_raw(path).pixels)
             images[side].append(shrink(image, KEPT_PX))
-            sizes[side][path] = image.shape[1], image.shape[0]
+            sizes[side][path] = size_of(image)
     visible_size, infrared_size = (_one_size(sources[side], sizes[side]) for side in SIDES)
     return Sides(names, images["visible"], images["infrared"], visible_size, infrared_size)
 
@@ -134,20 +130,11 @@ def _one_size(source: str, sizes: dict[Path, tuple[int, int]]) -> tuple[int, int
     return width, height
 
 
-def estimate_alignment(sides: Sides, model: str) -> Alignment:
-    """Estimate the alignment of what was read.
-
-    Args:
-        sides: the pairs.
-        model: one of `MODELS`.
-
-    Raises:
-        UserError: the images do not determine the transform clearly enough.
-    """
+def _estimate(sides: Sides, model: str) -> Alignment:
     found = estimate_transform(sides.visible, sides.infrared, model)
-    width, height = sides.visible_size
-    per_pixel = width / sides.visible[0].shape[1]
-    if found is None or (reason := _doubt(found, float(np.hypot(width, height)) / per_pixel)):
+    small = size_of(sides.visible[0]), size_of(sides.infrared[0])
+    per_pixel = sides.visible_size[0] / small[0][0]
+    if found is None or (reason := _doubt(found, math.hypot(*sides.visible_size) / per_pixel)):
         raise UserError(
             f"The {len(sides.names)} pairs do not determine how the two cameras are aligned ({model})",
             expected="the same scenes on both sides, with edges that both cameras see, all over the image",
@@ -155,7 +142,6 @@ def estimate_alignment(sides: Sides, model: str) -> Alignment:
             remedy="check that the pairs belong together (`ssvif check`), add pairs by day with buildings, people "
             "or cars near the borders, or try --model translation",
         )
-    small = [(image.shape[1], image.shape[0]) for image in (sides.visible[0], sides.infrared[0])]
     matrix = resizing(small[1], sides.infrared_size) @ found.matrix @ resizing(sides.visible_size, small[0])
     matrix = matrix / matrix[2, 2]
     return Alignment(
@@ -185,47 +171,37 @@ def _doubt(found: Estimate, diagonal_px: float) -> str:
     return ""
 
 
-def describe_alignment(alignment: Alignment) -> str:
+def _describe(alignment: Alignment) -> str:
     """Return what an alignment says, in a few lines."""
-    width, height = alignment.visible_size
     corners = corners_of(alignment.visible_size)
     plain = resizing(alignment.visible_size, alignment.infrared_size)
     moved = map_points(np.linalg.inv(plain) @ alignment.array, corners) - corners
     names = ("top left", "top right", "bottom right", "bottom left")
     shifts = ", ".join(f"{name} ({x:+.1f}, {y:+.1f})" for name, (x, y) in zip(names, moved, strict=True))
-    share = float(seen_by_both(alignment).mean())
+    sizes = "visible {}×{} px, infrared {}×{} px".format(*alignment.visible_size, *alignment.infrared_size)
     lines = [
-        f"{alignment.model} from {counted(alignment.pairs, 'pair')}, "
-        f"visible {width}×{height} px, infrared {alignment.infrared_size[0]}×{alignment.infrared_size[1]} px",
+        f"{alignment.model} from {counted(alignment.pairs, 'pair')}, {sizes}",
         f"after a plain resize, infrared would be off by (right, down) px at the corners: {shifts}",
         f"{alignment.inlier_share:.0%} of the blocks agree, off by {alignment.residual_px:.1f} px (root mean square)",
         f"estimates from two halves of the evidence differ by {alignment.repeatability_px:.1f} px at the corners",
-        f"the infrared camera sees {share:.0%} of the visible image",
+        f"the infrared camera sees {seen_by_both(alignment).mean():.0%} of the visible image",
     ]
     return "\n".join(lines)
 
 
-def write_overlay(path: Path, sides: Sides, alignment: Alignment) -> None:
-    """Write a PNG: the visible image's edges over the infrared one, resized on the left, aligned on the right.
-
-    Args:
-        path: the PNG.
-        sides: the pairs, of which up to three get a row each.
-        alignment: of the two cameras.
-    """
+def _write_overlay(path: Path, sides: Sides, alignment: Alignment) -> None:
+    """Write a PNG of some pairs: visible edges over the infrared image, resized on the left, aligned on the right."""
     from scipy.ndimage import gaussian_gradient_magnitude
 
     plain = resizing(alignment.visible_size, alignment.infrared_size)
-    rows = []
+    parts: list[NDArray[np.uint8]] = []
     for place in choose_evenly(range(len(sides.names)), DRAWN_PAIRS):
         strength = gaussian_gradient_magnitude(sides.visible[place], 1.0)
         edges = strength > max(float(np.quantile(strength, 1 - EDGE_SHARE)), 1e-6)
         left, right = (_draw(edges, sides.infrared[place], alignment, each) for each in (plain, alignment.array))
-        rows.append(np.hstack([left, np.full((len(edges), GAP_PX, 3), 255, np.uint8), right]))
-    width = rows[0].shape[1]
-    between = np.full((GAP_PX, width, 3), 255, np.uint8)
-    parts = [part for row in rows for part in (row, between)]
-    write_png(path, np.vstack([_captions(width), *parts[:-1]]))
+        row = np.hstack([left, np.full((len(edges), GAP_PX, 3), 255, np.uint8), right])
+        parts += [np.full((GAP_PX, row.shape[1], 3), 255, np.uint8), row]
+    write_png(path, np.vstack([_captions(parts[0].shape[1]), *parts[1:]]))
 
 
 def _captions(width: int) -> NDArray[np.uint8]:
@@ -239,9 +215,8 @@ def _captions(width: int) -> NDArray[np.uint8]:
 
 def _draw(edges: NDArray[np.bool_], infrared: Gray, alignment: Alignment, matrix: Matrix) -> NDArray[np.uint8]:
     """Return an infrared image (H,W) seen through a transform of whole images, with edges (H,W) over it, (H,W,3)."""
-    small = (infrared.shape[1], infrared.shape[0])
-    size = (edges.shape[1], edges.shape[0])
-    look = resizing(alignment.infrared_size, small) @ matrix @ resizing(size, alignment.visible_size)
+    look = resizing(alignment.infrared_size, size_of(infrared)) @ matrix
+    look = look @ resizing(size_of(edges), alignment.visible_size)
     warped, inside = resample(infrared, look, edges.shape)
     low, high = np.quantile(infrared, [0.01, 0.99])
     gray = ((warped - low) / max(high - low, 1e-6) * 255).clip(0, 255).astype(np.uint8)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssvif.inspecting.edges import Gray, fit_peak
-from ssvif.pairs.alignment import Matrix
+from ssvif.pairs.alignment import Matrix, map_points
 
 _ENTRY = np.eye(9).reshape(9, 3, 3)  # matrices with a single one, row by row
 # model → what each of its parameters adds to the identity, (P,3,3); to first order that is how it moves points
@@ -57,9 +57,9 @@ def sum_blocks(values: Gray, grid: tuple[int, int]) -> Gray:
 
 @dataclass(frozen=True)
 class Blocks:
-    """What each block of the image says about its own shift; lengths in units of half the image's longer side."""
+    """What each block says about its own shift; from the image's middle, in units of half its longer side."""
 
-    points: Matrix  # (N,2), the blocks' middles, from the image's middle
+    points: Matrix  # (N,2), the blocks' middles
     shifts: Matrix  # (N,2), how far off their content lies
     weights: NDArray[np.float64]  # (N,2,2), how sure each is, by direction: an edge says nothing about shifts along it
     heights: NDArray[np.float64]  # (N,), each one's correlation at its peak
@@ -74,25 +74,27 @@ def read_shifts(surfaces: Sequence[Surfaces], shape: tuple[int, int]) -> Blocks:
     """
     products, fixed, moving = np.asarray(np.sum(surfaces, axis=0, dtype=np.float64))
     energies = np.sqrt(np.maximum(fixed * moving, 1e-9))
-    grid = products.shape[2:]
-    middle, half = middle_of(shape)
+    rows, columns = products.shape[2:]
+    unit = unit_of(shape)
     found: list[tuple[Any, ...]] = []
-    for i, j in np.ndindex(grid):
+    for i, j in np.ndindex(rows, columns):
         surface = products[..., i, j] / energies[..., i, j]
         row, column, shift, curvature = fit_peak(surface)
         if curvature is not None:
-            point = np.array([(j + 0.5) * shape[1] / grid[1] - 0.5, (i + 0.5) * shape[0] / grid[0] - 0.5]) - middle
-            found.append((point / half, shift / half, curvature * energies[row, column, i, j], surface[row, column]))
+            point = np.array([[(j + 0.5) * shape[1] / columns - 0.5, (i + 0.5) * shape[0] / rows - 0.5]])
+            weight = curvature * energies[row, column, i, j]
+            found.append((map_points(unit, point), shift * unit[0, 0], weight, surface[row, column]))
     points, shifts, weights, heights = ([each[part] for each in found] for part in range(4))
     return Blocks(
         np.reshape(points, (-1, 2)), np.reshape(shifts, (-1, 2)), np.reshape(weights, (-1, 2, 2)), np.array(heights)
     )
 
 
-def middle_of(shape: tuple[int, int]) -> tuple[Matrix, float]:
-    """Return the middle (x, y) of an image of a height and width, and half its longer side, in pixels."""
-    middle = np.array([(shape[1] - 1) / 2, (shape[0] - 1) / 2])
-    return middle, max(float(middle.max()), 0.5)
+def unit_of(shape: tuple[int, int]) -> Matrix:
+    """Return the (3,3) matrix from an image's pixels to the unit of `Blocks`, given its height and width."""
+    right, down = (shape[1] - 1) / 2, (shape[0] - 1) / 2
+    half = max(right, down, 0.5)
+    return np.array([[1 / half, 0, -right / half], [0, 1 / half, -down / half], [0, 0, 1]])
 
 
 def basis(model: str, points: Matrix) -> NDArray[np.float64]:

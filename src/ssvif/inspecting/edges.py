@@ -33,6 +33,11 @@ def gray_of(image: NDArray[Any]) -> Gray:
     return np.nan_to_num(to_gray(image).astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
 
 
+def size_of(image: NDArray[Any]) -> tuple[int, int]:
+    """Return the width and height of an image (H,W) or (H,W,C)."""
+    return image.shape[1], image.shape[0]
+
+
 def resize(image: Gray, size: tuple[int, int]) -> Gray:
     """Return an image (H,W) resized to a width and height, smoothed where that makes it smaller."""
     return np.array(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +19,12 @@ from ssvif.inspecting.blocks import (
     Surfaces,
     compare_blocks,
     fit_motion,
-    middle_of,
     motion_matrix,
     read_shifts,
     sum_blocks,
+    unit_of,
 )
-from ssvif.inspecting.edges import SMOOTHING_PX, Correlation, Gray, Peak, describe, find_peak, resample, shrink
+from ssvif.inspecting.edges import SMOOTHING_PX, Correlation, Gray, Peak, describe, find_peak, resample, shrink, size_of
 from ssvif.ops.sampling import choose_evenly
 from ssvif.pairs.alignment import Matrix, corners_of, map_points, resizing
 
@@ -94,14 +95,12 @@ def estimate_transform(visible: Sequence[Gray], infrared: Sequence[Gray], model:
 
 
 class _Pairs:
-    """All pairs brought down to one size.
+    """All pairs brought down to one size."""
 
-    Attributes:
-        fixed: descriptions (K,H,W) of the visible images.
-        moving: the infrared images, small.
-        shape: height and width of the small visible images.
-        size: width and height of the whole visible images.
-    """
+    fixed: list[Gray]  # descriptions (K,H,W) of the visible images
+    moving: list[Gray]  # the infrared images, small
+    shape: tuple[int, int]  # height and width of the small visible images
+    size: tuple[int, int]  # width and height of the whole visible images
 
     def __init__(
         self, visible: Sequence[Gray], infrared: Sequence[Gray], longest_px: int, smoothing_px: float = SMOOTHING_PX
@@ -109,10 +108,10 @@ class _Pairs:
         small = [shrink(image, longest_px) for image in visible]
         self.fixed = [describe(image, smoothing_px) for image in small]
         self.moving = [shrink(image, longest_px) for image in infrared]
-        self.shape, self.size = (small[0].shape[0], small[0].shape[1]), _size(visible[0])
+        self.shape, self.size = (small[0].shape[0], small[0].shape[1]), size_of(visible[0])
         self._smoothing_px = smoothing_px
-        self._up = resizing(_size(small[0]), self.size)
-        self._down = resizing(_size(infrared[0]), _size(self.moving[0]))
+        self._up = resizing(size_of(small[0]), self.size)
+        self._down = resizing(size_of(infrared[0]), size_of(self.moving[0]))
 
     def reduce(self, matrix: Matrix) -> Matrix:
         """Return a transform (3,3) of whole images as one of small images."""
@@ -129,10 +128,6 @@ class _Pairs:
         return describe(seen, self._smoothing_px) * inside, inside
 
 
-def _size(image: Gray) -> tuple[int, int]:
-    return image.shape[1], image.shape[0]
-
-
 def _search(visible: Sequence[Gray], infrared: Sequence[Gray], model: str) -> Matrix:
     """Return the transform (3,3), good to some pixels of `SEARCH_PX`, under which the edges of a few pairs match best.
 
@@ -141,23 +136,26 @@ def _search(visible: Sequence[Gray], infrared: Sequence[Gray], model: str) -> Ma
     places = choose_evenly(range(len(visible)), MOST_PAIRS)
     few = [[side[place] for place in places] for side in (visible, infrared)]
     small = _Pairs(few[0], few[1], SEARCH_PX, SEARCH_SMOOTHING_PX)
-    correlation = Correlation(small.shape, REACH)
+    correlation, unit = Correlation(small.shape, REACH), unit_of(small.shape)
     fixed = [correlation.spectra(each) for each in small.fixed]
 
     def best(tries: Iterable[tuple[Matrix, float, float]]) -> tuple[Peak, Matrix, tuple[Matrix, float, float]]:
         found = []
         for stretch, scale, turn_deg in tries:
-            matrix = small.reduce(stretch) @ _about_middle(small.shape, scale, turn_deg)
+            turn = scale * np.exp(1j * math.radians(turn_deg))
+            about_middle = motion_matrix("similarity", np.array([0, 0, turn.real - 1, turn.imag]))
+            matrix = small.reduce(stretch) @ np.linalg.inv(unit) @ about_middle @ unit
             moving = [correlation.spectra(*small.look(place, matrix)) for place in range(len(fixed))]
             peak = find_peak(correlation.surface(zip(fixed, moving, strict=True)))
             found.append((peak, matrix, (stretch, scale, turn_deg)))
         return max(found, key=lambda each: each[0].height)
 
-    tries = [(each, 1.0, 0.0) for each in _stretches(_size(visible[0]), _size(infrared[0]), model)]
-    if model != "translation":
-        _, _, (stretch, best_scale, _) = best((each, scale, 0.0) for each, _, _ in tries for scale in SCALES)
-        tries = [(stretch, best_scale * fine, turn) for fine in FINE_SCALES for turn in TURNS_DEG]
-    peak, matrix, _ = best(tries)
+    stretches = _stretches(size_of(visible[0]), size_of(infrared[0]), model)
+    if model == "translation":
+        peak, matrix, _ = best(product(stretches, [1.0], [0.0]))
+    else:
+        _, _, (stretch, scale, _) = best(product(stretches, SCALES, [0.0]))
+        peak, matrix, _ = best(product([stretch], [scale * fine for fine in FINE_SCALES], TURNS_DEG))
     return small.enlarge(matrix @ motion_matrix("translation", np.array([peak.x_px, peak.y_px])))
 
 
@@ -170,15 +168,6 @@ def _stretches(visible: tuple[int, int], infrared: tuple[int, int], model: str) 
     square[:2, 2] = middles[1] - square[0, 0] * middles[0]
     same_aspect = abs(math.log(stretched[0, 0] / stretched[1, 1])) < SAME_ASPECT
     return [square] if same_aspect or model in ("translation", "similarity") else [square, stretched]
-
-
-def _about_middle(shape: tuple[int, int], scale: float, turn_deg: float) -> Matrix:
-    """Return the (3,3) matrix that scales and turns about the middle of an image of a height and width."""
-    turn = scale * np.exp(1j * math.radians(turn_deg))
-    matrix = motion_matrix("similarity", np.array([0, 0, turn.real - 1, turn.imag]))
-    middle, _ = middle_of(shape)
-    matrix[:2, 2] = middle - matrix[:2, :2] @ middle
-    return matrix
 
 
 def _improve(small: _Pairs, level: Level, model: str, matrix: Matrix) -> Estimate | None:
@@ -211,11 +200,10 @@ def _fit(small: _Pairs, model: str, surfaces: Sequence[Surfaces], look: Matrix) 
     blocks = read_shifts(surfaces, small.shape)
     if 2 * len(blocks.points) <= len(GENERATORS[model]):
         return None
-    middle, half = middle_of(small.shape)
-    parameters, rest = fit_motion(model, blocks, TOLERANCE_PX / half)
-    to_unit = np.array([[1 / half, 0, -middle[0] / half], [0, 1 / half, -middle[1] / half], [0, 0, 1]])
-    moved = look @ np.linalg.inv(to_unit) @ motion_matrix(model, parameters) @ to_unit
-    return small.enlarge(moved), rest * half, blocks.heights
+    unit = unit_of(small.shape)
+    parameters, rest = fit_motion(model, blocks, TOLERANCE_PX * unit[0, 0])
+    moved = look @ np.linalg.inv(unit) @ motion_matrix(model, parameters) @ unit
+    return small.enlarge(moved), rest / unit[0, 0], blocks.heights
 
 
 def _repeat(small: _Pairs, model: str, surfaces: Sequence[Surfaces], look: Matrix) -> float | None:

@@ -94,7 +94,6 @@ def measure(name: str, channels: int, height: int, width: int, device: torch.dev
             remedy="see docs/own_model.md; --channels, --height and --width choose other images",
         ) from error
     parameters = sum(each.numel() for each in model.parameters())
-    on_gpu = device is not None and device.type == "cuda"
     return Complexity(
         model=name,
         channels=channels,
@@ -104,7 +103,7 @@ def measure(name: str, channels: int, height: int, width: int, device: torch.dev
         released_parameters=parameters + dead_parameters(name, channels) if name in PUBLISHED else None,
         macs=macs,
         peak_bytes=peak_bytes,
-        gpu_peak_bytes=gpu_peak_bytes(model, height, width, device) if on_gpu and device else None,
+        gpu_peak_bytes=gpu_peak_bytes(model, height, width, device) if device and device.type == "cuda" else None,
     )
 
 
@@ -135,12 +134,7 @@ def _layer_norm_flops(shape: Sequence[int], *_: object, **__: object) -> int:
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """While active, counts the bytes of all storages that operations allocate and that are still referenced.
-
-    Attributes:
-        live: bytes now.
-        peak: most bytes so far.
-    """
+    """While active, counts the bytes of storages that operations allocate and that are still referenced: live, peak."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -240,12 +234,7 @@ def paper_cells(row: Complexity, published: Published) -> dict[str, str]:
 
 
 def to_text(rows: Sequence[Complexity], published: Published) -> str:
-    """Return a table of networks, and how many figures are as the paper prints them.
-
-    Args:
-        rows: what was measured.
-        published: of `read_published`, or {}.
-    """
+    """Return a table of networks, and how many figures are as the paper prints them (where any are published)."""
     papers = [paper_cells(row, published) for row in rows]
     cells = [
         {
@@ -274,11 +263,7 @@ def to_text(rows: Sequence[Complexity], published: Published) -> str:
 
 
 def write_complexity(path: Path, rows: Iterable[Complexity]) -> None:
-    """Write what was measured in long form: model, channels, height_px, width_px, quantity, value.
-
-    Quantities are `parameters`, `released_parameters`, `macs`, `peak_memory_mb` and `gpu_peak_memory_mb` (MiB); one
-    that a network does not have is left out.
-    """
+    """Write what was measured, one quantity a row; a quantity that a network does not have is left out."""
     lines = (
         {"model": row.model, "channels": row.channels, "height_px": row.height, "width_px": row.width}
         | {"quantity": name, "value": value}

@@ -60,13 +60,7 @@ def names_by_split(pairs: PairsFile) -> dict[str, list[str]]:
 
 
 def fused_path(fused: Path, split: str, name: str, size: tuple[int, int]) -> Path:
-    """Return the path of a pair's fused image after checking that it exists in the pair's size.
-
-    Args:
-        fused: the run's folder of fused images, one folder a split.
-        split: train, validation or test.
-        name: the pair's id.
-        size: height and width of the pair in pixels.
+    """Return the path of a pair's fused image after checking that it has the pair's height and width.
 
     Raises:
         UserError: the image is missing, unreadable or of another size.
@@ -192,12 +186,9 @@ class FusedImages(Dataset[dict[str, torch.Tensor]]):
 def batches_by_size(
     sizes: Sequence[tuple[int, int]], batch_size: int, shuffle: torch.Generator | None = None
 ) -> list[list[int]]:
-    """Group indices into batches whose images all have one size; every index occurs once.
+    """Group the indices of images, given their heights and widths, into batches of one size; each index occurs once.
 
-    Args:
-        sizes: height and width of each image.
-        batch_size: most indices a batch.
-        shuffle: draws the order of images and batches; without it the order is kept.
+    The generator draws the order of images and batches; without it the order is kept.
     """
     order = range(len(sizes)) if shuffle is None else torch.randperm(len(sizes), generator=shuffle).tolist()
     groups: dict[tuple[int, int], list[int]] = {}

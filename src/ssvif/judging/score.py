@@ -38,17 +38,11 @@ MOST_WORKERS = 8
 
 
 class Case(NamedTuple):
-    """A fused image to be measured.
-
-    Attributes:
-        pair_id: its name.
-        fused: its file.
-        read_sources: reads the visible and the infrared image, (H,W) or (H,W,3) uint8.
-    """
+    """A fused image to be measured."""
 
     pair_id: str
     fused: Path
-    read_sources: Callable[[], tuple[Image, Image]]
+    read_sources: Callable[[], tuple[Image, Image]]  # the visible and the infrared image, (H,W) or (H,W,3) uint8
 
 
 class _Scores(NamedTuple):
@@ -58,15 +52,12 @@ class _Scores(NamedTuple):
 
 
 def choose_metrics(names: str, convention: str) -> tuple[str, ...]:
-    """Return the metrics that a command asks for.
+    """Return the metrics that a command asks for, each once, in the order given.
 
     Args:
         names: names separated by commas, "all" among them for every metric, or "" for the paper's seven
             in both conventions.
         convention: paper, standard or both: of the sets (all, and "") those remain that are of it.
-
-    Returns:
-        Each metric once, in the order given.
 
     Raises:
         UserError: a name or the convention is unknown, or a metric asked for by name is not of it.
@@ -214,26 +205,19 @@ def write_scores(
 def _single_threads(workers: int) -> Iterator[ThreadPoolExecutor]:
     """Yield a pool of threads in each of which PyTorch computes with one thread.
 
-    Threads and not processes: PyTorch and Pillow compute without Python's lock, so two threads are
-    as fast as two processes, start at once (a new process imports PyTorch for seconds), and a forked
-    one may hang in the copied state of PyTorch's own threads.
+    Threads and not processes: PyTorch and Pillow compute without Python's lock, and a new process imports PyTorch for
+    seconds, while a forked one may hang in the copied state of PyTorch's own threads.
     """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # each image is one thread's work: PyTorch's own threads would only compete, and change last digits
     threads_before = torch.get_num_threads()
     torch.set_num_threads(1)
-    pool = ThreadPoolExecutor(_worker_count(workers), "score", torch.set_num_threads, (1,))
+    pool = ThreadPoolExecutor(workers or min(cores, MOST_WORKERS), "score", torch.set_num_threads, (1,))
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads_before)
-
-
-def _worker_count(workers: int) -> int:
-    if workers:
-        return workers
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MOST_WORKERS)
 
 
 def _measure(case: Case, metrics: Sequence[str], device: torch.device) -> _Scores:
@@ -248,7 +232,9 @@ def _measure(case: Case, metrics: Sequence[str], device: torch.device) -> _Score
                 remedy="fuse the pair again in its own size; nothing is resized here",
             )
     possible = [name for name in metrics if METRICS[name].smallest_side <= min(height, width)]
-    visible, infrared, fused = (_to_tensor(each).to(device) for each in images.values())
+    # copies: files are read into arrays that PyTorch must not write to
+    planes = (np.ascontiguousarray(np.atleast_3d(each).transpose(2, 0, 1)) for each in images.values())
+    visible, infrared, fused = (torch.tensor(each)[None].to(device) for each in planes)
     found = evaluate(visible, infrared, fused, possible) if possible else {}
     values = {name: found[name].item() if name in found else None for name in metrics}
     finite = all(value is None or math.isfinite(value) for value in values.values())
@@ -262,9 +248,3 @@ def _peculiarity(images: dict[str, Image]) -> str:
     if np.array_equal(visible, fused) and np.array_equal(infrared, fused):
         facts.append("the fused image equals both sources")
     return ", ".join(facts) or "no image is constant; the metric's description says where it has no value"
-
-
-def _to_tensor(image: Image) -> torch.Tensor:
-    # a copy: files are read into arrays that PyTorch must not write to
-    channels = image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
-    return torch.tensor(np.ascontiguousarray(channels))[None]

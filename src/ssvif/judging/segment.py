@@ -109,14 +109,10 @@ def cross_entropy_sum(logits: torch.Tensor, label: torch.Tensor) -> tuple[torch.
 
 
 def load_initial_weights(model: Segmenter, path: Path) -> None:
-    """Copy weights into a SegFormer, leaving what does not fit as it is and logging it.
+    """Copy the weights of a safetensors file into a SegFormer, leaving what does not fit as it is and logging it.
 
     The backbone must fit as a whole. The decoder may be missing, and the classifier may have another number
     of classes. Names are those of `Segmenter`, or of transformers' own model.
-
-    Args:
-        model: changed in place.
-        path: safetensors file.
 
     Raises:
         UserError: the file is missing or damaged, or its backbone is not one of this size.
@@ -136,8 +132,7 @@ def load_initial_weights(model: Segmenter, path: Path) -> None:
     own = model.state_dict()
     fitting = {name: tensor for name, tensor in given.items() if name in own and tensor.shape == own[name].shape}
     left = [name for name in own if name not in fitting]
-    unfit = [name for name in left if name.startswith(BACKBONE)]
-    if unfit:
+    if unfit := [name for name in left if name.startswith(BACKBONE)]:
         raise UserError(
             f"{path} holds no SegFormer backbone of the chosen size",
             expected="weights of the same `size`, with the names of transformers 5",
