@@ -138,11 +138,8 @@ def test_color_infrared_becomes_luma_and_gray_visible_three_channels(pack, raw):
     write_png(raw / "testing" / "ir" / "00t.png", colors)
     write_png(raw / "testing" / "vi" / "00t.png", colors[..., 0])
     file = PairsFile(pack())
-    expected = [
-        [(299 * int(red) + 587 * int(green) + 114 * int(blue) + 500) // 1000 for red, green, blue in line]
-        for line in colors
-    ]
-    np.testing.assert_array_equal(file.infrared("test", "00t"), expected)
+    luma = (colors.astype(int) @ np.array([299, 587, 114]) + 500) // 1000
+    np.testing.assert_array_equal(file.infrared("test", "00t"), luma)
     np.testing.assert_array_equal(file.visible("test", "00t"), np.stack([colors[..., 0]] * 3, axis=-1))
 
 

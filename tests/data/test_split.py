@@ -129,17 +129,17 @@ def flat_descriptor(validation=0.1, test=0.1):
 
 
 def deal(pairs, validation, test, seed, alike=None):
-    descriptor = flat_descriptor(validation, test)
-    return deal_pairs(descriptor, {"all": pairs}, seed=seed, alike=alike)
+    """Deal pairs; each must be in one split, and neither training nor validation may be empty needlessly."""
+    dealt = deal_pairs(flat_descriptor(validation, test), {"all": pairs}, seed=seed, alike=alike)
+    assert sorted(pair.pair_id for split in SPLITS for pair in dealt[split]) == [pair.pair_id for pair in pairs]
+    assert bool(dealt["train"]) == bool(pairs)
+    assert bool(dealt["validation"]) == (len(pairs) > 1)
+    return dealt
 
 
 @given(made_pairs, st.floats(0.01, 0.6), st.floats(0, 0.3), st.integers(0, 99))
 def test_dealing_loses_no_pair_and_leaves_none_without_training_or_validation(pairs, validation, test, seed):
     splits = deal(pairs, validation, test, seed)
-    dealt = [pair.pair_id for split in SPLITS for pair in splits[split]]
-    assert sorted(dealt) == [pair.pair_id for pair in pairs]
-    assert bool(splits["train"]) == bool(pairs)
-    assert bool(splits["validation"]) == (len(pairs) > 1)
     labels = sum(bool(pair.label) and bool(pair.boxes) for pair in pairs)
     in_validation = sum(bool(pair.label) and bool(pair.boxes) for pair in splits["validation"])
     assert labels < 2 or in_validation >= 1
@@ -152,9 +152,6 @@ def test_what_is_alike_is_in_one_split(pairs, validation, test, data):
     }
     dealt = deal(pairs, validation, test, 0, alike)
     split_of = {pair.pair_id: split for split in SPLITS for pair in dealt[split]}
-    assert sorted(split_of) == [pair.pair_id for pair in pairs]
-    assert bool(dealt["train"]) == bool(pairs)
-    assert bool(dealt["validation"]) == (len(pairs) > 1)
     groups = len(pairs) - len(alike)
     assert groups == 1 or all(split_of[name] == split_of[first] for name, first in alike.items())
     assert alike or dealt == deal(pairs, validation, test, 0)
