@@ -8,7 +8,8 @@ import pytest
 
 from report.browsing import make_report
 from report.made_results import make_results, make_source
-from ssvif.report.pictures import Source
+from ssvif.report.pictures import Album, Source
+from ssvif.report.runs import RunLabel
 
 
 @pytest.fixture
@@ -21,6 +22,12 @@ def results(tmp_path: Path) -> Path:
 def source(tmp_path: Path, results: Path) -> Source:
     """A dataset of four pairs with labels and boxes, and what both runs made of them."""
     return make_source(tmp_path / "data", results)
+
+
+@pytest.fixture
+def album(results: Path, source: Source) -> Album:
+    """The pictures of both runs, three pairs of them to show."""
+    return Album(results=results / "toy", source=source, runs=[RunLabel("average"), RunLabel("ours")], most=3)
 
 
 @pytest.fixture(scope="module")

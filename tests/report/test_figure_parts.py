@@ -9,35 +9,17 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from report.made_results import PAIRS, write, write_metrics
+from report.made_results import write, write_metrics
 from ssvif.io.errors import UserError
 from ssvif.report.figures import bubble, projections, rows
 from ssvif.report.figures.grid import Strip, draw_grid
 from ssvif.report.figures.insets import find_objects
 from ssvif.report.figures.style import COLORS, SIZE_PT, SMALLEST_PT, add_legend, color_of, fit_text, text_width_in
-from ssvif.report.overlays import IGNORED_COLOR, NamedBox
-from ssvif.report.pictures import Album
-from ssvif.report.runs import RunLabel
+from ssvif.report.pictures import IGNORED_COLOR
 from ssvif.report.scores import read_efficiency
 from ssvif.schema import EFFICIENCY_COLUMNS
 
 NAMES = st.text("abcdefgh WM_-/,$", min_size=1, max_size=60)
-
-
-@pytest.fixture
-def album(results, source):
-    return Album(results=results / "toy", source=source, runs=[RunLabel("average"), RunLabel("ours")], most=3)
-
-
-def test_an_album_knows_sources_runs_and_boxes(album):
-    row = album.pairs()[0]
-    assert [each["pair_id"] for each in album.rows] == list(PAIRS)
-    assert [each["pair_id"] for each in album.pairs()] == [PAIRS[0], PAIRS[2], PAIRS[3]]  # as choose_evenly says
-    assert album.visible(row).shape == album.fused(RunLabel("ours"), row).shape == (24, 32, 3)
-    assert album.fused(RunLabel("nobody"), row) is None
-    assert album.predicted(RunLabel("nobody"), row) is None
-    assert album.true_boxes(row, 24, 32) == [NamedBox("person", 12, 6, 20, 18)]
-    assert album.found == {"ours": {"001": [NamedBox("person", 8, 6, 16, 18, 0.876)]}}
 
 
 def test_small_regions_of_the_labels_are_the_objects(album):
@@ -47,14 +29,6 @@ def test_small_regions_of_the_labels_are_the_objects(album):
     label[30:34, 120:128] = 2
     label[0, 0] = 2  # a speck
     assert find_objects(label, album.source.descriptor) == [(21.5, 11.5), (123.5, 31.5)]
-
-
-def test_pairs_with_annotations_come_first(album):
-    for row in album.rows[1:]:
-        row["label"] = ""
-    assert [row["pair_id"] for row in album.pairs("label")] == ["001"]
-    album.rows[0]["label"] = ""
-    assert len(album.pairs("label")) == 3, "without any the figure still shows pairs"
 
 
 def test_classes_lie_over_gray_and_background_shows_the_picture(source):

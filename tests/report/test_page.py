@@ -26,8 +26,8 @@ from ssvif.io.files import write_json
 from ssvif.ops.sampling import choose_evenly
 from ssvif.report.figures.style import COLORS
 from ssvif.report.formats import write_sheet
-from ssvif.report.overlays import IGNORED_COLOR
 from ssvif.report.page.site import find_figures, make_page
+from ssvif.report.pictures import IGNORED_COLOR
 from ssvif.report.runs import RunLabel
 from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table
 from ssvif.report.tables import make_tables

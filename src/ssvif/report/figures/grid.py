@@ -26,7 +26,7 @@ from ssvif.report.figures.style import (
     columns_of,
     fit_text,
 )
-from ssvif.report.overlays import NamedBox
+from ssvif.report.pictures import NamedBox
 
 MOST_COLUMNS = 7  # more pictures of a strip go on in the next line
 GAP_IN, TITLE_IN, NAME_IN, WIDEST_IN = 0.04, 0.115, 0.16, 2.2  # between pictures; a line of text; a picture at most

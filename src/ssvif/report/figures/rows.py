@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from ssvif.data.descriptor import Descriptor
 from ssvif.report.figures.grid import Strip, draw_grid
 from ssvif.report.figures.insets import Window, choose_windows, disagreement, find_objects
-from ssvif.report.overlays import box_legend, class_legend, class_palette
-from ssvif.report.pictures import Album
+from ssvif.report.pictures import Album, box_legend, class_legend, class_palette
 
 SOURCES = ("Visible", "Infrared")
 OPACITY = 0.6  # of a class's color over the picture

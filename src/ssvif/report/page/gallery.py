@@ -20,8 +20,7 @@ from PIL import Image
 from ssvif.io.files import write_aside
 from ssvif.io.progress import track
 from ssvif.report.figures.style import color_of
-from ssvif.report.overlays import NamedBox, box_color, box_legend, class_legend, class_palette
-from ssvif.report.pictures import Album
+from ssvif.report.pictures import Album, NamedBox, box_color, box_legend, class_legend, class_palette
 from ssvif.report.scores import read_samples
 from ssvif.report.sheet import measure_of, position
 from ssvif.schema import FUSION_METRICS, RUN_FILES

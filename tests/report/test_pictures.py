@@ -1,4 +1,4 @@
-"""Colors and readers of what lies over a picture."""
+"""The pictures of a dataset, and the colors of what lies over them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from report.made_results import write
+from report.made_results import PAIRS, write
 from ssvif.config.files import load_descriptor
 from ssvif.metrics.color_difference import lab
-from ssvif.report.overlays import (
-    IGNORED_COLOR,
-    NamedBox,
-    box_color,
-    class_legend,
-    class_palette,
-    read_found_boxes,
-    read_true_boxes,
-)
+from ssvif.report.pictures import IGNORED_COLOR, NamedBox, box_color, class_legend, class_palette
+from ssvif.report.runs import RunLabel
 from ssvif.schema import BOX_COLUMNS
 
 DESCRIPTORS = sorted((Path(__file__).parents[2] / "config/datasets").glob("*.yaml"))
@@ -50,9 +43,26 @@ def test_a_box_of_an_unknown_class_has_a_color(source):
     assert box_color(("person", "car"), "car") != box_color(("person", "car"), "kite") == box_color((), "")
 
 
-def test_boxes_are_read_in_pixels_the_surest_first(tmp_path):
-    (tmp_path / "boxes.txt").write_text("0 0.5 0.5 0.25 0.5\n", encoding="utf-8")
-    assert read_true_boxes(tmp_path / "boxes.txt", ("person",), 32, 24) == [NamedBox("person", 12, 6, 20, 18)]
-    write(tmp_path / "boxes.csv", BOX_COLUMNS, [("1", "car", 0.3, 1, 2, 3, 4), ("1", "car", 0.9, 5, 6, 7, 8)])
-    assert [box.confidence for box in read_found_boxes(tmp_path / "boxes.csv")["1"]] == [0.9, 0.3]
-    assert read_found_boxes(tmp_path / "none.csv") is None
+def test_an_album_knows_sources_runs_and_boxes(album):
+    row = album.pairs()[0]
+    assert [each["pair_id"] for each in album.rows] == list(PAIRS)
+    assert [each["pair_id"] for each in album.pairs()] == [PAIRS[0], PAIRS[2], PAIRS[3]]  # as choose_evenly says
+    assert album.visible(row).shape == album.fused(RunLabel("ours"), row).shape == (24, 32, 3)
+    assert album.fused(RunLabel("nobody"), row) is None
+    assert album.predicted(RunLabel("nobody"), row) is None
+    assert album.true_boxes(row, 24, 32) == [NamedBox("person", 12, 6, 20, 18)]
+    assert album.found == {"ours": {"001": [NamedBox("person", 8, 6, 16, 18, 0.876)]}}
+
+
+def test_found_boxes_come_the_surest_first(album):
+    boxes = [("1", "car", 0.3, 1, 2, 3, 4), ("1", "car", 0.9, 5, 6, 7, 8)]
+    write(album.results / "ours/detection/boxes.csv", BOX_COLUMNS, boxes)
+    assert [box.confidence for box in album.found["ours"]["1"]] == [0.9, 0.3]
+
+
+def test_pairs_with_annotations_come_first(album):
+    for row in album.rows[1:]:
+        row["label"] = ""
+    assert [row["pair_id"] for row in album.pairs("label")] == ["001"]
+    album.rows[0]["label"] = ""
+    assert len(album.pairs("label")) == 3, "without any the figure still shows pairs"
