@@ -49,21 +49,17 @@ def test_a_verbs_help_explains_every_option(verb):
         assert (parameter.opts[0] if is_option else parameter.metavar) in shown.output
 
 
-HEAVY = ("torch", "transformers", "pandas", "matplotlib", "numpy", "h5py", "pydantic", "yaml", "PIL", "rich")
+HEAVY = {"torch", "transformers", "pandas", "matplotlib", "h5py"}
 
 
-def test_help_imports_nothing_heavy():
-    code = "import sys, ssvif.cli.app; print(*sys.modules)"
-    loaded = set(python("-c", code).stdout.split())
-    assert "ssvif.cli.app" in loaded
-    assert loaded.isdisjoint(HEAVY)
-
-
-def test_configuration_is_checked_without_torch():
-    """The Snakefile and `ssvif train` with a wrong setting answer in no time."""
-    loaded = set(python("-c", "import sys, ssvif.config.settings; print(*sys.modules)").stdout.split())
-    assert "ssvif.config.settings" in loaded
-    assert loaded.isdisjoint({"torch", "transformers", "pandas", "matplotlib", "h5py"})
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [("ssvif.cli.app", HEAVY | {"numpy", "pydantic", "yaml", "PIL", "rich"}), ("ssvif.config.settings", HEAVY)],
+)
+def test_help_and_wrong_settings_import_nothing_heavy(module, heavy):
+    loaded = set(python("-c", f"import sys, {module}; print(*sys.modules)").stdout.split())
+    assert module in loaded
+    assert loaded.isdisjoint(heavy)
 
 
 def test_a_users_error_is_printed_without_a_traceback():
@@ -158,28 +154,25 @@ def test_an_assumption_is_not_pinned_on_a_value_set_here():
 
 
 @pytest.mark.parametrize(
-    ("assignments", "stage_one", "told"),
+    ("settings", "assignments", "stage_one", "told"),
     [
-        ([], (42, 42), ""),
-        (["epochs=4"], (3, 3), ""),
-        (["epochs=2"], (1, 1), ""),
-        (["epochs=112"], (84, 84), ""),
-        (["epochs=8", "stage_one_max_epochs=3"], (6, 3), ""),
-        (["epochs=4", "stage_one_max_epochs=4"], (3, 4), "pass --set stage_one_max_epochs=3"),
-        (["epochs=1"], (1, 1), "pass --set epochs=4"),
-        (["epochs=1", "framework=fusion_only"], (1, 1), ""),
+        ("", [], (42, 42), ""),
+        ("", ["epochs=4"], (3, 3), ""),
+        ("", ["epochs=2"], (1, 1), ""),
+        ("", ["epochs=112"], (84, 84), ""),
+        ("", ["epochs=8", "stage_one_max_epochs=3"], (6, 3), ""),
+        ("", ["epochs=4", "stage_one_max_epochs=4"], (3, 4), "pass --set stage_one_max_epochs=3"),
+        ("", ["epochs=1"], (1, 1), "pass --set epochs=4"),
+        ("", ["epochs=1", "framework=fusion_only"], (1, 1), ""),
+        ('{"epochs": 8}', [], (6, 6), ""),
+        ('{"epochs": 8, "stage_one_max_epochs": 2}', [], (6, 2), ""),
     ],
 )
-def test_the_first_stage_keeps_its_share_of_the_epochs(caplog, assignments, stage_one, told):
-    options = networks._own_options("", assignments)
+def test_the_first_stage_keeps_its_share_of_the_epochs(caplog, settings, assignments, stage_one, told):
+    options = networks._own_options(settings, assignments)
     assert (options.stage_one_min_epochs, options.stage_one_max_epochs) == stage_one
     assert told in caplog.text
     assert bool(told) == bool(caplog.text)
-
-
-def test_the_first_stage_keeps_its_share_of_the_epochs_of_a_file_too(tmp_path):
-    assert networks._own_options('{"epochs": 8}', []).stage_one_max_epochs == 6
-    assert networks._own_options('{"epochs": 8, "stage_one_max_epochs": 2}', []).stage_one_max_epochs == 2
 
 
 def test_the_least_crop_is_one_that_is_accepted():

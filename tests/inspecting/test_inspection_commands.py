@@ -33,27 +33,24 @@ def test_a_check_writes_what_it_is_asked_for_even_if_something_is_wrong(call, fo
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [[], ["a", "--dataset", "b"], ["--visible", "a"], ["a", "--visible", "a", "--infrared", "b"]],
+    ("command", "says"),
+    [
+        ("check {}/gone", "gone is not a folder"),
+        ("check {}", "no subfolder"),
+        ("align --visible {} --infrared {} --output x", "holds no image"),
+        ("check --visible {} --infrared {}", "is given for both sides"),
+        ("align --visible {} --infrared {} --output x --model m", "model 'm'"),
+        ("check", "needs one of DIR, --dataset, and --visible with --infrared"),
+        ("check a --dataset b", "needs one of DIR, --dataset, and --visible with --infrared"),
+        ("check --visible a", "needs one of DIR, --dataset, and --visible with --infrared"),
+        ("check a --visible a --infrared b", "needs one of DIR, --dataset, and --visible with --infrared"),
+    ],
 )
-def test_the_pairs_are_named_in_one_way(call, arguments):
-    status, _, errors = call("check", *arguments)
+def test_wrong_calls_are_told_without_a_traceback(call, tmp_path, command, says):
+    status, _, errors = call(*command.replace("{}", str(tmp_path)).split())
     assert status == 1
-    assert "needs one of DIR, --dataset, and --visible with --infrared" in errors
-
-
-def test_wrong_calls_are_told_without_a_traceback(call, tmp_path):
-    for arguments, says in (
-        (["check", tmp_path / "gone"], "gone is not a folder"),
-        (["check", tmp_path], "no subfolder"),
-        (["align", "--visible", tmp_path, "--infrared", tmp_path, "--output", "x"], "holds no image"),
-        (["check", "--visible", tmp_path, "--infrared", tmp_path], "is given for both sides"),
-        (["align", "--visible", tmp_path, "--infrared", tmp_path, "--output", "x", "--model", "m"], "model 'm'"),
-    ):
-        status, _, errors = call(*arguments)
-        assert status == 1
-        assert errors.startswith("ssvif: ")
-        assert says in errors
+    assert errors.startswith("ssvif: ")
+    assert says in errors
 
 
 def test_checking_and_aligning_need_no_torch(folder):

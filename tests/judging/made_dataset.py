@@ -1,4 +1,4 @@
-"""A made packed dataset with fused images: coloured rectangles on grey, with labels and boxes."""
+"""A made packed dataset with fused images: colored rectangles on gray, with labels and boxes."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ def _name(seen: Seen, other: Seen) -> str:
 
 
 def _find_odd_ones(seen: list[Seen], side: str) -> list[Finding]:
-    """Return the images whose kind (bits, colour) few of their side share."""
+    """Return the images whose kind (bits, color) few of their side share."""
     kinds = Counter(each.sides[side].kind for each in seen if side in each.sides)
     if len(kinds) < 2:
         return []

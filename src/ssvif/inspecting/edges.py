@@ -2,7 +2,7 @@
 
 Each pixel is described by how strongly edges run in each of a few directions, without a sign: an edge stays an edge
 when dark and light change places. The descriptions are smoothed, so that edges match that do not lie on each other
-to the pixel, and normalised, so that a weak edge counts almost as much as a strong one (after Ye et al., "Fast and
+to the pixel, and normalized, so that a weak edge counts almost as much as a strong one (after Ye et al., "Fast and
 robust matching for multimodal remote sensing image registration", 2019, channel features of gradients).
 """
 
@@ -99,7 +99,7 @@ class Peak:
 
 
 class Correlation:
-    """Normalised correlation of descriptions at every shift, by FFT, over where both images lie.
+    """Normalized correlation of descriptions at every shift, by FFT, over where both images lie.
 
     Args:
         shape: height and width of the images.

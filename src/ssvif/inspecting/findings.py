@@ -27,7 +27,7 @@ WARNINGS = {
     "swapped": "visible is gray and infrared has color: are the sides swapped?",
     "16 bits": "more than 8 bits: fuse it with one range for all, pack refuses it",
     "other size": "infrared has another size of the same shape: it is resized when fused, pack refuses it",
-    "rotated": "EXIF asks for a rotation, which not every program honours",
+    "rotated": "EXIF asks for a rotation, which not every program honors",
     "dark": "almost black",
     "saturated": "a quarter or more of the pixels is at the top of the range",
     "flat": "hardly any contrast",

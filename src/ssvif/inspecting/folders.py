@@ -19,7 +19,7 @@ SPLIT_NAMES = {
 def recognise_folder(folder: Path) -> tuple[Descriptor, Path]:
     """Return a descriptor of a folder with subfolders such as vi and ir, or visible and infrared, and its root.
 
-    Subfolders named like splits (train, val, test ...), each with two such folders, are recognised too.
+    Subfolders named like splits (train, val, test ...), each with two such folders, are recognized too.
 
     Raises:
         UserError: there is no folder, or its subfolders do not say which side is which.

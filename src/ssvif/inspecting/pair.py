@@ -212,5 +212,5 @@ def digest_of(pixels: Pixels) -> bytes:
 def thumbnail_of(gray: Gray) -> Gray:
     """Return an image (H,W) as a 24×24 thumbnail, flattened (576,), of mean 0 and length 1; all 0 if constant."""
     small = np.asarray(Image.fromarray(gray).resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX))
-    centred = (small - small.mean()).ravel()
-    return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6), np.float32)
+    centered = (small - small.mean()).ravel()
+    return np.asarray(centered / max(float(np.linalg.norm(centered)), 1e-6), np.float32)

@@ -3,7 +3,7 @@
 Everything is counted on tensors without data (device "meta"), so it takes no computation. Multiply-accumulates are
 counted as the paper's are, which is as fvcore counts them: convolutions, linear layers and matrix products once per
 multiplication, `nn.LayerNorm` at 5 per element, everything else (softmax, activations, hand-written
-normalisation, resizing) not at all.
+normalization, resizing) not at all.
 
 The paper's "Mem" is the peak of CUDA's caching allocator. The live tensors counted here are what that allocator
 must hold at least; it adds cuBLAS's workspace (8.1 MiB, in networks with matrix products) and what a stored attention

@@ -71,7 +71,7 @@ class DetectionOptions:
     weights: Annotated[str, _suffix(".pt")] = Field(default="", description="a local .pt file to start from")
     epochs: AtLeastOne = Field(default=100, description="training epochs")
     batch_size: AtLeastOne = Field(default=16, description="images a step")
-    # at 32 px the deepest map is one pixel, which BatchNorm cannot normalise in a batch of one
+    # at 32 px the deepest map is one pixel, which BatchNorm cannot normalize in a batch of one
     image_size_px: int = Field(
         default=640, ge=64, multiple_of=32, description="side of the square that the detector sees; a multiple of 32"
     )
