@@ -27,19 +27,13 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_tables_of_scores_alone(call, results, tmp_path):
-    status, output, _ = call("tables", "--results", results, "--output", tmp_path / "t", *RUNS)
-    assert status == 0
-    assert output.split() == [str(tmp_path / "t/fusion_metrics_msrs.csv")]
+def test_tables_of_scores_and_beside_them_the_papers(call, results, tmp_path):
+    where = ("tables", "--results", results, "--output", tmp_path / "t", *RUNS)
+    status, output, _ = call(*where)
+    assert (status, output.split()) == (0, [str(tmp_path / "t/fusion_metrics_msrs.csv")])
     assert names(tmp_path / "t") == [f"fusion_metrics_msrs{suffix}" for suffix in (".csv", ".md", ".tex")]
-
-
-def test_the_papers_tables_too(call, results, tmp_path):
-    status, output, _ = call(
-        "tables", "--results", results, "--output", tmp_path / "t", "--published", PUBLISHED, *RUNS
-    )
-    assert status == 0
-    assert len(output.split()) == 10
+    status, output, _ = call(*where, "--published", PUBLISHED)
+    assert (status, len(output.split())) == (0, 10)
     assert "SAGE † | 0.40 ±" in (tmp_path / "t/table_2.md").read_text("utf-8").replace("**", "").replace("<u>", "")
 
 

@@ -40,9 +40,7 @@ LEGEND = (
 def summary_table(path: Path, metrics: Metrics) -> str:
     """Return a table of one run's scores, a row for each metric, then remarks on images without a finite value.
 
-    Args:
-        path: file of scores.
-        metrics: the known metrics by name; any other is shown by its name alone.
+    A metric that is not among the known `metrics` is shown by its name alone.
 
     Raises:
         UserError: the file cannot be read (`read_scores`).

@@ -53,20 +53,17 @@ def write_sheet(output: Path, sheet: Sheet) -> Path:
     path = output / f"{sheet.name}.csv"
     write_csv(path, _long_rows(sheet), COLUMNS)
     write_texts(output, without_blanks(sheet), (".md", ".tex", ".html"))
-    write_texts(output, sheet, (".json",))
+    with write_aside(output / f"{sheet.name}.json") as aside:
+        aside.write_text(json.dumps(asdict(sheet), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 
 
 def write_texts(output: Path, sheet: Sheet, suffixes: Sequence[str]) -> None:
-    """Write a sheet into a folder as it is, in some of the formats .md, .tex, .html and .json."""
-    writers = {".md": to_markdown, ".tex": to_latex, ".html": page_of, ".json": _to_json}
+    """Write a sheet into a folder as it is, in some of the formats .md, .tex and .html."""
+    writers = {".md": to_markdown, ".tex": to_latex, ".html": page_of}
     for suffix in suffixes:
         with write_aside(output / f"{sheet.name}{suffix}") as aside:
             aside.write_text(writers[suffix](sheet), encoding="utf-8")
-
-
-def _to_json(sheet: Sheet) -> str:
-    return json.dumps(asdict(sheet), indent=1, ensure_ascii=False) + "\n"
 
 
 def without_blanks(sheet: Sheet) -> Sheet:

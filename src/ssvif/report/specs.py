@@ -9,8 +9,6 @@ from pydantic.dataclasses import dataclass
 
 from ssvif.schema import Score
 
-EVERY_CLASS = "*"
-
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
 class RowSpec:
@@ -55,12 +53,8 @@ class SheetSpec:
         for text in self.columns.get(dataset, self.columns.get("", ())):
             metric, _, class_name = text.partition(".")
             every = [key for key in known if key[0] == metric and key[1]]
-            columns += every if class_name == EVERY_CLASS else [(metric, class_name)]
+            columns += every if class_name == "*" else [(metric, class_name)]
         return columns
-
-    def names(self, run: str) -> bool:
-        """Whether a row of the table asks for a run, or for a seed of it."""
-        return any(base_name(run) in row.runs or run in row.runs for row in self.rows)
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
@@ -82,17 +76,15 @@ class SheetSpecs:
         return [name for name in configured if name in spec.datasets or name not in known] or list(configured)
 
     def tables_of(self, run: str, asked: Sequence[str]) -> list[str]:
-        """Return the tables that a run stands in.
+        """Return the tables that a run stands in: those with a row for it or for its seeds together, and those `asked`.
 
-        Args:
-            run: its name.
-            asked: what the column `tables` of its row says; when empty, it stands below the rows of each table
-                that takes others.
+        A run for which none is asked stands below the rows of each table that takes others, too.
         """
+        names = {run, base_name(run)}
         return [
             name
             for name, spec in self.tables.items()
-            if name in asked or spec.names(run) or (not asked and spec.others)
+            if name in asked or any(names & row.runs.keys() for row in spec.rows) or (not asked and spec.others)
         ]
 
 
