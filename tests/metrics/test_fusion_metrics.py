@@ -53,10 +53,6 @@ def test_reset_forgets(batch):
     assert torch.equal(gathered.per_image()["en"], evaluate(*(each[1:2] for each in batch), ["en"])["en"])
 
 
-def test_the_standard_set_is_measured_unless_asked_otherwise():
-    assert FusionMetrics().metrics == STANDARD_SET
-
-
 def test_a_bad_batch_leaves_no_trace(batch):
     gathered = FusionMetrics(NAMES)
     with pytest.raises(ValueError, match="2 names for 3 images"):
@@ -68,6 +64,7 @@ def test_a_bad_batch_leaves_no_trace(batch):
         gathered.compute()
 
 
-def test_unknown_metrics_are_refused():
+def test_the_standard_set_is_measured_unless_asked_otherwise_and_unknown_metrics_are_refused():
+    assert FusionMetrics().metrics == STANDARD_SET
     with pytest.raises(UserError, match="Unknown metric"):
         FusionMetrics(["beauty"])

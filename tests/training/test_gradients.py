@@ -32,6 +32,16 @@ def data():
     return torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
 
 
+@pytest.fixture
+def toy():
+    return Toy()
+
+
+@pytest.fixture
+def gradients(toy, data):
+    return task_gradients(toy.terms(data), toy.parameters())
+
+
 def test_applied_gradients_are_those_of_the_weighted_sum(data):
     by_hand, by_sum = Toy(), Toy()
     apply_gradients(task_gradients(by_hand.terms(data), by_hand.parameters()), WEIGHTS)
@@ -46,9 +56,7 @@ def test_applied_gradients_are_those_of_the_weighted_sum(data):
     assert by_hand.frozen.weight.grad is None
 
 
-def test_a_task_has_only_what_it_reaches(data):
-    toy = Toy()
-    gradients = task_gradients(toy.terms(data), toy.parameters())
+def test_a_task_has_only_what_it_reaches(toy, data, gradients):
     assert tuple(gradients) == TASKS
     trunk, head = set(toy.trunk.parameters()), set(toy.head.parameters())
     assert set(gradients["fusion"]) == trunk
@@ -60,10 +68,8 @@ def flatten(gradients, parameters):
     return torch.cat([gradients[each].flatten() for each in parameters])
 
 
-def test_relations_are_those_of_the_shared_gradients(data):
+def test_relations_are_those_of_the_shared_gradients(toy, gradients):
     """Paper, Eq. 8 and 9 and the identity between them."""
-    toy = Toy()
-    gradients = task_gradients(toy.terms(data), toy.parameters())
     fusion, consistency = (flatten(gradients[task], toy.trunk.parameters()) for task in TASKS)
     relations = compare_gradients(gradients, toy.trunk.parameters())
     norms, product = (fusion.norm().item(), consistency.norm().item()), fusion.dot(consistency).item()
@@ -81,9 +87,7 @@ def test_relations_are_those_of_the_shared_gradients(data):
     assert 0 < abs(relations["cosine"]) < 1
 
 
-def test_what_one_task_does_not_reach_counts_as_zero(data):
-    toy = Toy()
-    gradients = task_gradients(toy.terms(data), toy.parameters())
+def test_what_one_task_does_not_reach_counts_as_zero(toy, gradients):
     both = [*toy.trunk.parameters(), *toy.head.parameters()]
     relations = compare_gradients(gradients, both)
     assert relations["grad_norm_consistency"] == pytest.approx(flatten(gradients["consistency"], both).norm().item())
@@ -94,8 +98,7 @@ def test_what_one_task_does_not_reach_counts_as_zero(data):
     assert (alone["grad_norm_fusion"], alone["projection_consistency"], alone["cosine"]) == (0, 0, 0)
 
 
-def test_conflicting_gradients_have_a_negative_projection(data):
-    toy = Toy()
+def test_conflicting_gradients_have_a_negative_projection(toy, data):
     fusion = toy.terms(data)["fusion"]
     relations = compare_gradients(
         task_gradients({"fusion": fusion, "consistency": -3 * fusion}, toy.parameters()), toy.trunk.parameters()
@@ -105,9 +108,7 @@ def test_conflicting_gradients_have_a_negative_projection(data):
     assert relations["projection_fusion"] == pytest.approx(-1 / 3)
 
 
-def test_the_gradients_themselves_are_left_alone(data):
-    toy = Toy()
-    gradients = task_gradients(toy.terms(data), toy.parameters())
+def test_the_gradients_themselves_are_left_alone(gradients):
     before = {task: flatten(each, each) for task, each in gradients.items()}
     apply_gradients(gradients, WEIGHTS)
     assert all(torch.equal(flatten(each, each), before[task]) for task, each in gradients.items())

@@ -17,13 +17,9 @@ Gradients = dict[nn.Parameter, torch.Tensor]
 
 
 def task_gradients(terms: Mapping[str, torch.Tensor], parameters: Iterable[nn.Parameter]) -> dict[str, Gradients]:
-    """Return the gradient of each task's unweighted loss, by parameter and of the parameter's shape.
+    """Return the gradients of the unweighted losses of those `TASKS` that are among the terms, each of shape ().
 
-    A parameter that a loss does not depend on is left out of that task's gradient.
-
-    Args:
-        terms: loss terms by name; those of `TASKS` that occur are differentiated.
-        parameters: with respect to which; the fusion network's and the branches'.
+    By parameter, of the parameter's shape; one that a loss does not depend on is left out of that task's gradient.
     """
     trainable = [each for each in parameters if each.requires_grad]
     tasks = [task for task in TASKS if task in terms]

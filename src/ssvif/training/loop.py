@@ -27,7 +27,7 @@ from ssvif.models.registry import save_fusion_model
 from ssvif.ops.seeds import derive_seed, generator, make_deterministic, seed_torch
 from ssvif.training.checkpoint import load_state, save_state, state_key
 from ssvif.training.diagnostics import COLLAPSED_EPOCHS, ClassUsage
-from ssvif.training.framework import Framework
+from ssvif.training.framework import Framework, Output
 from ssvif.training.history import Means, Row, history_row, is_collapsed, write_gradients, write_history
 from ssvif.training.options import TrainingOptions
 from ssvif.training.pseudo_labels import write_pseudo_labels
@@ -88,8 +88,8 @@ def train(
     if options.framework == "ssvif" and not joint:
         log.warning("All %d epochs were stage I; stage II never began. Set `stage_one_max_epochs`.", trainer.epoch)
     write_pseudo_labels(trainer.framework if joint else None, pairs, output / "pseudo_labels", device)
-    trainer.load_best()
     network, facts = trainer.framework.fusion_model, {"training": asdict(options)}
+    network.load_state_dict(trainer.best)
     save_fusion_model(network, output / "model.safetensors", name=options.fusion_model, facts=facts)
     write_history(output / "history.csv", trainer.history)
     write_gradients(output / "gradients.csv", trainer.gradients)
@@ -126,7 +126,7 @@ class Trainer:
         self.stopping = EarlyStopping(options.patience)
         self.history: list[Row] = []
         self.gradients: list[Row] = []
-        self.best: dict[str, torch.Tensor] = {}
+        self.best: dict[str, torch.Tensor] = {}  # the fusion network's weights after the last stage's best epoch
         self.best_epoch = 0
 
     @property
@@ -175,10 +175,7 @@ class Trainer:
 
     def step(self, batch: Batch, stage: Stage) -> dict[str, torch.Tensor]:
         """Take one optimisation step on images (B,3,H,W) by name; return the named terms and "loss", of shape ()."""
-        visible, infrared = self.framework.inputs(batch, self.device)
-        with self._autocast():
-            output = self.framework(visible, infrared, stage)
-        terms = self.framework.losses(output, visible, infrared)
+        _, terms = self._forward(batch, stage)
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.weightings[stage].backward(terms, self.framework, self.framework.fusion_model)
         self.optimizer.step()
@@ -190,22 +187,18 @@ class Trainer:
         self.framework.eval()
         means, usage = Means(), ClassUsage(self.options.classes)
         for batch in batches:
-            visible, infrared = self.framework.inputs(batch, self.device)
-            with self._autocast():
-                output = self.framework(visible, infrared, stage)
-            terms = self.framework.losses(output, visible, infrared)
-            means.add({**terms, "loss": self.weightings[stage].total(terms)}, count=len(visible))
+            output, terms = self._forward(batch, stage)
+            means.add({**terms, "loss": self.weightings[stage].total(terms)}, count=len(output.fused))
             if output.pseudo_label is not None:
                 usage.update(output.pseudo_label, output.feature_logits, output.pixel_logits)
         return means.compute() | (usage.compute() if stage is Stage.JOINT else {})
 
-    def _autocast(self) -> torch.autocast:
+    def _forward(self, batch: Batch, stage: Stage) -> tuple[Output, dict[str, torch.Tensor]]:
+        visible, infrared = self.framework.inputs(batch, self.device)
         mixed = self.options.precision == "bfloat16"
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=mixed)
-
-    def load_best(self) -> None:
-        """Load the weights of the last stage's best epoch into the fusion network."""
-        self.framework.fusion_model.load_state_dict(self.best)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=mixed):
+            output = self.framework(visible, infrared, stage)
+        return output, self.framework.losses(output, visible, infrared)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint must hold; the random state follows from the epoch's number."""
