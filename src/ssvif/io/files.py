@@ -180,7 +180,7 @@ def read_label(path: Path) -> NDArray[np.uint8]:
 
 
 def _require_8_bits(path: Path, array: NDArray[Any], *, cut: bool) -> NDArray[np.uint8]:
-    """Return the array, unless it holds other values than uint8 or Pillow has cut it from 16 bits to 8."""
+    """Return pixels (H,W) or (H,W,3), unless they are no uint8 or Pillow has cut them from 16 bits to 8."""
     if cut or array.dtype != np.uint8:
         raise UserError(
             f"{path} is not an 8-bit image",
