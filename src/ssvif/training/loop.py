@@ -190,6 +190,8 @@ class Trainer:
             output, terms = self._forward(batch, stage)
             means.add({**terms, "loss": self.weightings[stage].total(terms)}, count=len(output.fused))
             if output.pseudo_label is not None:
+                assert output.feature_logits is not None
+                assert output.pixel_logits is not None
                 usage.update(output.pseudo_label, output.feature_logits, output.pixel_logits)
         return means.compute() | (usage.compute() if stage is Stage.JOINT else {})
 
