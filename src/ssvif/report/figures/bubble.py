@@ -27,17 +27,14 @@ SIZE_PX = 256  # height and width of the pair that is counted, as in the paper's
 
 
 def read_costs(path: Path) -> dict[str, tuple[float, float]]:
-    """Read a file of `ssvif complexity`: each network's costs for a pair of `SIZE_PX`, as Table IV shows them.
-
-    Returns:
-        "model channels" to its parameters, in millions, and multiply-accumulates, in thousand millions.
+    """Read a file of `ssvif complexity`: "model channels" to 10⁶ parameters and 10⁹ multiply-accumulates at `SIZE_PX`.
 
     Raises:
         UserError: the file cannot be read as one of ours.
     """
     found = {}
-    for network, samples in read_efficiency(path, SIZE_PX).items():
-        mparam, gmac = (samples[key, ""].values[""] for key in ("parameters_mparam", "macs_gmac"))
+    for network, costs in read_efficiency(path, SIZE_PX).items():
+        mparam, gmac = (costs[name, ""].values[""] for name in ("parameters_mparam", "macs_gmac"))
         if mparam and gmac:
             found[network] = (mparam, gmac)
     return found

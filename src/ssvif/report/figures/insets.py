@@ -96,8 +96,7 @@ def choose_windows(
     Args:
         difference: (H,W), of `disagreement`.
         objects: the centers (x, y) of labelled objects, in pixels.
-        count: how many places at most; fewer where there is no room for another one, none in pictures of
-            fewer than `LEAST_PX` rows or columns.
+        count: how many places at most; fewer where there is no room, none in pictures smaller than `LEAST_PX`.
     """
     height, width = difference.shape
     if min(height, width) < LEAST_PX:

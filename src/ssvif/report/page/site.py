@@ -73,7 +73,10 @@ def make_page(
     """
     albums = open_albums(results, runs, sources, most_pairs, {})
     with write_folder_aside(output, OWN_NAMES) as folder:
-        _make_folders(folder, runs)
+        for name in FOLDERS:
+            (folder / name).mkdir()
+        for path in (path for path in TEMPLATES.iterdir() if path.suffix in (".css", ".js")):
+            shutil.copyfile(path, folder / "assets" / path.name)
         shown = read_sheets(tables, sheets)
         for sheet in shown:
             copy_files(tables / f"{sheet.name}.json", SUFFIXES, folder / "tables")
@@ -93,20 +96,11 @@ def make_page(
                 pages.append((name, "run.html.j2", {"section": section, "run": run}))
         for name, template, values in pages:
             text = environment.get_template(template).render(root="../" * name.count("/"), **values)
+            (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
         if configuration:
             (folder / CONFIGURATION).write_text(configuration, encoding="utf-8")
     return output / "index.html"
-
-
-def _make_folders(folder: Path, datasets: Iterable[str]) -> None:
-    for name in FOLDERS:
-        (folder / name).mkdir()
-    for dataset in datasets:
-        (folder / "runs" / dataset).mkdir()
-    for path in sorted(TEMPLATES.iterdir()):
-        if path.suffix in (".css", ".js"):
-            shutil.copyfile(path, folder / "assets" / path.name)
 
 
 def _environment(**values: Any) -> Environment:
