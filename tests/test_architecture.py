@@ -1,4 +1,7 @@
-"""The rules of the house, read off the source: who may import whom, and how large things get."""
+"""The rules of the house, read off the source: who may import whom, and how large things get.
+
+That all is annotated is for mypy to say, and that all is documented and nothing printed for ruff.
+"""
 
 from __future__ import annotations
 
@@ -236,12 +239,9 @@ def called(call):
     return ast.unparse(call.func)
 
 
-def test_nothing_is_printed_and_nothing_is_put_on_a_gpu_by_name():
-    for path in FILES:
-        for call in calls_in(path):
-            where = f"{name_of(path)}:{call.lineno}"
-            assert called(call) != "print", where
-            assert not called(call).endswith(".cuda"), where
+def test_nothing_is_put_on_a_gpu_by_name():
+    calls = [(called(call), f"{name_of(path)}:{call.lineno}") for path in FILES for call in calls_in(path)]
+    assert [where for name, where in calls if name.endswith(".cuda")] == []
 
 
 def functions_in(path):
@@ -261,43 +261,6 @@ def test_files_and_functions_stay_small():
     assert [each for each in functions if each[0] > 60] == []
     lengths = sorted(length for length, _ in functions)
     assert lengths[len(lengths) // 2] <= 12
-
-
-def public_nodes(node, within_function=False):
-    """Yield public functions and classes at any depth but within functions."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.ClassDef) and not child.name.startswith("_"):
-            yield child
-            yield from public_nodes(child)
-        elif isinstance(child, FUNCTIONS) and not child.name.startswith("_"):
-            # of overloads, the function itself is documented
-            yield from [child] if "overload" not in map(ast.unparse, child.decorator_list) else []
-
-
-def test_everything_public_is_documented():
-    bare = [name_of(path) for path in FILES if not ast.get_docstring(tree_of(path))]
-    for path in FILES:
-        bare += [f"{name_of(path)}:{node.name}" for node in public_nodes(tree_of(path)) if not ast.get_docstring(node)]
-    assert bare == []
-
-
-def test_everything_is_annotated():
-    bare = []
-    for path in FILES:
-        for node in functions_in(path):
-            arguments = [
-                *node.args.posonlyargs,
-                *node.args.args,
-                *node.args.kwonlyargs,
-                node.args.vararg,
-                node.args.kwarg,
-            ]
-            missing = [
-                each.arg for each in arguments if each and each.annotation is None and each.arg not in ("self", "cls")
-            ]
-            if missing or node.returns is None:
-                bare.append(f"{name_of(path)}:{node.lineno} {node.name} {missing}")
-    assert bare == []
 
 
 def test_names_are_words():

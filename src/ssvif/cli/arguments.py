@@ -81,12 +81,8 @@ def parse_rules(
 def parse_pair(text: str, form: str) -> tuple[str, str]:
     """Return what stands before and after the first "=".
 
-    Args:
-        text: as given.
-        form: what it should look like, for the message.
-
     Raises:
-        UserError: nothing stands before or after.
+        UserError: nothing stands before or after; the message says that `text` is not `form`.
     """
     name, equals, value = text.partition("=")
     if not (name and equals and value):

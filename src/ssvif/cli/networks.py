@@ -79,7 +79,12 @@ def train(
         typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
         pairs = output / "pairs.h5"
     else:
-        _refuse_for_packed(alignment, infrared_range, visible_range, resize, only, overwrite)
+        if alignment or infrared_range or visible_range or resize or only or overwrite:
+            raise UserError(
+                "ssvif train --alignment, --infrared-range, --visible-range, --resize, --only and --overwrite are for "
+                "--visible and --infrared",
+                remedy="give --alignment and the ranges to `ssvif pack`; packed pairs are taken as they are",
+            )
         options = parse_options(TrainingOptions(), settings, assignments or [])
     assert pairs
     from ssvif.io.device import lease_device, prepare_cpu
@@ -88,15 +93,6 @@ def train(
     prepare_cpu(threads)
     with lease_device(device) as leased:
         run(pairs, output, state, options=options, device=leased, workers=workers)
-
-
-def _refuse_for_packed(*for_folders: object) -> None:
-    if any(for_folders):
-        raise UserError(
-            "ssvif train --alignment, --infrared-range, --visible-range, --resize, --only and --overwrite are for "
-            "--visible and --infrared",
-            remedy="give --alignment and the ranges to `ssvif pack`; packed pairs are taken as they are",
-        )
 
 
 def _own_options(settings: str, assignments: list[str]) -> TrainingOptions:

@@ -42,13 +42,12 @@ def load_descriptor(path: Path) -> Descriptor:
     Raises:
         UserError: the file is missing, not YAML, or says something that does not hold together.
     """
-    remedy = f"correct {path}; config/datasets/folder.yaml explains every key"
     return check(
         Descriptor,
         read_yaml(path),
         what=f"{path} is not a valid dataset descriptor",
         known=[field.name for field in fields(Descriptor)],
-        remedy=remedy,
+        remedy=f"correct {path}; config/datasets/folder.yaml explains every key",
     )
 
 
@@ -72,15 +71,8 @@ def check(
 ) -> Checked:
     """Return an instance of a pydantic class from values as YAML gives them.
 
-    Args:
-        kind: the class.
-        values: of its fields.
-        what: headline of the error.
-        known: the keys there are, see `invalid`.
-        remedy: what to do about an error.
-
     Raises:
-        UserError: the values do not fit; every problem is listed.
+        UserError: the values do not fit; every problem is listed, see `invalid` for `what`, `known` and `remedy`.
     """
     try:
         return TypeAdapter(kind).validate_python(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -15,8 +16,12 @@ from ssvif.models.names import class_path
 from ssvif.schema import BASELINES, INFERENCES, PUBLISHED_MODELS, RUN_KINDS
 from ssvif.training.options import TrainingOptions
 
-NOT_TRAINING = ("run", "kind", "title", "images", "checkpoint", "inference", "seeds", "tables", "note")
+COMMON = ("run", "kind", "title", "images", "checkpoint", "seeds", "tables", "note")
+NOT_TRAINING = (*COMMON, "inference")
+# columns besides `COMMON` of the runs that are not trained
+USED_BY = {"published": ("fusion_model", "inference"), "baseline": ("fusion_model",), "images": ()}
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")  # what names a folder and stands in patterns and commands
+NAME_RULE = "letters, digits, - and _; not 'data'"
 RESERVED = ("data",)  # a folder beside those of the runs
 BY_KIND = {"images": "images", "checkpoint": "published", "seeds": "trained"}  # columns that only one kind has
 PLACES = ("dataset", "folder", "data_root")  # what may stand in braces in `images` and `checkpoint`
@@ -123,82 +128,64 @@ def _words(cell: str) -> list[str]:
 
 
 def _load_row(path: Path, row: Mapping[str | None, Any], defaults: TrainingOptions) -> list[Run]:
-    cells = {key: (value or "").strip() for key, value in row.items() if key is not None}
-    name, kind = cells.get("run", ""), cells.get("kind") or "trained"
-    where = f"{path}, run {name!r}"
-    if not NAME.fullmatch(name) or name in RESERVED:
-        raise UserError(f"{where}: not a name for a run", expected="letters, digits, - and _; not 'data'")
-    if kind not in RUN_KINDS:
-        raise UserError(f"{where}: unknown kind {kind!r}", expected=" | ".join(RUN_KINDS))
-    for column, only in BY_KIND.items():
-        if cells.get(column) and kind != only:
-            raise UserError(f"{where}: the column `{column}` is for runs of kind {only!r}, this one is {kind!r}")
-    run = Run(
-        name=name,
-        kind=kind,
-        title=cells.get("title") or name,
-        fusion_model=cells.get("fusion_model", ""),
-        images=cells.get("images", ""),
-        checkpoint=cells.get("checkpoint", ""),
-        inference=cells.get("inference", "") or "plain",
-        training={},
-        tables=tuple(_words(cells.get("tables", ""))),
-        note=cells.get("note", ""),
-    )
-    _check_places(where, run)
-    if kind != "trained":
-        _refuse_unused(where, kind, cells)
-        return [_check_given(where, run, inference=cells.get("inference", ""))]
-    _check_inference(where, run)
+    cells = defaultdict(str, {key: (value or "").strip() for key, value in row.items() if key is not None})
+    kind = cells["kind"] or "trained"
     training = {key: value for key, value in cells.items() if value and key not in NOT_TRAINING}
-    return _with_seeds(where, run, training, cells.get("seeds", ""), defaults)
+    run = Run(
+        name=cells["run"],
+        kind=kind,
+        title=cells["title"] or cells["run"],
+        fusion_model=cells["fusion_model"],
+        images=cells["images"],
+        checkpoint=cells["checkpoint"],
+        # a released checkpoint is used as its authors do
+        inference=cells["inference"] or (cells["fusion_model"] if kind == "published" else "plain"),
+        training={},
+        tables=tuple(_words(cells["tables"])),
+        note=cells["note"],
+    )
+    where = f"{path}, run {run.name!r}"
+    _check_run(where, run, cells)
+    return _with_seeds(where, run, training, cells["seeds"], defaults) if kind == "trained" else [run]
 
 
-def _check_places(where: str, run: Run) -> None:
-    if unknown := sorted(set(BRACED.findall(run.source)) - set(PLACES)):
-        raise UserError(
-            f"{where}: {run.source} holds {{{unknown[0]}}}, which stands for nothing",
-            expected=" | ".join(f"{{{place}}}" for place in PLACES),
-        )
-
-
-def _refuse_unused(where: str, kind: str, cells: Mapping[str, str]) -> None:
-    """Refuse a filled cell that this kind of run would ignore."""
-    network = () if kind == "images" else ("fusion_model",)
-    known = (*NOT_TRAINING, *network)
-    unused = [name for name, cell in cells.items() if cell and name not in known]
-    if kind != "published" and cells.get("inference"):
-        unused.append("inference")
-    if unused:
-        raise UserError(
-            f"{where}: a run of kind {kind!r} does not use {', '.join(unused)}", remedy="leave these cells empty"
-        )
-
-
-def _check_given(where: str, run: Run, inference: str) -> Run:
-    """Return a run that is not trained here, checked; a released checkpoint is used as its authors do."""
-    if run.kind == "images" and not run.images:
-        raise UserError(f"{where}: a run of kind 'images' needs the column `images`, a folder")
-    if run.kind == "baseline" and run.fusion_model not in BASELINES:
-        got = run.fusion_model or "an empty cell"
-        raise UserError(f"{where}: unknown baseline", expected=" | ".join(BASELINES), got=got)
-    if run.kind != "published":
-        return run
-    if run.fusion_model not in PUBLISHED_MODELS:
-        raise UserError(
-            f"{where}: no released checkpoint of {run.fusion_model or 'an empty cell'!r} is known",
-            expected=" | ".join(PUBLISHED_MODELS),
-        )
-    if not run.checkpoint:
-        raise UserError(f"{where}: a run of kind 'published' needs the column `checkpoint`, a file")
-    run = replace(run, inference=inference or run.fusion_model)
-    _check_inference(where, run)
-    return run
-
-
-def _check_inference(where: str, run: Run) -> None:
-    if run.inference not in INFERENCES:
-        raise UserError(f"{where}: unknown inference {run.inference!r}", expected=" | ".join(INFERENCES))
+def _check_run(where: str, run: Run, cells: Mapping[str, str]) -> None:
+    """Raise a `UserError` for what a row lacks, and for a filled cell that its kind of run would ignore."""
+    kind, network = run.kind, run.fusion_model or "an empty cell"
+    no_places = sorted(set(BRACED.findall(run.source)) - set(PLACES))
+    unused = [name for name, cell in cells.items() if cell and name not in (*COMMON, *USED_BY.get(kind, (name,)))]
+    checks: list[tuple[object, str, Sequence[str], str]] = [  # what is wrong, how it is told, the choices, the remedy
+        (not NAME.fullmatch(run.name) or run.name in RESERVED, "not a name for a run", [NAME_RULE], ""),
+        (kind not in RUN_KINDS, f"unknown kind {kind!r}", RUN_KINDS, ""),
+        *(
+            (kind != only, f"the column `{column}` is for runs of kind {only!r}, this one is {kind!r}", (), "")
+            for column, only in BY_KIND.items()
+            if cells[column]
+        ),
+        *(
+            (True, f"{run.source} holds {{{place}}}, which stands for nothing", [f"{{{each}}}" for each in PLACES], "")
+            for place in no_places
+        ),
+        (unused, f"a run of kind {kind!r} does not use {', '.join(unused)}", (), "leave these cells empty"),
+        (kind == "images" and not run.images, "a run of kind 'images' needs the column `images`, a folder", (), ""),
+        (kind == "baseline" and network not in BASELINES, f"unknown baseline {network!r}", BASELINES, ""),
+        (
+            kind == "published" and network not in PUBLISHED_MODELS,
+            f"no released checkpoint of {network!r} is known",
+            PUBLISHED_MODELS,
+            "",
+        ),
+        (
+            kind == "published" and not run.checkpoint,
+            "a run of kind 'published' needs the column `checkpoint`, a file",
+            (),
+            "",
+        ),
+        (run.inference not in INFERENCES, f"unknown inference {run.inference!r}", INFERENCES, ""),
+    ]
+    for wrong, told, choices, remedy in checks:
+        if wrong:
+            raise UserError(f"{where}: {told}", expected=" | ".join(choices), remedy=remedy)
 
 
 def _with_seeds(where: str, run: Run, training: Mapping[str, str], seeds: str, defaults: TrainingOptions) -> list[Run]:

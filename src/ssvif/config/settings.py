@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -130,16 +130,6 @@ class Settings:
         return self
 
 
-SECTIONS: dict[str, type] = {
-    "scenes": ScenesSettings,
-    "split": SplitSettings,
-    "training": TrainingOptions,
-    "segmentation": SegmentationOptions,
-    "detection": DetectionOptions,
-    "report": ReportSettings,
-}
-
-
 def load_settings(
     values: Mapping[str, Any], last: Mapping[str, Any] | None = None, source: str = "the configuration"
 ) -> Settings:
@@ -167,12 +157,14 @@ def load_settings(
                 raise UserError(f"Unknown preset {preset!r}", expected=" | ".join(presets))
             merged = deep_merge(merged, presets[preset])
         merged = deep_merge(merged, {key: value for key, value in (last or {}).items() if key != "presets"})
-    keys = [*(field.name for field in fields(Settings)), "presets"]
+    keys = [field.name for field in fields(Settings)]
+    sections = {key: getattr(Settings, key, None) for key in keys}
+    inner = [f"{key}.{field.name}" for key, each in sections.items() if is_dataclass(each) for field in fields(each)]
     settings = check(
         Settings,
         merged,
         what=f"{source} is not a valid configuration",
-        known=[*keys, *(f"{name}.{field.name}" for name, section in SECTIONS.items() for field in fields(section))],
+        known=[*keys, "presets", *inner],
         remedy=f"correct {source} or what `--config` says",
     )
     try:
