@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -30,7 +30,6 @@ DESCRIPTOR = Descriptor(
     background_id=0,
     detection_classes=("car", "person", "bus"),
 )
-Make = Callable[..., tuple[Path, Path]]
 
 
 def draw_pair(draw: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from reference.images import as_tensor, natural_triple, write_triples
+from reference.images import as_tensor, natural_triple
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv, read_image, write_png
 from ssvif.judging.score import folder_cases, packed_cases, write_scores
@@ -16,18 +16,8 @@ from ssvif.metrics.collection import STANDARD_SET, evaluate
 from ssvif.pairs.pair import Rules, resized
 from ssvif.pairs.ranges import Range
 
+SMALL = (70, 64)  # of b_small
 AS_THEY_ARE = Rules(resize="error")
-SIZES = {"b_small": (70, 64), "a_large": (161, 170)}
-
-
-@pytest.fixture(scope="module")
-def triples():
-    return {name: natural_triple(*size, seed=len(name)) for name, size in SIZES.items()}
-
-
-@pytest.fixture
-def folders(tmp_path, triples):
-    return write_triples(tmp_path, triples)
 
 
 @pytest.fixture
@@ -53,7 +43,7 @@ def test_pairs_score_what_the_metrics_give(pairs, folders, triples, tmp_path, ca
     with caplog.at_level(logging.INFO, "ssvif"):
         score_pairs(pairs, folders[2], output, STANDARD_SET)
     rows = read_csv(output)
-    assert [row["pair_id"] for row in rows] == [name for name in sorted(SIZES) for _ in STANDARD_SET]
+    assert [row["pair_id"] for row in rows] == [name for name in sorted(triples) for _ in STANDARD_SET]
     assert [row["metric"] for row in rows] == 2 * list(STANDARD_SET)
     assert {(row["dataset"], row["run"]) for row in rows} == {("made", "first")}
     expected = evaluate(*map(as_tensor, triples["a_large"]))
@@ -112,7 +102,7 @@ BLACK = "the visible image is 0 everywhere, the infrared image is 0 everywhere"
 @pytest.mark.parametrize(
     ("sides", "image", "metric", "value", "reason"),
     [
-        (2, np.zeros(SIZES["b_small"], np.uint8), "qabf", "nan", BLACK),
+        (2, np.zeros(SMALL, np.uint8), "qabf", "nan", BLACK),
         (3, natural_triple(70, 64, 1)[1], "psnr", "inf", "the fused image equals both sources"),
     ],
 )
