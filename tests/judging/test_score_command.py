@@ -91,20 +91,20 @@ def test_the_command_compares_with_another_file(command, folders, tmp_path):
     [
         (
             "pair_id,metric,value\na_large,ms_ssim,1\n",
-            r"(?s)first\.csv and .*expected: values of the same metrics.*ms_ssim.*en, mi",
+            "expected: values of the same metrics.*ms_ssim; and en, mi",
         ),
         (
             "pair_id,metric,value\nelsewhere,en,1\n",
-            r"(?s)first\.csv and .*expected: values of the same images.*elsewhere.*a_large",
+            "expected: values of the same images.*elsewhere; and a_large",
         ),
-        (None, r"first\.csv does not exist"),
+        (None, "does not exist"),
     ],
 )
 def test_the_command_tells_before_it_measures_that_nothing_could_be_compared(command, tmp_path, text, says):
     if text:
         (tmp_path / "first.csv").write_text(text)
     done = command("--metrics=en,mi", f"--against={tmp_path / 'first.csv'}")
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=rf"(?s)first\.csv .*{says}"):
         raise done.exception
     assert not (tmp_path / "out.csv").exists()
 
