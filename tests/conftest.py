@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from ssvif.cli import app as cli
 from ssvif.data.descriptor import ClassInfo, Descriptor, Layout
@@ -18,6 +19,8 @@ from ssvif.data.pack import pack_pairs
 from ssvif.data.split import split_dataset
 from ssvif.io.files import write_png
 
+settings.register_profile("any_machine", deadline=None)  # on a busy machine one example may take a second
+settings.load_profile("any_machine")
 SHARED = Path(__file__).parents[2] / "shared"
 TINY = Descriptor(
     name="tiny",

@@ -41,6 +41,10 @@ def blocks(page, language):
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
+def shell_lines(page):
+    return [line for text in blocks(page, "sh") for line in text.splitlines()]
+
+
 SCORED = ("--visible", "a", "--infrared", "b", "--fused", "c", "--output", "d.csv")
 
 
@@ -123,7 +127,7 @@ def type_in(monkeypatch, line):
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_the_own_network_is_checked_trained_and_fuses(own_folder, monkeypatch, capsys):
-    check, train, fuse = (line for text in blocks(OWN_MODEL, "sh") for line in text.splitlines() if "ssvif " in line)
+    check, train, fuse = (line for line in shell_lines(OWN_MODEL) if "ssvif " in line)
     assert type_in(monkeypatch, check) == 0
     assert re.search(r"^my_package.my_module:MyFusion +3 ", capsys.readouterr().out, re.MULTILINE)
     settings = " ".join(f"--set {each}" for each in QUICK)
@@ -135,24 +139,23 @@ def test_the_own_network_is_checked_trained_and_fuses(own_folder, monkeypatch, c
         assert read_image(path).shape == read_image(own_folder / f"VIS/{name}.png").shape
 
 
-def test_the_own_test_passes(own_folder):
+def test_the_own_test_passes_the_own_row_is_a_run_and_the_module_is_short(own_folder):
     sys.path.append(str(own_folder))
     import test_my_module
 
     test_my_module.test_keeps_the_size_and_learns_everywhere()
-
-
-def test_the_page_keeps_its_promise_of_length():
     lines = [line for line in blocks(OWN_MODEL, "python")[0].splitlines() if line.strip()]
     assert len(lines) <= 30
-
-
-def test_the_own_row_is_a_run(tmp_path):
-    path = tmp_path / "mine.tsv"
+    path = own_folder / "mine.tsv"
     path.write_text(blocks(OWN_MODEL, "tsv")[0])
     (run,) = load_runs(path, TrainingOptions())
     assert (run.name, run.kind) == ("my_fusion", "trained")
     assert run.training["fusion_model"] == "my_package.my_module:MyFusion"
+
+
+def write_pair(scene, visible, infrared):
+    write_png(visible, scene.visible)
+    write_png(infrared, scene.infrared)
 
 
 @pytest.fixture
@@ -171,7 +174,7 @@ def cameras(tmp_path, monkeypatch):
 
 
 def test_own_cameras_are_checked_aligned_and_packed(cameras, monkeypatch, capsys):
-    lines = [line for text in blocks(OWN_CAMERAS, "sh") for line in text.splitlines()]
+    lines = shell_lines(OWN_CAMERAS)
     assert len(lines) == 6
     statuses = {}
     for line in lines:
@@ -189,11 +192,10 @@ def test_own_cameras_are_checked_aligned_and_packed(cameras, monkeypatch, capsys
 
 def test_own_pairs_are_trained_on_and_fused(tmp_path, monkeypatch, capsys):
     for number in range(4):
-        scene = render_scene(number, 48, 64, "day")
-        write_png(tmp_path / f"cameras/visible/{number}.png", scene.visible)
-        write_png(tmp_path / f"cameras/infrared/{number}.png", scene.infrared)
+        folder, name = tmp_path / "cameras", f"{number}.png"
+        write_pair(render_scene(number, 48, 64, "day"), folder / "visible" / name, folder / "infrared" / name)
     monkeypatch.chdir(tmp_path)
-    lines = [line for text in blocks(OWN_TRAINING, "sh") for line in text.splitlines()]
+    lines = shell_lines(OWN_TRAINING)
     quick = " ".join(f"--set {each}" for each in QUICK)
     for line in lines:
         assert type_in(monkeypatch, f"{line} {quick}" if " train " in line else line) == 0, capsys.readouterr().err
@@ -212,17 +214,11 @@ def own_data(tmp_path, monkeypatch):
     pytest.importorskip("av")
     scenes = [render_scene(number, 48, 64, "day") for number in range(2)]
     for number, scene in enumerate(scenes):
-        for path, image in (
-            (f"VIS/{number}.png", scene.visible),
-            (f"IR/{number}.png", scene.infrared),
-            (f"cam/{number}_vis.png", scene.visible),
-            (f"cam/{number}_ir.png", scene.infrared),
-        ):
-            write_png(tmp_path / path, image)
+        write_pair(scene, tmp_path / f"VIS/{number}.png", tmp_path / f"IR/{number}.png")
+        write_pair(scene, tmp_path / f"cam/{number}_vis.png", tmp_path / f"cam/{number}_ir.png")
         (tmp_path / "THERMAL").mkdir(exist_ok=True)
         tifffile.imwrite(tmp_path / f"THERMAL/{number}.tif", scene.infrared / np.float32(8) + 280)
-    write_png(tmp_path / "visible.png", scenes[0].visible)
-    write_png(tmp_path / "infrared.png", scenes[0].infrared)
+    write_pair(scenes[0], tmp_path / "visible.png", tmp_path / "infrared.png")
     for name in ("visible", "infrared"):
         with video_writer(tmp_path / f"{name}.mp4", Fraction(25)) as write:
             for scene in scenes:
@@ -235,7 +231,7 @@ def own_data(tmp_path, monkeypatch):
 
 
 def test_own_data_is_fused(own_data, monkeypatch):
-    lines = [line for text in blocks(OWN_DATA, "sh") for line in text.splitlines()]
+    lines = shell_lines(OWN_DATA)
     assert len(lines) == 7
     for line in lines:
         assert type_in(monkeypatch, f"{line} --device cpu") == 0, line
@@ -265,7 +261,7 @@ def test_the_python_on_the_page_runs(own_data, monkeypatch):
 def test_the_export_on_the_page_is_made_and_used(own_data, monkeypatch, capsys):
     pytest.importorskip("onnxscript", reason="the extra ssvif[onnx] is not installed")
     (own_data / "model.safetensors").symlink_to(own_data / "w/net.safetensors")
-    lines = [line for text in blocks(EXPORT, "sh") for line in text.splitlines()]
+    lines = shell_lines(EXPORT)
     assert [line.split()[1] for line in lines] == ["export", "fuse", "export"]
     for line in lines:
         assert type_in(monkeypatch, line) == 0, line

@@ -4,6 +4,7 @@ import inspect
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -19,6 +20,7 @@ PAIR_VERBS = ("scenes", "check", "align", "split", "pack")
 NETWORK_VERBS = ("train", "fuse", "app", "export", "complexity")
 SCORE_VERBS = ("score", "segment", "detect", "tables", "compare", "figures", "report")
 VERBS = (*PAIR_VERBS, *NETWORK_VERBS, *SCORE_VERBS)
+SCENES = Path(__file__).parents[2] / "config/datasets/scenes.yaml"
 COMMANDS = get_command(cli.app).commands
 
 
@@ -108,6 +110,10 @@ def test_nobody_may_write_there(call, tiny, tmp_path):
         (["score", "--output", "f/1.png", "--fused", "f", "--pairs", "p"], "would be replaced"),
         (["score", "--output", "a.csv", "--fused", "f", "--pairs", "p", "--against", "./a.csv"], "would be replaced"),
         (["split", "--dataset", "gone.yaml", "--output", "x"], "gone.yaml does not exist"),
+        *(
+            (["split", "--dataset", SCENES, "--output", "x", "--limit", wrong], repr(wrong))
+            for wrong in ("train", "train=", "train=x", "train=-1")
+        ),
         (["train", "--pairs", "gone.h5", "--output", "x", "--device", "cpu"], "gone.h5 does not exist"),
         (["train", "--pairs", "p", "--output", "x", "--set", "nosuch=1"], "nosuch: unknown key"),
     ],
@@ -182,18 +188,13 @@ def test_the_least_crop_is_one_that_is_accepted():
         networks._own_options("", [*assignments, f"crop_px={found}"])
 
 
-@pytest.fixture
-def descriptor(tmp_path):
-    path = tmp_path / "tiny.yaml"
-    path.write_text(
+def test_from_a_folder_to_scores(call, tiny, tmp_path):
+    """Each verb alone, as a user without Snakemake would call them."""
+    descriptor = tmp_path / "tiny.yaml"
+    descriptor.write_text(
         "name: tiny\ntitle: Tiny\nfolder: tiny\nofficial_splits: {train: train, test: test}\n"
         "layouts:\n  - {visible: '{split}/vi/{name}', infrared: '{split}/ir/{name}'}\n"
     )
-    return path
-
-
-def test_from_a_folder_to_scores(call, tiny, tmp_path, descriptor):
-    """Each verb alone, as a user without Snakemake would call them."""
     data = ["--dataset", descriptor, "--data-root", tiny]
     splits, packed, fused = tmp_path / "splits.csv", tmp_path / "pairs.h5", tmp_path / "fused"
     status, output, _ = call("split", *data, "--output", splits, "--limit", "train=4")
@@ -217,10 +218,3 @@ def test_two_folders_can_be_fused_and_scored(call, tiny, tmp_path):
     assert read_image(tmp_path / "fused/test0.png").shape == (40, 47, 3)
     arguments = ["score", *sources, "--fused", tmp_path / "fused", "--output", tmp_path / "s.csv", "--metrics", "en"]
     assert call(*arguments)[0] == 0
-
-
-def test_a_limit_that_is_none_is_told(call, descriptor):
-    for wrong in ("train", "train=", "train=x", "train=-1"):
-        status, _, errors = call("split", "--dataset", descriptor, "--output", "x", "--limit", wrong)
-        assert status == 1
-        assert repr(wrong) in errors

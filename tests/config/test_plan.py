@@ -46,7 +46,8 @@ def runs_and_files(plan, table):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_shipped_configuration_has_runs_scores_and_the_nine_tables(path):
     plan = plan_of(path.stem)
-    assert plan.tables[:9] == NINE
+    beyond = ["extra"] if path.stem == "paper" else []  # a table of ours, only where a run names it
+    assert plan.tables == [*NINE, *beyond]
     assert plan.scores
     assert len(plan.fused) == len([file for file in plan.scores if file.name == "fusion_metrics.csv"]) >= 3
     costs = plan.settings.results / "efficiency.csv"
@@ -72,11 +73,6 @@ def test_a_table_needs_its_own_runs_and_scores_alone(name, table, trained, score
     assert len([run for run in runs if plan.runs[run[1]].kind == "trained"]) == trained
     assert files == {RUN_FILES[score] for score in scores}
     assert (plan.settings.results / "efficiency.csv" in plan.table_scores(table)) == (table == "4")
-
-
-def test_a_table_beyond_the_paper_is_made_only_where_a_run_names_it():
-    assert plan_of("paper").tables == [*NINE, "extra"]
-    assert plan_of("config").tables == NINE
 
 
 def test_a_configuration_may_show_a_table_of_another_dataset():
@@ -185,11 +181,6 @@ def test_images_of_the_training_pairs_are_judged_downstream_too(folder):
     runs = [run for _, run in runs_and_files(plan, "5")[0]]
     assert "mrfs" in runs
     assert "segmif" not in runs  # it has none to train a detector on
-
-
-def test_a_configuration_with_nothing_to_run_says_so(folder):
-    with pytest.raises(UserError, match="theirs is left out on Scenes: no nowhere"):
-        plan_rows(folder, "run|kind|images", "theirs|images|nowhere")
 
 
 def test_a_judge_that_nobody_wants_or_that_lacks_labels_is_left_out():

@@ -19,6 +19,8 @@ VOC = """<annotation><size><width>{width}</width><height>100</height></size>
 
 def test_yolo_text_is_read_as_it_is(tmp_path):
     path = tmp_path / "a.txt"
+    path.write_text("")
+    assert read_boxes(path, CLASSES, 200, 100).shape == (0, 5)  # an image without objects
     path.write_text("1  0.4 0.5  0.2 0.1  \n\n0 0.25 0.25 0.5 0.5")
     boxes = read_boxes(path, CLASSES, 200, 100)
     assert boxes.dtype == np.float64
@@ -31,11 +33,6 @@ def test_voc_corners_become_fractions_of_the_annotated_size(tmp_path, width):
     path.write_text(VOC.format(width=width))
     boxes = read_boxes(path, CLASSES, 200, 100)
     np.testing.assert_allclose(boxes, [[1, 0.2, 0.4, 0.2, 0.2], [0, 0.055, 0.5, 0.11, 1]], atol=1e-12)
-
-
-def test_an_empty_file_is_an_image_without_objects(tmp_path):
-    (tmp_path / "a.txt").write_text("")
-    assert read_boxes(tmp_path / "a.txt", CLASSES, 200, 100).shape == (0, 5)
 
 
 @pytest.mark.parametrize(
@@ -61,25 +58,20 @@ def test_a_bad_line_is_named(tmp_path, line, message):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("name", "content", "message"),
     [
-        ("<annotation>", "not a VOC annotation"),
-        ("<a><size><width>wide</width></size></a>", "not a VOC annotation"),
-        ("<a><object><name>Dog</name></object></a>", "object 1: class 'Dog' is not one of"),
-        ("<a><object><name>car</name></object></a>", "object 1 has no box"),
+        ("a.xml", b"<annotation>", "not a VOC annotation"),
+        ("a.xml", b"<a><size><width>wide</width></size></a>", "not a VOC annotation"),
+        ("a.xml", b"<a><object><name>Dog</name></object></a>", "object 1: class 'Dog' is not one of"),
+        ("a.xml", b"<a><object><name>car</name></object></a>", "object 1 has no box"),
+        ("a.txt", b"\xff\xfe\x00", "is not text"),
+        ("gone.txt", b"", "does not exist"),
     ],
 )
-def test_a_bad_voc_file_is_named(tmp_path, text, message):
-    (tmp_path / "a.xml").write_text(text)
+def test_a_bad_file_is_named(tmp_path, name, content, message):
+    (tmp_path / name.replace("gone", "other")).write_bytes(content)
     with pytest.raises(UserError, match=message):
-        read_boxes(tmp_path / "a.xml", CLASSES, 200, 100)
-
-
-def test_a_file_that_is_no_text_or_not_there_is_named(tmp_path):
-    (tmp_path / "a.txt").write_bytes(b"\xff\xfe\x00")
-    for name, message in (("a.txt", "is not text"), ("b.txt", "does not exist")):
-        with pytest.raises(UserError, match=message):
-            read_boxes(tmp_path / name, CLASSES, 200, 100)
+        read_boxes(tmp_path / name, CLASSES, 200, 100)
 
 
 def test_a_box_without_area_is_left_out_with_a_warning(tmp_path, caplog):

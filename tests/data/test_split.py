@@ -84,14 +84,11 @@ def test_the_list_depends_on_the_seed_only(descriptor, raw, tmp_path):
     assert texts[0] == texts[1] != texts[2]
 
 
-def test_an_official_validation_is_kept(descriptor, raw, tmp_path):
+def test_an_official_validation_is_kept_and_without_official_splits_the_ratios_decide(descriptor, raw, flat, tmp_path):
     shutil.copytree(raw / "testing", raw / "held_out")
     splits = {**descriptor.official_splits, "validation": "held_out"}
     counts = split_dataset(replace(descriptor, official_splits=splits), raw, tmp_path / "splits.csv", seed=0)
     assert counts == {"train": 12, "validation": 3, "test": 3}
-
-
-def test_without_official_splits_the_ratios_decide(flat, tmp_path):
     descriptor, root = flat
     counts = split_dataset(replace(descriptor, ratios=(0.5, 0.25, 0.25)), root, tmp_path / "splits.csv", seed=0)
     assert counts == {"train": 6, "validation": 3, "test": 3}
@@ -200,17 +197,14 @@ def test_m3fd_is_cut_8_1_1():
     ],
 )
 def test_a_bad_line_of_the_list_is_named(tmp_path, line, message):
-    path = tmp_path / "splits.csv"
-    path.write_text(f"split,pair_id,visible,infrared,label,boxes\ntrain,first,v.png,i.png,,\n{line}\n")
+    path, columns = tmp_path / "splits.csv", "split,pair_id,visible,infrared,label,boxes\n"
+    path.write_text(f"{columns}train,first,v.png,i.png,,\n{line}\n")
     with pytest.raises(UserError, match="line 3.*" + message):
         read_splits(path)
-
-
-@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "split,pair_id,visible,infrared,label,boxes\n"])
-def test_a_list_that_is_none_is_refused(tmp_path, text):
-    (tmp_path / "splits.csv").write_text(text)
-    with pytest.raises(UserError, match="not a list of splits"):
-        read_splits(tmp_path / "splits.csv")
+    for text in ("", "a,b\n1,2\n", columns):
+        path.write_text(text)
+        with pytest.raises(UserError, match="not a list of splits"):
+            read_splits(path)
 
 
 @pytest.mark.parametrize(("folder", "labelled"), [("MSRS", 63), ("RoadScene", 0)])

@@ -106,7 +106,8 @@ def test_there_and_back_gives_the_same_smooth_image(matrix):
     assert abs(back - image)[8:-8, 8:-8].max() < 4
 
 
-def test_the_resizing_lays_border_on_border():
+def test_corners_go_round_and_the_resizing_lays_border_on_border():
+    assert corners_of((3, 2)).tolist() == [[0, 0], [2, 0], [2, 1], [0, 1]]
     matrix = resizing((640, 480), (320, 256))
     borders = np.array([[-0.5, -0.5], [639.5, 479.5]])
     np.testing.assert_allclose(map_points(matrix, borders), [[-0.5, -0.5], [319.5, 255.5]])
@@ -150,25 +151,22 @@ def test_a_file_written_by_hand_needs_little(tmp_path):
         ({"model": "thin plate"}, "thin plate"),
         ({"visible_size": [0, 4]}, "visible_size"),
         ({"nosuch": 1}, "nosuch"),
+        *(
+            (text, "is not an alignment")
+            for text in ("", "no JSON", "[1, 2]", '{"format": "ssvif-alignment-1"}', "\x80")
+        ),
     ],
 )
 def test_a_wrong_file_is_told(tmp_path, change, says):
     path = tmp_path / "wrong.json"
+    with pytest.raises(UserError, match="does not exist"):
+        read_alignment(path)
     write_alignment(path, PLAIN)
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    text = change if isinstance(change, str) else json.dumps(json.loads(path.read_text()) | change)
+    path.write_text(text, encoding="latin-1")
     with pytest.raises(UserError, match=says) as caught:
         read_alignment(path)
     assert "wrong.json" in str(caught.value)
-
-
-@pytest.mark.parametrize("text", ["", "no JSON", "[1, 2]", '{"format": "ssvif-alignment-1"}', "\x80"])
-def test_a_file_that_is_no_alignment_is_told(tmp_path, text):
-    path = tmp_path / "wrong.json"
-    path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(UserError, match="is not an alignment"):
-        read_alignment(path)
-    with pytest.raises(UserError, match="does not exist"):
-        read_alignment(tmp_path / "gone.json")
 
 
 def test_an_image_of_another_size_is_told():
@@ -176,7 +174,3 @@ def test_an_image_of_another_size_is_told():
         warp(np.zeros((24, 40)), PLAIN, name="b.png")
     assert "20×12 px" in str(caught.value)
     assert "40×24 px" in str(caught.value)
-
-
-def test_corners_go_round():
-    assert corners_of((3, 2)).tolist() == [[0, 0], [2, 0], [2, 1], [0, 1]]

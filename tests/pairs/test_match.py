@@ -109,13 +109,6 @@ def test_folders_and_pipes_are_no_images_whatever_their_names_but_a_lost_link_is
     assert list(find_images("vi").files) == ["001", "002", "003", "link", "lost"]
 
 
-def test_beside_a_folder_a_pattern_may_match_by_whole_names(cameras):
-    save(cameras / "flir/FLIR_1.png", PIXEL)
-    save(cameras / "flir_ir/FLIR_1.png", PIXEL)
-    assert list(match("flir/FLIR*.png", "flir_ir").pairs) == ["FLIR_1"]
-    assert list(match("flir", "flir_ir/FLIR*.png").pairs) == ["FLIR_1"]
-
-
 @pytest.mark.parametrize(
     ("visible", "infrared", "names"),
     [
@@ -125,9 +118,14 @@ def test_beside_a_folder_a_pattern_may_match_by_whole_names(cameras):
         ("vi", "cam/*_ir.*", ["001", "002", "003"]),
         ("vi/*", "ir/*.jpg", ["001", "002", "003"]),
         ("**/*_vis.png", "**/*_ir.tiff", ["cam_001", "cam_002", "cam_003"]),
+        ("flir/FLIR*.png", "flir_ir", ["FLIR_1"]),  # beside a folder, by whole names
+        ("flir", "flir_ir/FLIR*.png", ["FLIR_1"]),
+        ("vi/001.png", "cam/002_ir.tiff", ["001"]),  # two files, whatever their names
     ],
 )
 def test_in_patterns_the_wildcards_are_the_name(cameras, visible, infrared, names):
+    for folder in ("flir", "flir_ir"):
+        save(cameras / folder / "FLIR_1.png", PIXEL)
     assert list(match(visible, infrared).pairs) == names
     assert list(match(cameras / visible, cameras / infrared).pairs) == names
 
@@ -138,14 +136,14 @@ def test_in_a_template_the_braces_are_the_name(cameras):
     assert find_by_template(cameras, "gone/{name}").files == {}
 
 
-def test_two_files_are_a_pair_whatever_their_names(cameras):
-    assert list(match("vi/001.png", "cam/002_ir.tiff").pairs) == ["001"]
-
-
-def test_a_file_with_a_bracket_in_its_name_is_a_file(cameras):
+def test_kinds_of_sources(cameras):
+    """A file with a bracket in its name is a file; videos are known by their suffix."""
     save(cameras / "vi/[1].png", PIXEL)
     assert kind_of("vi/[1].png") == "image"
     assert kind_of("vi/[12].png") == "pattern"
+    for name in ("a.mp4", "b.MKV"):
+        (cameras / name).touch()
+    assert kind_of_all({"visible": "a.mp4", "infrared": "b.MKV"}) == "video"
 
 
 @pytest.mark.parametrize(
@@ -169,12 +167,6 @@ def test_what_cannot_be_matched_is_told(cameras, visible, infrared, says):
         save(cameras / "vi_b/0.png", PIXEL)
     with pytest.raises(UserError, match=says):
         match(visible, infrared)
-
-
-def test_videos_are_known_by_suffix(tmp_path):
-    for name in ("a.mp4", "b.MKV"):
-        (tmp_path / name).touch()
-    assert kind_of_all({"visible": str(tmp_path / "a.mp4"), "infrared": str(tmp_path / "b.MKV")}) == "video"
 
 
 @given(st.text("ab*?", min_size=1, max_size=8).filter(lambda pattern: {*"*?"} & {*pattern}))

@@ -18,13 +18,10 @@ def test_values_go_linearly_from_0_to_1_and_are_cut_off(low, high, value):
     assert unit[0, 0] == pytest.approx(expected, abs=1e-6)
 
 
-def test_eight_bits_are_what_the_workflow_makes_of_them():
+def test_eight_bits_are_all_of_them_and_more_go_from_the_first_to_the_last_percentile():
     levels = np.arange(256, dtype=np.uint8)
     assert range_of(levels[None], "auto") == Range(0, 255)
     assert np.array_equal(to_unit(levels, Range(0, 255)), levels.astype(np.float32) / np.float32(255))
-
-
-def test_more_bits_go_from_the_first_to_the_last_percentile():
     deep = np.arange(10001, dtype=np.uint16)[None] + 20000
     assert range_of(deep, "auto") == range_of(deep, "percentile") == Range(20100, 29900)
     assert range_of(deep, "full") == Range(0, 65535)

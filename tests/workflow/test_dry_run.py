@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from workflow_tools import jobs, run_snakemake
 
 ROOT = Path(__file__).parents[2]
@@ -51,14 +52,6 @@ def test_released_weights_and_images_are_runs_of_the_sample(project, shared):
     assert "left out" not in text
 
 
-def test_a_configuration_with_nothing_to_run_says_so(project):
-    table = "run\tkind\timages\ntheirs\timages\tnowhere\n"
-    (project / "config/experiments/demo.tsv").write_text(table)
-    done = run_snakemake(project, "-n", check=False)
-    assert done.returncode
-    assert "theirs is left out on Scenes: no nowhere" in done.stdout + done.stderr
-
-
 MODULE = """
 configfile: "mine.yaml"
 module fusion:
@@ -106,14 +99,14 @@ def test_nothing_of_the_default_configuration_leaks_into_another(project):
         ("training: {fusion_model: seafuson}", "Unknown fusion model 'seafuson'"),
         ("datasets: [msr]", "config/datasets/msr.yaml does not exist"),
         ("experiments: config/experiments/none.tsv", "config/experiments/none.tsv does not exist"),
+        ("experiments: nowhere.tsv", "theirs is left out on Scenes: no nowhere"),
         ("preset: fast", "Unknown preset 'fast'"),
     ],
 )
 def test_a_bad_configuration_is_refused_before_anything_runs(project, change, message):
-    base = "" if change.startswith(("datasets", "experiments")) else "experiments: config/experiments/demo.tsv\n"
-    base += "" if change.startswith("datasets") else "datasets: [scenes]\n"
-    base += "experiments: config/experiments/demo.tsv\n" if change.startswith("datasets") else ""
-    (project / "config/config.yaml").write_text(base + change + "\n")
+    (project / "nowhere.tsv").write_text("run\tkind\timages\ntheirs\timages\tnowhere\n")
+    values = {"datasets": ["scenes"], "experiments": "config/experiments/demo.tsv"} | yaml.safe_load(change)
+    (project / "config/config.yaml").write_text(yaml.safe_dump(values))
     done = run_snakemake(project, "-n", check=False)  # dry, so that a check that is missing does not train for hours
     assert done.returncode
     told = done.stdout + done.stderr
@@ -155,8 +148,6 @@ def test_gpu_jobs_do_not_share_a_device(project):
 
 
 def test_dvc_tracks_what_snakemake_makes(project):
-    import yaml
-
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     outs = [next(iter(out)) for stage in stages.values() for out in stage["outs"]]
     assert all(out[name]["persist"] for stage in stages.values() for out in stage["outs"] for name in out)
