@@ -45,13 +45,7 @@ def choices_of(model: Path | None) -> Choices:
 
 
 def build_page(model: Path | None, device: str, folder: Path) -> gradio.Blocks:
-    """Return the page.
-
-    Args:
-        model: a network to offer first.
-        device: "auto", "cpu" or "cuda".
-        folder: for previews and the images to be downloaded.
-    """
+    """Return the page; `model` is a network to offer first, `folder` is for previews and images to be downloaded."""
     choices = choices_of(model)
     page = gradio.Blocks(title="SSVIF", analytics_enabled=False, fill_width=True)
     with page:

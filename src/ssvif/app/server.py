@@ -42,13 +42,9 @@ def serve(model: Path | None, *, port: int = 0, browser: bool = True, device: st
 
 @contextmanager
 def running(model: Path | None, *, port: int = 0, device: str = "auto", browser: bool = False) -> Iterator[str]:
-    """Run the app in threads of this process and yield its address.
+    """Run the app in threads of this process and yield its address; the network `model` is offered first.
 
-    Args:
-        model: a network to offer first.
-        port: of this computer; 0 takes the first free one from 7860 on.
-        device: "auto", "cpu" or "cuda".
-        browser: whether to open one.
+    The port 0 is the first free one from 7860 on.
 
     Raises:
         UserError: gradio is not installed, the network cannot be loaded, or the port is in use.

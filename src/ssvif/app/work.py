@@ -24,21 +24,13 @@ Row = tuple[str, float]
 
 @dataclass(frozen=True)
 class Fused:
-    """A pair and its fusion.
+    """A pair and its fusion."""
 
-    Attributes:
-        visible: (H,W,3), as it was fused.
-        infrared: (H,W), the same.
-        fused: (H,W,3).
-        rows: title of a metric with an arrow towards better values, value.
-        remarks: what was done to the pair, and how long it took, in sentences.
-    """
-
-    visible: Image
-    infrared: Image
-    fused: Image
-    rows: list[Row]
-    remarks: tuple[str, ...]
+    visible: Image  # (H,W,3), as it was fused
+    infrared: Image  # (H,W), the same
+    fused: Image  # (H,W,3)
+    rows: list[Row]  # title of a metric with an arrow towards better values, value
+    remarks: tuple[str, ...]  # what was done to the pair, and how long it took, in sentences
 
 
 def fuse_files(visible: Path, infrared: Path, fuser: Fuser, rules: Rules = DEFAULT, color: str = "") -> Fused:
@@ -71,12 +63,9 @@ def preview(path: Path) -> Image | None:
 
 
 def measure(visible: Image, infrared: Image, fused: Image) -> list[Row]:
-    """Return the metrics that are defined for images of this size; none for very large ones.
+    """Return the metrics defined for images of this size: visible and fused (H,W,3), infrared (H,W).
 
-    Args:
-        visible: (H,W,3).
-        infrared: (H,W).
-        fused: (H,W,3).
+    Very large images have none.
     """
     height, width = infrared.shape
     if height * width > MOST_MEASURED_PX:

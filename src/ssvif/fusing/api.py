@@ -159,27 +159,17 @@ def _rule(name: str, given: Range, images: Sequence[NDArray[Any]]) -> Rule:
 
 @dataclass(frozen=True)
 class _Images:
-    """The images of one argument.
+    """The images of one argument."""
 
-    Attributes:
-        pixels: one by one, (H,W) or (H,W,3) RGB; uint8, uint16 or float32.
-        remake: as many fused images (H,W,3) in [0,1] → the fused images as the caller's type.
-        stacked: whether the caller gave one array or tensor of several images.
-    """
-
-    pixels: list[NDArray[Any]]
-    remake: Callable[[Sequence[Floats]], Any]
-    stacked: bool = False
+    pixels: list[NDArray[Any]]  # one by one, (H,W) or (H,W,3) RGB; uint8, uint16 or float32
+    remake: Callable[[Sequence[Floats]], Any]  # as many fused images (H,W,3) in [0,1] → the same as the caller's type
+    stacked: bool = False  # whether the caller gave one array or tensor of several images
 
 
 def _unpack(name: str, images: Any, stacked: bool = False) -> _Images:
-    """Return the images of an argument.
+    """Return the images of an argument: an array (H,W), (H,W,C) or (B,H,W,C), a tensor, a Pillow image, or a list.
 
-    Args:
-        name: of the argument, for messages.
-        images: an array (H,W), (H,W,C) or (B,H,W,C) of uint8, uint16 or floats; a tensor (H,W), (C,H,W) or
-            (B,C,H,W); a Pillow image; or a list of such of one image each. C is 1 or 3, with alpha 2 or 4.
-        stacked: whether an array or tensor of three axes is (B,H,W).
+    C is 1 or 3, with alpha 2 or 4. Where `stacked`, an array or tensor of three axes is (B,H,W).
     """
     torch = sys.modules.get("torch")  # there are no tensors where it was not imported
     if isinstance(images, (list, tuple)):

@@ -42,7 +42,7 @@ def fuse_source(
     Args:
         source: the pairs.
         rules: how two images become a pair.
-        output: name of an image or a video by its suffix, otherwise of a folder of PNG.
+        output: an image or a video by its suffix, otherwise a folder of PNG.
         fuser: a network or a baseline.
         options: batch, tiles and color.
         identity: what identifies the fuser, such as a digest of the network. A folder records it, and is completed

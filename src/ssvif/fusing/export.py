@@ -127,10 +127,7 @@ def _trace(whole: WholeFusion) -> torch.export.ExportedProgram:
 def largest_difference(whole: Compute, written: Compute, least_px: int) -> float:
     """Return the largest difference between two fusions of random images; infinite if one is not finite.
 
-    Args:
-        whole: visible (B,3,H,W), infrared (B,1,H,W) → fused (B,3,H,W).
-        written: the same.
-        least_px: shortest side that they accept.
+    Both take visible (B,3,H,W) and infrared (B,1,H,W), with sides from `least_px` on, and give fused (B,3,H,W).
     """
     random = torch.Generator().manual_seed(0)
     worst = 0.0

@@ -26,38 +26,24 @@ FORMULAS: dict[str, Callable[[Floats, Floats], Floats]] = {
 
 @dataclass(frozen=True)
 class Reach:
-    """Receptive field of a network.
+    """Receptive field of a network."""
 
-    Attributes:
-        radius_px: an output pixel depends on inputs up to this many rows and columns away.
-        grid_px: shifting the inputs by a multiple of this shifts the output alike: 1 for plain convolutions, the
-            window size of a network with windows, the stride of one that downsamples.
-    """
-
-    radius_px: int
+    radius_px: int  # an output pixel depends on inputs up to this many rows and columns away
+    # shifting the inputs by a multiple of this shifts the output alike: 1 for plain convolutions, otherwise the size of
+    # the windows or the stride
     grid_px: int = 1
 
 
 class Fuser(ABC):
-    """Fuses batches of NumPy images.
+    """Fuses batches of NumPy images."""
 
-    Attributes:
-        channels: 3, or 1 if only luma is fused and the chroma of the visible image is kept.
-        tileable: whether an image may be fused in tiles.
-        bytes_per_px: approximate working memory per pixel of a batch.
-        memory_bytes: working memory that may be used.
-        batch: number of pairs that suits the device.
-        least_px: shortest side accepted; smaller images are padded by repeating the border.
-        finish: applied to the whole fused image (H,W,3) in [0,1] at the end, or None.
-    """
-
-    channels: int = 3
-    tileable: bool = True
-    bytes_per_px: int = 48
-    memory_bytes: int = MEMORY_BYTES
-    batch: int = 1
-    least_px: int = 1
-    finish: Callable[[Floats], Floats] | None = None
+    channels: int = 3  # or 1 if only luma is fused and the chroma of the visible image is kept
+    tileable: bool = True  # whether an image may be fused in tiles
+    bytes_per_px: int = 48  # approximate working memory per pixel of a batch
+    memory_bytes: int = MEMORY_BYTES  # working memory that may be used
+    batch: int = 1  # number of pairs that suits the device
+    least_px: int = 1  # shortest side accepted; smaller images are padded by repeating the border
+    finish: Callable[[Floats], Floats] | None = None  # applied to the whole fused image (H,W,3) in [0,1] at the end
 
     @property
     def reach(self) -> Reach | None:
@@ -66,14 +52,7 @@ class Fuser(ABC):
 
     @abstractmethod
     def __call__(self, visible: Floats, infrared: Floats) -> Floats:
-        """Fuse a batch.
-
-        Args:
-            visible: (B,H,W,3) RGB in [0,1].
-            infrared: (B,H,W) in [0,1].
-
-        Returns:
-            (B,H,W,3), approximately in [0,1].
+        """Return fused images (B,H,W,3), about in [0,1], of visible (B,H,W,3) RGB and infrared (B,H,W) in [0,1].
 
         Raises:
             ValueError: the images have a size that the network does not accept.
@@ -81,10 +60,7 @@ class Fuser(ABC):
 
 
 class BaselineFuser(Fuser):
-    """Fusion without a network, pixel by pixel.
-
-    Args:
-        name: "average", "maximum", "visible" or "infrared".
+    """Fusion without a network, pixel by pixel: "average", "maximum", "visible" or "infrared".
 
     Raises:
         UserError: the name is unknown.

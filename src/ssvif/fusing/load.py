@@ -24,28 +24,18 @@ if TYPE_CHECKING:
 class FuserSpec:
     """The fuser to load; by default the network that comes with ssvif.
 
-    Attributes:
-        path: file of a network, .safetensors or .onnx, or a released checkpoint of `network`.
-        network: name of the released network.
-        baseline: or a fusion without a network.
-        inference: whose script to follow; "" is plain, or for a released checkpoint that of its authors.
-        precision: "float32" or "bfloat16".
-        device: "auto", "cpu", "cuda", or in `load_fuser` another that torch knows.
-        threads: of the CPU; 0 leaves the choice to the library.
-        channels_last: memory layout of PyTorch's convolutions, see `TorchFuser`.
-
     Raises:
         UserError: a released network without its checkpoint, or an unknown inference or precision.
     """
 
-    path: Path | None = None
-    network: str = ""
-    baseline: str = ""
-    inference: str = ""
-    precision: str = "float32"
-    device: str = "auto"
-    threads: int = 0
-    channels_last: bool = True
+    path: Path | None = None  # file of a network, .safetensors or .onnx, or a released checkpoint of `network`
+    network: str = ""  # name of the released network
+    baseline: str = ""  # or a fusion without a network
+    inference: str = ""  # whose script to follow; "" is plain, or for a released checkpoint that of its authors
+    precision: str = "float32"  # or "bfloat16"
+    device: str = "auto"  # or "cpu", "cuda", and in `load_fuser` another that torch knows
+    threads: int = 0  # of the CPU; 0 leaves the choice to the library
+    channels_last: bool = True  # memory layout of PyTorch's convolutions, see `TorchFuser`
 
     def __post_init__(self) -> None:
         if self.network and not self.path:

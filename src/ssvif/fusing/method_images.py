@@ -20,11 +20,7 @@ from ssvif.schema import SPLITS
 log = logging.getLogger("ssvif")
 
 # a method's images come in the dataset's own splits, of which our validation is cut off train, or all in one folder
-FOLDERS = {
-    "train": ("train", "all"),
-    "validation": ("validation", "train", "all"),
-    "test": ("test", "all"),
-}
+FOLDERS = {"train": ("train", "all"), "validation": ("validation", "train", "all"), "test": ("test", "all")}
 OWNED = (*SPLITS, "*.png")
 RULES = "config/experiments/README.md says how images are to lie"
 LOSSY = (".jpg", ".jpeg")
@@ -52,10 +48,7 @@ def collect_images(pairs: Path, images: Path, output: Path) -> None:
     The log says how many are gray, and stay so, how many had an alpha channel, which is dropped, and how many were
     compressed with losses, which the metrics see.
 
-    Args:
-        pairs: HDF5 of the dataset.
-        images: a folder per split, or a folder of the test split's images alone; see `folder_of`.
-        output: the run's `fused` folder.
+    `images` is a folder with one for each split, or one of the test images alone; see `folder_of`.
 
     Raises:
         UserError: images are missing, unreadable, not of 8 bits, or of another size than their pairs; all are

@@ -34,12 +34,9 @@ class Facts(BaseModel):
 
 
 class OnnxFuser(Fuser):
-    """A network that ONNX Runtime computes.
+    """A network in a file of `ssvif export` that ONNX Runtime computes.
 
-    Args:
-        path: a file of `ssvif export`.
-        device: "auto" (a GPU if this ONNX Runtime can use one), "cpu" or "cuda".
-        threads: of the CPU; 0 leaves the choice to ONNX Runtime.
+    The device "auto" is a GPU if this ONNX Runtime can use one; with 0 threads it chooses how many the CPU takes.
 
     Raises:
         UserError: ONNX Runtime is not installed, the file is missing, damaged or not of `ssvif export`, or the

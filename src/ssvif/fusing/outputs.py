@@ -184,11 +184,7 @@ def _read_record(path: Path) -> dict[str, tuple[str, str]]:
 def video_writer(path: Path, rate: Fraction) -> Iterator[Callable[[Image], None]]:
     """Yield a function that appends a frame (H,W,3) to a video, which appears whole or not at all.
 
-    It is H.264 in .mp4 and .mkv, MPEG-4 in .avi.
-
-    Args:
-        path: ending in a key of `VIDEO_FORMATS`.
-        rate: frames per second.
+    It is H.264 in .mp4 and .mkv, MPEG-4 in .avi; `rate` is in frames per second.
 
     Raises:
         UserError: PyAV is missing, the frames cannot be encoded, or differ in size.

@@ -23,13 +23,9 @@ WHOLE_IMAGES = FuseOptions(batch=1, tile=0)
 
 
 def fuse_packed(pairs: Path, output: Path, fuser: Fuser, options: FuseOptions = WHOLE_IMAGES) -> None:
-    """Fuse all pairs of an HDF5 file into `output/{split}/{pair_id}.png`, each of its pair's size.
+    """Fuse all pairs of a file of `ssvif pack` into `output/{split}/{pair_id}.png`, each of its pair's size.
 
-    Args:
-        pairs: file of `ssvif pack`.
-        output: folder that is replaced once all images are written.
-        fuser: a network or a baseline.
-        options: batch, tiles and color.
+    The folder `output` is replaced once all images are written.
 
     Raises:
         UserError: the file is missing or damaged, or a pair cannot be fused; then `output` stays as it was.

@@ -26,16 +26,9 @@ Result = tuple[str, NDArray[Any]] | UserError
 
 
 def fuse_pairs(jobs: Iterable[Job], fuser: Fuser, options: FuseOptions) -> Iterator[Result]:
-    """Fuse pairs; one that fails stops no other.
+    """Yield for each pair its name and fused image (H,W,3), or the reason why there is none, which stops no other.
 
-    Args:
-        jobs: names of pairs, each with a function that reads it; iterating may raise UserError, which ends them.
-        fuser: a network or a baseline.
-        options: batch, tiles, color and levels.
-
-    Yields:
-        For each pair its name and fused image (H,W,3), or the reason why there is none. Pairs of one size keep their
-        order.
+    Pairs of one size keep their order. Iterating over `jobs` may raise UserError, which ends them.
     """
     for batch in _batches(_read_ahead(jobs), fuser, options.batch):
         if isinstance(batch, UserError):

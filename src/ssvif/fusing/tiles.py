@@ -24,20 +24,14 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 @dataclass(frozen=True, kw_only=True)
 class FuseOptions:
-    """How pairs are fused.
+    """How pairs are fused."""
 
-    Attributes:
-        batch: pairs of one size that are fused at once; 0 leaves it to the device.
-        tile: side of tiles in pixels, 0 for whole images, AUTO for tiles where whole images do not fit into memory.
-        color: "rgb" for the network's own colors, "ycbcr" for its luma with the visible image's chroma; "" is rgb
-            for three channels and ycbcr for one.
-        levels: whether fused images are rounded to uint8; otherwise they are float32 in [0,1].
-    """
-
-    batch: int = 0
-    tile: int = AUTO
+    batch: int = 0  # pairs of one size that are fused at once; 0 leaves it to the device
+    tile: int = AUTO  # side in pixels, 0 for whole images, AUTO for tiles where whole images do not fit into memory
+    # "rgb" for the network's own colors, "ycbcr" for its luma with the visible image's chroma; "" is rgb for three
+    # channels and ycbcr for one
     color: str = ""
-    levels: bool = True
+    levels: bool = True  # whether fused images are rounded to uint8; otherwise they are float32 in [0,1]
 
 
 DEFAULT = FuseOptions()
@@ -75,12 +69,7 @@ def check_color(fuser: Fuser, color: str) -> None:
 
 
 def tile_side(fuser: Fuser, size: tuple[int, int], requested: int = AUTO) -> int:
-    """Return the side of the tiles in pixels, or 0 to fuse whole images.
-
-    Args:
-        fuser: gives its memory per pixel and the memory it may use.
-        size: height and width of the images in pixels.
-        requested: see `FuseOptions.tile`.
+    """Return the side of the tiles for images of a size (height, width), in pixels; 0 to fuse whole images.
 
     Raises:
         UserError: tiles are requested of a fuser whose result depends on the whole image.
@@ -115,12 +104,9 @@ class Span(NamedTuple):
 
 
 def spans(side: int, tile: int, reach: Reach | None) -> list[Span]:
-    """Cut a side into tiles of about equal size, each widened by what its own pixels depend on.
+    """Cut a side of an image into tiles of about equal size, each widened by what its own pixels depend on.
 
-    Args:
-        side: of the image, pixels.
-        tile: upper limit of what is read at once, pixels.
-        reach: receptive field of the network; None for a global one.
+    At most `tile` pixels are read at once. A network without a `reach` depends on the whole image.
 
     Raises:
         UserError: `tile` leaves no pixel to keep.

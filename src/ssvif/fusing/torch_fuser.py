@@ -47,9 +47,7 @@ class TorchFuser(Fuser):
     """A network on a device.
 
     Args:
-        model: with C = 1 or 3.
-        device: to compute on.
-        inference: "plain", or a key of `ssvif.models.inference.INFERENCES`, whose script to follow.
+        inference: a key of `ssvif.models.inference.INFERENCES`, whose script to follow.
         precision: "float32", or "bfloat16" for autocast.
         channels_last: memory layout of the convolutions; a fifth faster than channels first on a CPU, and one value
             in 50,000 differs from it by one 8-bit level.
@@ -113,11 +111,9 @@ class TorchFuser(Fuser):
 
 @torch.no_grad()
 def probe_reach(model: FusionModel, device: torch.device) -> Reach | None:
-    """Measure the receptive field of a network by following a block of NaN through it.
+    """Return how far a block of NaN spreads in a network, on a grid that suits strides and windows up to 32 pixels.
 
-    Returns:
-        The distance to which NaN spreads beyond the block, on a grid that suits strides and windows up to 32
-        pixels; None if it reaches the border even of the largest image that is tried.
+    None if it reaches the border even of the largest image that is tried.
     """
     grid = math.lcm(GLOBAL_GRID_PX, model.multiple)
     for side in PROBE_SIDES_PX:
