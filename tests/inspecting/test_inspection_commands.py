@@ -65,6 +65,21 @@ assert "torch" not in sys.modules
     subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
 
 
+def test_aligning_tells_what_is_in_no_pair_and_refuses_two_files_of_a_name(
+    call, scenes, write_folders, tmp_path, caplog
+):
+    visible, infrared = write_folders(scenes[0], scenes[1])
+    next(infrared.iterdir()).rename(infrared / "other.png")
+    asked = ["align", "--visible", visible, "--infrared", infrared, "--output", tmp_path / "a.json"]
+    call(*asked)
+    assert "2 images in no pair: " in caplog.text
+    write_png(visible / "other.png", read_image(infrared / "other.png"))
+    (visible / "other.bmp").write_bytes((visible / "other.png").read_bytes())
+    status, _, errors = call(*asked)
+    assert status == 1
+    assert "share the name other" in errors
+
+
 def test_two_cameras_from_the_first_look_to_the_aligned_pairs(call, scenes, write_folders, tmp_path):
     """As docs/own_cameras.md tells it, with a shift that must be gone at the end."""
     moved = [np.roll(image, (3, 5), axis=(0, 1)) for image in scenes[1]]

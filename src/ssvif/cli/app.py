@@ -47,7 +47,7 @@ def main() -> None:
     """Run the command; what the user can mend is printed without a traceback, exit status 1."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("ssvif").setLevel(logging.INFO)
-    # what they say names no file; what is wrong with one is told as an error that does
+    # these messages name no file; our own errors do
     logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
     warnings.filterwarnings("ignore", module="PIL")
     try:

@@ -1,4 +1,4 @@
-"""Which files a configuration asks for, and with what arguments they are made: what the Snakefile has to know."""
+"""Which files a configuration asks for, and the arguments of the commands that make them, for the Snakefile."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Plan:
 
     @cached_property
     def shown(self) -> dict[str, list[Run]]:
-        """Dataset to the runs that it is asked to show and whose files are there."""
+        """The runs of each dataset, without those whose files are missing."""
         found = {
             dataset: [
                 run
@@ -261,7 +261,7 @@ class Plan:
         return [f"--title={name}={self.descriptors[name].title}" for name in datasets]
 
     def source_arguments(self) -> list[str]:
-        """Return `--source`, the folder of its own images, for each dataset."""
+        """Return one `--source` per dataset: the folder of its visible and infrared images."""
         folders = {name: self.data_root(name) / self.descriptors[name].folder for name in self.shown}
         return [f"--source={name}={folder}" for name, folder in folders.items()]
 

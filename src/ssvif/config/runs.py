@@ -39,7 +39,7 @@ class Run:
         fusion_model: the network, or the baseline; empty for images.
         images: folder of another method's images, for images; may hold `PLACES` in braces, see `located`.
         checkpoint: the released file, for published; likewise.
-        inference: of `ssvif.models.names.INFERENCES`: how the network's output becomes an image.
+        inference: of `ssvif.schema.INFERENCES`: how the network's output becomes an image.
         training: options that differ from the configuration's, for a trained run.
         tables: the paper's tables it belongs to.
         note: free text.

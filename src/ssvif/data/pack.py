@@ -98,7 +98,7 @@ def describe_rules(rules: Rules, found: Mapping[str, Range]) -> str:
 
 
 def describe_found(found: Mapping[str, Range]) -> list[str]:
-    """Return what fusing should be told so that it sees the same as what was packed, for the user."""
+    """Return a sentence for each side: its range, and the option of `ssvif fuse` that applies the same one."""
     return [
         f"{side}: {limits} became black and white; fuse with --{side}-range {limits}" for side, limits in found.items()
     ]

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ssvif.inspecting.edges import Gray, gray_of, resample, shrink, size_of
 from ssvif.inspecting.estimate import Estimate, estimate_transform
-from ssvif.io.errors import UserError, counted
+from ssvif.io.errors import UserError, counted, shorten
 from ssvif.io.files import write_png
 from ssvif.io.images import read_raw
 from ssvif.io.progress import track
@@ -99,10 +99,16 @@ def align_folders(
 
 
 def _read_sides(sources: dict[str, str], most_pairs: int) -> Sides:
-    """Read some of the pairs; images in no pair are passed over."""
+    """Read some of the pairs; images in no pair are told and passed over, unless two share a name."""
     matching = match_sources(sources)
+    if shared := [fault for fault in matching.faults if fault.kind == "same_name"]:
+        raise matching.refusal(shared)
     for note in matching.notes():
         log.warning("%s", note)
+    if matching.faults:
+        log.warning(
+            "%s in no pair: %s", counted(len(matching.faults), "image"), shorten(list(map(str, matching.faults)))
+        )
     names = choose_evenly(list(matching.pairs), max(1, most_pairs))
     images: dict[str, list[Gray]] = {side: [] for side in SIDES}
     sizes: dict[str, dict[Path, tuple[int, int]]] = {side: {} for side in SIDES}
@@ -140,7 +146,7 @@ def _estimate(sides: Sides, model: str) -> Alignment:
             expected="the same scenes on both sides, with edges that both cameras see, all over the image",
             got="hardly any structure that the two sides share" if found is None else reason,
             remedy="check that the pairs belong together (`ssvif check`), add pairs by day with buildings, people "
-            "or cars near the borders, or try --model translation",
+            "or cars near the borders" + (", or try --model translation" if model != "translation" else ""),
         )
     matrix = resizing(small[1], sides.infrared_size) @ found.matrix @ resizing(sides.visible_size, small[0])
     matrix = matrix / matrix[2, 2]

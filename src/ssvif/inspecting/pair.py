@@ -54,7 +54,7 @@ class Seen:
 
     split: str  # the official split, or "all"
     pair: FoundPair  # its files; a side may be missing
-    findings: list[Finding] = field(default_factory=list)  # what is wrong with it, as far as it alone says
+    findings: list[Finding] = field(default_factory=list)  # in this pair alone
     sides: dict[str, Side] = field(default_factory=dict)  # "visible" and "infrared", as far as they could be read
     shift: Peak | None = None  # between the two, if it was measured
 

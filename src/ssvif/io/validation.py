@@ -1,4 +1,4 @@
-"""Constrained types of settings, and how a failed check by pydantic is told."""
+"""Constrained types of settings, and the error message of a failed pydantic check."""
 
 from __future__ import annotations
 

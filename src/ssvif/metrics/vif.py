@@ -31,7 +31,7 @@ def vif(images: Triple) -> torch.Tensor:
 
 @metric("VIFF", better="up", smallest_side=41)
 def viff(images: Triple) -> torch.Tensor:
-    """Visual information fidelity for fusion: in each window that source counts whose gain is less.
+    """Visual information fidelity for fusion: each window counts the source that has the smaller gain there.
 
     Windows, moments, gain g, source variance v and noise e as for `vif`, visual noise variance
     0.005·255² = 325.125. Of each window that source is taken whose g is smaller (the infrared one

@@ -1,4 +1,4 @@
-"""Some of many items. Apart from the statistics, whose code must retrain nothing."""
+"""Choosing some of many items. In a file of its own, so that a change of the statistics retrains nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the paper does not state. Apart from the settings themselves: a reworded reason retrains nothing."""
+"""Values that the paper does not state, with reasons. In a file of its own: a reworded reason retrains nothing."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from ssvif.training.diagnostics import COLLAPSED_EPOCHS, ClassUsage
 from ssvif.training.framework import Framework, Output
 from ssvif.training.history import Means, Row, history_row, is_collapsed, write_gradients, write_history
 from ssvif.training.options import TrainingOptions
-from ssvif.training.pseudo_labels import write_pseudo_labels
+from ssvif.training.pseudo_label_pictures import write_pseudo_labels
 from ssvif.training.stages import EarlyStopping, Stage, StageSwitch
 from ssvif.training.weighting.base import FusionOnly, Weighting
 from ssvif.training.weighting.registry import build_weighting

@@ -7,7 +7,7 @@ import torch
 from ssvif.io.files import read_csv, read_image
 from ssvif.training.framework import Framework
 from ssvif.training.options import TrainingOptions
-from ssvif.training.pseudo_labels import CUES, GAP_PX, PANELS, ClassTally, class_colors, write_pseudo_labels
+from ssvif.training.pseudo_label_pictures import CUES, GAP_PX, PANELS, ClassTally, class_colors, write_pseudo_labels
 
 CPU = torch.device("cpu")
 OPTIONS = TrainingOptions(segmenter="b0", classes=4)
