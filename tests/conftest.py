@@ -1,7 +1,5 @@
 """What many tests share: few threads, a tiny packed dataset, the real material beside the checkout."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from collections.abc import Callable, Iterator

@@ -3,8 +3,6 @@
 That all is annotated is for mypy to say, and that all is documented and nothing printed for ruff.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """The pages say what is true: their code runs, their commands exist."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import sys

@@ -1,7 +1,5 @@
 """The command's app in a real browser: a pair is dropped, fused, compared, downloaded; nothing leaves the machine."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

@@ -1,7 +1,5 @@
 """What the app computes, and what it offers, without a browser."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The verbs of results as they are typed: tables, compare; and what complexity gives them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """What a configuration asks for, planned without Snakemake."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

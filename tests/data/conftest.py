@@ -1,7 +1,5 @@
 """Small raw datasets, made anew for each test."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What the tests of fusing share: calls of the command, and a network's file."""
 
-from __future__ import annotations
-
 import pytest
 
 from reference.networks import fill

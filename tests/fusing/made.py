@@ -1,7 +1,5 @@
 """What the tests of pairs and fusing share: made pairs, a fuser known in advance, the command in a process."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

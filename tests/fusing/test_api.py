@@ -1,7 +1,5 @@
 """`from ssvif import load_model, fuse`: what goes in comes out."""
 
-from __future__ import annotations
-
 import logging
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Networks as files: the same numbers at every size, and a file that says what it is."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

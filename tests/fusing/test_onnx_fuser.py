@@ -1,7 +1,5 @@
 """Files of `ssvif export` fuse without torch; other files are told apart from them."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """An output folder that is completed later holds what this command would make, and nothing else."""
 
-from __future__ import annotations
-
 import os
 import shutil
 

@@ -1,7 +1,5 @@
 """Drawn road scenes, exactly registered, and folders of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

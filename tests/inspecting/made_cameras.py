@@ -1,7 +1,5 @@
 """Infrared cameras at another place than the one that took the images."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ssvif.inspecting.edges import Gray, resample

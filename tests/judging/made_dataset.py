@@ -1,7 +1,5 @@
 """A made packed dataset with fused images: colored rectangles on gray, with labels and boxes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What segmentation and detection have in common: datasets with nothing to train with, files that are missing."""
 
-from __future__ import annotations
-
 import logging
 
 import pytest

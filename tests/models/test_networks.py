@@ -1,7 +1,5 @@
 """What holds for each network: its original's numbers, the interface's promises, and that everything is used."""
 
-from __future__ import annotations
-
 import copy
 from dataclasses import dataclass, field
 

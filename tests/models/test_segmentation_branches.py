@@ -1,7 +1,5 @@
 """The branches; SegFormer itself is the library's and takes long to import, so it is built here only."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """Weights and images by formula, so that a network's output can be written down."""
 
-from __future__ import annotations
-
 import torch
 
 

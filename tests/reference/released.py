@@ -1,7 +1,5 @@
 """The names in the checkpoints that authors released, and made files with them."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import torch

@@ -1,7 +1,5 @@
 """A report of two runs for a browser to open, and what tests ask of its pages."""
 
-from __future__ import annotations
-
 from io import BytesIO
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A small folder of results for two runs on four pairs, and the dataset they come from."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Writers of small results, as the commands before the report would leave them."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What `make_figures` leaves in its folder, and what it leaves out."""
 
-from __future__ import annotations
-
 import logging
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The figures' numbers and places, without drawing more than needed."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

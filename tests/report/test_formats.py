@@ -1,7 +1,5 @@
 """Every format of a table says the same, and LaTeX takes it."""
 
-from __future__ import annotations
-
 import math
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The report's gallery in a real browser, from disk: by mouse and by keyboard."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

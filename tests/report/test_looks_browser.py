@@ -1,7 +1,5 @@
 """How the report looks in a real browser: light and dark, on a phone, on paper, and to a screen reader."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import pytest

@@ -1,7 +1,5 @@
 """The report's overview in a real browser, from disk: tables, diagrams, and where they lead."""
 
-from __future__ import annotations
-
 import pytest
 
 from report.browsing import column, paper_table

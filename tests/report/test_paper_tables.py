@@ -1,7 +1,5 @@
 """The paper's tables, made from small results."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 

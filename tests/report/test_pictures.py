@@ -1,7 +1,5 @@
 """The pictures of a dataset, and the colors of what lies over them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The whole training on the tiny pairs: some seconds a run, most of them the library's import."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

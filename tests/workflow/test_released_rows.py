@@ -1,7 +1,5 @@
 """Released weights and released images of one method are two rows with equal scores. Slow: it fuses real pairs."""
 
-from __future__ import annotations
-
 from statistics import fmean
 
 import pytest
