@@ -77,7 +77,7 @@ def make_pairs(
     return folder / "pairs.h5", folder / "fused"
 
 
-def run_judge(judge, table, dataset, output, options, workers=0):
+def run_judge(judge, table, dataset, output, options, workers=0, name="made"):
     """Judge the fused images of `make_pairs`; return the values of a table by class, or metric where it has none."""
-    judge(JudgedRun(*dataset, output, "made", "average", torch.device("cpu"), workers), options)
+    judge(JudgedRun(*dataset, output, name, "average", torch.device("cpu"), workers), options)
     return {row["class"] or row["metric"]: row["value"] for row in read_csv(output / table)}

@@ -24,7 +24,9 @@ def test_a_dataset_with_nothing_to_train_with_is_left_out(
     dataset, output = make_dataset({"train": 1, "test": 1}, **{needed: False}), tmp_path / "out"
     with caplog.at_level(logging.INFO, logger="ssvif"):
         assert run_judge(judge, table, dataset, output, options()) == {}
+        assert run_judge(judge, table, dataset, output, options(), name="") == {}
     assert f"made has no {needed}" in caplog.text
+    assert f"pairs.h5 has no {needed}" in caplog.text
     texts = {path.name: path.read_text() if path.is_file() else None for path in output.iterdir()}
     assert texts.pop("record.json")
     assert texts == {table: ",".join(JUDGE_COLUMNS) + "\n"} | others

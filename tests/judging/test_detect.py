@@ -1,4 +1,5 @@
 import json
+import logging
 import socket
 import sys
 import tempfile
@@ -52,7 +53,7 @@ def network_log(monkeypatch):
 
 
 def test_a_run_is_trained_and_scored_offline_and_leaves_nothing_behind(
-    make_dataset, tmp_path, network_log, monkeypatch
+    make_dataset, tmp_path, network_log, monkeypatch, caplog
 ):
     dataset = make_dataset(COUNTS, odd_size=(50, 70))
     (tmp_path / "temporary").mkdir()
@@ -79,7 +80,10 @@ def test_a_run_is_trained_and_scored_offline_and_leaves_nothing_behind(
     assert listing(tmp_path / "here") == {}
     assert network_log == []
 
-    judge(dataset, tmp_path / "two")
+    caplog.clear()
+    with caplog.at_level(logging.INFO, logger="ssvif"):
+        judge(dataset, tmp_path / "two")
+    assert caplog.text.count("has validation mAP@0.5") == QUICK.epochs
     for name in ("ap.csv", "boxes.csv"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 

@@ -76,7 +76,7 @@ def train_and_score(run: JudgedRun, options: DetectionOptions) -> None:
             ap, found = _score(detect, model, data, boxes["test"], options, run)
             scores = ap_scores(ap, classes)
         else:
-            log.info("%s has no boxes to train and test with: detection is left out", run.dataset)
+            log.info("%s has no boxes to train and test with: detection is left out", run.dataset or run.pairs)
         write_csv(folder / "boxes.csv", found, BOX_COLUMNS)
         run.write_result(folder, "ap.csv", scores, options, data_sha256=source.digest, **facts)
 
@@ -198,8 +198,10 @@ def _train(
     best: dict[str, Any] = {}
 
     def keep_best() -> bool:  # ultralytics would write a file, which takes longer than a small epoch
+        score = (trainer.metrics or {}).get("metrics/mAP50(B)", 0.0)
+        if boxes["validation"]:
+            log.info("detection: epoch %d has validation mAP@0.5 %.3f", trainer.epoch, score)
         if trainer.fitness == trainer.best_fitness:
-            score = (trainer.metrics or {}).get("metrics/mAP50(B)", 0.0)
             best.update(model=copy.deepcopy(trainer.ema.ema), epoch=trainer.epoch, score=score)
         return True
 

@@ -73,7 +73,7 @@ def fine_tune(run: JudgedRun, options: SegmentationOptions) -> None:
             write_csv(folder / "history.csv", history, HISTORY_COLUMNS)
             judge.save(folder / "model.safetensors")
         else:
-            log.info("%s has no labels to train and test with: segmentation is left out", run.dataset)
+            log.info("%s has no labels to train and test with: segmentation is left out", run.dataset or run.pairs)
         run.write_result(folder, "iou.csv", scores, options, data_sha256=source.digest, **facts)
 
 
