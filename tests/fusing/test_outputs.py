@@ -96,6 +96,17 @@ def test_a_kind_of_image_that_is_not_written_is_no_folder(fuse, tmp_path, name):
     assert not (tmp_path / name).exists()
 
 
+@pytest.mark.parametrize(
+    ("output", "says"), [("taken", "taken is not a folder"), ("taken/x", "The folder taken/x cannot be created")]
+)
+def test_a_file_in_the_place_of_the_folder_is_told_and_kept(fuse, tmp_path, output, says):
+    (tmp_path / "taken").write_text("kept")
+    status, errors = fuse("vi", "ir", "-o", output)
+    assert status == 1
+    assert says in errors
+    assert (tmp_path / "taken").read_text() == "kept"
+
+
 def test_the_frames_of_another_video_are_not_kept(fuse, tmp_path):
     pytest.importorskip("av")
     assert fuse("vi", "ir", "-o", "one.mp4")[0] == 0

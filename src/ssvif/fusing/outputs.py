@@ -18,7 +18,7 @@ from PIL import Image as Pillow
 from ssvif.fusing.fuser import Image
 from ssvif.fusing.pipeline import Write, write_behind
 from ssvif.io.errors import UserError, counted, shorten
-from ssvif.io.files import write_aside, write_png
+from ssvif.io.files import make_folder, write_aside, write_png
 from ssvif.pairs.sources import Source
 from ssvif.pairs.video import load_av
 from ssvif.schema import IMAGE_SUFFIXES, VIDEO_SUFFIXES
@@ -138,7 +138,7 @@ class _Folder:
                 got=shorten([f"{name}.png" for name in foreign]),
                 remedy="pass --overwrite, or choose another output",
             )
-        self._path.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path)
         if self._source.names is None:  # or frames of a longer video would stay
             for name in held:
                 if not self.holds(name):

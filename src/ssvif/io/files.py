@@ -38,7 +38,7 @@ def write_aside(path: Path) -> Iterator[Path]:
         raise UserError(f"{path} is a folder, not a file", remedy="name a file, for instance one in that folder")
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is not a file that could be replaced", remedy="choose another output file")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     aside = _aside(path)
     try:
         with full_disk_told(path):
@@ -73,7 +73,7 @@ def write_folder_aside(folder: Path, owned: Sequence[str]) -> Iterator[Path]:
     """
     folder = folder.resolve()
     _refuse_foreign(folder, owned)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     aside = _aside(folder)
     aside.mkdir()
     try:
@@ -85,9 +85,26 @@ def write_folder_aside(folder: Path, owned: Sequence[str]) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Create a folder for output, with its parents, unless it exists.
+
+    Raises:
+        UserError: something else has its name, or it cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        taken = isinstance(error, FileExistsError)
+        raise UserError(
+            f"{folder} is not a folder" if taken else f"The folder {folder} cannot be created",
+            got="" if taken else f"{error.filename}: {error.strerror}",
+            remedy="choose another output folder",
+        ) from error
+
+
 def _refuse_foreign(folder: Path, owned: Sequence[str]) -> None:
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} is a file, not a folder", remedy="choose another output folder")
+        raise UserError(f"{folder} is not a folder", remedy="choose another output folder")
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     foreign = [name for name in names if not name.startswith(".") and not any(fnmatch(name, each) for each in owned)]
     if foreign:
