@@ -136,6 +136,8 @@ class Net(FusionModel):
         ("super().__init__()\n", "super().__init__()\n        raise ValueError('for luma alone')\n", "for luma alone"),
         ("def decoder", "def decode", "abstract"),
         ("feature_channels = 3", "feature_channels = = 3", "Cannot import"),
+        ("import torch", "import sys\nsys.exit(3)", "SystemExit: 3"),
+        ("super().__init__()", "exit(3)", "SystemExit: 3"),
     ],
 )
 def test_what_is_wrong_with_an_own_network_is_told(tmp_path, monkeypatch, old, new, message):

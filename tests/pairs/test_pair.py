@@ -118,6 +118,11 @@ def test_floats_beyond_0_and_1_are_refused_rather_than_white():
     with pytest.raises(UserError, match="infrared image a holds floats beyond") as caught:
         pair_of(noise(0, 8, 9), infrared, infrared_range="full")
     assert caught.value.got == "280.563 to 320"
+    assert "--infrared-range 280:320," in caught.value.remedy
+    for levels, fixed in ((65535, "0:65535"), (4095, "0:4095"), (300.5, "0:301")):
+        with pytest.raises(UserError) as caught:
+            pair_of(noise(0, 8, 9), np.float32([[0, levels]] * 2), infrared_range="full")
+        assert f"--infrared-range {fixed}," in caught.value.remedy
 
 
 def test_what_was_left_out_is_told():

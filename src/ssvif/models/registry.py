@@ -45,7 +45,7 @@ def _build_own(name: str, found: Callable[..., FusionModel], channels: int) -> F
         check_contract(model.eval(), *TRIAL_SIZE, torch.device("cpu"))
     except UserError:
         raise
-    except Exception as error:  # somebody else's code may raise anything
+    except (Exception, SystemExit) as error:  # somebody else's code may raise anything
         last = traceback.extract_tb(error.__traceback__)[-1]
         raise UserError(
             f"{name} cannot be built for {channels} channels and fuse a pair of {TRIAL_SIZE[0]}×{TRIAL_SIZE[1]}",
@@ -61,11 +61,11 @@ def _import_class(path: str) -> Callable[..., FusionModel]:
     module, _, attribute = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError, TypeError, SyntaxError) as error:
+    except (Exception, SystemExit) as error:  # somebody else's code may raise anything
         raise UserError(
             f"Cannot import the fusion model {path!r}",
             expected="package.module:Class, importable from where you run",
-            got=str(error),
+            got=f"{type(error).__name__}: {error}",
         ) from error
     if not (isinstance(found, type) and issubclass(found, FusionModel)):
         raise UserError(f"{path} is not a fusion model", expected="a subclass of ssvif.models.base.FusionModel")

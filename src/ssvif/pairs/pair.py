@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -202,8 +203,9 @@ def _check_unit(side: str, name: str, image: NDArray[Any], rule: Rule) -> None:
     finite = image[np.isfinite(image)]
     if finite.size and (finite.min() < LEAST_UNIT or finite.max() > MOST_UNIT):
         low, high = float(finite.min()), float(finite.max())
-        most = 255 if 1 < high <= 255 and low >= 0 else 65535 if 255 < high <= 65535 and low >= 0 else 0
-        fixed = f"0:{most}" if most else f"{low:.6g}:{high:.6g}"
+        levels = low >= 0 and bool((finite == np.rint(finite)).all())
+        most = next((most for most in (255, 65535) if levels and DARK_SHARE * most < high <= most), 0)
+        fixed = f"0:{most}" if most else f"{math.floor(low)}:{max(math.ceil(high), math.floor(low) + 1)}"
         raise UserError(
             f"The {side} image {name} holds floats beyond 0 and 1",
             expected="floats from 0 to 1, or a range that says what becomes black and white",
