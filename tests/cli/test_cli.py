@@ -76,6 +76,11 @@ def test_a_wrong_option_is_told_and_fails(call):
     assert status == 2
     assert "--nosuch" in errors
     assert call("train", "--pairs", "a", "--output", "b", "--workers", "-1")[0] == 2
+    assert call("fuse", "a", "b", "--fps", "inf")[0] == 2
+    for arguments in (["train"], ["score", "--fused", "f"], ["pack", "--dataset", "d", "--splits", "s"]):
+        status, _, errors = call(*arguments, "--output", "b", "--resize", "both")
+        assert status == 2
+        assert "'both' is not one of" in errors
 
 
 def test_nobody_may_write_there(call, tiny, tmp_path):
@@ -83,8 +88,7 @@ def test_nobody_may_write_there(call, tiny, tmp_path):
     where = tmp_path / "file" / "pairs.h5"
     status, _, errors = call("fuse", "--pairs", tiny / "pairs.h5", "--baseline", "average", "--output", where)
     assert status == 1
-    assert errors.startswith("ssvif: ")
-    assert str(tmp_path / "file") in errors
+    assert errors.startswith(f"ssvif: {tmp_path / 'file'} is not a folder")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +97,8 @@ def test_nobody_may_write_there(call, tiny, tmp_path):
         (["scenes", "--output", "x", "--train", "60000"], "train is out of range: expected 0 to 50000, got 60000"),
         (["fuse", "--output", "x", "--baseline", "average", "--model", "m"], "one of --model"),
         (["fuse", "--output", "x", "--images", "i", "--model", "m", "--pairs", "p"], "--baseline and --images"),
-        (["fuse", "--output", "x", "--checkpoint", "c", "--pairs", "p"], "--checkpoint and --network together"),
+        (["fuse", "--output", "x", "--checkpoint", "c", "--pairs", "p"], "--network is missing"),
+        (["fuse", "--output", "x", "--network", "emma", "--pairs", "p"], "--checkpoint is missing"),
         (["fuse", "--output", "x", "--checkpoint", "c", "--network", "nonet", "--pairs", "p"], "'nonet' is known"),
         (["fuse", "--output", "x", "--checkpoint", "gone.pth", "--network", "emma", "--pairs", "p"], "gone.pth"),
         (["fuse", "--output", "x", "--baseline", "average"], "two sources, or --pairs"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ssvif.io.errors import UserError
+from ssvif.schema import Resizing
 
 if TYPE_CHECKING:
     from ssvif.data.descriptor import Descriptor
@@ -35,7 +36,7 @@ OF_EACH = "auto, full, percentile (1st to 99th of each image), sequence (of all 
 OF_ALL = "auto (8 bits as they are, more as sequence), full, percentile of each image, sequence (of all) or LOW:HIGH."
 InfraredRange = Annotated[str | None, typer.Option(help="What becomes black and white: " + OF_ALL)]
 VisibleRange = Annotated[str | None, typer.Option(help="The same of visible images; full when left out.")]
-Resize = Annotated[str | None, typer.Option(help="Which of two sizes gives way: infrared, visible, or error.")]
+Resize = Annotated[Resizing | None, typer.Option(help="Which image is resized where two sizes differ.")]
 
 
 def read_descriptor(path: Path) -> Descriptor:
@@ -63,14 +64,11 @@ def parse_rules(
     """Return how pairs are read, from the options' texts; None is the default, of resizing it is `otherwise`.
 
     Raises:
-        UserError: a text is none of what there is.
+        UserError: a range is none of what there is.
     """
     from ssvif.pairs.pair import Rules
     from ssvif.pairs.ranges import parse_rule
-    from ssvif.schema import RESIZES
 
-    if resize and resize not in RESIZES:
-        raise UserError(f"Unknown --resize {resize!r}", expected=" | ".join(RESIZES))
     return Rules(
         infrared_range=parse_rule("--infrared-range", infrared_range or "auto"),
         visible_range=parse_rule("--visible-range", visible_range or "full"),

@@ -9,7 +9,7 @@ import typer
 
 from ssvif.cli.arguments import OF_EACH, Device, Threads, parse_rules
 from ssvif.io.errors import UserError
-from ssvif.schema import Precision
+from ssvif.schema import Precision, Resizing
 
 if TYPE_CHECKING:
     from ssvif.fusing.load import FuserSpec
@@ -41,17 +41,20 @@ Color = Annotated[
 ]
 InfraredRange = Annotated[str, typer.Option(help="What becomes black and white: " + OF_EACH)]
 VisibleRange = Annotated[str, typer.Option(help="The same of visible images: " + OF_EACH)]
-Resize = Annotated[
-    Literal["infrared", "visible", "error"], typer.Option(help="Which image is resized where two sizes differ.")
-]
+Resize = Annotated[Resizing, typer.Option(help="Which image is resized where two sizes differ.")]
 AlignmentFile = Annotated[Path | None, typer.Option(help="File of `ssvif align`, for cameras side by side.")]
 Batch = Annotated[int, typer.Option(help="Pairs at a time; 0: as suits the device, of --pairs 1.", min=0)]
 Tile = Annotated[
     str, typer.Option(help="Side of tiles in pixels; 0 never; auto: for large images only, of --pairs never.")
 ]
 PrecisionName = Annotated[Precision, typer.Option(help="Of the network's computation.")]
-FramesPerSecond = Annotated[float, typer.Option(help="Frames per second of a video made of images.", min=0.01)]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Fuse again what the folder holds already.")]
+FramesPerSecond = Annotated[
+    float, typer.Option(help="Frames per second of a video made of images.", min=0.01, max=1000)
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Fuse again what the folder holds already; --pairs always replaces its folder."),
+]
 
 
 def fuse(
@@ -90,7 +93,8 @@ def fuse(
     if sum(map(bool, (model, checkpoint, baseline, images))) > 1:
         raise UserError("ssvif fuse takes one of --model, --checkpoint, --baseline and --images")
     if bool(checkpoint) != bool(network):
-        raise UserError("ssvif fuse takes --checkpoint and --network together")
+        missing = "--network" if checkpoint else "--checkpoint"
+        raise UserError(f"ssvif fuse takes --checkpoint and --network together; {missing} is missing")
     spec = FuserSpec(
         path=checkpoint or model,
         network=network,

@@ -27,6 +27,7 @@ from ssvif.cli.arguments import (
     parse_rules,
 )
 from ssvif.io.errors import UserError
+from ssvif.schema import Resizing
 
 
 def score(
@@ -43,7 +44,7 @@ def score(
     against: Annotated[Path | None, typer.Option(help="Compare with this file of scores, of the same images.")] = None,
     infrared_range: Annotated[str | None, typer.Option(help="As of `ssvif fuse`, for folders: " + OF_EACH)] = None,
     visible_range: VisibleRange = None,
-    resize: Annotated[str | None, typer.Option(help="Which of two sizes gives way; error when left out.")] = None,
+    resize: Annotated[Resizing | None, typer.Option(help="Which image is resized; error when left out.")] = None,
     alignment: Annotated[Path | None, typer.Option(help="File of `ssvif align` that was fused with.")] = None,
     dataset: DatasetName = "",
     run: RunName = "",

@@ -40,7 +40,9 @@ def lease_device(setting: str = "auto") -> Iterator[torch.device]:
         raise UserError(f"Unknown device {setting!r}", expected=" | ".join(DEVICES))
     count = torch.cuda.device_count() if setting != "cpu" else 0
     if setting == "cuda" and not count:
-        raise UserError("No GPU can be used here", remedy="set `device: cpu` or `device: auto`")
+        raise UserError(
+            "No GPU can be used here", remedy="pass --device cpu, or set `device: cpu` in the configuration"
+        )
     if not count:
         yield torch.device("cpu")
         return
