@@ -87,6 +87,19 @@ def test_what_is_missing_is_left_out_with_a_line(results, source, tmp_path, capl
 
 
 @pytest.mark.usefixtures("unrendered")
+def test_why_there_are_no_bubbles(complete, source, tmp_path, caplog):
+    caplog.set_level(logging.INFO, logger="ssvif")
+    draw(complete, source, tmp_path / "figures", networks={("toy", "ours"): "densefuse 3"})
+    for path in [*complete.glob("toy/ours/*/iou.csv"), *complete.glob("toy/ours/fusion_metrics.csv")]:
+        path.unlink()
+    draw(complete, source, tmp_path / "figures")
+    (complete / "efficiency.csv").unlink()
+    draw(complete, source, tmp_path / "figures")
+    reasons = ["no run has a network that is counted", "no run with a counted network has a score", "there is no /"]
+    assert [reason in line for reason, line in zip(reasons, caplog.messages, strict=True)] == [True] * 3
+
+
+@pytest.mark.usefixtures("unrendered")
 def test_one_runs_missing_parts_leave_empty_frames(complete, source, tmp_path):
     (complete / "toy/average/fused/test/001.png").unlink()
     (complete / "toy/average/segmentation/predictions/001.png").unlink()
@@ -118,9 +131,12 @@ def test_a_former_figure_does_not_stay(complete, source, tmp_path):
         ({"chosen": {"toy": ["001", "nope"]}}, "no test pair nope"),
         ({"chosen": {"other": ["001"]}}, "Pairs of other"),
         ({"metric": "nope"}, "has the metric 'nope'"),
+        ({"metric": "ms_ssim"}, r"(?s)No run on toy has the metric 'ms_ssim'.*vif \| delta_e76 \| aaa\b"),
     ],
 )
 def test_what_is_chosen_must_be_there(complete, source, tmp_path, choices, says):
+    values = {"aaa": [1], "delta_e76": [4.0], "ms_ssim": [""], "vif": [0.5]}
+    write_metrics(complete, "average", values)
     with pytest.raises(UserError, match=says):
         draw(complete, source, tmp_path / "figures", **choices)
     assert not (tmp_path / "figures").exists()

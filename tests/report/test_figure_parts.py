@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from report.made_results import write, write_metrics
+from report.made_results import write, write_gradients, write_metrics
 from ssvif.io.errors import UserError
 from ssvif.report.figures import bubble, projections, rows
 from ssvif.report.figures.grid import Strip, draw_grid
@@ -76,19 +76,52 @@ def test_costs_are_those_of_table_iv(tmp_path):
         bubble.read_costs(tmp_path / "efficiency.csv")
 
 
+def test_steps_beyond_the_axis_are_triangles(album, results):
+    write_gradients(results / "toy/ours", [0.1, -0.1] * 200 + [50, -40])
+    for axes in projections.draw_projections(album)[0].axes:
+        points = {line.get_marker(): len(line.get_ydata()) for line in axes.lines if line.get_linestyle() == "None"}
+        assert points == {"o": 400, "^": 1, "v": 1}
+
+
+def write_costs(path, counts):
+    """Write the parameters and multiply-accumulates of each network, and return the file."""
+    lines = [
+        (net, 3, 256, 256, key, count)
+        for net, each in counts.items()
+        for key, count in zip(("parameters", "macs"), each, strict=True)
+    ]
+    write(path, EFFICIENCY_COLUMNS, lines)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("macs", "limits", "ticks"),
+    [((8e9, 8e9), (4, 16), [5, 10]), ((1e9, 1e13), (1000**-0.24, 1e4 * 1000**0.24), [1, 10, 100, 1000, 10000])],
+)
+def test_the_axis_of_costs_keeps_close_to_the_costs(album, results, tmp_path, macs, limits, ticks):
+    path = write_costs(tmp_path / "efficiency.csv", {"a": (1e6, macs[0]), "b": (1e6, macs[1])})
+    axes = bubble.draw_bubbles(album, {"ours": "a 3", "average": "b 3"}, path, "en")[0].axes[0]
+    np.testing.assert_allclose(axes.get_xlim(), limits, rtol=1e-6)
+    shown = [tick for tick in axes.get_xticks() if limits[0] <= tick <= limits[1]]
+    np.testing.assert_allclose(shown, ticks)
+
+
+def test_a_counted_run_without_a_score_is_not_shown_and_leaves_the_areas_alone(album, results, tmp_path):
+    path = write_costs(tmp_path / "efficiency.csv", {"huge": (1e9, 1e12), "small": (1e6, 1e10)})
+    (results / "toy/average/fusion_metrics.csv").unlink()
+    (results / "toy/average/segmentation/iou.csv").unlink()
+    figure = bubble.draw_bubbles(album, {"average": "huge 3", "ours": "small 3"}, path, "en")[0]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ours (1 M)"]
+    assert figure.axes[0].collections[0].get_sizes()[0] == bubble.AREA_PT2
+
+
 @pytest.mark.parametrize("metric", ["vif", "own"])
 def test_bubbles_show_mean_scores_at_areas_that_follow_the_parameters(album, results, tmp_path, metric):
-    counts = {"huge": (2e8, 1e12), "small": (5e7, 1e10)}
-    lines = [
-        (net, 3, 256, 256, key, n)
-        for net, each in counts.items()
-        for key, n in zip(("parameters", "macs"), each, strict=True)
-    ]
-    write(tmp_path / "efficiency.csv", EFFICIENCY_COLUMNS, lines)
+    path = write_costs(tmp_path / "efficiency.csv", {"huge": (2e8, 1e12), "small": (5e7, 1e10)})
     write_metrics(results, "ours", {metric: [0.5, 0.6, "nan", "inf"]})
     write_metrics(results, "average", {metric: [0.4, ""]})
     networks = {"ours": "huge 3", "average": "small 3"}
-    miou, fusion = bubble.draw_bubbles(album, networks, tmp_path / "efficiency.csv", metric)[0].axes
+    miou, fusion = bubble.draw_bubbles(album, networks, path, metric)[0].axes
     places = [tuple(each.get_offsets()[0]) for each in fusion.collections]
     np.testing.assert_allclose(places, [(1e3, 0.55), (10, 0.4)])
     assert [each.get_sizes()[0] for each in fusion.collections] == pytest.approx([bubble.LARGEST_PT2] * 1 + [150])

@@ -24,7 +24,7 @@ QUANTITIES = {
 COLUMNS = 4  # of panels
 SMOOTHED = 1 / 12  # of the measured steps: standard deviation of the line's Gaussian average
 SHOWN = (1, 99)  # percent of the points that the axis spans at least
-NOTE = "points: measured steps, outliers at the edge · line: smoothed\nabove zero the tasks do not conflict"
+NOTE = "points: measured steps, triangles: beyond the axis · line: smoothed\nabove zero the tasks do not conflict"
 
 
 def read_steps(path: Path) -> NDArray[np.float64]:
@@ -78,9 +78,12 @@ def _draw_panel(axes: Axes, epochs: NDArray[np.float64], values: NDArray[np.floa
     low, high = np.percentile(values, SHOWN)
     low, high = min(low, line.min(), 0.0), max(high, line.max(), 0.0)
     room = 0.06 * (high - low) or 1.0
+    low, high = low - room, high + room
     axes.set_ylim(low - room, high + 3 * room)
     style: Any = {"color": color, "alpha": 0.4, "markeredgewidth": 0, "linestyle": "", "rasterized": len(values) > 2000}
-    axes.plot(epochs, np.clip(values, low, high), marker="o", markersize=2, **style)
+    inside = (low <= values) & (values <= high)
+    for marker, size_pt, chosen in (("o", 2, inside), ("^", 3, values > high), ("v", 3, values < low)):
+        axes.plot(epochs[chosen], values[chosen].clip(low, high), marker=marker, markersize=size_pt, **style)
     axes.axhline(0, color=INK, linewidth=0.8, zorder=1)
     axes.plot(epochs, line, color=color, linewidth=1.6)
     share = f"{(values > 0).mean():.0%} above zero"
