@@ -17,12 +17,7 @@ class ErrorKind(Enum):
 class UserError(Exception):
     """Something the user can mend; the command line prints it whole and exits with status 1.
 
-    Args:
-        what: the problem, in one sentence, naming the file or setting.
-        expected: what would have been right.
-        got: what came instead.
-        remedy: what to do about it.
-        kind: for code that handles this kind of error.
+    `what` is the problem in one sentence, naming the file or setting.
     """
 
     def __init__(

@@ -63,9 +63,7 @@ def write_aside(path: Path) -> Iterator[Path]:
 def write_folder_aside(folder: Path, owned: Sequence[str]) -> Iterator[Path]:
     """Yield a temporary folder beside `folder`; on success it takes the place of `folder`.
 
-    Args:
-        folder: to be replaced as a whole.
-        owned: patterns of the names that a former result of the same kind holds, e.g. ["*.png"].
+    `owned` are patterns of the names that a former result of the same kind holds, e.g. ["*.png"].
 
     Raises:
         UserError: `folder` holds something else, which replacing would delete; or no space is left

@@ -22,10 +22,7 @@ def fingerprint(*modules: str, without: Collection[str] = ()) -> str:
 
     Comments, docstrings, descriptions of settings, layout and line numbers do not count. A module named in a string,
     such as "ssvif.models.seafusion:SeAFusion", counts as imported. Of `ssvif.schema`, what is imported from it counts.
-
-    Args:
-        *modules: dotted names, e.g. "ssvif.training.loop"; one of somebody else's counts by its own file.
-        without: modules that do not count, nor what only they import.
+    A module of somebody else's counts by its own file; those in `without` do not, nor what only they import.
     """
     reached: dict[str, str] = {}
     waiting = list(modules)

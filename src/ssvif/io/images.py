@@ -27,17 +27,11 @@ OTHER_BYTE = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if sys.byteorder ==
 
 @dataclass(frozen=True)
 class RawImage:
-    """An image in the depth it was stored in, upright.
+    """An image in the depth it was stored in, upright."""
 
-    Attributes:
-        pixels: (H,W) or (H,W,3) RGB; uint8, uint16 or float32.
-        notes: what was left out: "alpha", "pages" (of several, the first was read), "low bytes" (8 of 16 bits).
-        orientation: EXIF's, by which the stored pixels were turned; 1 leaves them as they are.
-    """
-
-    pixels: NDArray[Any]
-    notes: tuple[str, ...] = ()
-    orientation: int = 1
+    pixels: NDArray[Any]  # (H,W) or (H,W,3) RGB; uint8, uint16 or float32
+    notes: tuple[str, ...] = ()  # left out: "alpha", "pages" (of several, the first was read), "low bytes" (8 of 16)
+    orientation: int = 1  # EXIF's, by which the stored pixels were turned; 1 leaves them as they are
 
 
 @contextmanager

@@ -19,14 +19,9 @@ _shown: list[Progress] = []  # the bar of this process, while there is one
 def track(
     items: Iterable[Item], label: str, total: int | None = None, every_s: float = 20.0, unit: str = ""
 ) -> Generator[Item]:
-    """Yield items one by one and show how many are done: a bar on a terminal, lines in a log.
+    """Yield items one by one and show how many are done: a bar on a terminal, in a log a line every `every_s`.
 
-    Args:
-        items: what to go through.
-        label: what is being done, e.g. "packing".
-        total: number of items; taken from `len(items)` when left out.
-        every_s: seconds between two lines of a log.
-        unit: what the items are, e.g. "frames", to show how many are done in a second; "" shows no speed.
+    The `label` says what is being done, e.g. "packing"; with a `unit`, e.g. "frames", the speed is shown, too.
     """
     total = len(items) if total is None and isinstance(items, Sized) else total
     if not sys.stderr.isatty():

@@ -24,14 +24,7 @@ class Recorder:
         self._start = time.monotonic()
 
     def write(self, path: Path, *, settings: Mapping[str, Any], device: str, **facts: Any) -> None:
-        """Write the record: settings and facts, versions, git commit, device, wall time, peak memory.
-
-        Args:
-            path: the record's file.
-            settings: the resolved settings of the job.
-            device: of `device_name`.
-            **facts: what else is worth keeping, e.g. `data_sha256` or `switch_epoch`.
-        """
+        """Write the record: settings, versions, git commit, device, wall time, peak memory, and other `facts`."""
         write_json(
             path,
             {

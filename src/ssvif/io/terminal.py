@@ -29,13 +29,8 @@ def render_table(
     """Return a table as text without color codes, with a line under the header.
 
     A column whose cells are numbers (or empty, "–") is right-aligned, any other left-aligned; a `rich.table.Column`
-    decides for itself. Markup of rich in the text is printed as it stands.
-
-    Args:
-        columns: their headers.
-        rows: the cells of each row, one for each column.
-        title: a line above the table.
-        width: the most characters of a line, longer cells are wrapped; None takes `screen_width`.
+    decides for itself. Markup of rich in the text is printed as it stands. Lines longer than `width` characters are
+    wrapped; None takes `screen_width`.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console

@@ -21,12 +21,8 @@ _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 def invalid(what: str, error: ValidationError, known: Sequence[str] = (), remedy: str = "") -> UserError:
     """Return a failed check as an error that lists every problem, each with the setting and the value given.
 
-    Args:
-        what: the headline, "config.yaml is not a valid configuration".
-        error: of the check.
-        known: the keys there are, "section.key" for those of a section; for an unknown key the nearest of them is
-            named, or all outside of sections.
-        remedy: what to do.
+    `known` are the keys there are, "section.key" for those of a section; for an unknown key the nearest of them is
+    named, or all outside of sections.
     """
     problems = []
     inner = {each["loc"][:depth] for each in error.errors() for depth in range(len(each["loc"]))}

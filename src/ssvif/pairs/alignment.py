@@ -83,13 +83,9 @@ def warp(
 ) -> NDArray[Any]:
     """Bring an infrared image onto the visible camera's pixels, bilinearly.
 
-    Where the infrared image has more pixels than the visible one, it is smoothed first, as for a resize.
-
-    Args:
-        image: (H,W) or (H,W,C) of the alignment's `infrared_size`; uint8, uint16 or floats.
-        alignment: of the two cameras.
-        fill: what visible pixels get that the infrared camera does not see; its nearest border pixel when None.
-        name: how to call the image in an error.
+    The image is (H,W) or (H,W,C), uint8, uint16 or floats. Where it has more pixels than the visible one, it is
+    smoothed first, as for a resize. Pixels that the infrared camera does not see get the value `fill`; when None, that
+    of the nearest border pixel.
 
     Returns:
         The image in `visible_size`, of the same dtype and number of channels; integers are rounded.

@@ -109,10 +109,8 @@ def find_ranges(
 ) -> dict[str, Range]:
     """Return the one range of all images, found in a pass over them, of each side whose rule is "sequence".
 
-    Args:
-        rules: as asked for.
-        pixels: "visible" or "infrared" → the images of that side, one by one, (H,W) or (H,W,3).
-        auto: find one for the images of more than 8 bits where the rule is "auto", too.
+    `pixels` gives the images (H,W) or (H,W,3) of a side. With `auto` the images of more than 8 bits get one, too, where
+    the rule is "auto".
     """
     found = {}
     for side in SIDES:

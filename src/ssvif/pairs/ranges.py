@@ -55,13 +55,10 @@ def parse_rule(option: str, text: str) -> Rule:
 
 
 def range_of(array: NDArray[Any], rule: Rule) -> Range:
-    """Return the range of one image.
+    """Return the range of one image (H,W) or (H,W,3), uint8, uint16 or float32.
 
-    Args:
-        array: (H,W) or (H,W,3), uint8, uint16 or float32.
-        rule: "full": all that the type holds, 0 to 1 for floats; "percentile": from the 1st to the 99th percentile
-            of this image's finite values; "auto": "full" for 8 bits and "percentile" for more; "sequence" that is
-            not resolved yet: "percentile"; or a range.
+    "full" is all that the type holds, 0 to 1 for floats; "percentile" from the 1st to the 99th percentile of the finite
+    values, also of a "sequence" that is not resolved yet; "auto" is "full" for 8 bits and "percentile" for more.
     """
     leaves_8_bits = rule == "auto" or (isinstance(rule, Range) and rule.deep_only)
     if rule == "full" or (leaves_8_bits and array.dtype == np.uint8):

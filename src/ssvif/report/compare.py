@@ -64,11 +64,8 @@ def summary_table(path: Path, metrics: Metrics) -> str:
 def compare_runs(runs: Sequence[Path], metrics: Metrics, *, any_dataset: bool = False, width: int | None = None) -> str:
     """Return a table that compares runs with the first: each metric's means, paired differences and verdicts.
 
-    Args:
-        runs: at least two folders results/DATASET/RUN, or files that `ssvif score` wrote.
-        metrics: the known metrics by name; of any other no direction is better.
-        any_dataset: whether the runs may name different datasets.
-        width: the most characters of a line; None takes the terminal's.
+    The runs are folders results/DATASET/RUN, or files that `ssvif score` wrote. Of a metric that is not among the
+    known `metrics` no direction is better. A line has at most `width` characters; None takes the terminal's.
 
     Raises:
         UserError: there is one run only, one occurs twice, a file is missing or damaged, or the runs are not of the

@@ -39,7 +39,7 @@ def make_sheets(
 
     Args:
         results: the folder that holds {dataset}/{run}/ and efficiency.csv.
-        output: folder of the tables; other files in it are left alone.
+        output: other files in this folder are left alone.
         runs: dataset to its runs. Those that no row of a table names are added below its rows if the table is named
             in `tables` or takes others.
         specs: what the tables hold.

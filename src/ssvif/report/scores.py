@@ -56,10 +56,6 @@ Scores = Mapping[str, Sample]  # by metric
 def read_scores(path: Path, *, may_be_empty: bool = False) -> dict[str, Sample]:
     """Read one run's fusion_metrics.csv, or another file with the columns pair_id, metric and value.
 
-    Args:
-        path: the file.
-        may_be_empty: whether a file with a header line only gives no scores instead of an error.
-
     Raises:
         UserError: the file is missing or damaged, holds no scores where it must, or an image and metric occur twice.
     """
@@ -79,11 +75,7 @@ def read_scores(path: Path, *, may_be_empty: bool = False) -> dict[str, Sample]:
 
 
 def read_samples(path: Path, source: str) -> dict[Key, Sample]:
-    """Read a run's file: (metric, class) to what was measured; nothing from a file with a header line only.
-
-    Args:
-        path: fusion_metrics.csv, segmentation/iou.csv or detection/ap.csv.
-        source: which of these, a key of `RUN_FILES`.
+    """Read one of a run's `RUN_FILES`: (metric, class) to what was measured; nothing from a header line alone.
 
     Raises:
         UserError: the file is missing or cannot be read as one of ours.
@@ -99,9 +91,7 @@ def read_samples(path: Path, source: str) -> dict[Key, Sample]:
 def read_efficiency(path: Path, size_px: int = 256) -> dict[str, dict[Key, Sample]]:
     """Read results/efficiency.csv: "model channels" to what the network costs, in millions, billions and MB.
 
-    Args:
-        path: of `ssvif complexity --output`; nothing where it is not there.
-        size_px: height and width that count; other rows are passed over.
+    Rows of other sizes than `size_px` × `size_px` are passed over. A missing file gives nothing.
 
     Raises:
         UserError: it cannot be read as one of ours.
@@ -124,10 +114,8 @@ def _in_paper_units(costs: Mapping[str, float]) -> dict[Key, Sample]:
 def average(samples: Sequence[Sample], *, interval: bool = True) -> Cell:
     """Return the mean of one run's images, or of several seeds' means, in the unit that it is stored in.
 
-    Args:
-        samples: one a run; those without a value do not count.
-        interval: whether to add the 95 % interval: of one run the bootstrap's over its images
-            (`ssvif.ops.statistics.describe`), of several seeds Student's over their means. A single number has none.
+    Samples without a value do not count. The 95 % interval of one run is the bootstrap's over its images
+    (`ssvif.ops.statistics.describe`), of several seeds Student's over their means. A single number has none.
     """
     notes = list(dict.fromkeys(sample.note for sample in samples if sample.note))
     weights = tuple(sorted({sample.initial_weights for sample in samples if sample.initial_weights}))
@@ -167,11 +155,7 @@ class Comparison:
 
 
 def compare_scores(this: Scores, other: Scores) -> dict[str, Comparison]:
-    """Compare two runs, metric by metric, on the images that both have scored.
-
-    Returns:
-        Comparisons of this − other, for the metrics that have values of the same images, in the order of `this`.
-    """
+    """Return this − other for each metric of `this` that both have scored on the same images, on these images."""
     comparisons = {}
     for metric in (each for each in this if each in other):
         ours, theirs = this[metric].known, other[metric].known

@@ -219,12 +219,8 @@ def print_number(value: float | None, form: str) -> str:
 def rank(texts: Sequence[str], arrow: str) -> list[int]:
     """Return each text's rank: 1 best, 2 second, 0 neither.
 
-    What is printed is ranked, so that two that look equal are marked alike. Of two numbers only the better one is
-    marked: a second of two is the worse one.
-
-    Args:
-        texts: printed values; `DASH`, "NaN" and "" do not count.
-        arrow: "↑" if higher is better, "↓" if lower is; "" ranks nothing.
+    What is printed is ranked, so that two that look equal are marked alike; `DASH`, "NaN" and "" do not count. Of two
+    numbers only the better one is marked: a second of two is the worse one. Without an arrow nothing is ranked.
     """
     values = [math.nan if text in (DASH, "") else float(text.replace(MINUS, "-")) for text in texts]
     numbers = [value for value in values if not math.isnan(value)]

@@ -51,11 +51,8 @@ def make_tables(
     Where no run of a dataset has scores of a kind, the table is left out, which is logged, and older files of it are
     removed. gradients_{dataset}.csv is written where a run measured its gradients. Other files are left alone.
 
-    Args:
-        results: the folder that holds {dataset}/{run}/.
-        output: folder of the tables.
-        runs: dataset to its runs, in the order of the tables' rows.
-        titles: dataset to its name in captions, where it has another one.
+    The folder `results` holds {dataset}/{run}/. `runs` are those of each dataset, in the order of the rows; `titles`
+    are the datasets' names in captions.
 
     Returns:
         the CSV files that were written.
