@@ -119,6 +119,10 @@ def test_nobody_may_write_there(call, tiny, tmp_path):
         ),
         (["train", "--pairs", "gone.h5", "--output", "x", "--device", "cpu"], "gone.h5 does not exist"),
         (["train", "--pairs", "p", "--output", "x", "--set", "nosuch=1"], "nosuch: unknown key"),
+        *(
+            (["train", "--pairs", "p", "--output", "x", *words], "are for --visible and --infrared")
+            for words in (["--only", "a"], ["--overwrite"], ["--resize", "error"], ["--infrared-range", "1:2"])
+        ),
     ],
 )
 def test_a_wrong_call_is_told(call, monkeypatch, tmp_path, arguments, says):

@@ -22,12 +22,6 @@ def test_names_splits_and_sizes(packed):
     assert repr(file) == f"PairsFile({str(packed)!r})"
 
 
-def test_nothing_is_opened_before_the_first_read(tmp_path):
-    file = PairsFile(tmp_path / "none.h5")
-    with pytest.raises(UserError, match=r"none\.h5 does not exist"):
-        file.splits()
-
-
 def test_an_open_file_pickles_and_reads_on(packed):
     file = PairsFile(packed)
     wanted = file.visible("test", "00t")
@@ -71,13 +65,15 @@ def test_a_file_cut_short_is_named_with_the_remedy(packed, kept):
         PairsFile(packed).names("train")
 
 
-def test_a_foreign_file_is_refused(tmp_path):
+def test_a_foreign_or_missing_file_is_refused_when_it_is_read(tmp_path):
     (tmp_path / "text.h5").write_text("not HDF5")
     with h5py.File(tmp_path / "foreign.h5", "w") as file:
         file["train/a"] = [1]
-    for name in ("text.h5", "foreign.h5"):
-        with pytest.raises(UserError, match=f"(?s){name} is no file of packed pairs.*delete it and pack again"):
-            PairsFile(tmp_path / name).splits()
+    foreign = "is no file of packed pairs.*delete it and pack again"
+    for name, says in (("text.h5", foreign), ("foreign.h5", foreign), ("none.h5", "does not exist")):
+        file = PairsFile(tmp_path / name)
+        with pytest.raises(UserError, match=f"(?s){name} {says}"):
+            file.splits()
 
 
 def test_a_damaged_image_is_named(packed):
@@ -94,22 +90,21 @@ def test_a_damaged_image_is_named(packed):
     assert str(packed) in caught.value.what
 
 
-def test_a_missing_part_is_named(packed):
+def test_a_missing_part_and_a_descriptor_of_another_version_are_named(packed):
     with h5py.File(packed, "r+") as file:
-        del file["test/01t/infrared"]
-        del file.attrs["digest"], file.attrs["descriptor"]
+        del file["test/01t/infrared"], file.attrs["digest"]
+        file.attrs["descriptor"] = '{"layouts": [], "classes": [], "ratios": [], "detection_classes": [], "new": 1}'
     file = PairsFile(packed)
     with pytest.raises(UserError, match="the infrared image of test/01t"):
         file.infrared("test", "01t")
-    for attribute in ("digest", "descriptor"):
-        with pytest.raises(UserError, match=f"is damaged: its {attribute}"):
-            getattr(file, attribute)
-
-
-def test_a_descriptor_of_another_version_is_refused(packed):
-    with h5py.File(packed, "r+") as file:
-        file.attrs["descriptor"] = '{"layouts": [], "classes": [], "ratios": [], "detection_classes": [], "new": 1}'
+    with pytest.raises(UserError, match="is damaged: its digest"):
+        _ = file.digest
     with pytest.raises(UserError, match="holds a descriptor"):
+        _ = file.descriptor
+    file.close()
+    with h5py.File(packed, "r+") as damaged:
+        del damaged.attrs["descriptor"]
+    with pytest.raises(UserError, match="is damaged: its descriptor"):
         _ = PairsFile(packed).descriptor
 
 

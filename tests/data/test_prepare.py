@@ -51,18 +51,13 @@ def reading_of(folder):
         return json.loads(file.attrs["reading"])
 
 
-def test_a_tenth_validates_and_none_tests(folders, tmp_path):
-    assert pack_folders(*folders, tmp_path / "run") == {"train": 10, "validation": 1}
-    packed = PairsFile(tmp_path / "run/pairs.h5")
+def test_a_tenth_validates_and_folders_or_patterns_pack_equal_bytes(folders, tmp_path):
+    for run, sources in (("one", folders), ("two", [str(folder / "*.png") for folder in folders])):
+        assert pack_folders(*sources, tmp_path / run) == {"train": 10, "validation": 1}
+    assert (tmp_path / "one/pairs.h5").read_bytes() == (tmp_path / "two/pairs.h5").read_bytes()
+    packed = PairsFile(tmp_path / "one/pairs.h5")
     assert packed.splits() == ["train", "validation"]
     assert packed.visible("train", packed.names("train")[0]).shape == (40, 44, 3)
-
-
-def test_equal_pairs_pack_equal_bytes_whether_folders_or_patterns(folders, tmp_path):
-    patterns = [str(folder / "*.png") for folder in folders]
-    for run, sources in (("one", folders), ("two", patterns)):
-        pack_folders(*sources, tmp_path / run)
-    assert (tmp_path / "one/pairs.h5").read_bytes() == (tmp_path / "two/pairs.h5").read_bytes()
 
 
 def test_temperatures_get_one_range_for_all_of_them(kelvin, tmp_path, caplog):
@@ -196,7 +191,15 @@ def test_a_finished_training_is_not_thrown_away(folders, train, tmp_path):
     assert model.read_bytes() != first
 
 
-def test_a_half_done_training_of_other_settings_is_kept(train, tmp_path, monkeypatch):
+def test_a_half_done_training_of_other_settings_and_a_model_of_unknown_origin_are_kept(train, tmp_path, monkeypatch):
+    model = tmp_path / "run/model.safetensors"
+    model.parent.mkdir()
+    model.write_bytes(b"somebody's")
+    status, _, errors = train()
+    assert (status, "nobody knows" in errors) == (1, True)
+    assert model.read_bytes() == b"somebody's"
+    model.unlink()
+
     def die(*_, **__):
         raise KeyboardInterrupt
 
@@ -211,22 +214,3 @@ def test_a_half_done_training_of_other_settings_is_kept(train, tmp_path, monkeyp
     assert state.read_bytes() == held
     assert train()[0] == 0
     assert not state.exists()
-
-
-def test_a_folder_of_unknown_origin_is_not_replaced(train, tmp_path):
-    model = tmp_path / "run/model.safetensors"
-    model.parent.mkdir()
-    model.write_bytes(b"somebody's")
-    status, _, errors = train()
-    assert status == 1
-    assert "nobody knows" in errors
-    assert model.read_bytes() == b"somebody's"
-
-
-@pytest.mark.parametrize(
-    "words", [["--only", "a.csv"], ["--overwrite"], ["--resize", "error"], ["--infrared-range", "1:2"]]
-)
-def test_what_is_for_folders_is_refused_for_packed_pairs(call, words):
-    status, _, errors = call("train", "--pairs", "p.h5", "--output", "x", *words)
-    assert status == 1
-    assert "are for --visible and --infrared" in errors

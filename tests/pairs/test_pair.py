@@ -20,13 +20,15 @@ def kinds(pair):
     return [kind for kind, _ in pair.notes]
 
 
-def test_gray_and_color_come_as_floats():
+def test_gray_and_color_come_as_floats_and_what_was_left_out_is_told():
     gray, thermal = noise(0, 5, 7, 0), noise(1, 5, 7, 0)
     visible, infrared = pair_of(gray, thermal).crop(slice(1, 4), slice(2, 7))
     assert (visible.shape, infrared.shape) == ((3, 5, 3), (3, 5))
     assert visible.dtype == infrared.dtype == np.float32
     assert np.array_equal(visible[..., 1] * 255, gray[1:4, 2:7])
     assert np.allclose(infrared * 255, thermal[1:4, 2:7])
+    pair = make_pair("a", RawImage(noise(0, 4, 4), ("alpha",)), RawImage(noise(0, 4, 4, 0), ("pages",)), Rules())
+    assert kinds(pair) == ["visible alpha", "infrared pages"]
 
 
 def test_a_colored_infrared_image_is_its_luma_as_when_packing():
@@ -123,8 +125,3 @@ def test_floats_beyond_0_and_1_are_refused_rather_than_white():
         with pytest.raises(UserError) as caught:
             pair_of(noise(0, 8, 9), np.float32([[0, levels]] * 2), infrared_range="full")
         assert f"--infrared-range {fixed}," in caught.value.remedy
-
-
-def test_what_was_left_out_is_told():
-    pair = make_pair("a", RawImage(noise(0, 4, 4), ("alpha",)), RawImage(noise(0, 4, 4, 0), ("pages",)), Rules())
-    assert kinds(pair) == ["visible alpha", "infrared pages"]

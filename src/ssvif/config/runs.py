@@ -152,6 +152,8 @@ def _load_row(path: Path, row: Mapping[str | None, Any], defaults: TrainingOptio
 def _check_run(where: str, run: Run, cells: Mapping[str, str]) -> None:
     """Raise a `UserError` for what a row lacks, and for a filled cell that its kind of run would ignore."""
     kind, network = run.kind, run.fusion_model or "an empty cell"
+    no_model = kind == "published" and network not in PUBLISHED_MODELS
+    no_file = kind == "published" and not run.checkpoint
     no_places = sorted(set(BRACED.findall(run.source)) - set(PLACES))
     unused = [name for name, cell in cells.items() if cell and name not in (*COMMON, *USED_BY.get(kind, (name,)))]
     checks: list[tuple[object, str, Sequence[str], str]] = [  # what is wrong, how it is told, the choices, the remedy
@@ -169,18 +171,8 @@ def _check_run(where: str, run: Run, cells: Mapping[str, str]) -> None:
         (unused, f"a run of kind {kind!r} does not use {', '.join(unused)}", (), "leave these cells empty"),
         (kind == "images" and not run.images, "a run of kind 'images' needs the column `images`, a folder", (), ""),
         (kind == "baseline" and network not in BASELINES, f"unknown baseline {network!r}", BASELINES, ""),
-        (
-            kind == "published" and network not in PUBLISHED_MODELS,
-            f"no released checkpoint of {network!r} is known",
-            PUBLISHED_MODELS,
-            "",
-        ),
-        (
-            kind == "published" and not run.checkpoint,
-            "a run of kind 'published' needs the column `checkpoint`, a file",
-            (),
-            "",
-        ),
+        (no_model, f"no released checkpoint of {network!r} is known", PUBLISHED_MODELS, ""),
+        (no_file, "a run of kind 'published' needs the column `checkpoint`, a file", (), ""),
         (run.inference not in INFERENCES, f"unknown inference {run.inference!r}", INFERENCES, ""),
     ]
     for wrong, told, choices, remedy in checks:
