@@ -1,5 +1,5 @@
 """Configuration: YAML and TSV in, typed and validated settings out.
 
-The only place that reads configuration; used by the command line and the Snakefile alone. What is
-below takes plain arguments, so every option is defined where it is used and only assembled here.
+Only the command line and the Snakefile use it. Everything else takes plain arguments, and each option is defined where
+it is used.
 """

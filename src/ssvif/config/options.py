@@ -32,12 +32,9 @@ def override(options: Option, values: Mapping[str, Any]) -> Option:
 
 
 def parse_options(default: Option, settings: str, assignments: Sequence[str] = ()) -> Option:
-    """Return options from JSON (or a file of it) and from `name=value` texts, the latter last.
+    """Return `default` with some values replaced: first by `settings`, then by assignments such as "epochs=3".
 
-    Args:
-        default: the options to start from.
-        settings: a JSON object, the path of a JSON or YAML file, or nothing.
-        assignments: such as "epochs=3".
+    The settings are a JSON object, the path of a JSON or YAML file, or empty.
 
     Raises:
         UserError: the text is no JSON, a name is unknown or a value is wrong.

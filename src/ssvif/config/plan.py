@@ -27,21 +27,13 @@ HOW_TO_GET = "config/experiments/README.md says where to get it"
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A checked configuration and the files that it asks for; all paths are relative to the working directory.
-
-    Attributes:
-        settings: the configuration.
-        runs: of the experiments table, by name.
-        descriptors: of the datasets, by name.
-        specs: what the paper's tables hold.
-        folder: holds datasets/ and published/.
-    """
+    """A checked configuration and the files that it asks for; all paths are relative to the working directory."""
 
     settings: Settings
-    runs: Mapping[str, Run]
-    descriptors: Mapping[str, Descriptor]
-    specs: SheetSpecs
-    folder: Path
+    runs: Mapping[str, Run]  # of the experiments table, by name
+    descriptors: Mapping[str, Descriptor]  # of the datasets, by name
+    specs: SheetSpecs  # what the paper's tables hold
+    folder: Path  # holds datasets/ and published/
 
     @classmethod
     def load(
@@ -52,13 +44,9 @@ class Plan:
         source: str = "the configuration",
         folder: Path = Path("config"),
     ) -> Self:
-        """Read everything that a configuration names.
+        """Check a configuration as YAML gives it, and read everything that it names.
 
-        Args:
-            values: the configuration as YAML gives it.
-            last: what was said on the command line, see `load_settings`.
-            source: where the values come from, for messages.
-            folder: holds datasets/ and published/.
+        What the command line says, `last`, wins over presets. `source` names the configuration in messages.
 
         Raises:
             UserError: a file is missing or a value is wrong; a run or the configuration names a table that does
@@ -136,7 +124,7 @@ class Plan:
     def missing(self) -> dict[tuple[str, str], str]:
         """(dataset, run) to the released checkpoint or folder of images that the run names and that is not there.
 
-        Nobody has all of them, so this is no error: such a run is left out where it lacks them, and that is told.
+        Nobody has all of them: such a run is left out on that dataset, which is no error, and `left_out` says so.
         """
         pairs = [(dataset, run) for run in self.runs for dataset in self.descriptors]
         sources = {pair: self.located(*pair).source for pair in pairs}

@@ -24,36 +24,24 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")  # what names a folder and stan
 NAME_RULE = "letters, digits, - and _; not 'data'"
 RESERVED = ("data",)  # a folder beside those of the runs
 BY_KIND = {"images": "images", "checkpoint": "published", "seeds": "trained"}  # columns that only one kind has
-PLACES = ("dataset", "folder", "data_root")  # what may stand in braces in `images` and `checkpoint`
+# in braces in `images` and `checkpoint`: the dataset's name, its folder, and the folder that holds that folder
+PLACES = ("dataset", "folder", "data_root")
 BRACED = re.compile(r"\{(\w*)\}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run of an experiments table.
+    """One run of an experiments table."""
 
-    Attributes:
-        name: of the run's folder.
-        kind: "trained", "published" (a checkpoint its authors released), "baseline" or "images".
-        title: how tables call it; the name when the cell is empty.
-        fusion_model: the network, or the baseline; empty for images.
-        images: folder of another method's images, for images; may hold `PLACES` in braces, see `located`.
-        checkpoint: the released file, for published; likewise.
-        inference: of `ssvif.schema.INFERENCES`: how the network's output becomes an image.
-        training: options that differ from the configuration's, for a trained run.
-        tables: the paper's tables it belongs to.
-        note: free text.
-    """
-
-    name: str
-    kind: str
-    title: str
-    fusion_model: str = ""
-    images: str = ""
-    checkpoint: str = ""
-    inference: str = "plain"
-    training: Mapping[str, str]
-    tables: tuple[str, ...] = ()
+    name: str  # of its folder
+    kind: str  # one of `RUN_KINDS`
+    title: str  # in tables; the name when the cell is empty
+    fusion_model: str = ""  # the network, or the baseline; empty for images
+    images: str = ""  # folder of another method's images; may hold `PLACES` in braces
+    checkpoint: str = ""  # file that a network's authors released; likewise
+    inference: str = "plain"  # one of `INFERENCES`: how the network's output becomes an image
+    training: Mapping[str, str]  # options that differ from the configuration's
+    tables: tuple[str, ...] = ()  # the paper's tables it belongs to
     note: str = ""
 
     @property
@@ -62,11 +50,7 @@ class Run:
         return self.checkpoint or self.images
 
     def located(self, **places: str | Path) -> Run:
-        """Return the run for one dataset, its paths written out.
-
-        Args:
-            **places: a value for each of `PLACES`: the dataset's name, its folder, and the folder that holds that.
-        """
+        """Return the run for one dataset, its paths written out, given a value for each of `PLACES`."""
         images, checkpoint = (
             BRACED.sub(lambda match: str(places[match[1]]), text) for text in (self.images, self.checkpoint)
         )
@@ -76,12 +60,9 @@ class Run:
 def load_runs(path: Path, defaults: TrainingOptions) -> list[Run]:
     """Read an experiments table: a row a run, an empty cell takes the configuration's value.
 
-    Columns are those of `NOT_TRAINING` and any setting of the training. A row with `seeds` ("0 1 2") is
-    as many runs, each named with its seed.
-
-    Args:
-        path: tab-separated, with a header line; lines that begin with # are skipped.
-        defaults: the configuration's training options, against which every row is checked.
+    The file is tab-separated with a header line; lines that begin with # are skipped. Columns are those of
+    `NOT_TRAINING` and any setting of the training; a row's settings are laid over `defaults`, the configuration's, and
+    checked. A row with `seeds` ("0 1 2") is as many runs, each named with its seed.
 
     Raises:
         UserError: an unknown column, kind, model or value, a name twice; naming the file and the run.

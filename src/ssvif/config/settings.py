@@ -136,11 +136,8 @@ def load_settings(
     """Validate a configuration as YAML gives it, with its preset laid over it.
 
     `preset: NAME` names an entry of `presets` or of `PRESETS`, `preset: NAME,OTHER` several, of which the last wins.
-
-    Args:
-        values: the configuration, `last` included as far as it goes.
-        last: what was said on the command line; it wins over the preset too.
-        source: the file that `values` come from, for messages.
+    What the command line says, `last`, wins over the preset too; `values` hold it already. `source` names the file in
+    messages.
 
     Raises:
         UserError: an unknown key or preset, or a wrong value; every problem is listed.

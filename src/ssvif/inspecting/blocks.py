@@ -68,9 +68,8 @@ class Blocks:
 def read_shifts(surfaces: Sequence[Surfaces], shape: tuple[int, int]) -> Blocks:
     """Read each block's shift off the surfaces of some pairs together; a block without a peak is left out.
 
-    Args:
-        surfaces: of `compare_blocks`, of one grid and reach.
-        shape: height and width of the descriptions.
+    The surfaces are those of `compare_blocks` (3,·,·,rows,columns), of one grid and reach, for descriptions of a height
+    and width `shape`.
     """
     products, fixed, moving = np.asarray(np.sum(surfaces, axis=0, dtype=np.float64))
     energies = np.sqrt(np.maximum(fixed * moving, 1e-9))

@@ -99,11 +99,9 @@ class Peak:
 
 
 class Correlation:
-    """Normalized correlation of descriptions at every shift, by FFT, over where both images lie.
+    """Normalized correlation of descriptions (K,H,W) at every shift, by FFT, over where both images lie.
 
-    Args:
-        shape: height and width of the images.
-        reach: largest shift, as a share of each side.
+    `shape` is the images' height and width, `reach` the largest shift as a share of each side.
     """
 
     def __init__(self, shape: tuple[int, int], reach: float) -> None:

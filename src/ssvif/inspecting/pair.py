@@ -86,13 +86,7 @@ class Inspector:
     alignment: Alignment | None = None  # of the two cameras, where there is one; shifts are measured after it
 
     def inspect(self, split: str, pair: FoundPair, *, with_shift: bool) -> Seen:
-        """Decode a pair's files to the end and look at everything that they say by themselves.
-
-        Args:
-            split: the official split, or "all".
-            pair: its files; a side may be missing.
-            with_shift: whether to measure the shift between the two sides.
-        """
+        """Decode a pair's files to the end and return what is found in them; a side may be missing."""
         seen = Seen(split, pair)
         images: dict[str, Pixels] = {}
         for side in SIDES:

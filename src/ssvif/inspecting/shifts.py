@@ -57,12 +57,8 @@ class SetShift:
 def measure_shift(visible: Gray, infrared: Gray) -> Peak:
     """Measure how far the infrared image's content lies right of and below the visible one's, in visible pixels.
 
-    Both are brought to one small size, border on border, and their edge directions correlated at every shift up to
-    12 % of the sides. Good to 1 % of the longer side; see `is_trusted`.
-
-    Args:
-        visible: (H,W).
-        infrared: (H,W), of any size.
+    Both images (H,W), of any two sizes, are resized to one small size, and their edge directions correlated at every
+    shift up to 12 % of the sides. Good to 1 % of the longer side; see `is_trusted`.
     """
     fixed = shrink(visible, LONGEST_PX)
     height, width = fixed.shape

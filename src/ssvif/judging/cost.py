@@ -1,9 +1,8 @@
 """Cost of a fusion network: parameters, multiply-accumulates and memory, beside the paper's Table IV.
 
-Everything is counted on tensors without data (device "meta"), so it takes no computation. Multiply-accumulates are
-counted as the paper's are, which is as fvcore counts them: convolutions, linear layers and matrix products once per
-multiplication, `nn.LayerNorm` at 5 per element, everything else (softmax, activations, hand-written
-normalization, resizing) not at all.
+Everything is counted on tensors without data (device "meta"), so nothing is computed. Multiply-accumulates are counted
+as in the paper, which uses fvcore's rules: convolutions, linear layers and matrix products once per multiplication,
+`nn.LayerNorm` at 5 per element, all else (softmax, activations, hand-written normalization, resizing) not at all.
 
 The paper's "Mem" is the peak of CUDA's caching allocator. The live tensors counted here are what that allocator
 must hold at least; it adds cuBLAS's workspace (8.1 MiB, in networks with matrix products) and what a stored attention
@@ -46,9 +45,9 @@ class Complexity:
     """One network's costs for one pair."""
 
     model: str  # its name, or `package.module:Class`
-    channels: int  # C of the images
-    height: int  # H in pixels
-    width: int  # W in pixels
+    channels: int  # of the images
+    height: int  # of the images, in pixels
+    width: int
     parameters: int  # all that are registered in our module
     released_parameters: int | None  # with those of the released network that it never uses; None for own networks
     macs: int  # multiply-accumulates
@@ -67,14 +66,9 @@ class Complexity:
 
 
 def measure(name: str, channels: int, height: int, width: int, device: torch.device | None = None) -> Complexity:
-    """Count what a fusion network with fresh weights costs for one pair, without gradients.
+    """Count what a fusion network with fresh weights costs for one pair of C×H×W pixels, without gradients.
 
-    Args:
-        name: as `build_fusion_model` takes it.
-        channels: C, 1 or 3.
-        height: H in pixels.
-        width: W in pixels.
-        device: a GPU to measure the peak memory on as well; any other device adds nothing.
+    The name is as `build_fusion_model` takes it. On a GPU the peak memory is measured as well.
 
     Raises:
         UserError: the name is unknown, or the network does not keep the contract of `FusionModel`.

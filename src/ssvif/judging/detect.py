@@ -92,14 +92,8 @@ def annotated_boxes(pairs: PairsFile) -> dict[str, Boxes]:
 def build_tree(tree: Path, pairs: PairsFile, fused: Path, boxes: Mapping[str, Boxes], classes: Sequence[str]) -> Path:
     """Write the folder that YOLO reads: links to fused images, labels as text, `data.yaml`; return the last one's path.
 
-    The caches that ultralytics writes beside the labels end up here as well, and not in the data.
-
-    Args:
-        tree: a new folder, which the caller removes.
-        pairs: the packed dataset, for the sizes.
-        fused: the run's folder of fused images.
-        boxes: those of each split, rows (N,5) as `PairsFile.boxes` returns them.
-        classes: names in the order of the class indices.
+    The caches that ultralytics writes beside the labels end up here as well, and not in the data. `tree` is a new
+    folder, which the caller removes; `fused` is the run's folder of fused images, `boxes` those of each split.
 
     Raises:
         UserError: a fused image is missing or of another size than its pair.

@@ -100,20 +100,12 @@ def target_of(label: NDArray[np.uint8], descriptor: Descriptor) -> NDArray[np.in
 class FusedImages(Dataset[dict[str, torch.Tensor]]):
     """Fused images with their labels, whole or as random crops.
 
-    Items hold `image` (3,H,W) float32 in [0,1], `label` (H,W) int64 class ids with 255 where nothing counts, and
-    `index`, the item's position in `names`. Whole images are padded at the bottom and right to multiples of
-    32 by reflection, their labels by 255. Crop and horizontal flip come from a generator seeded by (seed,
-    epoch, index), so they do not depend on the number of workers. Images are never flipped vertically, since
+    Items hold `image` (3,H,W) float32 in [0,1], `label` (H,W) int64 class ids with 255 for pixels that do not count,
+    and `index`, the item's position in `names`, the ids of the labelled pairs to use. With `augment` items are flipped
+    at random and, if `crop` is not 0, cropped to a square of that side in pixels. Whole images are padded at the bottom
+    and right to multiples of 32 by reflection, their labels by 255. Crop and flip come from a generator seeded by
+    (seed, epoch, index), so they do not depend on the number of workers. Images are never flipped vertically, since
     street scenes have an up and a down (assumed).
-
-    Args:
-        pairs: the packed dataset.
-        fused: the run's folder of fused images.
-        split: train, validation or test.
-        names: ids of the labelled pairs to use.
-        augment: whether to flip, and to crop if `crop` is set.
-        crop: side of the square random crop in pixels; 0 takes whole images.
-        seed: of crops and flips.
 
     Raises:
         UserError: a fused image is missing or of another size than its pair.

@@ -54,13 +54,11 @@ class _Scores(NamedTuple):
 def choose_metrics(names: str, convention: str) -> tuple[str, ...]:
     """Return the metrics that a command asks for, each once, in the order given.
 
-    Args:
-        names: names separated by commas, "all" among them for every metric, or "" for the paper's seven
-            in both conventions.
-        convention: paper, standard or both: of the sets (all, and "") those remain that are of it.
+    The names are separated by commas; "all" stands for every metric, and no name for the paper's seven in both
+    conventions. With the convention paper or standard, these two sets lack the metrics of the other convention.
 
     Raises:
-        UserError: a name or the convention is unknown, or a metric asked for by name is not of it.
+        UserError: a name or the convention is unknown, or a metric asked for by name is of the other convention.
     """
     asked = [name.strip() for name in names.split(",") if name.strip()]
     expanded = dict.fromkeys(each for name in asked for each in (METRICS if name == "all" else [name]))
@@ -75,13 +73,10 @@ def choose_metrics(names: str, convention: str) -> tuple[str, ...]:
 
 
 def packed_cases(pairs: Path, fused: Path, only: str = "*", split: str = "test") -> list[Case]:
-    """Return the fused images of packed pairs, sorted by name; none is opened.
+    """Return the fused images of a split of packed pairs, sorted by name; none is opened.
 
-    Args:
-        pairs: the file written by `ssvif pack`.
-        fused: folder of `{pair_id}.png`, one for every pair of the split.
-        only: a pattern of pair ids, e.g. "00*N"; others are ignored.
-        split: train, validation or test.
+    The folder `fused` holds a `{pair_id}.png` for every pair of the split. `only` is a pattern of the pair ids to
+    take, e.g. "00*N".
 
     Raises:
         UserError: there is no such split, no pair matches, or a fused image is missing.
@@ -108,14 +103,9 @@ def folder_cases(
 
     Files are matched by name without suffix; the fused folder decides which are measured. Sources without a fused
     image are ignored, with a message. Sizes may differ from pair to pair. Sources of more than 8 bits are converted
-    to 8 bits by the rules of `ssvif fuse`. No image is opened but for the range of a whole sequence.
-
-    Args:
-        visible: folder or pattern of RGB or gray images.
-        infrared: folder or pattern of gray or RGB images.
-        fused: folder of RGB or gray images.
-        only: a pattern of names, e.g. "00*N"; others are ignored.
-        rules: ranges, resizing and alignment that the images were fused with.
+    to 8 bits by the rules of `ssvif fuse`: `rules` are those that the images were fused with. Each folder holds RGB or
+    gray images; for the sources it may be a pattern. `only` is a pattern of the names to take, e.g. "00*N". Images are
+    opened only to find the range of a whole sequence.
 
     Raises:
         UserError: a folder is missing or empty, no name matches, a fused image lacks a source, two of its files share
@@ -161,19 +151,10 @@ def write_scores(
 ) -> None:
     """Measure fused images and write a row for each image and metric.
 
-    Only as many images are in memory as there are workers. A metric that needs larger images is
-    left empty, with one message for all images; a value that is not a number is written as `nan`,
-    and the log names the image, the metric and the reason.
-
-    Args:
-        output: the CSV to write: dataset, run, pair_id, metric, value; in the order of the cases.
-        cases: of `packed_cases` or `folder_cases`.
-        dataset: the first column.
-        run: the second column.
-        metrics: names out of `ssvif.metrics.collection.METRICS`.
-        device: where the metrics are computed.
-        workers: images in work at once, each in a thread of its own; 0 takes one for every core, at
-            most 8. The values do not depend on it.
+    The CSV has the columns `METRIC_COLUMNS` and keeps the order of the cases. A metric that needs larger images is
+    left empty, with one message for all images; a value that is not a number is written as `nan`, and the log names
+    the image, the metric and the reason. So many images as there are `workers` are measured at once, each in a thread
+    of its own; 0 takes one for every core, at most 8. The values do not depend on it.
 
     Raises:
         UserError: a metric is unknown, or an image is unreadable or of another size than its fused image.

@@ -6,9 +6,4 @@ the modules.
 
 from lazy_loader import attach
 
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    submod_attrs={
-        "collection": ["METRICS", "FusionMetrics", "evaluate"],
-    },
-)
+__getattr__, __dir__, __all__ = attach(__name__, submod_attrs={"collection": ["METRICS", "FusionMetrics", "evaluate"]})

@@ -20,8 +20,7 @@ class Triple:
     All are (B,C,H,W) uint8, each with C 1 or 3.
 
     Raises:
-        ValueError: no images, another dtype or number of channels, or different sizes; the message
-            names the image.
+        ValueError: no images, another dtype or number of channels, or different sizes; the message names the image.
     """
 
     def __init__(self, visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor) -> None:
@@ -71,25 +70,15 @@ def centred_lumas(images: Triple) -> tuple[torch.Tensor, torch.Tensor]:
 
 @dataclass(frozen=True)
 class Metric:
-    """A fusion metric: call it with visible, infrared and fused (B,C,H,W) uint8, get (B,) float64.
+    """A fusion metric: call it with visible, infrared and fused (B,C,H,W) uint8, get (B,) float64."""
 
-    Attributes:
-        compute: the metric of a checked triple.
-        name: how commands and files call it: the function's name.
-        title: how tables name it, with the convention where there are two.
-        unit: of its values; empty for a pure number.
-        better: the direction of improvement.
-        smallest_side: the least height and width in pixels it is defined for.
-        convention: "paper" or "standard" where the field has two of the same name, as published
-            fusion tables need it or as its source defines it; "both" where there is one.
-    """
-
-    compute: Callable[[Triple], torch.Tensor]
-    name: str
-    title: str
-    unit: str
+    compute: Callable[[Triple], torch.Tensor]  # the metric of a checked triple
+    name: str  # in commands and files: the function's name
+    title: str  # in tables, with the convention where there are two
+    unit: str  # of its values; empty for a pure number
     better: Literal["up", "down"]
-    smallest_side: int
+    smallest_side: int  # the least height and width in pixels it is defined for
+    # of two metrics of one name: "paper", as published fusion tables need it, or "standard", as its source defines it
     convention: Convention = "both"
 
     def __call__(self, visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor) -> torch.Tensor:

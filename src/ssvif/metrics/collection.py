@@ -109,11 +109,7 @@ class FusionMetrics:
         self._batches: list[dict[str, torch.Tensor]] = []
 
     def update(
-        self,
-        visible: torch.Tensor,
-        infrared: torch.Tensor,
-        fused: torch.Tensor,
-        names: Sequence[str] | None = None,
+        self, visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor, names: Sequence[str] | None = None
     ) -> None:
         """Measure a batch (B,C,H,W) uint8, each image with C 1 or 3; after an error nothing of it is kept.
 

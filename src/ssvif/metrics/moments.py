@@ -13,17 +13,11 @@ from ssvif.ops.filters import filter_separable
 
 
 class Moments(NamedTuple):
-    """Weighted moments of three images, two sources and the fused image, in every window.
+    """Weighted moments of three images, two sources and the fused image, in every window."""
 
-    Attributes:
-        means: (B,3,H,W).
-        variances: (B,3,H,W), less than 0 by rounding only.
-        covariances: (B,2,H,W), of each source with the fused image.
-    """
-
-    means: torch.Tensor
-    variances: torch.Tensor
-    covariances: torch.Tensor
+    means: torch.Tensor  # (B,3,H,W)
+    variances: torch.Tensor  # (B,3,H,W), less than 0 by rounding only
+    covariances: torch.Tensor  # (B,2,H,W), of each source with the fused image
 
 
 def window_moments(images: torch.Tensor, window: torch.Tensor) -> Moments:

@@ -16,19 +16,12 @@ Weights = tuple[float, float, float]
 
 
 class Moments(NamedTuple):
-    """Sums over the pixels of the three centred lumas: whole numbers, hence exact.
+    """Sums over the pixels of the three centred lumas: whole numbers, hence exact."""
 
-    Attributes:
-        sums: (B,3).
-        products: (B,3,3), of every two images.
-        offsets: (B,3), the whole numbers taken off before.
-        pixels: their number.
-    """
-
-    sums: torch.Tensor
-    products: torch.Tensor
-    offsets: torch.Tensor
-    pixels: int
+    sums: torch.Tensor  # (B,3)
+    products: torch.Tensor  # (B,3,3), of every two images
+    offsets: torch.Tensor  # (B,3), the whole numbers subtracted before
+    pixels: int  # their number
 
 
 def second_moments(images: Triple) -> Moments:

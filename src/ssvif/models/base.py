@@ -20,18 +20,12 @@ class FusionModel(nn.Module, ABC):
 
     A network may pad images at the bottom and right to a multiple that it needs. Its features and the output of
     `decoder` then have the padded size; `forward` crops to H×W.
-
-    Attributes:
-        channels: C of the visible, infrared and fused images (3, or 1 for luma only).
-        feature_channels: D of the features, summed over the maps if there are several.
-        multiple: the network takes any H×W; at multiples of this no padding is needed.
-        smallest: shortest H or W that it takes, pixels; `ssvif fuse` pads smaller images.
     """
 
-    channels: int
-    feature_channels: int
-    multiple: int = 1
-    smallest: int = 1
+    channels: int  # C of the visible, infrared and fused images (3, or 1 for luma only)
+    feature_channels: int  # D of the features, summed over the maps if there are several
+    multiple: int = 1  # the network takes any H×W; at multiples of this no padding is needed
+    smallest: int = 1  # shortest H or W that it takes, pixels; `ssvif fuse` pads smaller images
 
     @abstractmethod
     def backbone(self, visible: torch.Tensor, infrared: torch.Tensor) -> Features:

@@ -31,21 +31,13 @@ REMEDY = "give the checkpoint its authors released, or train the run instead"
 
 @dataclass(frozen=True)
 class Released:
-    """How one network's released state dictionary becomes ours.
+    """How one network's released state dictionary becomes ours."""
 
-    Attributes:
-        renames: (pattern, replacement) of `re.sub`, applied in order to every name that is kept.
-        image_weight: our name of a convolution's weight that takes or makes the image; its shape tells C.
-        image_axis: the axis of that weight with C entries: 1 takes the image, 0 makes it.
-        dropped: pattern (`re.search`) of entries that are left out → why, in words.
-        dead_parameters: C → number of parameters among the dropped, which Table IV of the paper counts.
-    """
-
-    renames: tuple[tuple[str, str], ...]
-    image_weight: str
-    image_axis: int = 1
-    dropped: Mapping[str, str] = field(default_factory=dict)
-    dead_parameters: Callable[[int], int] = lambda channels: 0
+    renames: tuple[tuple[str, str], ...]  # (pattern, replacement) of `re.sub`, applied in order to each name kept
+    image_weight: str  # our name of a convolution's weight that takes or makes the image; its shape gives C
+    image_axis: int = 1  # the axis of that weight with C entries: 1 takes the image, 0 makes it
+    dropped: Mapping[str, str] = field(default_factory=dict)  # pattern (`re.search`) of entries left out → why
+    dead_parameters: Callable[[int], int] = lambda channels: 0  # C → number of those dropped, which Table IV counts
 
     def why_dropped(self, name: str) -> str:
         """Return why a released name has no counterpart here, or "" if it has one."""

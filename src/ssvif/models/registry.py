@@ -25,9 +25,7 @@ TRIAL_SIZE = (69, 77)  # odd, so that a network which needs even sides is found 
 def build_fusion_model(name: str, channels: int = 3) -> FusionModel:
     """Return a fusion network for images of 1 or 3 channels, with initial weights.
 
-    Args:
-        name: a key of `ssvif.models.names.FUSION_MODELS`, or `package.module:Class` for a network of your own.
-        channels: C of its images.
+    The name is a key of `ssvif.schema.FUSION_MODELS`, or `package.module:Class` for a network of your own.
 
     Raises:
         UserError: the name or the number of channels is unknown, or a network of your own cannot be
@@ -75,11 +73,7 @@ def _import_class(path: str) -> Callable[..., FusionModel]:
 def save_fusion_model(model: FusionModel, path: Path, *, name: str, facts: Mapping[str, Any]) -> None:
     """Write a network as safetensors whose metadata says how to build it again.
 
-    Args:
-        model: the network.
-        path: the file.
-        name: the name `build_fusion_model` knows it by.
-        facts: what else the file should say, e.g. the settings it was trained with.
+    The metadata hold its name, as `build_fusion_model` takes it, and further facts, e.g. the settings of its training.
     """
     # one metadata entry: safetensors writes several in an order that differs between processes
     header = json.dumps({**facts, "fusion_model": name, "channels": model.channels}, sort_keys=True)

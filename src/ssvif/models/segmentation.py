@@ -39,15 +39,11 @@ class SegmentationHead(nn.Sequential):
 
 
 class Segmenter(nn.Module):
-    """SegFormer with random weights on images in [0,1] (B,3,H,W), logits (B,K,H,W).
+    """SegFormer of a size "b0" to "b5" with random weights: images (B,3,H,W) in [0,1] → logits (B,K,H,W).
 
     The image is normalized by ImageNet's mean and deviation, as SegFormer's own data is; logits at
     a quarter of the size are upsampled bilinearly. A one-channel image is repeated to three.
     Source: Xie et al., NeurIPS 2021; network by the transformers library.
-
-    Args:
-        size: "b0" to "b5".
-        num_classes: K of the logits.
 
     Raises:
         UserError: the size is unknown.

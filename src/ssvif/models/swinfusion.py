@@ -132,9 +132,8 @@ def fused_attention(
 class WindowAttention(nn.Module):
     """Multi-head attention within 8×8 windows, with a learnt bias for each relative position.
 
-    Args:
-        shifted: the windows were cut from rolled tokens, so those of the last row and column hold a seam.
-        cross: keys and values come from other tokens than the queries.
+    Shifted windows were cut from rolled tokens, so those of the last row and column hold a seam. With `cross`, keys and
+    values come from other tokens than the queries.
     """
 
     positions: torch.Tensor
@@ -170,12 +169,9 @@ class WindowAttention(nn.Module):
 
 
 class SwinBlock(nn.Module):
-    """x + attention(LayerNorm(x)), then x + MLP(LayerNorm(x)).
+    """x + attention(LayerNorm(x)), then x + MLP(LayerNorm(x)), with `DropPath` of rate `drop`.
 
-    Args:
-        shift: pixels by which the windows are moved down and right, 0 or 4.
-        drop: rate of `DropPath`.
-        cross: the attention's keys and values come from another stream.
+    The windows are moved down and right by `shift` pixels, 0 or 4.
     """
 
     def __init__(self, shift: int, drop: float, cross: bool = False) -> None:

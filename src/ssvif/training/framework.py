@@ -21,19 +21,12 @@ from ssvif.training.stages import Stage
 
 @dataclass
 class Output:
-    """Result of a forward pass; the logits and the pseudo label exist in stage II only.
+    """Result of a forward pass; the logits and the pseudo label exist in stage II only, H×W of the window if any."""
 
-    Attributes:
-        fused: (B,C,H,W), not clamped.
-        feature_logits: (B,K,H,W) of the segmentation head; H×W of the window where there is one.
-        pixel_logits: (B,K,H,W) of the segmenter.
-        pseudo_label: (B,K,H,W) probabilities, detached.
-    """
-
-    fused: torch.Tensor
-    feature_logits: torch.Tensor | None = None
-    pixel_logits: torch.Tensor | None = None
-    pseudo_label: torch.Tensor | None = None
+    fused: torch.Tensor  # (B,C,H,W), not clamped
+    feature_logits: torch.Tensor | None = None  # (B,K,H,W) of the segmentation head
+    pixel_logits: torch.Tensor | None = None  # (B,K,H,W) of the segmenter
+    pseudo_label: torch.Tensor | None = None  # (B,K,H,W) probabilities, detached
 
 
 class Framework(nn.Module):

@@ -31,11 +31,6 @@ def task_gradients(terms: Mapping[str, torch.Tensor], parameters: Iterable[nn.Pa
     return gradients
 
 
-def flatten_gradient(gradients: Gradients, parameters: Iterable[nn.Parameter]) -> torch.Tensor:
-    """Return a task's gradient as one vector (N,) over all parameters; 0 where the loss does not depend on them."""
-    return torch.cat([gradients.get(each, torch.zeros_like(each)).flatten().float() for each in parameters])
-
-
 def compare_gradients(gradients: Mapping[str, Gradients], parameters: Iterable[nn.Parameter]) -> dict[str, float]:
     """Return how both tasks' unweighted gradients with respect to θ relate (paper, Eq. 7 to 9).
 
@@ -45,7 +40,11 @@ def compare_gradients(gradients: Mapping[str, Gradients], parameters: Iterable[n
         A ratio whose denominator is 0 is 0.
     """
     shared = list(parameters)
-    fusion, consistency = (flatten_gradient(gradients[task], shared) for task in TASKS)
+    # each task's gradient as one vector (N,); 0 where the loss does not depend on a parameter
+    fusion, consistency = (
+        torch.cat([gradients[task].get(each, torch.zeros_like(each)).flatten().float() for each in shared])
+        for task in TASKS
+    )
     # one transfer from the device for all three numbers
     numbers = torch.stack([fusion.norm(), consistency.norm(), fusion.dot(consistency)])
     fusion_norm, consistency_norm, product = numbers.double().tolist()

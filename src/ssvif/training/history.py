@@ -64,15 +64,10 @@ def history_row(
 ) -> Row:
     """Return the row of an epoch, counted from 1; what does not apply to its stage is left out.
 
-    α is the one the epoch ended with. Gradient norms and loss ratios are measured in the epoch, so that with
-    GDWA they explain the next row's α (in the first joint epoch its own too).
-
-    Args:
-        epoch: its number.
-        stage: its stage.
-        train: mean loss terms, and "loss", over the steps.
-        validation: the same over the validation pairs, and in stage II the class diagnostics.
-        weights: of the tasks after the epoch's last step; fusion's alone in stage I.
+    `train` and `validation` are the mean loss terms and "loss", over the steps and over the validation pairs; in stage
+    II `validation` holds the class diagnostics as well. The tasks' weights, and α, are those after the epoch's last
+    step. Gradient norms and loss ratios are measured in the epoch, so that with GDWA they explain the next row's α (in
+    the first joint epoch its own too).
     """
     row: Row = {"epoch": epoch, "stage": str(stage)}
     row |= {f"train_{name}": value for name, value in train.items()}

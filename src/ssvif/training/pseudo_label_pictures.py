@@ -34,12 +34,7 @@ def write_pseudo_labels(framework: Framework | None, pairs: Path, output: Path, 
     luma, infrared, row, and distance to the border, each 0..1. follows.csv says how much of each cue's
     variance the classes explain (the correlation ratio η², 0..1). The border is a cue since padded
     convolutions know it, and both branches can agree on it without looking at the scene.
-
-    Args:
-        framework: as trained; None when its branches were not, which leaves the tables empty.
-        pairs: HDF5 of `ssvif pack`.
-        output: the folder, replaced as a whole.
-        device: to compute on.
+    Without a framework, where the branches were not trained, the tables are empty. `output` is replaced as a whole.
     """
     with write_folder_aside(output, OWNED) as folder:
         tally = _draw_all(framework, pairs, folder, device) if framework else ClassTally(0)

@@ -13,17 +13,11 @@ from ssvif.training.gradients import NORMS, RELATIONS, TASKS, apply_gradients, c
 
 
 class Weighting(ABC):
-    """Turns the tasks' losses into one, with weights that follow from what it has seen.
+    """Turns the tasks' losses into one, with weights that follow from what it has seen."""
 
-    Attributes:
-        remembered: names of the attributes that a checkpoint holds; a tensor is restored in place.
-        facts: what it measured in the last epoch, by column of history.csv.
-        measured: how the tasks' gradients related at each measured step of this epoch, by column of gradients.csv.
-    """
-
-    remembered: tuple[str, ...] = ()
-    facts: dict[str, float]
-    measured: list[dict[str, float]]
+    remembered: tuple[str, ...] = ()  # names of the attributes that a checkpoint holds; a tensor is restored in place
+    facts: dict[str, float]  # what it measured in the last epoch, by column of history.csv
+    measured: list[dict[str, float]]  # the tasks' gradients compared at this epoch's measured steps, for gradients.csv
 
     def __init__(self) -> None:
         self.facts, self.measured = {}, []
@@ -38,13 +32,10 @@ class Weighting(ABC):
         return torch.stack([weights[task] * terms[task] for task in weights]).sum()
 
     def backward(self, terms: Mapping[str, torch.Tensor], learnt: nn.Module, shared: nn.Module) -> torch.Tensor:
-        """Set `.grad` of everything that is learnt to the gradient of the total loss, and return that, of shape ().
+        """Set `.grad` of all parameters in `learnt` to the gradient of the total loss; return that loss, of shape ().
 
-        Args:
-            terms: loss terms by name, each of shape ().
-            learnt: holds all parameters that the losses reach.
-            shared: the part of `learnt` that both tasks train, over which their gradients are compared: the fusion
-                network.
+        `shared` is the part of `learnt` that both tasks train, over which their gradients are compared: the fusion
+        network.
         """
         loss = self.total(terms)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -81,11 +72,7 @@ class FusionOnly(Weighting):
 
 
 class GradientWeighting(Weighting):
-    """A weighting that measures both tasks' gradients at every n-th step of an epoch, the first included.
-
-    Args:
-        every_n_steps: n.
-    """
+    """A weighting that measures both tasks' gradients at every n-th step of an epoch, the first included."""
 
     def __init__(self, every_n_steps: int) -> None:
         super().__init__()

@@ -19,12 +19,8 @@ class GradientDescentWeighting(GradientWeighting):
     """GDWA, Eq. 7: weights from gradient norms and descent rates of the tasks.
 
     An epoch's α comes from the epoch before. In the first epoch the descent rates are 1 and the gradient
-    norms are the mean over the steps measured so far.
-
-    Args:
-        temperature: T of the softmax over descent rates; 2 is DWA's value (assumed).
-        form: "ratio": α = w_consistency / w_fusion (assumed); "share": α = w_consistency.
-        every_n_steps: the gradients are measured at every n-th step.
+    norms are the mean over the steps measured so far. `temperature` is T of the softmax over descent rates; 2 is DWA's
+    value (assumed). The form "ratio" is α = w_consistency / w_fusion (assumed), "share" is α = w_consistency.
     """
 
     remembered = ("_alpha", "_previous")
@@ -87,14 +83,10 @@ class GradNormWeighting(GradientWeighting):
 
     At a measured step the weights w descend on Σ|w_i g_i − Ḡ·r_i^a|, with g_i = ‖∇_θ L_i‖ over the
     fusion network, Ḡ the mean of w_i g_i, and r_i = (L_i/L_i(0)) / mean, both taken as constants;
-    then they are scaled to sum 2. L(0) is the first measured one. Assumed: Adam as the rule of
-    descent, since its steps do not depend on the gradients' size, and 1e-3 as the least weight.
+    then they are scaled to sum 2. L(0) is the first measured one. The source recommends an asymmetry a of
+    1.5 for tasks that differ much, and a learning rate of 0.025 for w. Assumed: Adam as the optimizer of w,
+    since its steps do not depend on the gradients' size, and 1e-3 as the least weight.
     Source: Chen et al., GradNorm, ICML 2018, algorithm 1. Beyond the paper's ablations.
-
-    Args:
-        asymmetry: a; the source recommends 1.5 for tasks that differ much.
-        learning_rate: of the weights; the source has 0.025.
-        every_n_steps: the gradients are measured, and w moves, at every n-th step.
     """
 
     remembered = ("_weights", "_first")
@@ -135,6 +127,6 @@ class GradNormWeighting(GradientWeighting):
         return super().state_dict() | {"optimizer": self._optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore them."""
+        """Restore the state of a checkpoint."""
         super().load_state_dict(state)
         self._optimizer.load_state_dict(state["optimizer"])

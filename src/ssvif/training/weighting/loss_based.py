@@ -30,9 +30,6 @@ class DynamicWeightAverage(Weighting):
     """DWA: λ_i(t) = 2·softmax(r_i/T), r_i = L_i(t−1)/L_i(t−2), epoch means; 1 in the first two epochs.
 
     Source: Liu, Johns, Davison, End-to-end multi-task learning with attention, CVPR 2019, eq. 7.
-
-    Args:
-        temperature: T.
     """
 
     remembered = ("_weights", "_previous")
@@ -58,13 +55,11 @@ class DynamicWeightAverage(Weighting):
 
 
 class SegMiFWeighting(Weighting):
-    """SegMiF's: step by step b_i = 2·softmax(r_i/1000), r_i = L_i(n−1)/L_i(n−2), times a preference.
+    """SegMiF's: at each step b_i = 2·softmax(r_i/1000), r_i = L_i(n−1)/L_i(n−2), times a preference.
 
-    The first two steps have b = 1. Source: Liu et al., Multi-interactive feature learning and a full-time
-    multi-modality benchmark for image fusion and segmentation, ICCV 2023, with its released settings.
-
-    Args:
-        preference: of each task; the release has 0.4 for fusion and 0.8 for segmentation.
+    The first two steps have b = 1. The released preferences are 0.4 for fusion and 0.8 for segmentation. Source: Liu et
+    al., Multi-interactive feature learning and a full-time multi-modality benchmark for image fusion and segmentation,
+    ICCV 2023, with its released settings.
     """
 
     remembered = ("_last",)
