@@ -8,8 +8,8 @@ from PIL import Image
 
 from fusing.made import Recorder, modules_and_memory, noise, save, smooth
 from reference.released import released_state
+from ssvif.fusing.fuser import FuseOptions
 from ssvif.fusing.pipeline import fuse_pairs
-from ssvif.fusing.tiles import FuseOptions
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_image
 from ssvif.pairs.alignment import Alignment, write_alignment

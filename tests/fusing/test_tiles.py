@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusing.made import Recorder, pair_of, smooth
-from ssvif.fusing.fuser import BaselineFuser, Reach, to_levels
-from ssvif.fusing.tiles import OVERLAP_PX, FuseOptions, batch_size, blending_weights, fuse_batch, spans, tile_side
+from ssvif.fusing.fuser import BaselineFuser, FuseOptions, Reach, to_levels
+from ssvif.fusing.tiles import OVERLAP_PX, batch_size, blending_weights, fuse_batch, spans, tile_side
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage
 from ssvif.ops.color import rgb_to_ycbcr, to_image, to_tensor

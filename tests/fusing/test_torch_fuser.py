@@ -6,8 +6,8 @@ import torch
 
 from fusing.made import noise, pair_of, smooth
 from reference.networks import scatter
-from ssvif.fusing.fuser import Reach
-from ssvif.fusing.tiles import FuseOptions, fuse_batch
+from ssvif.fusing.fuser import FuseOptions, Reach
+from ssvif.fusing.tiles import fuse_batch
 from ssvif.fusing.torch_fuser import KNOWN, TorchFuser, probe_reach, stretch_down
 from ssvif.judging.cost import LiveBytes
 from ssvif.models.base import FusionModel

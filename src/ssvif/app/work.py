@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ssvif.fusing.fuser import Fuser, Image, to_levels
-from ssvif.fusing.tiles import FuseOptions, fuse_batch
+from ssvif.fusing.fuser import FuseOptions, Fuser, Image, to_levels
+from ssvif.fusing.tiles import fuse_batch
 from ssvif.io.errors import UserError
 from ssvif.io.images import read_raw
 from ssvif.metrics.collection import METRICS, STANDARD_SET, evaluate

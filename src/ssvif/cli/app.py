@@ -8,7 +8,7 @@ import warnings
 
 import typer
 
-from ssvif.cli import data, frames, networks, results, scores
+from ssvif.cli import data, fusing, networks, results, scores
 from ssvif.io.errors import UserError
 
 VERBS = (
@@ -18,8 +18,8 @@ VERBS = (
     data.split,
     data.pack,
     networks.train,
-    frames.fuse,
-    frames.app,
+    fusing.fuse,
+    fusing.app,
     networks.export,
     networks.complexity,
     scores.score,

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from ssvif.fusing.fuser import Floats, Fuser, to_levels
+from ssvif.fusing.fuser import AUTO, Floats, FuseOptions, Fuser, to_levels
 from ssvif.fusing.load import FuserSpec, load_fuser
 from ssvif.fusing.pipeline import fuse_pairs
-from ssvif.fusing.tiles import AUTO, FuseOptions
 from ssvif.io.errors import UserError
 from ssvif.io.images import ORIENTATION, RawImage, drop_alpha, pixels_of, upright
 from ssvif.pairs.pair import LEAST_UNIT, MOST_UNIT, Rules, make_pair, to_gray

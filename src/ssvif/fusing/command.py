@@ -10,10 +10,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from ssvif.fusing.fuser import Fuser
+from ssvif.fusing.fuser import FuseOptions, Fuser
 from ssvif.fusing.outputs import check_output, open_output
 from ssvif.fusing.pipeline import fuse_pairs
-from ssvif.fusing.tiles import FuseOptions, check_color
+from ssvif.fusing.tiles import check_color
 from ssvif.io.errors import UserError, counted
 from ssvif.io.progress import rate, track
 from ssvif.pairs.pair import Job, Rules

@@ -1,4 +1,4 @@
-"""What a fuser is: anything that turns batches of visible and infrared arrays into fused ones. And the baselines."""
+"""The interface of everything that fuses batches of NumPy images, its options, and the baselines."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ssvif.io.errors import UserError
 
 Floats = NDArray[np.float32]
 Image = NDArray[np.uint8]
+AUTO = -1  # of `FuseOptions.tile`
 MEMORY_BYTES = 3 * 2**29  # 1.5 GiB; constant, so that the same image is always cut into the same tiles
 ROWS = 512  # converted to levels at a time, which bounds the memory of large images
 # visible (B,H,W,3), infrared (B,H,W,1) → fused (B,H,W,3); the keys are `schema.BASELINES`
@@ -22,6 +23,18 @@ FORMULAS: dict[str, Callable[[Floats, Floats], Floats]] = {
     "visible": lambda visible, infrared: visible,
     "infrared": lambda visible, infrared: infrared.repeat(3, axis=3),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class FuseOptions:
+    """How pairs are fused."""
+
+    batch: int = 0  # pairs of one size that are fused at once; 0 leaves it to the device
+    tile: int = AUTO  # side in pixels, 0 for whole images, AUTO for tiles where whole images do not fit into memory
+    # "rgb" for the network's own colors, "ycbcr" for its luma with the visible image's chroma; "" is rgb for three
+    # channels and ycbcr for one
+    color: str = ""
+    levels: bool = True  # whether fused images are rounded to uint8; otherwise they are float32 in [0,1]
 
 
 @dataclass(frozen=True)

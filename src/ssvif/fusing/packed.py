@@ -6,9 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from ssvif.data.packed import PairsFile
-from ssvif.fusing.fuser import Fuser
+from ssvif.fusing.fuser import FuseOptions, Fuser
 from ssvif.fusing.pipeline import fuse_pairs, write_behind
-from ssvif.fusing.tiles import FuseOptions
 from ssvif.io.errors import UserError
 from ssvif.io.files import write_folder_aside, write_png
 from ssvif.io.progress import track

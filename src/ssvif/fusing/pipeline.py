@@ -11,8 +11,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ssvif.fusing.fuser import Fuser, Image
-from ssvif.fusing.tiles import FuseOptions, batch_size, fuse_batch
+from ssvif.fusing.fuser import FuseOptions, Fuser, Image
+from ssvif.fusing.tiles import batch_size, fuse_batch
 from ssvif.io.errors import UserError
 from ssvif.pairs.pair import Job, Pair
 

@@ -4,37 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssvif.fusing.fuser import Floats, Fuser, Reach, to_levels
+from ssvif.fusing.fuser import AUTO, Floats, FuseOptions, Fuser, Reach, to_levels
 from ssvif.io.errors import UserError
 from ssvif.io.progress import track_within
 from ssvif.pairs.pair import Pair
 
-AUTO = -1
 GLOBAL_GRID_PX = 32  # a multiple of every network's stride and window
 OVERLAP_PX = 64  # on either side of a seam, where two tiles of a network with a global receptive field are blended
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FuseOptions:
-    """How pairs are fused."""
-
-    batch: int = 0  # pairs of one size that are fused at once; 0 leaves it to the device
-    tile: int = AUTO  # side in pixels, 0 for whole images, AUTO for tiles where whole images do not fit into memory
-    # "rgb" for the network's own colors, "ycbcr" for its luma with the visible image's chroma; "" is rgb for three
-    # channels and ycbcr for one
-    color: str = ""
-    levels: bool = True  # whether fused images are rounded to uint8; otherwise they are float32 in [0,1]
-
-
 DEFAULT = FuseOptions()
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def fuse_batch(fuser: Fuser, pairs: Sequence[Pair], options: FuseOptions = DEFAULT) -> list[NDArray[Any]]:

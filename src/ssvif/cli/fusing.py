@@ -12,8 +12,8 @@ from ssvif.io.errors import UserError
 from ssvif.schema import Precision, Resizing
 
 if TYPE_CHECKING:
+    from ssvif.fusing.fuser import FuseOptions
     from ssvif.fusing.load import FuserSpec
-    from ssvif.fusing.tiles import FuseOptions
     from ssvif.pairs.pair import Rules
 
 MOST_PX = 1_000_000_000  # of one image
@@ -83,8 +83,8 @@ def fuse(
     """Fuse visible and infrared: ssvif fuse VISIBLE INFRARED -o OUTPUT."""
     from dataclasses import replace
 
+    from ssvif.fusing.fuser import AUTO, FuseOptions
     from ssvif.fusing.load import FuserSpec
-    from ssvif.fusing.tiles import AUTO, FuseOptions
     from ssvif.pairs.alignment import read_alignment
     from ssvif.pairs.pair import Rules
 
