@@ -156,8 +156,8 @@ WHITE, RED, BLACK, BLUE, YELLOW, GREEN = palette("f0f0eb c7141a 0f0f12 14429e f0
 
 # What is on a sign's sheet in painting order, metres from its middle: (shape, colour, sizes) with the sizes
 # (left, right, low, high) of a box, (radius, corners, x, y) of a regular polygon.
-Row = tuple[str, Color, tuple[float, ...]]
-SIGNS: dict[str, tuple[Row, ...]] = {
+SignPart = tuple[str, Color, tuple[float, ...]]
+SIGNS: dict[str, tuple[SignPart, ...]] = {
     "warning": (
         *(("ring", RED, (0.56, 3, 0, 0)), ("ring", WHITE, (0.36, 3, 0, 0))),
         *(("box", BLACK, (-0.045, 0.045, low, high)) for low, high in ((-0.06, 0.18), (-0.145, -0.075))),

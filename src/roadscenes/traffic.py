@@ -167,13 +167,13 @@ GARMENTS = {
     "bag": (palette("4d4033 2e2620"), 0.35),
 }
 
-# Rows (garment, joints, half widths) in painting order, in shares of the body height, the feet at (0, 0): one
+# Body parts (garment, joints, half widths) in painting order, in shares of the body height, the feet at (0, 0): one
 # joint is an ellipse, joints with widths are a limb, joints without are a polygon. A joint is (x, swing, y),
 # swing times the stride or the spread of the legs being added to x. Walking is a side view towards +x.
 Joint = tuple[float, float, float]
-Row = tuple[str, tuple[Joint, ...], tuple[float, ...]]
+BodyPart = tuple[str, tuple[Joint, ...], tuple[float, ...]]
 LEG = (0.05, 0.042, 0.028)
-WALKING: tuple[Row, ...] = (
+WALKING: tuple[BodyPart, ...] = (
     ("far sleeve", ((0.012, 0, 0.80), (0.012, 0.6, 0.64), (0.012, 1.1, 0.53)), (0.032, 0.027, 0.02)),
     ("far leg", ((0, 0, 0.49), (0, -0.35, 0.27), (0, -1.25, 0.035)), (0.058, 0.045, 0.028)),
     ("leg", ((0, 0, 0.49), (0, 0.75, 0.27), (0, 1.1, 0.03)), (0.06, 0.046, 0.028)),
@@ -190,7 +190,7 @@ WALKING: tuple[Row, ...] = (
     ("hair", ((0.01, 0, 0.937),), (0.056, 0.066)),
     ("skin", ((0.036, 0, 0.913),), (0.044, 0.054)),
 )
-STANDING: tuple[Row, ...] = (
+STANDING: tuple[BodyPart, ...] = (
     *(("leg", ((s * 0.045, 0, 0.48), (s * 0.04, s / 2, 0.27), (s * 0.035, s, 0.03)), LEG) for s in (-1, 1)),
     *(("shoe", ((s * 0.045, s, 0.018),), (0.04, 0.02)) for s in (-1, 1)),
     ("sleeve", ((-0.105, 0, 0.80), (-0.15, 0, 0.64), (-0.15, 0, 0.47)), (0.034, 0.029, 0.022)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 # networks, and how they are trained
-Framework = Literal["ssvif", "fusion_only"]
+FrameworkName = Literal["ssvif", "fusion_only"]
 WeightingName = Literal["gdwa", "fixed", "dwa", "ucw", "segmif", "gradnorm"]
 Stages = Literal["two", "one"]
 PseudoLabelKind = Literal["soft", "hard"]
@@ -22,11 +22,9 @@ FUSION_MODELS: dict[str, str] = {
     "sage": "ssvif.models.sage:SAGE",
 }
 PUBLISHED_MODELS = ("swinfusion", "seafusion", "emma", "sage")  # whose released checkpoints can be read
-INFERENCES = ("plain", *PUBLISHED_MODELS)  # how a network's output becomes an image: ours, or as its authors do
+INFERENCE_NAMES = ("plain", *PUBLISHED_MODELS)  # how a network's output becomes an image: ours, or as its authors do
 BASELINES = ("average", "maximum", "visible", "infrared")
 PRECISIONS: tuple[str, ...] = get_args(Precision)
-SEGFORMER_SIZES: tuple[str, ...] = get_args(SegFormerSize)
-WEIGHTINGS: tuple[str, ...] = get_args(WeightingName)
 Device = Literal["auto", "cpu", "cuda"]
 DEVICES: tuple[str, ...] = get_args(Device)
 
@@ -37,7 +35,8 @@ SPLITS: tuple[str, ...] = get_args(Split)
 Resizing = Literal["infrared", "visible", "error"]  # which of two sizes gives way
 RESIZES: tuple[str, ...] = get_args(Resizing)
 RANGES = ("auto", "full", "percentile", "sequence")  # or LOW:HIGH
-COLORS = ("", "rgb", "ycbcr")
+COLOR_MODES = ("", "rgb", "ycbcr")
+LUMA_PER_MILLE = (299, 587, 114)  # of red, green and blue, BT.601
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv")
 
@@ -49,7 +48,7 @@ RUN_KINDS: tuple[str, ...] = get_args(RunKind)
 SPLIT_COLUMNS = ("split", "pair_id", "visible", "infrared", "label", "boxes")
 
 # files of a run, results/{dataset}/{run}/
-Score = Literal["fusion_metrics", "segmentation", "detection", "efficiency"]
+ScoreKind = Literal["fusion_metrics", "segmentation", "detection", "efficiency"]
 FUSION_METRICS, SEGMENTATION, DETECTION = "fusion_metrics", "segmentation", "detection"
 RUN_FILES: dict[str, str] = {
     FUSION_METRICS: "fusion_metrics.csv",

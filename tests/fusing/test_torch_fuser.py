@@ -11,10 +11,10 @@ from ssvif.fusing.tiles import fuse_batch
 from ssvif.fusing.torch_fuser import KNOWN, TorchFuser, probe_reach, stretch_down
 from ssvif.judging.cost import LiveBytes
 from ssvif.models.base import FusionModel
-from ssvif.models.inference import INFERENCES as SCRIPTS
+from ssvif.models.inference import INFERENCES
 from ssvif.models.registry import build_fusion_model
 from ssvif.ops.color import to_image, to_tensor
-from ssvif.schema import FUSION_MODELS, INFERENCES
+from ssvif.schema import FUSION_MODELS, INFERENCE_NAMES
 
 CPU = torch.device("cpu")
 
@@ -59,13 +59,13 @@ def test_every_network_is_known():
     assert set(KNOWN) == set(FUSION_MODELS)
 
 
-@pytest.mark.parametrize("inference", INFERENCES)
+@pytest.mark.parametrize("inference", INFERENCE_NAMES)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_channels_last_gives_what_the_script_gives(lively, inference, channels):
     model = lively if channels == 1 else build_fusion_model("seafusion", 3).eval()
     pair = pair_of(37, 43, smooth)
     with torch.no_grad():
-        expected = to_image(SCRIPTS[inference](deepcopy(model), to_tensor(pair.visible), to_tensor(pair.infrared)))
+        expected = to_image(INFERENCES[inference](deepcopy(model), to_tensor(pair.visible), to_tensor(pair.infrared)))
     found = fuse_batch(TorchFuser(model, CPU, inference), [pair])[0]
     assert apart(found, expected) <= 1
     assert (found == expected).mean() > 0.999
@@ -150,7 +150,7 @@ def test_the_stretch_is_that_of_the_script(lively):
         def backbone(self, visible, infrared):
             return plain
 
-    expected = SCRIPTS["seafusion"](Given(), plain, plain)[0].permute(1, 2, 0).numpy()
+    expected = INFERENCES["seafusion"](Given(), plain, plain)[0].permute(1, 2, 0).numpy()
     assert np.array_equal(stretch_down(plain[0].permute(1, 2, 0).numpy()), expected)
     flat = np.full((3, 4, 3), 0.5, np.float32)
     assert np.allclose(stretch_down(flat), 127 / 255)

@@ -13,7 +13,7 @@ def take(model):
 
 
 def test_names_that_the_configuration_checks_are_those_there_are():
-    assert tuple(INFERENCES) == schema.INFERENCES
+    assert tuple(INFERENCES) == schema.INFERENCE_NAMES
     assert set(PUBLISHED) == set(schema.PUBLISHED_MODELS)
 
 

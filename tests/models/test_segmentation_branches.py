@@ -1,12 +1,14 @@
 """The branches; SegFormer itself is the library's and takes long to import, so it is built here only."""
 
+from typing import get_args
+
 import pytest
 import torch
 
 from ssvif.io.errors import UserError
 from ssvif.models.base import join_features
 from ssvif.models.segmentation import SEGFORMER_SIZES, SegmentationHead, Segmenter
-from ssvif.schema import SEGFORMER_SIZES as NAMES
+from ssvif.schema import SegFormerSize
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,7 @@ def test_an_unknown_size_is_named():
 
 
 def test_the_settings_know_the_same_sizes():
-    assert tuple(SEGFORMER_SIZES) == NAMES
+    assert tuple(SEGFORMER_SIZES) == get_args(SegFormerSize)
 
 
 @pytest.mark.slow

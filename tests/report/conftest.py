@@ -6,7 +6,7 @@ import pytest
 
 from report.browsing import make_report
 from report.made_results import make_results, make_source
-from ssvif.report.pictures import Album, Source
+from ssvif.report.pictures import Album, PictureSource
 from ssvif.report.runs import RunLabel
 
 
@@ -17,13 +17,13 @@ def results(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def source(tmp_path: Path, results: Path) -> Source:
+def source(tmp_path: Path, results: Path) -> PictureSource:
     """A dataset of four pairs with labels and boxes, and what both runs made of them."""
     return make_source(tmp_path / "data", results)
 
 
 @pytest.fixture
-def album(results: Path, source: Source) -> Album:
+def album(results: Path, source: PictureSource) -> Album:
     """The pictures of both runs, three pairs of them to show."""
     return Album(results=results / "toy", source=source, runs=[RunLabel("average"), RunLabel("ours")], most=3)
 

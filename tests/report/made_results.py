@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from ssvif.data.descriptor import ClassInfo, Descriptor, Layout
-from ssvif.report.pictures import Source
+from ssvif.report.pictures import PictureSource
 from ssvif.schema import BOX_COLUMNS, JUDGE_COLUMNS, METRIC_COLUMNS, SPLIT_COLUMNS
 
 PAIRS = ("001", "002", "003", "004 #4")
@@ -89,7 +89,7 @@ def make_results(folder: Path) -> Path:
     return folder
 
 
-def make_source(root: Path, results: Path, height: int = 24, width: int = 32) -> Source:
+def make_source(root: Path, results: Path, height: int = 24, width: int = 32) -> PictureSource:
     """Write a dataset of four pairs with labels and boxes, and what both runs made of them."""
     generator = np.random.default_rng(0)
     rows = []
@@ -120,4 +120,4 @@ def make_source(root: Path, results: Path, height: int = 24, width: int = 32) ->
         background_id=0,
         detection_classes=("person",),
     )
-    return Source(descriptor=descriptor, splits=root / "splits.csv", root=root)
+    return PictureSource(descriptor=descriptor, splits=root / "splits.csv", root=root)

@@ -25,10 +25,10 @@ from ssvif.schema import BASELINES, SIDES
 
 HEADERS = ["metric", "value"]
 NETWORK_SUFFIXES = [".safetensors", ".onnx"]
-RANGES = ["auto", "full", "percentile"]
+RANGE_CHOICES = ["auto", "full", "percentile"]
 USUAL = {"visible": "full", "infrared": "auto"}  # `Rules`' own
-COLORS = [("the network's", ""), ("visible's", "ycbcr")]
-RESIZED = [("infrared", "infrared"), ("visible", "visible"), ("none", "error")]
+COLOR_CHOICES = [("the network's", ""), ("visible's", "ycbcr")]
+RESIZE_CHOICES = [("infrared", "infrared"), ("visible", "visible"), ("none", "error")]
 LOADED = 4  # networks held in memory
 Choices = list[tuple[str, str]]
 Originals = dict[str, str]  # name of a preview → path of what was dropped
@@ -95,7 +95,7 @@ def _options() -> list[gradio.components.Component]:
     with gradio.Accordion("Options of the command ssvif fuse", open=False, elem_id="options"):
         ranges = [
             gradio.Dropdown(
-                RANGES,
+                RANGE_CHOICES,
                 value=value,
                 allow_custom_value=True,
                 label=f"{side.capitalize()}: what becomes black and white",
@@ -104,8 +104,8 @@ def _options() -> list[gradio.components.Component]:
             )
             for side, value in USUAL.items()
         ]
-        color = gradio.Radio(COLORS, value="", label="Colors", elem_id="color")
-        resize = gradio.Radio(RESIZED, value="infrared", label="Which of two sizes gives way", elem_id="resize")
+        color = gradio.Radio(COLOR_CHOICES, value="", label="Colors", elem_id="color")
+        resize = gradio.Radio(RESIZE_CHOICES, value="infrared", label="Which of two sizes gives way", elem_id="resize")
         alignment = gradio.File(label="Alignment: a file of ssvif align", height=150, elem_id="alignment")
     return [*ranges, resize, alignment, color]
 

@@ -19,7 +19,6 @@ from ssvif.pairs.ranges import range_of, to_8_bits
 
 MOST_MEASURED_PX = 4_000_000  # metrics of larger images take too long
 DEFAULT = Rules()
-Row = tuple[str, float]
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Fused:
     visible: Image  # (H,W,3), as it was fused
     infrared: Image  # (H,W), the same
     fused: Image  # (H,W,3)
-    rows: list[Row]  # title of a metric with an arrow towards better values, value
+    rows: list[tuple[str, float]]  # title of a metric with an arrow towards better values, value
     remarks: tuple[str, ...]  # what was done to the pair, and how long it took, in sentences
 
 
@@ -62,7 +61,7 @@ def preview(path: Path) -> Image | None:
     return to_8_bits(pixels, range_of(pixels, "auto"))
 
 
-def measure(visible: Image, infrared: Image, fused: Image) -> list[Row]:
+def measure(visible: Image, infrared: Image, fused: Image) -> list[tuple[str, float]]:
     """Return the metrics defined for images of this size: visible and fused (H,W,3), infrared (H,W).
 
     Very large images have none.

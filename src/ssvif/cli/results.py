@@ -13,7 +13,7 @@ from ssvif.cli.arguments import Output, Results, Runs, SettingsText, parse_pair,
 from ssvif.io.errors import UserError
 
 if TYPE_CHECKING:
-    from ssvif.report.pictures import Source
+    from ssvif.report.pictures import PictureSource
     from ssvif.training.options import TrainingOptions
 
 log = logging.getLogger("ssvif")
@@ -138,13 +138,13 @@ def report(
     typer.echo(page)
 
 
-def _read_sources(texts: list[str], results: Path, datasets: Path) -> dict[str, Source]:
-    from ssvif.report.pictures import Source
+def _read_sources(texts: list[str], results: Path, datasets: Path) -> dict[str, PictureSource]:
+    from ssvif.report.pictures import PictureSource
 
     found = {}
     for name, folder in (parse_pair(each, "DATASET=FOLDER") for each in texts):
         descriptor, splits = read_descriptor(datasets / f"{name}.yaml"), results / name / "data/splits.csv"
-        found[name] = Source(descriptor=descriptor, splits=splits, root=Path(folder))
+        found[name] = PictureSource(descriptor=descriptor, splits=splits, root=Path(folder))
     return found
 
 

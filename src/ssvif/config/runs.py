@@ -13,7 +13,7 @@ from typing import Any
 from ssvif.config.options import override
 from ssvif.io.errors import UserError
 from ssvif.models.names import class_path
-from ssvif.schema import BASELINES, INFERENCES, PUBLISHED_MODELS, RUN_KINDS
+from ssvif.schema import BASELINES, INFERENCE_NAMES, PUBLISHED_MODELS, RUN_KINDS
 from ssvif.training.options import TrainingOptions
 
 COMMON = ("run", "kind", "title", "images", "checkpoint", "seeds", "tables", "note")
@@ -39,7 +39,7 @@ class Run:
     fusion_model: str = ""  # the network, or the baseline; empty for images
     images: str = ""  # folder of another method's images; may hold `PLACES` in braces
     checkpoint: str = ""  # file that a network's authors released; likewise
-    inference: str = "plain"  # one of `INFERENCES`: how the network's output becomes an image
+    inference: str = "plain"  # one of `INFERENCE_NAMES`: how the network's output becomes an image
     training: Mapping[str, str]  # options that differ from the configuration's
     tables: tuple[str, ...] = ()  # the paper's tables it belongs to
     note: str = ""
@@ -154,7 +154,7 @@ def _check_run(where: str, run: Run, cells: Mapping[str, str]) -> None:
         (kind == "baseline" and network not in BASELINES, f"unknown baseline {network!r}", BASELINES, ""),
         (no_model, f"no released checkpoint of {network!r} is known", PUBLISHED_MODELS, ""),
         (no_file, "a run of kind 'published' needs the column `checkpoint`, a file", (), ""),
-        (run.inference not in INFERENCES, f"unknown inference {run.inference!r}", INFERENCES, ""),
+        (run.inference not in INFERENCE_NAMES, f"unknown inference {run.inference!r}", INFERENCE_NAMES, ""),
     ]
     for wrong, told, choices, remedy in checks:
         if wrong:

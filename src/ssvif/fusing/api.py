@@ -21,13 +21,13 @@ from ssvif.io.errors import UserError
 from ssvif.io.images import ORIENTATION, RawImage, drop_alpha, pixels_of, upright
 from ssvif.pairs.pair import LEAST_UNIT, MOST_UNIT, Rules, make_pair, to_gray
 from ssvif.pairs.ranges import Rule, parse_rule, sequence_range
-from ssvif.schema import BASELINES, COLORS, RESIZES
+from ssvif.schema import BASELINES, COLOR_MODES, RESIZES
 
 if TYPE_CHECKING:
     import torch
 
 Images = TypeVar("Images")  # fused images have the type of the visible ones
-Range = str | tuple[float, float]
+RangeLike = str | tuple[float, float]
 
 
 def load_model(
@@ -73,8 +73,8 @@ def fuse(
     model: Fuser | None = None,
     *,
     color: str = "",
-    visible_range: Range = "full",
-    infrared_range: Range = "auto",
+    visible_range: RangeLike = "full",
+    infrared_range: RangeLike = "auto",
     resize: str = "infrared",
     tile: int = AUTO,
     batch: int = 0,
@@ -112,7 +112,7 @@ def fuse(
         raise ValueError("visible: there is no image in it")
     if len(colors.pixels) != len(grays.pixels):
         raise ValueError(f"{len(colors.pixels)} visible but {len(grays.pixels)} infrared images")
-    for name, value, known in (("resize", resize, RESIZES), ("color", color, COLORS)):
+    for name, value, known in (("resize", resize, RESIZES), ("color", color, COLOR_MODES)):
         if value not in known:
             raise ValueError(f"{name}: expected {' | '.join(filter(None, known))}, got {value!r}")
     rules = Rules(
@@ -138,7 +138,7 @@ def fuse(
     return made
 
 
-def _rule(name: str, given: Range, images: Sequence[NDArray[Any]]) -> Rule:
+def _rule(name: str, given: RangeLike, images: Sequence[NDArray[Any]]) -> Rule:
     """Return the range rule for the images (H,W) or (H,W,3) of an argument."""
     if not isinstance(given, str) and not (isinstance(given, (tuple, list)) and len(given) == 2):
         raise ValueError(f"{name}_range: expected a word or (low, high), got {given!r}")

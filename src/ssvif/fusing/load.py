@@ -14,7 +14,7 @@ from ssvif.fusing.onnx_fuser import OnnxFuser
 from ssvif.io.errors import UserError
 from ssvif.io.files import sha256_of
 from ssvif.models.names import shipped_model
-from ssvif.schema import INFERENCES, PRECISIONS
+from ssvif.schema import INFERENCE_NAMES, PRECISIONS
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +40,7 @@ class FuserSpec:
     def __post_init__(self) -> None:
         if self.network and not self.path:
             raise UserError(f"There is no file of the released network {self.network!r}", remedy="name its checkpoint")
-        choices = (("inference", self.inference, ("", *INFERENCES)), ("precision", self.precision, PRECISIONS))
+        choices = (("inference", self.inference, ("", *INFERENCE_NAMES)), ("precision", self.precision, PRECISIONS))
         for name, value, known in choices:
             if value not in known:
                 raise UserError(f"Unknown {name} {value!r}", expected=" | ".join(filter(None, known)))

@@ -24,7 +24,7 @@ GPU_BATCH = 8
 ERRORS_ONLY = 3  # onnxruntime's severity; its warnings are about the device's hardware
 
 
-class Facts(BaseModel):
+class NetworkFacts(BaseModel):
     """What fusing needs of the metadata that `ssvif.fusing.export.describe` makes."""
 
     channels: Literal[1, 3]
@@ -108,10 +108,10 @@ def _providers(device: str, available: list[str]) -> list[str]:
     return [*found, "CPUExecutionProvider"]
 
 
-def _read_facts(path: Path, session: InferenceSession) -> Facts:
+def _read_facts(path: Path, session: InferenceSession) -> NetworkFacts:
     """Return the metadata that `ssvif export` wrote into a file."""
     try:
-        return Facts.model_validate_json(session.get_modelmeta().custom_metadata_map.get(KEY, "{}"))
+        return NetworkFacts.model_validate_json(session.get_modelmeta().custom_metadata_map.get(KEY, "{}"))
     except ValidationError as error:
         what = f"{path} is not a network exported by ssvif; in the metadata entry {KEY!r}"
         raise invalid(what, error, remedy="export the network with `ssvif export`") from error

@@ -14,11 +14,12 @@ from ssvif.fusing.fuser import AUTO, Floats, FuseOptions, Fuser, Reach, to_level
 from ssvif.io.errors import UserError
 from ssvif.io.progress import track_within
 from ssvif.pairs.pair import Pair
+from ssvif.schema import LUMA_PER_MILLE
 
 GLOBAL_GRID_PX = 32  # a multiple of every network's stride and window
 OVERLAP_PX = 64  # on either side of a seam, where two tiles of a network with a global receptive field are blended
 DEFAULT = FuseOptions()
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+LUMA = np.array(LUMA_PER_MILLE, np.float32) / 1000
 
 
 def fuse_batch(fuser: Fuser, pairs: Sequence[Pair], options: FuseOptions = DEFAULT) -> list[NDArray[Any]]:

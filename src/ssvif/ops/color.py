@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from ssvif.ops.shapes import check_shape
+from ssvif.schema import LUMA_PER_MILLE
 
 
 def luma(image: torch.Tensor) -> torch.Tensor:
@@ -22,7 +23,8 @@ def luma(image: torch.Tensor) -> torch.Tensor:
     if image.shape[1] == 1:
         return image
     red, green, blue = _channels(image.to(torch.int32))
-    scaled = (299 * red).add_(green, alpha=587).add_(blue, alpha=114).add_(500)
+    of_red, of_green, of_blue = LUMA_PER_MILLE
+    scaled = (of_red * red).add_(green, alpha=of_green).add_(blue, alpha=of_blue).add_(500)
     # ⌊x/1000⌋ by a multiplication, which processors do faster; exact for every x up to 255500
     return scaled.bitwise_right_shift_(3).mul_(33555).bitwise_right_shift_(22).to(torch.uint8)
 
@@ -34,7 +36,8 @@ def rgb_to_ycbcr(rgb: torch.Tensor) -> torch.Tensor:
     """
     check_shape("rgb", rgb, "B 3 H W")
     red, green, blue = _channels(rgb)
-    y = 0.299 * red + 0.587 * green + 0.114 * blue
+    of_red, of_green, of_blue = (weight / 1000 for weight in LUMA_PER_MILLE)
+    y = of_red * red + of_green * green + of_blue * blue
     return torch.cat([y, 0.564 * (blue - y) + 0.5, 0.713 * (red - y) + 0.5], dim=1)
 
 

@@ -20,7 +20,7 @@ FORMAT = "ssvif-alignment-1"
 REMEDY = "make it again with `ssvif align`"
 MODELS = ("translation", "similarity", "affine", "homography")
 Matrix = NDArray[np.float64]
-Row = Annotated[tuple[FiniteFloat, ...], Field(min_length=3, max_length=3)]
+MatrixRow = Annotated[tuple[FiniteFloat, ...], Field(min_length=3, max_length=3)]
 Size = tuple[PositiveInt, PositiveInt]
 
 
@@ -34,7 +34,7 @@ class Alignment:
         ValueError: a value out of its range, or a matrix that turns the image over or is not invertible.
     """
 
-    matrix: Annotated[tuple[Row, ...], Field(min_length=3, max_length=3)]  # visible to infrared, up to a factor
+    matrix: Annotated[tuple[MatrixRow, ...], Field(min_length=3, max_length=3)]  # visible to infrared, up to a factor
     model: Annotated[str, Field(pattern=f"^({'|'.join(MODELS)})$")]  # what kind of transform was looked for
     visible_size: Size  # width and height of the visible images, pixels
     infrared_size: Size  # the same of the infrared images

@@ -16,13 +16,12 @@ from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage
 from ssvif.pairs.alignment import Alignment, check_size, warp
 from ssvif.pairs.ranges import Range, Rule, range_of, sequence_range, to_8_bits, to_unit
-from ssvif.schema import SIDES
+from ssvif.schema import LUMA_PER_MILLE, SIDES
 
 log = logging.getLogger("ssvif")
 
 ASPECT_TOLERANCE = 0.02
 COLORED_SHARE = 1 / 16  # mean spread of a pixel's three values, of the whole range; JPEG's own is below 0.01
-LUMA = (299, 587, 114)
 LEAST_UNIT, MOST_UNIT = -0.5, 1.5  # floats beyond were never meant as [0,1], overshoot of a resampling included
 DARK_SHARE = 1 / 8  # of 16 bits: 13 bits or fewer
 LEFT_OUT = {
@@ -138,9 +137,9 @@ def to_gray(infrared: NDArray[Any]) -> NDArray[Any]:
     if (infrared == infrared[..., :1]).all():
         return np.ascontiguousarray(infrared[..., 0])
     if infrared.dtype == np.uint8:
-        weighted = infrared.astype(np.uint32) @ np.array(LUMA, np.uint32)
+        weighted = infrared.astype(np.uint32) @ np.array(LUMA_PER_MILLE, np.uint32)
         return ((weighted + 500) // 1000).astype(np.uint8)
-    return infrared.astype(np.float32) @ (np.array(LUMA, np.float32) / 1000)
+    return infrared.astype(np.float32) @ (np.array(LUMA_PER_MILLE, np.float32) / 1000)
 
 
 def looks_colored(infrared: NDArray[Any]) -> bool:

@@ -36,14 +36,14 @@ def load_av() -> Any:
 
 
 @dataclass(frozen=True)
-class Facts:
+class VideoFacts:
     """What the header of a video says."""
 
     rate: Fraction  # frames per second
     frames: int  # 0 if it does not say
 
 
-def facts_of(path: Path) -> Facts:
+def facts_of(path: Path) -> VideoFacts:
     """Return the frame rate and length of a video.
 
     Raises:
@@ -52,7 +52,7 @@ def facts_of(path: Path) -> Facts:
     with _opened(path) as (container, stream):
         rate = Fraction(stream.average_rate or stream.guessed_rate or USUAL_RATE)
         # some containers know how long they are, not how many frames they hold
-        return Facts(rate, stream.frames or round((container.duration or 0) / MICROSECONDS * rate))
+        return VideoFacts(rate, stream.frames or round((container.duration or 0) / MICROSECONDS * rate))
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def frames_of(path: Path, *, gray: bool) -> Iterator[tuple[float, RawImage]]:
         raise _unreadable(path, _missing(times, facts))
 
 
-def _missing(times: Sequence[float], facts: Facts) -> str:
+def _missing(times: Sequence[float], facts: VideoFacts) -> str:
     """Say whether frames are missing at the end or in between, given the times of the others in seconds."""
     spans = np.diff(times)
     within_s = float(spans.sum() - len(spans) / facts.rate)

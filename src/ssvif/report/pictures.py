@@ -37,7 +37,7 @@ class NamedBox:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class PictureSource:
     """Where a dataset's own pictures are."""
 
     descriptor: Descriptor  # its classes, colors and title
@@ -50,7 +50,7 @@ class Album:
     """Reads the pictures of a dataset's test pairs; a pair is its row of splits.csv."""
 
     results: Path  # results/{dataset}
-    source: Source  # of the visible and infrared images and the ground truth
+    source: PictureSource  # of the visible and infrared images and the ground truth
     runs: Sequence[RunLabel]  # in the order of their columns
     most: int = 0  # how many pairs to show; 0 for all
     chosen: Sequence[str] = ()  # names of the pairs to show instead of evenly spaced ones
@@ -143,7 +143,7 @@ class Album:
 def open_albums(
     results: Path,
     runs: Mapping[str, Sequence[RunLabel]],
-    sources: Mapping[str, Source],
+    sources: Mapping[str, PictureSource],
     most: int,
     chosen: Mapping[str, Sequence[str]],
 ) -> list[Album]:

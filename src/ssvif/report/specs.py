@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from ssvif.schema import Score
+from ssvif.schema import ScoreKind
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
@@ -36,7 +36,7 @@ class SheetSpec:
     number: str = ""  # as the paper numbers it, "III"; "" for one of ours
     title: str  # a few words
     caption: str  # one or two sentences
-    sources: tuple[Score, ...]  # the scores it takes its numbers from
+    sources: tuple[ScoreKind, ...]  # the scores it takes its numbers from
     columns: dict[str, tuple[str, ...]]
     rows: tuple[RowSpec, ...] = ()
     published: tuple[str, ...] = ()  # names of the files of published numbers, without suffix

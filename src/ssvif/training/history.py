@@ -12,7 +12,7 @@ from ssvif.training.diagnostics import COLLAPSED_EPOCHS
 from ssvif.training.gradients import NORMS, RELATIONS, TASKS
 from ssvif.training.stages import Stage
 
-Row = dict[str, float | int | str]
+HistoryRow = dict[str, float | int | str]
 TERMS = ("fusion", "intensity", "gradient", "structural", "color", "consistency")
 DIAGNOSTICS = ("live_classes", "class_entropy", "agreement", "collapsed")
 COLUMNS = (
@@ -61,7 +61,7 @@ def history_row(
     train: Mapping[str, float],
     validation: Mapping[str, float],
     weights: Mapping[str, float],
-) -> Row:
+) -> HistoryRow:
     """Return the row of an epoch, counted from 1; what does not apply to its stage is left out.
 
     `train` and `validation` are the mean loss terms and "loss", over the steps and over the validation pairs; in stage
@@ -69,7 +69,7 @@ def history_row(
     step. Gradient norms and loss ratios are measured in the epoch, so that with GDWA they explain the next row's α (in
     the first joint epoch its own too).
     """
-    row: Row = {"epoch": epoch, "stage": str(stage)}
+    row: HistoryRow = {"epoch": epoch, "stage": str(stage)}
     row |= {f"train_{name}": value for name, value in train.items()}
     for name, value in validation.items():
         row[name if name in COLUMNS else f"validation_{name}"] = value

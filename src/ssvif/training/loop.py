@@ -28,7 +28,7 @@ from ssvif.ops.seeds import derive_seed, generator, make_deterministic, seed_tor
 from ssvif.training.checkpoint import load_state, save_state, state_key
 from ssvif.training.diagnostics import COLLAPSED_EPOCHS, ClassUsage
 from ssvif.training.framework import Framework, Output
-from ssvif.training.history import Means, Row, history_row, is_collapsed, write_gradients, write_history
+from ssvif.training.history import HistoryRow, Means, history_row, is_collapsed, write_gradients, write_history
 from ssvif.training.options import TrainingOptions
 from ssvif.training.pseudo_label_pictures import write_pseudo_labels
 from ssvif.training.stages import EarlyStopping, Stage, StageSwitch
@@ -124,8 +124,8 @@ class Trainer:
             max_epochs=options.stage_one_max_epochs,
         )
         self.stopping = EarlyStopping(options.patience)
-        self.history: list[Row] = []
-        self.gradients: list[Row] = []
+        self.history: list[HistoryRow] = []
+        self.gradients: list[HistoryRow] = []
         self.best: dict[str, torch.Tensor] = {}  # the fusion network's weights after the last stage's best epoch
         self.best_epoch = 0
 

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from ssvif.io.validation import AtLeastOne, NotNegative, NotNegativeFloat, PositiveFloat
 from ssvif.schema import (
-    Framework,
+    FrameworkName,
     GdwaForm,
     Initialization,
     Precision,
@@ -35,7 +35,7 @@ class TrainingOptions:
     """
 
     fusion_model: str = Field(default="seafusion", description="name of a fusion model, or package.module:Class")
-    framework: Framework = Field(
+    framework: FrameworkName = Field(
         default="ssvif", description="fusion_only has no segmentation branches (Table III, row iii)"
     )
     weighting: WeightingName = Field(

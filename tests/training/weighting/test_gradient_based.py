@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from reference.weighting import tasks
-from ssvif.schema import WEIGHTINGS
 from ssvif.training.options import TrainingOptions
 from ssvif.training.weighting.gradient_based import (
     ALPHA_BOUNDS,
@@ -15,7 +14,7 @@ from ssvif.training.weighting.gradient_based import (
     GradNormWeighting,
     gdwa_weights,
 )
-from ssvif.training.weighting.registry import build_weighting
+from ssvif.training.weighting.registry import WEIGHTINGS, build_weighting
 
 ANY = {"fusion": 1.0, "consistency": 1.0}  # GDWA does not look at a step's losses
 POSITIVE = st.floats(1e-6, 1e6)

@@ -1,11 +1,12 @@
 import dataclasses
+from typing import get_args
 
 import pytest
 import torch
 
 from reference.weighting import take_step, tasks
 from ssvif.io.errors import UserError
-from ssvif.schema import WEIGHTINGS as NAMES
+from ssvif.schema import WeightingName
 from ssvif.training.options import TrainingOptions
 from ssvif.training.weighting.registry import WEIGHTINGS, build_weighting
 
@@ -13,8 +14,8 @@ CPU = torch.device("cpu")
 
 
 def test_every_name_of_the_settings_is_built():
-    assert set(WEIGHTINGS) == set(NAMES)
-    for name in NAMES:
+    assert set(WEIGHTINGS) == set(get_args(WeightingName))
+    for name in WEIGHTINGS:
         weighting = build_weighting(TrainingOptions(weighting=name), CPU)
         assert set(weighting.weights()) == {"fusion", "consistency"}
 
@@ -26,7 +27,7 @@ def test_options_reach_the_weighting():
     assert segmif.weights() == {"fusion": 0.7, "consistency": 0.8}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WEIGHTINGS)
 def test_a_state_between_epochs_comes_back_from_a_file(tmp_path, name):
     options = TrainingOptions(weighting=name)
     first, second, fresh = (build_weighting(options, CPU) for _ in range(3))

@@ -17,7 +17,7 @@ from ssvif.report.figures.curves import print_curves
 from ssvif.report.figures.projections import draw_projections
 from ssvif.report.figures.rows import draw_detection, draw_fusion, draw_segmentation
 from ssvif.report.figures.style import save_figure
-from ssvif.report.pictures import Album, Source, open_albums
+from ssvif.report.pictures import Album, PictureSource, open_albums
 from ssvif.report.runs import RunLabel
 
 OWN_NAMES = ("*.png", "*.pdf")
@@ -50,7 +50,7 @@ def make_figures(
     output: Path,
     runs: Mapping[str, Sequence[RunLabel]],
     *,
-    sources: Mapping[str, Source],
+    sources: Mapping[str, PictureSource],
     efficiency: Path,
     choices: Choices,
 ) -> list[Path]:

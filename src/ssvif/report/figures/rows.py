@@ -13,6 +13,7 @@ from ssvif.data.descriptor import Descriptor
 from ssvif.report.figures.grid import Strip, draw_grid
 from ssvif.report.figures.insets import Window, choose_windows, disagreement, find_objects
 from ssvif.report.pictures import Album, box_legend, class_legend, class_palette
+from ssvif.schema import LUMA_PER_MILLE
 
 SOURCES = ("Visible", "Infrared")
 OPACITY = 0.6  # of a class's color over the picture
@@ -73,7 +74,7 @@ def lay_over(base: NDArray[np.uint8], classes: NDArray[np.uint8], descriptor: De
     """
     palette, shown = class_palette(descriptor)
     # the colors lie on gray, or a red car would give its class another color
-    gray = base if base.ndim == 2 else base @ np.array([0.299, 0.587, 0.114])
+    gray = base if base.ndim == 2 else base @ (np.array(LUMA_PER_MILLE) / 1000)
     colored = base if base.ndim == 3 else np.repeat(base[..., None], 3, axis=2)
     share = OPACITY * shown[classes][..., None]
     under = np.where(share > 0, gray[..., None], colored)

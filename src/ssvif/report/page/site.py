@@ -15,7 +15,7 @@ from PIL import Image
 from ssvif.io.files import write_folder_aside
 from ssvif.report.formats import SUFFIXES, read_sheets, to_html
 from ssvif.report.page.sections import copy_files, describe_dataset
-from ssvif.report.pictures import Source, open_albums
+from ssvif.report.pictures import PictureSource, open_albums
 from ssvif.report.runs import RunLabel
 from ssvif.report.training import QUANTITIES
 
@@ -40,7 +40,7 @@ def make_page(
     output: Path,
     runs: Mapping[str, Sequence[RunLabel]],
     *,
-    sources: Mapping[str, Source],
+    sources: Mapping[str, PictureSource],
     title: str = "SSVIF results",
     assumed: Mapping[str, str] | None = None,
     reproduce: Sequence[str] = (),
