@@ -26,7 +26,7 @@ def parameters(model, seed, size=0.03):
     return np.random.default_rng(seed).uniform(-size, size, len(GENERATORS[model]))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(MODELS, st.integers(0, 10**6))
 def test_what_moved_the_blocks_is_found(model, seed):
     true = parameters(model, seed)
@@ -35,7 +35,7 @@ def test_what_moved_the_blocks_is_found(model, seed):
     assert rest.max() < 1e-6
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(MODELS, st.integers(0, 10**6))
 def test_a_quarter_of_wrong_blocks_does_little(model, seed):
     true = parameters(model, seed)

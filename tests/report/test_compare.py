@@ -159,11 +159,6 @@ def test_runs_of_one_name_are_told_apart(runs, tmp_path):
     assert [row[0] for row in cells(lines, "VIF ↑")] == [f"{tmp_path.name}/toy/first", "other/toy/first"]
 
 
-def test_a_file_of_scores_stands_for_a_run(runs):
-    lines = compared([runs[0] / "fusion_metrics.csv", runs[1]])
-    assert cells(lines, "VIF ↑")[1][-1] == "better"
-
-
 def test_what_cannot_be_compared_is_told(runs, tmp_path):
     with pytest.raises(UserError, match="nothing to compare"):
         compared(runs[:1])
@@ -181,9 +176,9 @@ def test_what_cannot_be_compared_is_told(runs, tmp_path):
     assert cells(compared([runs[0], other], any_dataset=True), "VIF ↑")
 
 
-def test_a_metric_we_do_not_know_is_higher_or_lower_and_a_small_p_not_spelled_out(tmp_path):
+def test_of_two_files_a_metric_we_do_not_know_is_higher_or_lower_and_a_small_p_not_spelled_out(tmp_path):
     base = [i / 10 for i in range(12)]
-    files = [run_of(tmp_path / f"{up}", own=[each + i / 1000 + up for i, each in enumerate(base)]) for up in (0, 1)]
+    files = [write_scores(tmp_path / f"{up}", {"own": [each * 1.01 + up for each in base]}) for up in (0, 1)]
     assert cells(compared(files), "own")[1][-3:] == ["<0.001", "12", "higher"]
     assert cells(compared(files[::-1]), "own")[1][-1] == "lower"
 

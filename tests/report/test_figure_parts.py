@@ -128,7 +128,7 @@ def test_bubbles_show_mean_scores_at_areas_that_follow_the_parameters(album, res
     assert miou.collections[0].get_offsets()[0][1] == pytest.approx(80)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(NAMES, st.floats(0.3, 2.0), st.integers(1, 3))
 def test_fitted_text_keeps_to_its_room(text, width_in, lines):
     fitted, size = fit_text(text, width_in, lines=lines)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ssvif.report.figures.insets import (
@@ -35,7 +35,6 @@ def all_windows(height, width):
     ]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 99), SIZES, SIZES)
 def test_without_objects_the_most_different_places_are_taken(seed, height, width):
     difference = random_map(seed, height, width)
@@ -47,7 +46,6 @@ def test_without_objects_the_most_different_places_are_taken(seed, height, width
     assert total(difference, second) == pytest.approx(max(total(difference, window) for window in apart))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 99), SIZES, SIZES, st.data())
 def test_the_first_place_is_centered_on_the_object_that_differs_most(seed, height, width, data):
     difference = random_map(seed, height, width)
@@ -73,7 +71,6 @@ def test_the_first_place_is_centered_on_the_object_that_differs_most(seed, heigh
         assert total(difference, first) >= total(difference, rival) - 1e-5
 
 
-@settings(deadline=None)
 @given(SIZES, SIZES, st.data())
 def test_enlargements_lie_in_the_picture_and_hide_no_place_and_not_each_other(height, width, data):
     possible = all_windows(height, width)
