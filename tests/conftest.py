@@ -1,5 +1,6 @@
 """What many tests share: few threads, a tiny packed dataset, the real material beside the checkout."""
 
+import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -86,6 +87,13 @@ def browser() -> Iterator[Any]:
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What is logged from INFO up, as the command line shows it; `caplog` by itself has warnings and errors alone."""
+    caplog.set_level(logging.INFO, logger="ssvif")
+    return caplog
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Two folders without a descriptor: what is packed of them, what is left out, and what is refused."""
 
 import json
-import logging
 import shutil
 
 import h5py
@@ -60,15 +59,14 @@ def test_a_tenth_validates_and_folders_or_patterns_pack_equal_bytes(folders, tmp
     assert packed.visible("train", packed.names("train")[0]).shape == (40, 44, 3)
 
 
-def test_temperatures_get_one_range_for_all_of_them(kelvin, tmp_path, caplog):
-    caplog.set_level(logging.INFO, "ssvif")
+def test_temperatures_get_one_range_for_all_of_them(kelvin, tmp_path, log):
     assert pack_folders(*kelvin, tmp_path / "run") == {"train": 10, "validation": 1}
     first, last = (packed_infrared(tmp_path / "run", name).mean() for name in ("00", "10"))
     assert last - first > 100  # each by itself would be as bright as the others
     low, high = map(float, reading_of(tmp_path / "run")["infrared_found"].split(":"))
     assert 240 < low < 260
     assert 380 < high < 404
-    assert f"fuse with --infrared-range {reading_of(tmp_path / 'run')['infrared_found']}" in caplog.text
+    assert f"fuse with --infrared-range {reading_of(tmp_path / 'run')['infrared_found']}" in log.text
 
 
 @pytest.mark.parametrize(

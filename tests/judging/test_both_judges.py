@@ -1,7 +1,5 @@
 """What segmentation and detection have in common: datasets with nothing to train with, files that are missing."""
 
-import logging
-
 import pytest
 from made_dataset import run_judge
 
@@ -19,14 +17,13 @@ both_judges = pytest.mark.parametrize(("judge", "options", "table", "needed", "o
 
 @both_judges
 def test_a_dataset_with_nothing_to_train_with_is_left_out(
-    make_dataset, tmp_path, caplog, judge, options, table, needed, others
+    make_dataset, tmp_path, log, judge, options, table, needed, others
 ):
     dataset, output = make_dataset({"train": 1, "test": 1}, **{needed: False}), tmp_path / "out"
-    with caplog.at_level(logging.INFO, logger="ssvif"):
-        assert run_judge(judge, table, dataset, output, options()) == {}
-        assert run_judge(judge, table, dataset, output, options(), name="") == {}
-    assert f"made has no {needed}" in caplog.text
-    assert f"pairs.h5 has no {needed}" in caplog.text
+    assert run_judge(judge, table, dataset, output, options()) == {}
+    assert run_judge(judge, table, dataset, output, options(), name="") == {}
+    assert f"made has no {needed}" in log.text
+    assert f"pairs.h5 has no {needed}" in log.text
     texts = {path.name: path.read_text() if path.is_file() else None for path in output.iterdir()}
     assert texts.pop("record.json")
     assert texts == {table: ",".join(JUDGE_COLUMNS) + "\n"} | others

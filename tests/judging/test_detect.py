@@ -1,5 +1,4 @@
 import json
-import logging
 import socket
 import sys
 import tempfile
@@ -53,7 +52,7 @@ def network_log(monkeypatch):
 
 
 def test_a_run_is_trained_and_scored_offline_and_leaves_nothing_behind(
-    make_dataset, tmp_path, network_log, monkeypatch, caplog
+    make_dataset, tmp_path, network_log, monkeypatch, log
 ):
     dataset = make_dataset(COUNTS, odd_size=(50, 70))
     (tmp_path / "temporary").mkdir()
@@ -80,10 +79,9 @@ def test_a_run_is_trained_and_scored_offline_and_leaves_nothing_behind(
     assert listing(tmp_path / "here") == {}
     assert network_log == []
 
-    caplog.clear()
-    with caplog.at_level(logging.INFO, logger="ssvif"):
-        judge(dataset, tmp_path / "two")
-    assert caplog.text.count("has validation mAP@0.5") == QUICK.epochs
+    log.clear()
+    judge(dataset, tmp_path / "two")
+    assert log.text.count("has validation mAP@0.5") == QUICK.epochs
     for name in ("ap.csv", "boxes.csv"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 

@@ -1,4 +1,3 @@
-import logging
 import time
 from pathlib import Path
 
@@ -38,10 +37,9 @@ def score_folders(folders, output, metrics=("en",), only="*", rules=AS_THEY_ARE,
     write_scores(output, cases, dataset="made", run="first", metrics=metrics, workers=workers)
 
 
-def test_pairs_score_what_the_metrics_give(pairs, folders, triples, tmp_path, caplog):
+def test_pairs_score_what_the_metrics_give(pairs, folders, triples, tmp_path, log):
     output = tmp_path / "run" / "fusion_metrics.csv"
-    with caplog.at_level(logging.INFO, "ssvif"):
-        score_pairs(pairs, folders[2], output, STANDARD_SET)
+    score_pairs(pairs, folders[2], output, STANDARD_SET)
     rows = read_csv(output)
     assert [row["pair_id"] for row in rows] == [name for name in sorted(triples) for _ in STANDARD_SET]
     assert [row["metric"] for row in rows] == 2 * list(STANDARD_SET)
@@ -51,7 +49,7 @@ def test_pairs_score_what_the_metrics_give(pairs, folders, triples, tmp_path, ca
         assert float(row["value"]) == pytest.approx(expected[row["metric"]].item(), rel=1e-9)
     empty = {(row["pair_id"], row["metric"]) for row in rows if not row["value"]}
     assert empty == {("b_small", "ms_ssim"), ("b_small", "ms_ssim255")}
-    told = [message for message in caplog.messages if "left empty" in message]
+    told = [message for message in log.messages if "left empty" in message]
     why = "is left empty for 1 image: it needs sides of at least 161 px"
     assert told == [f"ms_ssim {why}", f"ms_ssim255 {why}"]
     first = output.read_bytes()
@@ -136,7 +134,7 @@ def test_bad_fused_images_are_named_and_nothing_is_lost(pairs, folders, tmp_path
     assert not list(tmp_path.glob(".*"))
 
 
-def test_what_cannot_be_matched_is_named(folders, tmp_path, caplog):
+def test_what_cannot_be_matched_is_named(folders, tmp_path, log):
     visible, infrared, fused = folders
     with pytest.raises(UserError, match="nowhere does not exist"):
         folder_cases(tmp_path / "nowhere", infrared, fused)
@@ -149,9 +147,8 @@ def test_what_cannot_be_matched_is_named(folders, tmp_path, caplog):
         folder_cases(*folders)
     (infrared.parent / "b_small.png").rename(infrared / "b_small.png")
     (fused / "b_small.png").unlink()
-    with caplog.at_level(logging.INFO, "ssvif"):
-        assert [case.pair_id for case in folder_cases(*folders)] == ["a_large"]
-    assert [message.endswith("for 1 pair, ignored: b_small") for message in caplog.messages] == [True]
+    assert [case.pair_id for case in folder_cases(*folders)] == ["a_large"]
+    assert [message.endswith("for 1 pair, ignored: b_small") for message in log.messages] == [True]
     (fused / "a_large.png").unlink()
     with pytest.raises(UserError, match="fused holds no image"):
         folder_cases(*folders)

@@ -1,5 +1,4 @@
 import json
-import logging
 
 import numpy as np
 import pytest
@@ -76,17 +75,16 @@ def test_a_run_is_trained_and_scored(make_dataset, tmp_path):
     assert same_files(output, tmp_path / "again")
 
 
-def test_training_starts_from_given_weights_and_leaves_a_frozen_backbone_alone(make_dataset, tmp_path, caplog):
+def test_training_starts_from_given_weights_and_leaves_a_frozen_backbone_alone(make_dataset, tmp_path, log):
     torch.manual_seed(5)
     weights = tmp_path / "start.safetensors"
     save_file(Segmenter("b0", num_classes=7).state_dict(), weights)
     options = SegmentationOptions(size="b0", weights=str(weights), epochs=1, frozen_epochs=1, batch_size=4)
     dataset = make_dataset({"train": 3, "test": 1})
-    with caplog.at_level(logging.INFO, logger="ssvif"):
-        judge(dataset, tmp_path / "out", options)
+    judge(dataset, tmp_path / "out", options)
 
-    assert "classifier" in caplog.text  # of 7 classes, so it starts at random
-    assert "no labelled validation pairs" in caplog.text
+    assert "classifier" in log.text  # of 7 classes, so it starts at random
+    assert "no labelled validation pairs" in log.text
     before, after = load_file(weights), load_file(tmp_path / "out" / "model.safetensors")
     for name, tensor in after.items():
         if name.startswith("network.segformer."):

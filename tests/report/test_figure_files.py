@@ -1,7 +1,5 @@
 """What `make_figures` leaves in its folder, and what it leaves out."""
 
-import logging
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -72,23 +70,21 @@ def test_every_figure_is_there_as_png_and_pdf_and_the_same_again(complete, sourc
         assert one.read_bytes() == other.read_bytes(), one.name
 
 
-def test_what_is_missing_is_left_out_with_a_line(results, source, tmp_path, caplog):
+def test_what_is_missing_is_left_out_with_a_line(results, source, tmp_path, log):
     for run in ("average", "ours"):
         (results / f"toy/{run}/fusion_metrics.csv").unlink()
         for folder in ("fused/test", "segmentation/predictions"):
             for path in (results / f"toy/{run}" / folder).iterdir():
                 path.unlink()
     (results / "toy/ours/detection/boxes.csv").unlink()
-    caplog.set_level(logging.INFO, logger="ssvif")
     assert draw(results, source, tmp_path / "figures") == []
     assert list((tmp_path / "figures").iterdir()) == []
-    assert len(caplog.messages) == len(KINDS)
-    assert all(line.startswith("toy: ") and "left out" in line for line in caplog.messages)
+    assert len(log.messages) == len(KINDS)
+    assert all(line.startswith("toy: ") and "left out" in line for line in log.messages)
 
 
 @pytest.mark.usefixtures("unrendered")
-def test_why_there_are_no_bubbles(complete, source, tmp_path, caplog):
-    caplog.set_level(logging.INFO, logger="ssvif")
+def test_why_there_are_no_bubbles(complete, source, tmp_path, log):
     draw(complete, source, tmp_path / "figures", networks={("toy", "ours"): "densefuse 3"})
     for path in [*complete.glob("toy/ours/*/iou.csv"), *complete.glob("toy/ours/fusion_metrics.csv")]:
         path.unlink()
@@ -96,7 +92,7 @@ def test_why_there_are_no_bubbles(complete, source, tmp_path, caplog):
     (complete / "efficiency.csv").unlink()
     draw(complete, source, tmp_path / "figures")
     reasons = ["no run has a network that is counted", "no run with a counted network has a score", "there is no /"]
-    assert [reason in line for reason, line in zip(reasons, caplog.messages, strict=True)] == [True] * 3
+    assert [reason in line for reason, line in zip(reasons, log.messages, strict=True)] == [True] * 3
 
 
 @pytest.mark.usefixtures("unrendered")

@@ -115,8 +115,7 @@ def test_what_was_not_measured_alike_is_noted(results, make):
     assert [row.cells[0].text for row in alike.rows] == ["6.500", "7.000"], "each has its own numbers"
 
 
-def test_absent_parts_are_left_out_and_old_tables_of_theirs_removed(results, tmp_path, caplog):
-    caplog.set_level("INFO", logger="ssvif")
+def test_absent_parts_are_left_out_and_old_tables_of_theirs_removed(results, tmp_path, log):
     make_tables(results, tmp_path / "t", RUNS)
     write(results / "toy/average/segmentation/iou.csv", JUDGE_COLUMNS, [])
     (results / "toy/ours/segmentation/iou.csv").unlink()
@@ -125,23 +124,22 @@ def test_absent_parts_are_left_out_and_old_tables_of_theirs_removed(results, tmp
     names = sorted(path.name for path in (tmp_path / "t").iterdir())
     assert names == [f"fusion_metrics_toy{suffix}" for suffix in (".csv", ".md", ".tex")] + ["notes.txt"]
     assert [path.name for path in written] == ["fusion_metrics_toy.csv"]
-    assert "no run has segmentation results" in caplog.text
+    assert "no run has segmentation results" in log.text
 
 
 @pytest.mark.parametrize(
     ("kind", "file"), [("fusion_metrics", "fusion_metrics.csv"), ("segmentation", "segmentation/iou.csv")]
 )
-def test_a_file_with_a_header_only_leaves_the_row_or_the_table_out(results, make, tmp_path, caplog, kind, file):
+def test_a_file_with_a_header_only_leaves_the_row_or_the_table_out(results, make, tmp_path, log, kind, file):
     """A dataset may have nothing to judge."""
-    caplog.set_level("INFO", "ssvif")
     header = METRIC_COLUMNS if kind == "fusion_metrics" else JUDGE_COLUMNS
     write(results / "toy/ours" / file, header, [])
     assert [row.label for row in make(kind).rows] == ["average"]
-    assert f"toy/ours: no {kind} results" in caplog.text
+    assert f"toy/ours: no {kind} results" in log.text
     write(results / "toy/average" / file, header, [])
     make_tables(results, tmp_path / "t", RUNS)
     assert not list((tmp_path / "t").glob(f"{kind}_toy.*"))
-    assert f"toy: no run has {kind} results, so that table is left out" in caplog.text
+    assert f"toy: no run has {kind} results, so that table is left out" in log.text
 
 
 def test_equal_inputs_give_equal_bytes(results, tmp_path):

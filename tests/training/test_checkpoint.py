@@ -1,5 +1,3 @@
-import logging
-
 import pytest
 import torch
 
@@ -23,13 +21,12 @@ def test_a_state_comes_back(tmp_path):
     assert [each.name for each in path.parent.iterdir()] == ["state.pt"]
 
 
-def test_another_trainings_state_is_ignored_and_kept(tmp_path, caplog):
+def test_another_trainings_state_is_ignored_and_kept(tmp_path, log):
     path = tmp_path / "state.pt"
     save_state(path, "key", STATE)
     before = path.read_bytes()
-    with caplog.at_level(logging.INFO, "ssvif"):
-        assert load_state(path, "other") is None
-    assert "state.pt belongs to other settings or data" in caplog.text
+    assert load_state(path, "other") is None
+    assert "state.pt belongs to other settings or data" in log.text
     assert path.read_bytes() == before
 
 
@@ -48,8 +45,7 @@ def test_a_damaged_state_is_ignored_with_a_warning(tmp_path, caplog, damage):
             "pickled code": b"cos\nsystem\n(S'true'\ntR.",
         }[damage]
     )
-    with caplog.at_level(logging.WARNING, "ssvif"):
-        assert load_state(path, "key") is None
+    assert load_state(path, "key") is None
     assert "state.pt cannot be read and is ignored" in caplog.text
 
 

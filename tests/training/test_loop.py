@@ -124,21 +124,19 @@ def test_the_same_again_gives_the_same_bytes(undisturbed, pairs, tmp_path):
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3, 4])
-def test_an_interrupted_training_ends_with_the_same_bytes(undisturbed, pairs, tmp_path, interrupt, epoch, caplog):
+def test_an_interrupted_training_ends_with_the_same_bytes(undisturbed, pairs, tmp_path, interrupt, epoch, log):
     interrupt(tmp_path, epoch)
     torch.manual_seed(epoch)  # whatever the process did before must not matter
-    with caplog.at_level(logging.INFO, "ssvif"):
-        run(pairs, tmp_path)
-    assert f"resuming after epoch {epoch}" in caplog.text
+    run(pairs, tmp_path)
+    assert f"resuming after epoch {epoch}" in log.text
     assert_same_results(tmp_path, undisturbed)
     assert not (tmp_path / "state.pt").exists()
 
 
-def test_another_settings_state_is_ignored(undisturbed, pairs, tmp_path, interrupt, caplog):
+def test_another_settings_state_is_ignored(undisturbed, pairs, tmp_path, interrupt, log):
     interrupt(tmp_path, 1, replace(OPTIONS, seed=1))
-    with caplog.at_level(logging.INFO, "ssvif"):
-        run(pairs, tmp_path)
-    assert "resuming" not in caplog.text
+    run(pairs, tmp_path)
+    assert "resuming" not in log.text
     assert_same_results(tmp_path, undisturbed)
 
 
@@ -227,7 +225,7 @@ def staged(monkeypatch):
     return make
 
 
-def test_two_branches_in_one_class_are_seen_and_told(pairs, caplog):
+def test_two_branches_in_one_class_are_seen_and_told(pairs, log):
     """Both branches are so sure of one class that the consistency loss is at its trivial optimum."""
     trainer = loop.Trainer(replace(OPTIONS, stages="one", epochs=4), CPU)
     with torch.no_grad():
@@ -238,15 +236,14 @@ def test_two_branches_in_one_class_are_seen_and_told(pairs, caplog):
             bias[2] += 40
     batch = TrainingView(pairs, "train", OPTIONS.crop_px, 0)
     batches = list(DataLoader(batch, batch_size=2))
-    with caplog.at_level(logging.INFO, "ssvif"):
-        for _ in range(4):
-            trainer.run_epoch(batches, batches)
-            loop.log_epoch(trainer, 1.0)
+    for _ in range(4):
+        trainer.run_epoch(batches, batches)
+        loop.log_epoch(trainer, 1.0)
     assert [row["live_classes"] for row in trainer.history] == [1, 1, 1, 1]
     assert [row["collapsed"] for row in trainer.history] == [0, 0, 1, 1]
     assert all(row["class_entropy"] == 0 and row["agreement"] == 1 for row in trainer.history)
     assert all(row["validation_consistency"] < 0.8 for row in trainer.history)  # and the loss is content
-    loud = [each.levelno for each in caplog.records if "COLLAPSED" in each.message]
+    loud = [each.levelno for each in log.records if "COLLAPSED" in each.message]
     assert loud == [logging.WARNING] * 2
 
 
@@ -305,8 +302,7 @@ def test_a_stalled_stage_one_moves_on(staged):
 
 
 def test_a_run_without_stage_two_is_told(pairs, tmp_path, caplog):
-    with caplog.at_level(logging.WARNING, "ssvif"):
-        run(pairs, tmp_path, replace(OPTIONS, epochs=1))
+    run(pairs, tmp_path, replace(OPTIONS, epochs=1))
     assert "stage II" in caplog.text
     assert not list((tmp_path / "pseudo_labels").glob("*.png"))
 
