@@ -115,22 +115,21 @@ def own_folder(tmp_path, monkeypatch, tiny):
         del sys.modules[name]
 
 
-def type_in(monkeypatch, line):
-    monkeypatch.setattr(sys, "argv", shlex.split(line))
-    monkeypatch.setattr("logging.basicConfig", lambda **_: None)
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    return caught.value.code
+@pytest.fixture
+def type_in(call):
+    """A function that calls `ssvif` by a line of a page: status, output, errors."""
+    return lambda line: call(*shlex.split(line)[1:])
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
-def test_the_own_network_is_checked_trained_and_fuses(own_folder, monkeypatch, capsys):
+def test_the_own_network_is_checked_trained_and_fuses(own_folder, type_in):
     check, train, fuse = (line for line in shell_lines(OWN_MODEL) if "ssvif " in line)
-    assert type_in(monkeypatch, check) == 0
-    assert re.search(r"^my_package.my_module:MyFusion +3 ", capsys.readouterr().out, re.MULTILINE)
+    status, output, _ = type_in(check)
+    assert status == 0
+    assert re.search(r"^my_package.my_module:MyFusion +3 ", output, re.MULTILINE)
     settings = " ".join(f"--set {each}" for each in QUICK)
-    assert type_in(monkeypatch, f"{train} {settings} --device cpu") == 0
-    assert type_in(monkeypatch, f"{fuse} --device cpu") == 0
+    assert type_in(f"{train} {settings} --device cpu")[0] == 0
+    assert type_in(f"{fuse} --device cpu")[0] == 0
     fused = {path.stem: path for path in (own_folder / "FUSED").glob("*.png")}
     assert len(fused) == 2
     for name, path in fused.items():
@@ -171,24 +170,22 @@ def cameras(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_own_cameras_are_checked_aligned_and_packed(cameras, monkeypatch, capsys):
+def test_own_cameras_are_checked_aligned_and_packed(cameras, type_in):
     lines = shell_lines(OWN_CAMERAS)
     assert len(lines) == 6
-    statuses = {}
     for line in lines:
         if "good.csv" in line and "pack" in line:  # the two sizes were errors, so the list is made by `split`
-            assert type_in(monkeypatch, "ssvif split --dataset mine.yaml --data-root . --output good.csv") == 0
-        statuses[line] = type_in(monkeypatch, line)
-        shown = capsys.readouterr()
+            assert type_in("ssvif split --dataset mine.yaml --data-root . --output good.csv")[0] == 0
+        status, _, errors = type_in(line)
         # pairs of two sizes cannot be packed as they are, which --dataset asks for
-        assert statuses[line] == int("--fix-list" in line), shown.err
+        assert status == int("--fix-list" in line), errors
     assert {each.name for each in cameras.iterdir()} >= {"findings.csv", "alignment.json", "alignment.png", "pairs.h5"}
     matrix = read_alignment(cameras / "alignment.json").array
     middle = map_points(matrix, np.array([[127.5, 95.5]]))[0]
     assert middle == pytest.approx(((127.5 + 6) / 2, (95.5 + 4) / 2), abs=0.7)
 
 
-def test_own_pairs_are_trained_on_and_fused(tmp_path, monkeypatch, capsys):
+def test_own_pairs_are_trained_on_and_fused(tmp_path, monkeypatch, type_in):
     for number in range(4):
         folder, name = tmp_path / "cameras", f"{number}.png"
         write_pair(render_scene(number, 48, 64, "day"), folder / "visible" / name, folder / "infrared" / name)
@@ -196,7 +193,8 @@ def test_own_pairs_are_trained_on_and_fused(tmp_path, monkeypatch, capsys):
     lines = shell_lines(OWN_TRAINING)
     quick = " ".join(f"--set {each}" for each in QUICK)
     for line in lines:
-        assert type_in(monkeypatch, f"{line} {quick}" if " train " in line else line) == 0, capsys.readouterr().err
+        status, _, errors = type_in(f"{line} {quick}" if " train " in line else line)
+        assert status == 0, errors
     named = set(
         re.findall(r"^\| `([a-z_.5]+)/?`.*\|", OWN_TRAINING.read_text("utf-8").partition("Settings")[0], re.MULTILINE)
     )
@@ -228,11 +226,11 @@ def own_data(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_own_data_is_fused(own_data, monkeypatch):
+def test_own_data_is_fused(own_data, type_in):
     lines = shell_lines(OWN_DATA)
     assert len(lines) == 7
     for line in lines:
-        assert type_in(monkeypatch, f"{line} --device cpu") == 0, line
+        assert type_in(f"{line} --device cpu")[0] == 0, line
     made = {each.name for each in own_data.iterdir()}
     assert {"fused.png", "fused.mp4", "steady.mkv", "FUSED", "FUSED2", "FUSED3", "FUSED4"} <= made
     for folder in ("FUSED", "FUSED2", "FUSED3", "FUSED4"):
@@ -247,7 +245,7 @@ def run_blocks(page):
     return names
 
 
-def test_the_python_on_the_page_runs(own_data, monkeypatch):
+def test_the_python_on_the_page_runs(own_data):
     (own_data / "w/net.safetensors").rename(own_data / "w/ours.safetensors")
     (own_data / "model.safetensors").symlink_to(own_data / "w/ours.safetensors")
     names = run_blocks(PYTHON_API)
@@ -256,13 +254,13 @@ def test_the_python_on_the_page_runs(own_data, monkeypatch):
     np.testing.assert_array_equal(read_image(own_data / "fused.png"), names["fused"])
 
 
-def test_the_export_on_the_page_is_made_and_used(own_data, monkeypatch, capsys):
+def test_the_export_on_the_page_is_made_and_used(own_data, type_in, capsys):
     pytest.importorskip("onnxscript", reason="the extra ssvif[onnx] is not installed")
     (own_data / "model.safetensors").symlink_to(own_data / "w/net.safetensors")
     lines = shell_lines(EXPORT)
     assert [line.split()[1] for line in lines] == ["export", "fuse", "export"]
     for line in lines:
-        assert type_in(monkeypatch, line) == 0, line
+        assert type_in(line)[0] == 0, line
     run_blocks(EXPORT)
     assert "seafusion 3 rgb" in capsys.readouterr().out
     assert sorted(find_images(own_data / "FUSED").files) == ["0", "1"]
