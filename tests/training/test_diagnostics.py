@@ -14,7 +14,7 @@ def logits(classes, *rows):
 
 def compute(classes, label, feature, pixel):
     usage = ClassUsage(classes)
-    usage.update(*(logits(classes, *each) for each in (label, feature, pixel)))
+    usage.update(*(logits(classes, *each) for each in (feature, pixel, label)))
     return usage.compute()
 
 

@@ -253,8 +253,8 @@ def test_branches_may_agree_on_a_window_of_the_crop_alone(pairs, tmp_path, inter
     images = torch.rand(2, 3, 40, 40)
     output = trainer.framework.train()(images, images, Stage.JOINT)
     assert output.fused.shape == (2, 3, 40, 40)
-    assert output.feature_logits.shape == output.pixel_logits.shape == output.pseudo_label.shape == (2, 4, 32, 32)
-    assert trainer.framework.eval()(images, images, Stage.JOINT).pseudo_label.shape == (2, 4, 40, 40)
+    assert {each.shape for each in output.branches} == {(2, 4, 32, 32)}
+    assert {each.shape for each in trainer.framework.eval()(images, images, Stage.JOINT).branches} == {(2, 4, 40, 40)}
     whole = run(pairs, tmp_path / "whole", options)
     interrupt(tmp_path / "halted", 3, options)
     assert_same_results(whole, run(pairs, tmp_path / "halted", options))

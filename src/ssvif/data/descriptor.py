@@ -131,5 +131,4 @@ def descriptor_to_json(descriptor: Descriptor) -> str:
 
 def descriptor_from_json(text: str) -> Descriptor:
     """Rebuild a descriptor from the text of `descriptor_to_json`, or raise what is wrong with it as a ValueError."""
-    descriptor: Descriptor = TypeAdapter(Descriptor).validate_json(text)
-    return descriptor
+    return TypeAdapter(Descriptor).validate_json(text)

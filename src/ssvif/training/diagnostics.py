@@ -1,4 +1,4 @@
-"""Diagnostics against collapse: without labels, one class for every pixel would minimise the loss."""
+"""Diagnostics of collapse: without labels, one class for every pixel would minimize the loss."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class ClassUsage:
         self._usage = torch.zeros(classes, dtype=torch.float64)
         self._confusion = torch.zeros(classes, classes, dtype=torch.float64)
 
-    def update(self, pseudo_label: torch.Tensor, feature_logits: torch.Tensor, pixel_logits: torch.Tensor) -> None:
-        """Add a batch: pseudo label and both branches' logits, each (B,K,H,W)."""
+    def update(self, feature_logits: torch.Tensor, pixel_logits: torch.Tensor, pseudo_label: torch.Tensor) -> None:
+        """Add a batch: both branches' logits and the pseudo label, each (B,K,H,W)."""
         label = pseudo_label.argmax(dim=1).flatten()
         self._usage += torch.bincount(label, minlength=self._classes).double().cpu()
         both = feature_logits.argmax(dim=1) * self._classes + pixel_logits.argmax(dim=1)

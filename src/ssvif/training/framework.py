@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -19,14 +19,19 @@ from ssvif.training.options import TrainingOptions
 from ssvif.training.stages import Stage
 
 
-@dataclass
-class Output:
-    """Result of a forward pass; the logits and the pseudo label exist in stage II only, H×W of the window if any."""
+class Branches(NamedTuple):
+    """Result of the segmentation branches, each (B,K,H,W); H×W of the window where there is one."""
+
+    feature_logits: torch.Tensor  # of the segmentation head
+    pixel_logits: torch.Tensor  # of the segmenter
+    pseudo_label: torch.Tensor  # probabilities, detached
+
+
+class Output(NamedTuple):
+    """Result of a forward pass."""
 
     fused: torch.Tensor  # (B,C,H,W), not clamped
-    feature_logits: torch.Tensor | None = None  # (B,K,H,W) of the segmentation head
-    pixel_logits: torch.Tensor | None = None  # (B,K,H,W) of the segmenter
-    pseudo_label: torch.Tensor | None = None  # (B,K,H,W) probabilities, detached
+    branches: Branches | None = None  # in stage II only
 
 
 class Framework(nn.Module):
@@ -64,7 +69,7 @@ class Framework(nn.Module):
         pixel_logits = self.segmenter(seen).float()
         options = self.options
         label = make_pseudo_label(feature_logits, pixel_logits, options.consistency, options.label_temperature)
-        return Output(fused, feature_logits, pixel_logits, label)
+        return Output(fused, Branches(feature_logits, pixel_logits, label))
 
     def _draw_window(self, height: int, width: int) -> tuple[slice, slice]:
         """Return rows and columns of a random window, so that the branches share no image border."""
@@ -76,11 +81,8 @@ class Framework(nn.Module):
         """Return the named loss terms of images (B,C,H,W): those of Eq. 3, `fusion`, in stage II `consistency`."""
         terms = fusion_terms(visible, infrared, output.fused, self.options.structural_shares)
         terms["fusion"] = weighted_sum(terms, self.options.fusion_weights())
-        if output.pseudo_label is not None:
-            assert output.feature_logits is not None
-            assert output.pixel_logits is not None
-            branches = output.feature_logits, output.pixel_logits
-            terms["consistency"] = consistency_loss(*branches, output.pseudo_label, self.options.balance)
+        if output.branches:
+            terms["consistency"] = consistency_loss(*output.branches, self.options.balance)
         return terms
 
     def inputs(self, batch: dict[str, torch.Tensor], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

@@ -47,8 +47,8 @@ def train(
 ) -> None:
     """Train a fusion network on unlabelled pairs; write the network and its history.
 
-    Killed at any point and called again, it goes on after the last whole epoch and ends with the
-    same bytes as an undisturbed training on the same machine.
+    Killed at any point and called again, it resumes after the last complete epoch and writes the same bytes as an
+    uninterrupted training on the same machine.
 
     Args:
         pairs: HDF5 of `ssvif pack`; its splits "train" and "validation" are used, without labels.
@@ -107,7 +107,7 @@ def train(
 
 
 class Trainer:
-    """A training between two epochs: what `STATEFUL` and `PLAIN` name is its state."""
+    """A training; between two epochs its state is what `STATEFUL` and `PLAIN` name."""
 
     def __init__(self, options: TrainingOptions, device: torch.device) -> None:
         self.options, self.device = options, device
@@ -174,7 +174,7 @@ class Trainer:
             )
 
     def step(self, batch: Batch, stage: Stage) -> dict[str, torch.Tensor]:
-        """Take one optimisation step on images (B,3,H,W) by name; return the named terms and "loss", of shape ()."""
+        """Take one optimization step on images (B,3,H,W) by name; return the named terms and "loss", of shape ()."""
         _, terms = self._forward(batch, stage)
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.weightings[stage].backward(terms, self.framework, self.framework.fusion_model)
@@ -189,10 +189,8 @@ class Trainer:
         for batch in batches:
             output, terms = self._forward(batch, stage)
             means.add({**terms, "loss": self.weightings[stage].total(terms)}, count=len(output.fused))
-            if output.pseudo_label is not None:
-                assert output.feature_logits is not None
-                assert output.pixel_logits is not None
-                usage.update(output.pseudo_label, output.feature_logits, output.pixel_logits)
+            if output.branches:
+                usage.update(*output.branches)
         return means.compute() | (usage.compute() if stage is Stage.JOINT else {})
 
     def _forward(self, batch: Batch, stage: Stage) -> tuple[Output, dict[str, torch.Tensor]]:

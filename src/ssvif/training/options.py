@@ -28,7 +28,7 @@ Channels = Annotated[Literal[1, 3], BeforeValidator(lambda given: int(given) if 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
 class TrainingOptions:
-    """What decides the weights of a trained run, besides its data. The defaults are the paper's protocol.
+    """The settings that, together with the data, determine a trained run. The defaults are the paper's protocol.
 
     Raises:
         pydantic.ValidationError: a value out of range; names the setting and the value.
@@ -113,7 +113,3 @@ class TrainingOptions:
             "structural": self.structural_weight,
             "color": self.color_weight,
         }
-
-    def task_preference(self) -> dict[str, float]:
-        """Return SegMiF's factors by the names of the tasks."""
-        return {"fusion": self.preference_fusion, "consistency": self.preference_consistency}

@@ -57,10 +57,9 @@ def _draw_all(framework: Framework, pairs: Path, folder: Path, device: torch.dev
 
 def _segment(framework: Framework, visible: torch.Tensor, infrared: torch.Tensor) -> dict[str, torch.Tensor]:
     inputs = framework.inputs({"visible": visible, "infrared": infrared}, visible.device)
-    output = framework(*inputs, Stage.JOINT)
-    logits = (output.pseudo_label, output.feature_logits, output.pixel_logits)
-    best = [each.argmax(dim=1)[0].cpu() for each in logits]
-    return {"fused": output.fused.expand(-1, 3, -1, -1), **dict(zip(PANELS[3:], best, strict=True))}
+    fused, (feature_logits, pixel_logits, pseudo_label) = framework(*inputs, Stage.JOINT)
+    best = [each.argmax(dim=1)[0].cpu() for each in (pseudo_label, feature_logits, pixel_logits)]
+    return {"fused": fused.expand(-1, 3, -1, -1), **dict(zip(PANELS[3:], best, strict=True))}
 
 
 class ClassTally:

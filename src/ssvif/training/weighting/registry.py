@@ -22,7 +22,9 @@ WEIGHTINGS: dict[str, Callable[[TrainingOptions, torch.device], Weighting]] = {
     "fixed": lambda options, _: FixedWeighting(options.fixed_alpha),
     "dwa": lambda options, _: DynamicWeightAverage(options.temperature),
     "ucw": lambda _, device: UncertaintyWeighting(device),
-    "segmif": lambda options, _: SegMiFWeighting(options.task_preference()),
+    "segmif": lambda options, _: SegMiFWeighting(
+        {"fusion": options.preference_fusion, "consistency": options.preference_consistency}
+    ),
     "gradnorm": lambda options, _: GradNormWeighting(
         options.gradnorm_asymmetry, options.gradnorm_learning_rate, options.every_n_steps
     ),
