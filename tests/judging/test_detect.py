@@ -125,7 +125,7 @@ def test_a_pair_that_ultralytics_would_leave_out_is_an_error(make_dataset, tmp_p
     dataset = make_dataset({"train": 2, "test": 2})
     with h5py.File(dataset[0], "a") as file:
         file[f"{split}/001.a/boxes"][0, 1] = 1.7  # right of the image
-    with pytest.raises(UserError, match=f"refuses some .* {split}"):
+    with pytest.raises(UserError, match=f"left out some .* {split}"):
         judge(dataset, tmp_path / "out", DetectionOptions(epochs=1, batch_size=2, image_size_px=64))
 
 

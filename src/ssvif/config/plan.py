@@ -315,7 +315,7 @@ class Plan:
         own = [network.rpartition("/")[0] for network in self.networks if ":" in network]
         return [fingerprint("ssvif.judging.cost"), *map(network_fingerprint, own)]
 
-    # what is told
+    # messages
 
     @cached_property
     def left_out(self) -> list[str]:

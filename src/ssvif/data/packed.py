@@ -33,7 +33,7 @@ class ImageReader:
 
     The file is opened at the first read of each process, so an object can be handed to worker
     processes however they are started, and a pickled one holds a path only. Files are opened
-    without a lock: a reader never stops anybody from writing a new file in its place.
+    without a lock, so a new file can be written in its place at any time.
 
     Raises:
         UserError: at any read, where the file is missing or damaged, or has no such split or pair.
@@ -180,8 +180,7 @@ class _FailureKeepingFile(io.FileIO):
     """A file that keeps the first failure of writing for `check` to raise, and ignores all later writes.
 
     HDF5 itself does not survive a full disk: a write that fails leaves its caches in a state that ends in a
-    segmentation fault at the next close (seen with h5py 3.16). So it writes through this file and believes that all
-    went well.
+    segmentation fault at the next close (seen with h5py 3.16). So it writes through this file, which never fails.
     """
 
     failure: OSError | None = None

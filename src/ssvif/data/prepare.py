@@ -1,4 +1,4 @@
-"""Prepare a training on pairs of one's own: match two folders or patterns, split and pack them, guard the output."""
+"""Prepare a training on your own pairs: match two folders or patterns, split and pack them, protect former results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = logging.getLogger("ssvif")
 
 @dataclass(frozen=True)
 class OwnPairs:
-    """Pairs of one's own that are to be trained on."""
+    """Your own pairs to train on."""
 
     found: FoundDataset  # two folders or patterns, matched
     pairs: tuple[FoundPair, ...]  # those that are to be packed, sorted by name
@@ -70,14 +70,14 @@ def pack_own_pairs(
     crop_px: int = 1,
     least_crop_px: int = 1,
 ) -> dict[str, int]:
-    """Split and pack pairs of one's own into output/splits.csv and output/pairs.h5; return how many each split has.
+    """Split and pack your own pairs into output/splits.csv and output/pairs.h5; return how many each split has.
 
     A tenth of the pairs becomes validation, the rest is for training, unless a list of splits was given. Pairs that
-    cannot be used, or are smaller than the training crop, are left out, and told at the end; `least_crop_px` is the
+    cannot be used, or are smaller than the training crop, are left out, and listed at the end; `least_crop_px` is the
     smallest crop that could be asked for instead. `alignment` is a file of `ssvif align`; one in `rules` is ignored.
 
     Raises:
-        UserError: too few pairs are left, or an image or the alignment is at odds with the rules.
+        UserError: too few pairs are left, or an image or the alignment does not fit the rules.
     """
     asked = rules or Rules()
     aligned = replace(asked, alignment=read_alignment(alignment) if alignment else None)
@@ -156,7 +156,7 @@ def _lines(left_out: Sequence[str]) -> str:
 def _digest_of(path: Path) -> str:
     try:
         return sha256_of(path)
-    except OSError as error:  # told when it is read
+    except OSError as error:  # reported when it is read
         return type(error).__name__
 
 
@@ -191,14 +191,14 @@ def begin_training(output: Path, state: Path, *, settings: Mapping[str, Any], da
 def _read_record(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # none, or not by us: then it is another training
+    except (OSError, ValueError):  # missing or not ours: then it is another training
         return {}
     return found if isinstance(found, dict) else {}
 
 
 def _differences(former: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     if not former:
-        return "nobody knows with which settings and pairs"
+        return "a training whose settings and pairs are not recorded"
     old, new = former.get("settings", {}), record["settings"]
     changed = [f"{name} was {old.get(name)}, is {new[name]}" for name in new if old.get(name) != new[name]]
     return "; ".join(changed + ["the pairs or how they are read differ"] * (former.get("data") != record["data"]))

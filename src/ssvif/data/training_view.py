@@ -1,4 +1,4 @@
-"""What training sees of packed pairs: images, and no way to a label."""
+"""Packed pairs as training reads them: the images, without access to labels."""
 
 from __future__ import annotations
 

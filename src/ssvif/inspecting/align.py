@@ -1,4 +1,4 @@
-"""`ssvif align`: from folders of pairs to an alignment and a picture of it, or to the reason why there is none."""
+"""`ssvif align`: estimate the alignment of two cameras from folders of pairs, and draw it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ log = logging.getLogger("ssvif")
 
 @dataclass(frozen=True)
 class Sides:
-    """The pairs that are looked at."""
+    """The pairs that the alignment is estimated from."""
 
     names: list[str]
     visible: list[Gray]  # images (H,W), at most `KEPT_PX` a side
@@ -78,11 +78,11 @@ def align_folders(
         infrared: folder or pattern of infrared images, all of one size; see `ssvif.pairs.match.match_sources`.
         output: the JSON file to write; see `ssvif.pairs.alignment`.
         model: "translation", "similarity", "affine" or "homography".
-        most_pairs: look at so many pairs, evenly chosen among all.
+        most_pairs: number of pairs to use, evenly chosen among all.
         picture: a PNG to write as well: the visible image's edges over the infrared one, before and after.
 
     Returns:
-        What was found, in a few lines for people.
+        A description of the alignment, in a few lines.
 
     Raises:
         UserError: there is no pair, a file cannot be read, the sizes within a side differ, or the images do not
@@ -99,7 +99,7 @@ def align_folders(
 
 
 def _read_sides(sources: dict[str, str], most_pairs: int) -> Sides:
-    """Read some of the pairs; images in no pair are told and passed over, unless two share a name."""
+    """Read some of the pairs; images in no pair are logged and ignored, but two images of one name are an error."""
     matching = match_sources(sources)
     if shared := [fault for fault in matching.faults if fault.kind == "same_name"]:
         raise matching.refusal(shared)
@@ -165,7 +165,7 @@ def _estimate(sides: Sides, model: str) -> Alignment:
 
 
 def _doubt(found: Estimate, diagonal_px: float) -> str:
-    """Return why an estimate is not to be trusted, or nothing."""
+    """Return why an estimate cannot be trusted; "" if it can."""
     if found.blocks < LEAST_BLOCKS:
         return f"the infrared image would cover only {found.blocks} of the visible image's blocks"
     if found.inliers < LEAST_INLIERS * found.blocks:
@@ -178,7 +178,7 @@ def _doubt(found: Estimate, diagonal_px: float) -> str:
 
 
 def _describe(alignment: Alignment) -> str:
-    """Return what an alignment says, in a few lines."""
+    """Return a description of an alignment, in a few lines."""
     corners = corners_of(alignment.visible_size)
     plain = resizing(alignment.visible_size, alignment.infrared_size)
     moved = map_points(np.linalg.inv(plain) @ alignment.array, corners) - corners

@@ -21,7 +21,7 @@ GENERATORS = {
     "homography": np.concatenate([_ENTRY[[2, 5, 0, 1, 3, 4]], -_ENTRY[[6, 7]]]),
 }
 ROUNDS = 20
-TINY = 1e-9  # of the trace: parameters that no block says anything about stay 0
+TINY = 1e-9  # of the trace: parameters that no block determines stay 0
 Surfaces = NDArray[np.float32]
 
 
@@ -57,11 +57,11 @@ def sum_blocks(values: Gray, grid: tuple[int, int]) -> Gray:
 
 @dataclass(frozen=True)
 class Blocks:
-    """What each block says about its own shift; from the image's middle, in units of half its longer side."""
+    """The shift measured in each block; coordinates from the image's middle, in units of half its longer side."""
 
     points: Matrix  # (N,2), the blocks' middles
     shifts: Matrix  # (N,2), how far off their content lies
-    weights: NDArray[np.float64]  # (N,2,2), how sure each is, by direction: an edge says nothing about shifts along it
+    weights: NDArray[np.float64]  # (N,2,2), how certain each is, by direction: an edge does not show shifts along it
     heights: NDArray[np.float64]  # (N,), each one's correlation at its peak
 
 

@@ -30,8 +30,8 @@ MOST_THREADS = 8
 # Different frames of MSRS and RoadScene reach .95; the same frame stays above .998 when saved as JPEG of quality 60,
 # with noise of 5 levels, or at half the size.
 NEAR_DUPLICATE = 0.99
-FEW = 0.1  # a kind of image that so few of a side have is told
-QUIET = (".txt", ".xml", ".json", ".md", ".csv", ".yaml", ".db", ".ini")  # files that nobody takes for images
+FEW = 0.1  # a kind of image is reported that at most this share of a side has
+QUIET = (".txt", ".xml", ".json", ".md", ".csv", ".yaml", ".db", ".ini")  # files that are not expected to be images
 FINDINGS = {"same_name": "same name", "not_utf8": "unreadable"}  # kind of fault in matching → kind of finding
 
 
@@ -154,7 +154,7 @@ def _list_pairs(found: FoundDataset) -> tuple[list[tuple[str, FoundPair]], list[
             expected=f"files ending in {', '.join(IMAGE_SUFFIXES)}",
             remedy="check the folders, or convert the images",
         )
-    if len(listed) > 1 and not both:  # said once instead of once for each file
+    if len(listed) > 1 and not both:  # one error instead of one for each file
         raise next(iter(found.matchings.values())).no_pairs()
     return listed, findings
 

@@ -1,8 +1,8 @@
-"""What visible and infrared images of one scene share: their edges; and at which shift these match best.
+"""Edges, which visible and infrared images of one scene share, and the shift at which they match best.
 
 Each pixel is described by how strongly edges run in each of a few directions, without a sign: an edge stays an edge
-when dark and light change places. The descriptions are smoothed, so that edges match that do not lie on each other
-to the pixel, and normalized, so that a weak edge counts almost as much as a strong one (after Ye et al., "Fast and
+when dark and light change places. The descriptions are smoothed, so that edges also match a pixel or two apart, and
+normalized, so that a weak edge counts almost as much as a strong one (after Ye et al., "Fast and
 robust matching for multimodal remote sensing image registration", 2019, channel features of gradients).
 """
 

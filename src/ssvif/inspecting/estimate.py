@@ -1,8 +1,8 @@
 """The transform between two rigidly mounted cameras, from several of their pairs, and how sure it is.
 
-All scales, turns and shifts are tried on small images first. Then each block of the image says where its content lies,
-by the correlation of edge directions summed over all pairs; a motion that most blocks agree with is fitted, and the
-same again from there and at the next finer size.
+All scales, turns and shifts are tried on small images first. Then the shift of each block of the image is measured, by
+the correlation of edge directions summed over all pairs, and a motion that most blocks agree with is fitted. Both steps
+are repeated from there, and at the next finer size.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ FINE_SCALES = (0.98, 1.0, 1.02)
 TURNS_DEG = (-4.0, -2.0, 0.0, 2.0, 4.0)
 SAME_ASPECT = 0.01  # aspect ratios that differ by less are one
 # the refinement by blocks
-TOLERANCE_PX = 1.5  # a block further off than this, in pixels of its level, is hardly believed
-INLIER_PX = 2.0  # and one nearer than this counts as agreeing
+TOLERANCE_PX = 1.5  # a block further off than this, in pixels of its level, hardly counts
+INLIER_PX = 2.0  # a block nearer than this agrees with the transform
 SIMPLER = {"translation": "translation", "similarity": "similarity", "affine": "similarity", "homography": "affine"}
 
 
@@ -48,8 +48,8 @@ class Level(NamedTuple):
 
     longest_px: int  # longest side of both images
     grid: tuple[int, int]  # rows and columns of blocks
-    reach_px: int  # how far each block looks, pixels of the level
-    rounds: int  # how often to look again from the better place
+    reach_px: int  # largest shift of a block, in pixels of the level
+    rounds: int  # how often to measure and fit again
     simpler: bool  # whether to fit the model below the one wanted
 
 
@@ -57,16 +57,16 @@ LEVELS = (Level(160, (4, 5), 6, 2, simpler=True), Level(320, (5, 6), 4, 3, simpl
 
 
 class Estimate(NamedTuple):
-    """A transform, and what speaks for it."""
+    """A transform, and how sure it is."""
 
     matrix: Matrix  # (3,3), from visible to infrared pixels
     blocks: int  # how many blocks of the visible image the infrared camera sees, at least half of each
-    usable: int  # how many blocks had something to say
+    usable: int  # in how many blocks a shift could be measured
     inliers: int  # how many of these agree with the transform
     residual_px: float  # root mean square of what the agreeing blocks are off, in visible pixels
     correlation: float  # median over the usable blocks, 0 to 1
     # mean distance, over the visible image's corners, between two estimates from one half of the evidence each,
-    # in visible pixels; None if a half alone says too little
+    # in visible pixels; None if a half alone does not determine one
     repeatability_px: float | None
 
 
@@ -80,7 +80,7 @@ def estimate_transform(visible: Sequence[Gray], infrared: Sequence[Gray], model:
             of 0.67 to 1.5 of that and turns of −4° to 4°.
 
     Returns:
-        The estimate, or None if fewer blocks than the model needs have anything to say.
+        The estimate, or None if a shift could be measured in fewer blocks than the model needs.
     """
     matrix = _search(visible, infrared, model)
     found: Estimate | None = None
@@ -171,7 +171,7 @@ def _stretches(visible: tuple[int, int], infrared: tuple[int, int], model: str) 
 
 
 def _improve(small: _Pairs, level: Level, model: str, matrix: Matrix) -> Estimate | None:
-    """Return a better transform than `matrix` (3,3), or None if too few blocks say anything."""
+    """Return a better transform than `matrix` (3,3), or None if a shift could be measured in too few blocks."""
     look = small.reduce(matrix)
     surfaces = []
     for place, fixed in enumerate(small.fixed):

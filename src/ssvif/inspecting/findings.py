@@ -1,4 +1,4 @@
-"""What can be wrong with pairs: the kinds, how bad each is, and how findings are shown and kept."""
+"""What can be wrong with pairs: the kinds of findings, their levels, and how findings are printed and written."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MEASURES = ("shift_x_px", "shift_y_px", "edge_correlation", "shift_sharpness")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing worth knowing about one file, pair or set."""
+    """A problem or measure of a file, a pair or the whole set."""
 
     kind: str  # a key of `ERRORS` or `WARNINGS`, or one of `MEASURES`
     pair_id: str = ""  # the pair's name; empty for something about the whole set
@@ -62,7 +62,7 @@ class Finding:
 
 
 def show_findings(findings: Sequence[Finding]) -> list[str]:
-    """Return lines for people: for each kind how many, what it means and the first names; errors first."""
+    """Return lines to print: for each kind how many, what it means and the first names; errors first."""
     lines = []
     for kind, meaning in (ERRORS | WARNINGS).items():
         for side in ("visible", "infrared", "label", "boxes", "pair"):

@@ -1,4 +1,4 @@
-"""What is wrong with one pair: its files decoded to the end, its sizes, its looks, its labels, its shift."""
+"""What is wrong with one pair: with its files, sizes, brightness, labels, boxes and shift."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Side:
 
 @dataclass
 class Seen:
-    """What was seen of one pair."""
+    """What was found in one pair."""
 
     split: str  # the official split, or "all"
     pair: FoundPair  # its files; a side may be missing
@@ -78,7 +78,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Inspector:
-    """Looks at the pairs of a dataset one by one."""
+    """Inspects the pairs of a dataset one by one."""
 
     descriptor: Descriptor
     root: Path  # the dataset's folder
@@ -105,7 +105,7 @@ class Inspector:
         return seen
 
     def _look_at(self, seen: Seen, side: str) -> Pixels:
-        """Read an image to its last pixel as fusing does, (H,W) or (H,W,3), and note what it looks like."""
+        """Read an image to its last pixel as fusing does, (H,W) or (H,W,3), and note what is unusual about it."""
         raw = read_raw(self.root / getattr(seen.pair, side))
         pixels, gray = raw.pixels, gray_of(raw.pixels)
         bits = 16 if "low bytes" in raw.notes else pixels.dtype.itemsize * 8
@@ -165,7 +165,7 @@ class Inspector:
 
 
 def judge(pixels: Pixels, gray: Gray, side: str) -> list[tuple[str, str]]:
-    """Return the findings about the looks of one side's image (H,W) or (H,W,3) with its luma (H,W): kind, detail."""
+    """Return the findings about the pixels of one side's image (H,W) or (H,W,3) with its luma (H,W): kind, detail."""
     if gray.min() == gray.max() and (pixels == pixels[:1, :1]).all():
         return [("constant", f"value {float(gray.flat[0]):g}")]
     floats = pixels.dtype.kind == "f"

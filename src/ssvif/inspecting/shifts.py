@@ -11,16 +11,16 @@ from ssvif.inspecting.edges import Correlation, Gray, Peak, describe, find_peak,
 
 LONGEST_PX = 192
 REACH = 0.12  # largest shift looked for, as a share of each side
-# Of 72 real pairs (MSRS day and night, RoadScene) with made shifts of up to 6 % all stood above both, none of them off
-# by more than 8 px of 640; of 72 pairs of unlike scenes about one in fifteen did.
+# Of 72 real pairs (MSRS day and night, RoadScene) with simulated shifts of up to 6 % all were above both, with an error
+# of at most 8 px of 640; of 72 pairs of unlike scenes about one in fifteen was.
 TRUSTED_SHARPNESS = 0.6
 TRUSTED_HEIGHT = 0.3
-# and below both of these were none of the real pairs, but most of the unlike ones
+# None of the real pairs was below both of these, but most of the unlike ones were.
 UNLIKE_SHARPNESS = 0.5
 UNLIKE_HEIGHT = 0.25
-# Of 201 real pairs (MSRS, RoadScene) none stood below 0.24, of 201 with noise as infrared none above 0.12.
+# Of 201 real pairs (MSRS, RoadScene) none was below 0.24, of 201 with noise as infrared none above 0.12.
 NOISE_HEIGHT = 0.15
-FEWEST = 3  # trusted pairs from which the set is spoken of
+FEWEST = 3  # trusted pairs that a shift of the set is computed from
 NOTABLE_PX = 1.5  # at LONGEST_PX or less
 OUT_OF_LINE = 0.03  # of the longer side
 
@@ -42,7 +42,7 @@ class SetShift:
         return "high" if share >= 2 / 3 and self.trusted >= FEWEST else "low" if share < 1 / 3 else "fair"
 
     def notable(self, longest_px: int) -> bool:
-        """Whether the shift is more than what this estimate can err by, for images of that longest side."""
+        """Whether the shift exceeds the error of this estimate, for images of that longest side."""
         return float(np.hypot(self.x_px, self.y_px)) > NOTABLE_PX * max(1.0, longest_px / LONGEST_PX)
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ def measure_shift(visible: Gray, infrared: Gray) -> Peak:
 
 
 def is_trusted(peak: Peak) -> bool:
-    """Whether a shift is clear enough to be believed."""
+    """Whether a shift is clear enough to be trusted."""
     return peak.sharpness >= TRUSTED_SHARPNESS and peak.height >= TRUSTED_HEIGHT
 
 

@@ -1,4 +1,4 @@
-"""The one exception a user ever sees."""
+"""The exception for everything that a user can correct."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class UserError(Exception):
         super().__init__("\n".join(lines))
 
     def replace(self, **parts: str) -> Self:
-        """Return the same error with some of its parts (what, expected, got, remedy) said otherwise."""
+        """Return the same error with some of its parts (what, expected, got, remedy) replaced."""
         said = {"what": self.what, "expected": self.expected, "got": self.got, "remedy": self.remedy}
         return type(self)(**said | parts, kind=self.kind)
 

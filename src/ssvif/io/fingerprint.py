@@ -14,7 +14,7 @@ from ssvif.io.errors import UserError
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("ssvif", "roadscenes")
 MODULE_PATH = re.compile(rf"({'|'.join(PACKAGES)})(\.\w+)+(:\w+)?")
-SCHEMA = "ssvif.schema"  # of which only the names count that somebody imports
+SCHEMA = "ssvif.schema"  # of which only the imported names count
 
 
 def fingerprint(*modules: str, without: Collection[str] = ()) -> str:
@@ -22,7 +22,7 @@ def fingerprint(*modules: str, without: Collection[str] = ()) -> str:
 
     Comments, docstrings, descriptions of settings, layout and line numbers do not count. A module named in a string,
     such as "ssvif.models.seafusion:SeAFusion", counts as imported. Of `ssvif.schema`, what is imported from it counts.
-    A module of somebody else's counts by its own file; those in `without` do not, nor what only they import.
+    A user's own module counts by its own file; those in `without` do not, nor what only they import.
     """
     reached: dict[str, str] = {}
     waiting = list(modules)
@@ -49,7 +49,7 @@ def files_fingerprint(folder: str) -> str:
 
 
 def _source_file(module: str) -> Path:
-    # somebody's own network lies where they run
+    # a user's own network is a module in the working directory
     root = ROOT if module.partition(".")[0] in PACKAGES else Path.cwd()
     path = root.joinpath(*module.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")

@@ -32,9 +32,9 @@ def invalid(what: str, error: ValidationError, known: Sequence[str] = (), remedy
             problems.append(f"{name}: unknown key{_nearest(name, known)}")
             continue
         if each["type"] == "too_short" and each["loc"] in inner:
-            continue  # only because the items are wrong, which is told beside it
+            continue  # only because its items are wrong, which are listed themselves
         message = each["msg"].removeprefix("Value error, ")
-        # a whole section says nothing; neither does a value that the message has named
+        # neither a whole section nor a value that the message names already
         plain = isinstance(each["input"], str | int | float | list | None) and ", got " not in message
         got = f", got {each['input']!r:.60}" if plain and each["type"] != "missing" else ""
         problems.append(f"{name}: {message}{got}".lstrip(": "))

@@ -46,9 +46,9 @@ def train_and_score(run: JudgedRun, options: DetectionOptions) -> None:
     test split with a confidence of at least 0.25) and `record.json`. Without annotated training or test pairs
     both tables have a header only. The epoch with ultralytics' best validation fitness is the one scored;
     without annotated validation pairs it is the last. What the options leave open is ultralytics' default.
-    Everything ultralytics writes goes to a temporary folder; its weights are not kept, because the file holds times
-    and so never comes out the same twice. On a GPU machine ultralytics draws its augmentations in `run.workers`
-    processes, so another number gives another (equally valid) result.
+    Everything ultralytics writes goes to a temporary folder; its weights are not kept, because their file holds
+    timestamps and differs from run to run. On a GPU machine ultralytics draws its augmentations in `run.workers`
+    processes, so another number of workers gives another (equally valid) result.
 
     Raises:
         UserError: ultralytics is not installed, a fused image is missing or of another size than its pair, or
@@ -111,7 +111,7 @@ def build_tree(tree: Path, pairs: PairsFile, fused: Path, boxes: Mapping[str, Bo
             # class x_center y_center width height, fractions of the image
             lines = (f"{int(row[0])} " + " ".join(f"{value:.8f}" for value in row[1:]) + "\n" for row in rows)
             (labels / f"{name}.txt").write_text("".join(lines), encoding="utf-8")
-    # without validation images YOLO still wants the key; it then looks at the training images, once
+    # YOLO requires the key even without validation images; it then validates once, on the training images
     validation = "validation" if boxes["validation"] else "train"
     data = {"path": str(tree), "train": "images/train", "val": f"images/{validation}", "test": "images/test"}
     text = yaml.safe_dump({**data, "names": dict(enumerate(classes))}, allow_unicode=True)
@@ -154,11 +154,11 @@ def load_ultralytics() -> Any:
             got=str(error),
             remedy="`pip install ssvif[detection]`, or leave it out with `detection: false`",
         ) from error
-    # it puts its own in their place for the whole process; that `open` tries to install decoders
+    # importing it replaces both functions for the whole process; its `open` tries to install decoders
     Image.open, torch.save = image_open, torch_save
     known = [name for name in SETTINGS_OFF if name in ultralytics.settings]
     ultralytics.settings.update(dict.fromkeys(known, False))
-    # it downloads fonts when missing, although nothing is drawn
+    # it downloads missing fonts, although nothing is drawn
     import matplotlib
 
     font = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
@@ -182,16 +182,16 @@ def _train(
             "warmup_epochs": options.warmup_epochs,
             "mosaic": options.mosaic,
             "seed": options.seed,
-            "deterministic": run.device.type == "cuda",  # kernels of a CPU are; asking costs seconds of imports
+            "deterministic": run.device.type == "cuda",  # CPU kernels always are; setting it costs seconds of imports
             "workers": run.workers,
-            "amp": False,  # its check of half precision wants to download another model
+            "amp": False,  # its check of half precision downloads another model
             "val": bool(boxes["validation"]),
             "name": "train",
         }
     )
     best: dict[str, Any] = {}
 
-    def keep_best() -> bool:  # ultralytics would write a file, which takes longer than a small epoch
+    def keep_best() -> bool:  # ultralytics would write a file, which takes longer than a short epoch
         score = (trainer.metrics or {}).get("metrics/mAP50(B)", 0.0)
         if boxes["validation"]:
             log.info("detection: epoch %d has validation mAP@0.5 %.3f", trainer.epoch, score)
@@ -201,7 +201,7 @@ def _train(
 
     epochs = track(range(options.epochs), "detection, epoch")
     trainer.save_model = keep_best
-    trainer.final_eval = lambda: None  # a second look at the validation images, which nobody reads
+    trainer.final_eval = lambda: None  # another validation, whose result is not used
     trainer.add_callback("on_train_start", lambda _: _check_all_read(trainer.train_loader, boxes["train"], "train"))
     trainer.add_callback("on_train_epoch_start", lambda _: next(epochs, None))
     trainer.add_callback("on_train_end", lambda _: next(epochs, None))
@@ -242,9 +242,9 @@ def _common(data: Path, options: DetectionOptions, device: torch.device) -> dict
 
 def _check_all_read(loader: Any, boxes: Boxes, split: str) -> None:
     read = len(loader.dataset)
-    if read != len(boxes):  # ultralytics leaves out what it dislikes, and only warns
+    if read != len(boxes):  # ultralytics leaves out invalid images and only warns
         raise UserError(
-            f"ultralytics refuses some fused images or boxes of the {split} split",
+            f"ultralytics left out some fused images of the {split} split",
             expected=f"{len(boxes)} images",
             got=f"{read}",
             remedy="check that boxes lie inside their images and that images are 10 pixels or more",
@@ -254,7 +254,7 @@ def _check_all_read(loader: Any, boxes: Boxes, split: str) -> None:
 def _score(
     detect: Any, model: torch.nn.Module, data: Path, boxes: Boxes, options: DetectionOptions, run: JudgedRun
 ) -> tuple[dict[int, float], list[dict[str, Any]]]:
-    """Go through the test split once; return AP at IoU 0.5 by class index and the boxes found."""
+    """Detect in the test split; return AP at IoU 0.5 by class index and the boxes found."""
     overrides = {**_common(data, options, run.device), "split": "test", "workers": 0, "name": "test"}
     validator = detect.DetectionValidator(args=overrides)
     found: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""What both judges share: the fused PNGs of a run, the labels of their pairs, and the folder of the result."""
+"""Shared by both judges: the fused PNGs of a run, the labels of their pairs, and the folder of the result."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class JudgedRun:
     run: str  # name in the tables
     device: torch.device
     workers: int = 0  # processes that read images
-    recorder: Recorder = field(default_factory=Recorder)  # its time starts here
+    recorder: Recorder = field(default_factory=Recorder)  # measures the time from here on
 
     def write_result(
         self, folder: Path, table: str, scores: Sequence[Score], options: JudgeOptions, **facts: Any

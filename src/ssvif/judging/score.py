@@ -223,7 +223,7 @@ def _measure(case: Case, metrics: Sequence[str], device: torch.device) -> _Score
 
 
 def _peculiarity(images: dict[str, Image]) -> str:
-    # what about the images can leave a metric without a finite value
+    # what in the images can leave a metric without a finite value
     facts = [f"the {name} image is {image.flat[0]} everywhere" for name, image in images.items() if not np.ptp(image)]
     visible, infrared, fused = images.values()
     if np.array_equal(visible, fused) and np.array_equal(infrared, fused):

@@ -51,7 +51,7 @@ def fine_tune(run: JudgedRun, options: SegmentationOptions) -> None:
     """
     source = PairsFile(run.pairs)
     if options.frozen_epochs and not options.weights:
-        log.info("training from scratch: a random backbone is not worth freezing, so nothing is frozen")
+        log.info("training from scratch: `frozen_epochs` is ignored, because the backbone is random")
         options = replace(options, frozen_epochs=0)
     everyone = names_by_split(source).items()
     names = {split: [name for name in each if source.label(split, name) is not None] for split, each in everyone}
@@ -176,7 +176,7 @@ class _Judge:
             if loss < best_loss:
                 best_loss, best_epoch, waited = loss, epoch, 0
                 best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
-            elif not frozen:  # a frozen backbone stops improving early; only what follows may end the training
+            elif not frozen:  # with a frozen backbone the loss soon stops improving: those epochs do not count
                 waited += 1
             if waited >= options.patience:
                 break

@@ -11,7 +11,7 @@ from ssvif.ops.filters import gaussian_window
 
 WINDOW_SIZE, WINDOW_SIGMA = 11, 1.5
 K1, K2 = 0.01, 0.03
-# L; one costs next to nothing when there is the other
+# L; both together cost hardly more than one
 DYNAMIC_RANGES = (1, 255)
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 CONTRAST, SIMILARITY = range(2)

@@ -190,7 +190,7 @@ def _start(table: Table) -> str:
 
 
 def _differences(kind: str, table: Table) -> Iterator[str]:
-    """Say when rows were not measured alike: with other initial weights, or on other numbers of images."""
+    """Yield a note where the runs differ in their initial weights or numbers of images."""
     if kind == FUSION_METRICS:
         what, facts = "images", [str(max(cell.images for cell in row.cells)) for row in table.rows]
     else:
@@ -202,7 +202,7 @@ def _differences(kind: str, table: Table) -> Iterator[str]:
 
 
 def _blind(table: Table) -> Iterator[str]:
-    """Name the runs in whose images a segmenter or detector found nothing: their scores say nothing of the fusion."""
+    """Yield notes on runs in whose images the segmenter or detector found nothing, so that scores mean nothing."""
     for column, heading in enumerate(table.headings):
         found = [row.label for row in table.rows if row.cells[column].value == 0]
         if heading.metric in BLIND and found:

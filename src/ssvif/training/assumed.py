@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# not stated in the paper: the report marks them, so that nobody takes them for the paper's
+# not stated in the paper: the report marks them as assumed
 ASSUMED: dict[str, str] = {
     "classes": "K; Table VI adopts its second row, which we read as 15",
     "color_weight": "λ₄; Table VII adopts the middle of three ascending values, whose numbers are lost",

@@ -1,4 +1,4 @@
-"""What a run costs and what it scores: multiply-accumulates against a score, a bubble's area its parameters."""
+"""Cost and score of each run: multiply-accumulates against a score; a bubble's area is the number of parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Did the tasks' gradients conflict? Their projection coefficients over training (the paper's Fig. 7, Eq. 8)."""
+"""The projection coefficients of the two tasks' gradients over training (the paper's Fig. 7, Eq. 8)."""
 
 from __future__ import annotations
 

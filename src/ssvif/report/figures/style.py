@@ -22,7 +22,7 @@ COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a
 STYLE: Any = {
     "svg.hashsalt": "ssvif",
     "svg.fonttype": "none",
-    "pdf.fonttype": 42,  # letters as letters: journals refuse the default
+    "pdf.fonttype": 42,  # TrueType: journals refuse the default, Type 3
     "image.composite_image": False,  # pictures that lie over each other stay apart
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that every machine draws the same
     "text.parse_math": False,  # a run's title may hold a dollar

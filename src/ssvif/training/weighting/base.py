@@ -42,7 +42,7 @@ class Weighting(ABC):
         return loss
 
     def parameters(self) -> list[nn.Parameter]:
-        """Return what the optimizer is to learn besides the networks."""
+        """Return the parameters that the optimizer updates besides those of the networks."""
         return []
 
     def end_epoch(self, losses: Mapping[str, float]) -> None:
