@@ -90,13 +90,16 @@ def test_a_folder_takes_the_others_place(tmp_path):
 def test_what_a_killed_process_left_is_deleted_and_what_another_writes_is_not(tmp_path, folder):
     killed = subprocess.Popen([sys.executable, "-c", ""])
     killed.wait()
-    for pid in (killed.pid, os.getppid()):
+    for pid in (killed.pid, os.getpid(), os.getppid()):  # one killed before may have had this process's number
         left = tmp_path / f".made.{pid}.part"
-        left.mkdir() if folder else left.touch()
+        if folder:
+            left.mkdir()
+        (left / "stale.png" if folder else left).touch()
     with files.write_folder_aside(tmp_path / "made", []) if folder else files.write_aside(tmp_path / "made") as aside:
         if not folder:
             aside.touch()
     assert names(tmp_path) == [f".made.{os.getppid()}.part", "made"]
+    assert not folder or names(tmp_path / "made") == []
 
 
 def test_what_cannot_be_written_is_named_and_not_its_temporary_file(tmp_path):
@@ -106,40 +109,19 @@ def test_what_cannot_be_written_is_named_and_not_its_temporary_file(tmp_path):
     assert caught.value.filename == str(path)
 
 
-def test_what_a_killed_job_left_is_cleared(tmp_path):
-    with files.write_folder_aside(tmp_path / "fused", ["*"]) as aside:
-        left_name = aside.name
-    (tmp_path / left_name).mkdir()
-    (tmp_path / left_name / "stale.png").touch()
-    with files.write_folder_aside(tmp_path / "fused", ["*"]):
-        pass
-    assert names(tmp_path) == ["fused"]
-    assert names(tmp_path / "fused") == []
-
-
 def test_sha256_is_the_standards(tmp_path):
     path = tmp_path / "abc"
     path.write_bytes(b"abc")
     assert files.sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
-@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
-def test_images_are_read_as_they_are(tmp_path, color, suffix):
-    for name, array in (("color", color), ("gray", color[..., 0])):
-        Image.fromarray(array).save(tmp_path / f"{name}{suffix}")
-        back = files.read_image(tmp_path / f"{name}{suffix}")
-        assert back.dtype == np.uint8
-        assert back.flags["C_CONTIGUOUS"]
-        assert np.array_equal(back, array)
-
-
 def palette_image():
-    image = Image.fromarray(np.array([[0, 1, 2], [2, 1, 0]], np.uint8), mode="P")
+    image = Image.new("P", (3, 2))
+    image.putdata([0, 1, 2, 2, 1, 0])
     image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
     return image
 
 
-@pytest.mark.filterwarnings("ignore:.mode. parameter is deprecated")
 @pytest.mark.parametrize("transparency", [{}, {"transparency": 1}])
 def test_a_palette_gives_colors_to_images_and_ids_to_labels(tmp_path, transparency):
     palette_image().save(tmp_path / "palette.png", **transparency)
@@ -151,10 +133,7 @@ def test_a_palette_gives_colors_to_images_and_ids_to_labels(tmp_path, transparen
 
 @pytest.mark.parametrize("opacity", [0, 255])
 def test_a_tiff_with_palette_and_alpha_gives_colors(tmp_path, opacity):
-    image = Image.new("P", (3, 2))
-    image.putdata([0, 1, 2, 2, 1, 0])
-    image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
-    image = image.convert("PA")
+    image = palette_image().convert("PA")
     image.putalpha(opacity)
     image.save(tmp_path / "palette.tif")
     with Image.open(tmp_path / "palette.tif") as stored:
@@ -179,21 +158,13 @@ def test_a_tiff_multiplied_by_its_alpha_gives_what_was_multiplied(tmp_path):
     assert files.read_image(path).tolist() == [[100, 99]]
 
 
-def test_one_bit_is_black_and_white_in_images_and_an_id_in_labels(tmp_path):
-    bits = np.array([[0, 1, 1], [1, 0, 0]], bool)
-    Image.fromarray(bits).save(tmp_path / "bits.png")
-    assert files.read_image(tmp_path / "bits.png").tolist() == [[0, 255, 255], [255, 0, 0]]
-    label = files.read_label(tmp_path / "bits.png")
-    assert label.dtype == np.uint8
-    assert label.tolist() == [[0, 1, 1], [1, 0, 0]]
-
-
-@pytest.mark.parametrize(("bits", "ids"), [(2, [0, 1, 2, 3]), (4, [0, 1, 9, 15])])
+@pytest.mark.parametrize(("bits", "ids"), [(1, [0, 1, 1, 0, 1, 0, 0, 0]), (2, [0, 1, 2, 3]), (4, [0, 1, 9, 15])])
 def test_label_ids_packed_in_few_bits_keep_their_values(tmp_path, bits, ids):
     """What optimisers of PNG make of a label map; as an image, the same file is stretched to 0..255."""
     packed = int("".join(f"{each:0{bits}b}" for each in ids), 2).to_bytes(len(ids) * bits // 8, "big")
     write_png_of(tmp_path / "packed.png", len(ids), 1, bits, 0, b"\0" + packed)  # gray, one row without a filter
-    assert files.read_label(tmp_path / "packed.png").tolist() == [ids]
+    label = files.read_label(tmp_path / "packed.png")
+    assert (label.dtype, label.tolist()) == (np.uint8, [ids])
     assert files.read_image(tmp_path / "packed.png").tolist() == [[each * 255 // (2**bits - 1) for each in ids]]
 
 
@@ -207,11 +178,7 @@ def test_a_gray_label_map_in_three_channels_is_taken_and_a_colored_one_is_not(tm
 
 
 @pytest.mark.parametrize("reader", [files.read_image, files.read_label])
-def test_more_than_8_bits_is_refused(tmp_path, reader):
-    Image.fromarray(np.full((4, 5), 300, np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(UserError, match=r"deep\.png is not an 8-bit image") as caught:
-        reader(tmp_path / "deep.png")
-    assert "16" in caught.value.got
+def test_floats_are_refused(tmp_path, reader):
     Image.fromarray(np.full((4, 5), 0.5, np.float32)).save(tmp_path / "deep.tif")
     with pytest.raises(UserError, match=r"deep\.tif is not an 8-bit image"):
         reader(tmp_path / "deep.tif")
@@ -239,13 +206,6 @@ def test_what_is_no_image_is_named(tmp_path, name, reader):
         (tmp_path / name).write_text("no image")
     with pytest.raises(UserError, match=f"{name} {'does not exist' if 'gone' in name else 'cannot be read'}"):
         reader(tmp_path / name)
-
-
-def test_a_bomb_is_named(tmp_path, monkeypatch, color):
-    files.write_png(tmp_path / "huge.png", color)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
-    with pytest.raises(UserError, match=r"huge\.png is too large"):
-        files.read_image(tmp_path / "huge.png")
 
 
 def test_equal_arrays_give_equal_bytes(tmp_path, color):
