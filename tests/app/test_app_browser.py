@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from fusing.made import smooth
-from reference.networks import fill
+from reference.networks import scatter
 from ssvif.fusing.api import fuse, load_model
 from ssvif.models.registry import build_fusion_model, save_fusion_model
 
@@ -43,7 +43,7 @@ main()
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("app")
     for name in ("mine", "other"):
-        save_fusion_model(fill(build_fusion_model("seafusion")), folder / f"{name}.safetensors", name="seafusion",
+        save_fusion_model(scatter(build_fusion_model("seafusion")), folder / f"{name}.safetensors", name="seafusion",
                           facts={"title": name})  # fmt: skip
     visible, infrared = smooth(0, 192, 224), smooth(1, 192, 224, 0)
     Image.fromarray(visible).save(folder / "visible.png")

@@ -1,18 +1,18 @@
 import inspect
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from ssvif.cli import app as cli
-from ssvif.cli import networks, results
-from ssvif.io.files import read_image
+from ssvif.io.files import write_png
 from ssvif.pairs.match import find_images
-from ssvif.training.options import TrainingOptions
 
 PAIR_VERBS = ("scenes", "check", "align", "split", "pack")
 NETWORK_VERBS = ("train", "fuse", "app", "export", "complexity")
@@ -160,39 +160,53 @@ def test_an_unknown_device_is_told_before_anything_else(call, verb):
     assert "'gpu' is not one of 'auto', 'cpu', 'cuda'" in errors
 
 
-def test_an_assumption_is_not_pinned_on_a_value_set_here():
-    options = TrainingOptions(crop_px=32)
-    assert results._assumption(options, "temperature", "why") == "2.0 (why)"
-    assert results._assumption(options, "crop_px", "why") == "32, set here; otherwise 128 (why)"
+@pytest.fixture
+def train_own(call, tmp_path):
+    """A function that begins a training on two pairs smaller than any crop; returns its settings and its errors."""
+    for name in ("vi/a", "vi/b", "ir/a", "ir/b"):
+        write_png(tmp_path / f"{name}.png", np.zeros((20, 24), np.uint8))
+
+    def train(*options):
+        sources = ("--visible", tmp_path / "vi", "--infrared", tmp_path / "ir")
+        status, _, errors = call("train", *sources, "--output", tmp_path / "out", *options)
+        assert (status, "too few pairs" in errors) == (1, True)
+        return json.loads((tmp_path / "out/training.json").read_text())["settings"], errors
+
+    return train
 
 
 @pytest.mark.parametrize(
-    ("settings", "assignments", "stage_one", "told"),
+    ("options", "stage_one", "told"),
     [
-        ("", [], (42, 42), ""),
-        ("", ["epochs=4"], (3, 3), ""),
-        ("", ["epochs=2"], (1, 1), ""),
-        ("", ["epochs=112"], (84, 84), ""),
-        ("", ["epochs=8", "stage_one_max_epochs=3"], (6, 3), ""),
-        ("", ["epochs=4", "stage_one_max_epochs=4"], (3, 4), "pass --set stage_one_max_epochs=3"),
-        ("", ["epochs=1"], (1, 1), "pass --set epochs=4"),
-        ("", ["epochs=1", "framework=fusion_only"], (1, 1), ""),
-        ('{"epochs": 8}', [], (6, 6), ""),
-        ('{"epochs": 8, "stage_one_max_epochs": 2}', [], (6, 2), ""),
+        ([], (42, 42), ""),
+        (["--set", "epochs=4"], (3, 3), ""),
+        (["--set", "epochs=2"], (1, 1), ""),
+        (["--set", "epochs=112"], (84, 84), ""),
+        (["--set", "epochs=8", "--set", "stage_one_max_epochs=3"], (6, 3), ""),
+        (["--set", "epochs=4", "--set", "stage_one_max_epochs=4"], (3, 4), "pass --set stage_one_max_epochs=3"),
+        (["--set", "epochs=1"], (1, 1), "pass --set epochs=4"),
+        (["--set", "epochs=1", "--set", "framework=fusion_only"], (1, 1), ""),
+        (["--settings", '{"epochs": 8}'], (6, 6), ""),
+        (["--settings", '{"epochs": 8, "stage_one_max_epochs": 2}'], (6, 2), ""),
     ],
 )
-def test_the_first_stage_keeps_its_share_of_the_epochs(caplog, settings, assignments, stage_one, told):
-    options = networks._own_options(settings, assignments)
-    assert (options.stage_one_min_epochs, options.stage_one_max_epochs) == stage_one
+def test_the_first_stage_keeps_its_share_of_the_epochs(train_own, caplog, options, stage_one, told):
+    settings, _ = train_own(*options)
+    assert (settings["stage_one_min_epochs"], settings["stage_one_max_epochs"]) == stage_one
     assert told in caplog.text
     assert bool(told) == bool(caplog.text)
 
 
-def test_the_least_crop_is_one_that_is_accepted():
-    for assignments, least in (([], 32), (["consistency_window=0.5"], 64), (["framework=fusion_only"], 1)):
-        found = networks._least_crop(networks._own_options("", assignments))
-        assert found == least
-        networks._own_options("", [*assignments, f"crop_px={found}"])
+@pytest.mark.parametrize(
+    ("setting", "least", "told"),
+    [
+        ("seed=0", 32, "no crop is below 32 px"),
+        ("consistency_window=0.5", 64, "no crop is below 64 px"),
+        ("framework=fusion_only", 21, "--set crop_px=20 takes it"),
+    ],
+)
+def test_the_least_crop_is_one_that_is_accepted(train_own, setting, least, told):
+    assert told in train_own("--set", setting, "--set", f"crop_px={least}")[1]
 
 
 def test_from_a_folder_to_scores(call, tiny, tmp_path):
@@ -216,12 +230,3 @@ def test_from_a_folder_to_scores(call, tiny, tmp_path):
     assert status == 0
     header, _rule, *rows = (line.split()[0] for line in output.splitlines())
     assert [header, *rows] == ["metric", "en", "mi"]
-
-
-def test_two_folders_can_be_fused_and_scored(call, tiny, tmp_path):
-    sources = ["--visible", tiny / "tiny/test/vi", "--infrared", tiny / "tiny/test/ir"]
-    arguments = ["fuse", sources[1], sources[3], "--baseline", "average", "--output", tmp_path / "fused"]
-    assert call(*arguments)[0] == 0
-    assert read_image(tmp_path / "fused/test0.png").shape == (40, 47, 3)
-    arguments = ["score", *sources, "--fused", tmp_path / "fused", "--output", tmp_path / "s.csv", "--metrics", "en"]
-    assert call(*arguments)[0] == 0

@@ -7,7 +7,8 @@ import pytest
 from report.made_results import write_scores
 from ssvif.io.files import read_csv
 
-PUBLISHED = Path(__file__).parents[2] / "config/published"
+CONFIG = Path(__file__).parents[2] / "config"
+PUBLISHED, DATASETS = CONFIG / "published", CONFIG / "datasets"
 
 
 @pytest.fixture
@@ -40,6 +41,15 @@ def test_one_table_alone_even_without_a_run(call, results, tmp_path):
     assert call("tables", *where, "--table", "7", "--title", "fmb=FMB")[0] == 0
     assert names(tmp_path / "t") == [f"table_7{suffix}" for suffix in (".csv", ".html", ".json", ".md", ".tex")]
     assert "4.68" in (tmp_path / "t/table_7.md").read_text("utf-8")
+
+
+def test_an_assumption_is_not_pinned_on_a_value_set_here(call, results, monkeypatch):
+    told = {}
+    monkeypatch.setattr("ssvif.report.page.site.make_page", lambda *_, assumed, **__: told.update(assumed))
+    where = ("--results", results, "--tables", results, "--output", results / "page", "--source", "msrs=.")
+    assert call("report", *where, *RUNS, "--datasets", DATASETS, "--settings", '{"crop_px": 32}')[0] == 0
+    assert told["crop_px"].startswith("32, set here; otherwise 128 (")
+    assert told["temperature"].startswith("2.0 (")
 
 
 def test_what_is_wrong_is_told(call, results, tmp_path):

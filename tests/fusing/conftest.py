@@ -2,7 +2,7 @@
 
 import pytest
 
-from reference.networks import fill
+from reference.networks import scatter
 from ssvif.models.registry import build_fusion_model, save_fusion_model
 
 
@@ -29,5 +29,5 @@ def fuse(command):
 def network(tmp_path_factory):
     """The file of a network with three channels; not to be changed."""
     path = tmp_path_factory.mktemp("network") / "net.safetensors"
-    save_fusion_model(fill(build_fusion_model("seafusion", 3)), path, name="seafusion", facts={})
+    save_fusion_model(scatter(build_fusion_model("seafusion", 3)), path, name="seafusion", facts={})
     return path

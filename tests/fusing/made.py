@@ -6,7 +6,7 @@ import sys
 import numpy as np
 from PIL import Image
 
-from ssvif.fusing.fuser import MEMORY_BYTES, BaselineFuser
+from ssvif.fusing.fuser import MEMORY_BYTES, BaselineFuser, Fuser
 from ssvif.io.images import RawImage
 from ssvif.pairs.pair import Rules, make_pair
 
@@ -50,6 +50,13 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, *sys.modules)
     assert done.returncode == 0, done.stderr
     peak_kb, *modules = done.stdout.split()
     return set(modules), int(peak_kb)
+
+
+class Refusing(Fuser):
+    """Takes no image."""
+
+    def __call__(self, visible, infrared):
+        raise ValueError("expected more")
 
 
 class Recorder(BaselineFuser):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from reference.networks import fill
+from fusing.made import Refusing
+from reference.networks import scatter
 from ssvif.cli import app as cli
 from ssvif.data.packed import PairsFile
-from ssvif.fusing.fuser import BaselineFuser, Fuser
+from ssvif.fusing.fuser import BaselineFuser
 from ssvif.fusing.packed import fuse_packed
 from ssvif.fusing.torch_fuser import TorchFuser
 from ssvif.io.errors import UserError
@@ -21,27 +22,8 @@ from ssvif.ops.color import to_image, to_tensor
 CPU = torch.device("cpu")
 
 
-class Refusing(Fuser):
-    def __call__(self, visible, infrared):
-        raise ValueError("expected images of at least 999×999 pixels")
-
-
 def fused_in(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.*"))}
-
-
-def each_pair(pairs):
-    source = PairsFile(pairs)
-    return {f"{split}/{name}.png": (split, name) for split in source.splits() for name in source.names(split)}
-
-
-def test_every_pair_of_every_split_gets_an_image_of_its_size(pairs, tmp_path):
-    fuse_packed(pairs, tmp_path / "fused", BaselineFuser("average"))
-    source = PairsFile(pairs)
-    expected = {name: source.size(*pair) for name, pair in each_pair(pairs).items()}
-    found = {name: read_image(tmp_path / "fused" / name).shape[:2] for name in fused_in(tmp_path / "fused")}
-    assert found == expected
-    assert len(set(found.values())) == 2
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -49,9 +31,11 @@ def test_every_pair_of_every_split_gets_an_image_of_its_size(pairs, tmp_path):
 @torch.no_grad()
 def test_images_are_those_of_the_script_bit_for_bit(pairs, tmp_path, inference, channels):
     """Each pair by itself and whole, as the definition of each script has it."""
-    model, source = fill(build_fusion_model("seafusion", channels)).eval(), PairsFile(pairs)
+    model, source = scatter(build_fusion_model("seafusion", channels)), PairsFile(pairs)
     fuse_packed(pairs, tmp_path / "fused", TorchFuser(deepcopy(model), CPU, inference, channels_last=False))
-    for name, pair in each_pair(pairs).items():
+    expected = {f"{split}/{name}.png": (split, name) for split in source.splits() for name in source.names(split)}
+    assert fused_in(tmp_path / "fused").keys() == expected.keys()
+    for name, pair in expected.items():
         made = INFERENCES[inference](model, to_tensor(source.visible(*pair)), to_tensor(source.infrared(*pair)))
         assert np.array_equal(read_image(tmp_path / "fused" / name), to_image(made)), name
 
@@ -69,7 +53,7 @@ def test_what_fails_leaves_what_was_there(pairs, tmp_path, monkeypatch, broken):
         monkeypatch.setattr("ssvif.fusing.packed.write_png", fail)
     with pytest.raises(UserError, match="No space left" if broken else r"\w+/\w+ cannot be fused") as caught:
         fuse_packed(pairs, tmp_path / "fused", BaselineFuser("visible") if broken else Refusing())
-    assert broken or caught.value.got == "expected images of at least 999×999 pixels"
+    assert broken or caught.value.got == "expected more"
     assert fused_in(tmp_path / "fused") == before
     assert [each.name for each in tmp_path.iterdir()] == ["fused"]
 
@@ -77,7 +61,7 @@ def test_what_fails_leaves_what_was_there(pairs, tmp_path, monkeypatch, broken):
 def test_equal_input_gives_equal_bytes_in_the_place_of_old_ones(pairs, tmp_path):
     write_png(tmp_path / "second/test/old.png", np.zeros((2, 2), np.uint8))
     for name in ("first", "second"):
-        fuse_packed(pairs, tmp_path / name, TorchFuser(fill(build_fusion_model("seafusion")), CPU))
+        fuse_packed(pairs, tmp_path / name, TorchFuser(scatter(build_fusion_model("seafusion")), CPU))
     assert len(fused_in(tmp_path / "first")) == 10
     assert fused_in(tmp_path / "first") == fused_in(tmp_path / "second")
 
@@ -122,25 +106,25 @@ def test_the_command_takes_an_exported_network(fuse, network, tmp_path, capsys):
     assert max(abs(exported[name] - plain[name]).max() for name in plain) <= 1
 
 
+PACK = "give the alignment and the ranges to `ssvif pack`"
+
+
 @pytest.mark.parametrize(
-    "option",
-    [("--fps", "12"), ("--infrared-range", "full"), ("--visible-range", "0:100"), ("--resize", "error")],
+    ("options", "says"),
+    [
+        ("--fps 12", PACK),
+        ("--infrared-range full", PACK),
+        ("--visible-range 0:100", PACK),
+        ("--resize error", PACK),
+        ("--images . --tile 64", "takes images as they are"),
+        ("--images . --inference emma", "takes images as they are"),
+    ],
 )
-def test_what_is_baked_into_packed_pairs_is_refused(fuse, option):
-    status, errors, images = fuse(*option)
+def test_options_that_do_not_fit_are_refused(fuse, options, says):
+    status, errors, images = fuse(*options.split())
     assert (status, images) == (1, {})
-    assert option[0] in errors.splitlines()[0]
-    assert "give the alignment and the ranges to `ssvif pack`" in errors
-
-
-@pytest.mark.parametrize(
-    "option",
-    [("--tile", "64"), ("--inference", "emma")],
-)
-def test_images_of_another_method_are_not_fused(fuse, tmp_path, option):
-    status, errors, _ = fuse("--images", tmp_path, *option)
-    assert status == 1
-    assert "takes images as they are" in errors
+    assert options.split()[0] in errors.splitlines()[0]
+    assert says in errors
 
 
 def test_changed_code_for_videos_or_networks_makes_no_baseline_again():

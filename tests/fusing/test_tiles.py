@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusing.made import Recorder, pair_of, smooth
+from fusing.made import Recorder, Refusing, pair_of, smooth
 from ssvif.fusing.fuser import BaselineFuser, FuseOptions, Reach, to_levels
 from ssvif.fusing.tiles import OVERLAP_PX, batch_size, blending_weights, fuse_batch, spans, tile_side
 from ssvif.io.errors import UserError
@@ -96,10 +97,6 @@ def test_sides_that_a_network_cannot_take_are_widened_and_cut_again(size):
 
 
 def test_a_size_that_a_network_refuses_is_told_by_name():
-    class Refusing(Recorder):
-        def __call__(self, visible, infrared):
-            raise ValueError("expected more")
-
     with pytest.raises(UserError, match="b cannot be fused by this network") as caught:
         fuse_batch(Refusing(), [pair_of(4, 5, name="b")])
     assert caught.value.got == "expected more"
@@ -140,8 +137,6 @@ def test_color_of_a_network_that_has_none_is_refused():
 
 def test_levels_are_rounded_half_up_and_clipped():
     values = np.linspace(-0.1, 1.1, 3 * 1100, dtype=np.float32).reshape(1100, 1, 3)
-    import torch
-
     expected = to_image(torch.from_numpy(values.copy()).permute(2, 0, 1)[None])
     assert np.array_equal(to_levels(values), expected)
     halves = np.array([0.0, 0.499, 0.5, 1.5, 2.5, 254.499, 254.5, 255.0, 300.0, -4.0], np.float32) / np.float32(255)

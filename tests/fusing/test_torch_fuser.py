@@ -79,11 +79,21 @@ def test_a_batch_gives_what_single_pairs_give(lively):
             assert apart(together, fuse_batch(fuser, [pair])[0]) <= 1
 
 
-@pytest.mark.parametrize("inference", ["plain", "seafusion"])
-def test_seafusion_in_tiles_is_seafusion(lively, inference):
-    fuser, pair = TorchFuser(lively, CPU, inference), pair_of(97, 121, smooth)
-    (whole,), (parts,) = (fuse_batch(fuser, [pair], FuseOptions(tile=tile)) for tile in (0, 50))
-    assert np.ptp(whole.astype(int)) > 60
+@pytest.mark.parametrize(
+    ("name", "inference", "size", "tile"),
+    [
+        ("seafusion", "plain", (97, 121), 50),
+        ("seafusion", "seafusion", (97, 121), 50),
+        ("", "plain", (150, 140), 128),  # a network that is not ours
+        pytest.param("sage", "plain", (240, 280), 232, marks=pytest.mark.slow),
+        pytest.param("swinfusion", "plain", (155, 247), 232, marks=pytest.mark.slow),
+    ],
+)
+def test_tiles_give_what_the_whole_gives(name, inference, size, tile):
+    network = scatter(build_fusion_model(name, 1)) if name else Pool()
+    fuser, pair = TorchFuser(network, CPU, inference), pair_of(*size, smooth)
+    whole, parts = (fuse_batch(fuser, [pair], FuseOptions(tile=each))[0] for each in (0, tile))
+    assert np.ptp(whole.astype(int)) > (60 if name == "seafusion" else 20)
     assert apart(whole, parts) <= 1
 
 
@@ -94,31 +104,15 @@ def test_any_size_is_fused(name, size):
     assert fuse_batch(fuser, [pair_of(*size, noise)])[0].shape == (*size, 3)
 
 
-def test_the_reach_of_seafusion_and_of_networks_that_are_not_ours_is_found():
-    model = build_fusion_model("seafusion", 1).eval()
-    assert probe_reach(model, CPU).radius_px == KNOWN["seafusion"][0].radius_px
+def test_the_reach_of_networks_that_are_not_ours_is_found():
     assert TorchFuser(Pool(), CPU).reach == Reach(1, 32)
     assert TorchFuser(Mean(), CPU).reach is None
     assert TorchFuser(Deaf(), CPU).reach is None
 
 
-def test_a_network_that_is_not_ours_is_fused_in_tiles():
-    fuser, pair = TorchFuser(Pool(), CPU), pair_of(150, 140, smooth)
-    (whole,), (parts,) = (fuse_batch(fuser, [pair], FuseOptions(tile=tile)) for tile in (0, 128))
-    assert apart(whole, parts) <= 1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "size"), [("sage", (240, 280)), ("swinfusion", (155, 247))])
-def test_local_networks_in_tiles_are_what_they_are_whole(name, size):
-    fuser, pair = TorchFuser(scatter(build_fusion_model(name, 1)), CPU), pair_of(*size, smooth)
-    whole, parts = (fuse_batch(fuser, [pair], FuseOptions(tile=tile))[0] for tile in (0, 232))
-    assert np.ptp(whole.astype(int)) > 20
-    assert apart(whole, parts) <= 1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["sage", "swinfusion", "emma"])
+@pytest.mark.parametrize(
+    "name", ["seafusion", *(pytest.param(each, marks=pytest.mark.slow) for each in ("sage", "swinfusion", "emma"))]
+)
 def test_the_reaches_in_the_table_are_those_of_the_networks(name):
     torch.manual_seed(0)
     model = build_fusion_model(name, 1).eval()

@@ -3,16 +3,6 @@
 import torch
 
 
-def fill(model):
-    """Give every weight a value that follows from its place alone."""
-    with torch.no_grad():
-        for number, parameter in enumerate(model.parameters()):
-            places = torch.arange(parameter.numel(), dtype=torch.float64)
-            scale = 0.8 / parameter[0].numel() ** 0.5
-            parameter.copy_((torch.sin(places * 0.7 + number) * scale).view_as(parameter))
-    return model.eval()
-
-
 def draw(channels, height, width, batch=1):
     """Two images of smooth waves, in [0,1]."""
     rows, columns = torch.meshgrid(torch.arange(float(height)), torch.arange(float(width)), indexing="ij")
