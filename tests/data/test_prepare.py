@@ -175,7 +175,7 @@ def test_a_finished_training_is_not_thrown_away(folders, train, tmp_path):
     assert "nothing to do" in output
     status, _, errors = train("--set", "seed=1")
     assert status == 1
-    for part in ("holds a finished training made otherwise", "seed was 0, is 1", "--overwrite"):
+    for part in ("holds a finished training with other settings or pairs", "seed was 0, is 1", "--overwrite"):
         assert part in errors
     for more in (["--infrared-range", "percentile"], ["--resize", "visible"]):
         status, _, errors = train(*more)
@@ -208,7 +208,7 @@ def test_a_half_done_training_of_other_settings_and_a_model_of_unknown_origin_ar
     held = state.read_bytes()
     status, _, errors = train("--set", "learning_rate=0.1")
     assert status == 1
-    assert "half-done training made otherwise" in errors
+    assert "an unfinished training with other settings or pairs" in errors
     assert state.read_bytes() == held
     assert train()[0] == 0
     assert not state.exists()

@@ -187,7 +187,7 @@ class ColorOnly(Plain):
 @pytest.mark.parametrize(
     ("kind", "says"),
     [
-        (Coarse, r"Coarse's features are not what it says\n  expected: .*\n  got:      \(1, 4, 34, 38\)"),
+        (Coarse, r"Coarse's features do not have the shape it declares\n  expected: .*\n  got:      \(1, 4, 34, 38\)"),
         (Looks, "Looks cannot be counted for 1-channel images of 8×12 pixels"),
         (ColorOnly, "only in color"),
     ],

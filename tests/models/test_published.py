@@ -146,7 +146,7 @@ def test_another_networks_checkpoint_is_recognised(asked, given):
     error = fails(asked, released_state(given))
     assert error.what == f"The state dictionary is not a checkpoint of {asked}"
     assert error.got.startswith(f"it looks like {given}; it begins with ")
-    assert error.remedy == f"say that it is {given} (`fusion_model`, --network)"
+    assert error.remedy == f"name {given} as its network (`fusion_model`, --network)"
 
 
 def test_a_checkpoint_of_nothing_known_is_told():

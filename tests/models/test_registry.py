@@ -131,7 +131,7 @@ class Net(FusionModel):
         ("channels=3)", "width)", "TypeError"),
         ("        self.channels = channels\n", "", "AttributeError"),
         ("    feature_channels = 3\n", "", "AttributeError"),
-        ("feature_channels = 3", "feature_channels = 4", "features are not what it says"),
+        ("feature_channels = 3", "feature_channels = 4", "features do not have the shape it declares"),
         ("return features", "return features[..., ::2, ::2]", "changes the image's shape"),
         ("super().__init__()\n", "super().__init__()\n        raise ValueError('for luma alone')\n", "for luma alone"),
         ("def decoder", "def decode", "abstract"),

@@ -40,7 +40,7 @@ def load_descriptor(path: Path) -> Descriptor:
     """Read a dataset descriptor, e.g. config/datasets/msrs.yaml.
 
     Raises:
-        UserError: the file is missing, not YAML, or says something that does not hold together.
+        UserError: the file is missing, not YAML, or its values are wrong or contradict each other.
     """
     return check(
         Descriptor,
@@ -55,7 +55,7 @@ def load_sheet_specs(path: Path) -> SheetSpecs:
     """Read config/published/tables.yaml; keys that begin with a dot hold what other places refer to.
 
     Raises:
-        UserError: the file is missing, not YAML, or says something that does not hold together.
+        UserError: the file is missing, not YAML, or its values are wrong or contradict each other.
     """
     return check(
         SheetSpecs,

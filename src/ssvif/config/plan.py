@@ -271,7 +271,7 @@ class Plan:
         return files.get(located.kind, {})
 
     def fuse_arguments(self, dataset: str, run: str) -> list[str]:
-        """Return what `ssvif fuse` is told to fuse with."""
+        """Return the options of `ssvif fuse` that name the network, the images or the baseline."""
         located = self.located(dataset, run)
         if located.kind == "baseline":
             return ["--baseline", located.fusion_model]

@@ -137,7 +137,7 @@ def _check_run(where: str, run: Run, cells: Mapping[str, str]) -> None:
     no_file = kind == "published" and not run.checkpoint
     no_places = sorted(set(BRACED.findall(run.source)) - set(PLACES))
     unused = [name for name, cell in cells.items() if cell and name not in (*COMMON, *USED_BY.get(kind, (name,)))]
-    checks: list[tuple[object, str, Sequence[str], str]] = [  # what is wrong, how it is told, the choices, the remedy
+    checks: list[tuple[object, str, Sequence[str], str]] = [  # what is wrong, the message, the choices, the remedy
         (not NAME.fullmatch(run.name) or run.name in RESERVED, "not a name for a run", [NAME_RULE], ""),
         (kind not in RUN_KINDS, f"unknown kind {kind!r}", RUN_KINDS, ""),
         *(
@@ -156,9 +156,9 @@ def _check_run(where: str, run: Run, cells: Mapping[str, str]) -> None:
         (no_file, "a run of kind 'published' needs the column `checkpoint`, a file", (), ""),
         (run.inference not in INFERENCE_NAMES, f"unknown inference {run.inference!r}", INFERENCE_NAMES, ""),
     ]
-    for wrong, told, choices, remedy in checks:
+    for wrong, message, choices, remedy in checks:
         if wrong:
-            raise UserError(f"{where}: {told}", expected=" | ".join(choices), remedy=remedy)
+            raise UserError(f"{where}: {message}", expected=" | ".join(choices), remedy=remedy)
 
 
 def _with_seeds(where: str, run: Run, training: Mapping[str, str], seeds: str, defaults: TrainingOptions) -> list[Run]:

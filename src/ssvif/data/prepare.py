@@ -122,7 +122,7 @@ def _listed(only: Path, pairs: Mapping[str, FoundPair]) -> dict[str, str]:
 def _find_usable(own: OwnPairs, rules: Rules, crop_px: int, least_crop_px: int) -> tuple[list[FoundPair], list[str]]:
     """Return the pairs that can be trained on, and the others with the reason."""
     usable, left_out = [], []
-    said: set[str] = set()
+    logged: set[str] = set()
     for found in track(own.pairs, "looking at own pairs"):
         try:
             pair = read_pair(own.found.root, found, rules)
@@ -133,9 +133,9 @@ def _find_usable(own: OwnPairs, rules: Rules, crop_px: int, least_crop_px: int) 
             continue
         usable.append(found)
         for kind, sentence in pair.notes:
-            if kind not in said:
+            if kind not in logged:
                 log.warning("%s (said once)", sentence)
-                said.add(kind)
+                logged.add(kind)
     return usable, left_out
 
 
@@ -177,8 +177,8 @@ def begin_training(output: Path, state: Path, *, settings: Mapping[str, Any], da
         former = _read_record(output / RECORD)
         if former != record:
             raise UserError(
-                f"{output} holds a {'half-done' if state.exists() else 'finished'} training made otherwise, "
-                "which would be lost",
+                f"{output} holds {'an unfinished' if state.exists() else 'a finished'} training with other settings or "
+                "pairs, which would be lost",
                 expected="the same settings and pairs, or another folder",
                 got=_differences(former, record),
                 remedy="choose another --output, or pass --overwrite to train anew",

@@ -73,10 +73,10 @@ class Report:
             images = [each.sides[side] for each in self.pairs if side in each.sides]
             kinds = Counter(image.kind for image in images).most_common()
             sizes = Counter("{}×{} px".format(*image.size) for image in images).most_common()
-            said = ", ".join(f"{count} {kind}" for kind, count in kinds) or "nothing that could be read"
+            summary = ", ".join(f"{count} {kind}" for kind, count in kinds) or "nothing that could be read"
             if sizes:
-                said += f", {len(sizes)} sizes, {sizes[0][0]} most often" if len(sizes) > 1 else f", {sizes[0][0]}"
-            lines.append(f"  {side + ':':<10}{said}")
+                summary += f", {len(sizes)} sizes, {sizes[0][0]} most often" if len(sizes) > 1 else f", {sizes[0][0]}"
+            lines.append(f"  {side + ':':<10}{summary}")
         lines += show_findings(self.findings)
         lines.append(str(self.together) if self.together else "the shift between the two sides is not clear")
         errors = sum(each.level == ERROR for each in self.findings)
@@ -162,9 +162,9 @@ def _list_pairs(found: FoundDataset) -> tuple[list[tuple[str, FoundPair]], list[
 def _other_files(matching: Matching, split: str) -> Iterator[Finding]:
     for side in SIDES:
         others = matching.sides[side].others
-        told = [f"{others[suffix]} {suffix}" for suffix in sorted(others) if suffix not in (*QUIET, FOLDER)]
-        if told:
-            yield Finding("other files", "", side, "", ", ".join(told), split)
+        counts = [f"{others[suffix]} {suffix}" for suffix in sorted(others) if suffix not in (*QUIET, FOLDER)]
+        if counts:
+            yield Finding("other files", "", side, "", ", ".join(counts), split)
 
 
 def _find_duplicates(seen: list[Seen], side: str, alike: dict[str, str]) -> list[Finding]:
@@ -194,7 +194,7 @@ def near_duplicates(thumbnails: Gray, threshold: float, at_once: int = 1024) -> 
 
     Returns:
         For each image with a correlation of `threshold` or more: its place, that of the earlier image it is most
-        like, and their correlation. So many rows are compared at once as `at_once` says.
+        like, and their correlation. To save memory, `at_once` rows are compared at a time.
     """
     found = []
     for start in range(0, len(thumbnails), at_once):

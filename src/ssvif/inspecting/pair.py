@@ -30,11 +30,11 @@ SAME_SHAPE = 0.02  # aspect ratios that differ by less are one
 DARK = 0.06  # of the range: the brightest twentieth of a nearly black image stays below
 SATURATED_SHARE = 0.25
 FLAT = 0.02  # of the range, between the first and the last hundredth of an 8-bit image
-FLAT_DEEP = 8  # steps, in an image of more bits, whose range says nothing
+FLAT_DEEP = 8  # steps, in an image of more bits, which may use little of its range
 COLORFUL = 0.15  # mean difference between the largest and the smallest channel, as a share of the range
 MOSTLY = 0.5  # of the pixels
 THUMBNAIL_PX = 24
-SAMPLED = 4  # every so many rows and columns are enough for brightness
+SAMPLED = 4  # every fourth row and column is enough for brightness
 Pixels = NDArray[Any]
 
 
@@ -187,7 +187,7 @@ def judge(pixels: Pixels, gray: Gray, side: str) -> list[tuple[str, str]]:
 
 
 def has_color(pixels: Pixels) -> bool:
-    """Return whether the channels of most pixels of an image (H,W) or (H,W,3) differ, if ever so little."""
+    """Return whether the channels of most pixels of an image (H,W) or (H,W,3) differ at all."""
     return float((_spread(pixels) > 0).mean()) > MOSTLY
 
 

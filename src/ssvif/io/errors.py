@@ -32,8 +32,8 @@ class UserError(Exception):
 
     def replace(self, **parts: str) -> Self:
         """Return the same error with some of its parts (what, expected, got, remedy) replaced."""
-        said = {"what": self.what, "expected": self.expected, "got": self.got, "remedy": self.remedy}
-        return type(self)(**said | parts, kind=self.kind)
+        own = {"what": self.what, "expected": self.expected, "got": self.got, "remedy": self.remedy}
+        return type(self)(**own | parts, kind=self.kind)
 
 
 def shorten(names: list[str], most: int = 5) -> str:

@@ -126,10 +126,8 @@ def _aside(path: Path) -> Path:
 def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's, or a system that cannot say
-        return True
+    except OSError as error:  # with any other error it runs: another user's process, for instance
+        return not isinstance(error, ProcessLookupError)
     return True
 
 

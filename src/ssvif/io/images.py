@@ -155,7 +155,7 @@ def _pillow_loses(path: Path) -> bool:
     except UnidentifiedImageError:
         return True
     except (Image.DecompressionBombError, OSError, SyntaxError, ValueError):
-        return False  # too large or damaged, which the error of the reader says
+        return False  # too large or damaged: the reader raises the error
 
 
 def _read_tiff(path: Path) -> NDArray[Any]:

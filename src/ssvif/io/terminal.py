@@ -29,7 +29,7 @@ def render_table(
     """Return a table as text without color codes, with a line under the header.
 
     A column whose cells are numbers (or empty, "–") is right-aligned, any other left-aligned; a `rich.table.Column`
-    decides for itself. Markup of rich in the text is printed as it stands. Lines longer than `width` characters are
+    decides for itself. Markup of rich in the text is printed literally. Lines longer than `width` characters are
     wrapped; None takes `screen_width`.
     """
     from rich.box import SIMPLE_HEAD

@@ -80,7 +80,7 @@ def measure(name: str, channels: int, height: int, width: int, device: torch.dev
         macs, peak_bytes = count(bare, height, width)
     except UserError:
         raise
-    except Exception as error:  # the network may be anybody's code and may raise anything
+    except Exception as error:  # the network may be a user's code and may raise anything
         raise UserError(
             f"{name} cannot be counted for {channels}-channel images of {height}×{width} pixels",
             expected="images the network takes, operations that depend on their size alone, not on their values",

@@ -1,6 +1,6 @@
 """Loops over windows that PyTorch has no fast form of on a CPU, compiled by numba for the processor at hand.
 
-Importing this module imports numba, so it is done when a metric needs it. What is compiled is kept in
+Importing this module imports numba, so it is done when a metric needs it. What is compiled is cached in
 `__pycache__` beside this file, or, where that cannot be written, in the user's cache folder;
 NUMBA_CACHE_DIR names another. Kernels hold no lock and have no state: threads may run them at the
 same time. numba sees changes of this file alone, so what it compiles imports nothing of ours.
@@ -42,13 +42,13 @@ def _compiled(function: Function) -> Function:
     try:
         return cast(Function, compiler(cache=True)(function))
     except RuntimeError:
-        _say_that_nothing_is_kept()
+        _log_missing_cache()
         return cast(Function, compiler()(function))
 
 
 @cache
-def _say_that_nothing_is_kept() -> None:
-    log.info("compiled metrics cannot be kept, which costs seconds each time: set NUMBA_CACHE_DIR to a folder of yours")
+def _log_missing_cache() -> None:
+    log.info("no folder to cache compiled metrics in, which costs seconds each time: set NUMBA_CACHE_DIR to one")
 
 
 def _formula(function: Function) -> Function:

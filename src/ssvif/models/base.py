@@ -82,7 +82,7 @@ def check_contract(model: FusionModel, height: int, width: int, device: torch.de
     small = joined.shape[-2] < height or joined.shape[-1] < width
     if joined.shape[:-2] != (1, model.feature_channels) or small:
         raise UserError(
-            f"{type(model).__name__}'s features are not what it says",
+            f"{type(model).__name__}'s features do not have the shape it declares",
             expected=f"(1, {model.feature_channels}, {height}, {width}), the first map's size or more",
             got=str(tuple(joined.shape)),
             remedy="set `feature_channels` to the channels of all maps together, and return the finest map first",

@@ -227,7 +227,7 @@ def _no_state_dictionary(where: str, got: str) -> UserError:
 
 def _channels(released: Released, kept: Mapping[str, torch.Tensor], original: Mapping[str, str], where: str) -> int:
     if released.image_weight not in kept:
-        return 1  # a missing entry is told with all others
+        return 1  # a missing entry is reported with all others
     weight = kept[released.image_weight]
     channels = weight.shape[released.image_axis] if weight.ndim == 4 else 0
     if channels not in (1, 3):
@@ -246,7 +246,7 @@ def _another_network(name: str, where: str, state: Mapping[str, torch.Tensor]) -
         f"{where} is not a checkpoint of {name}",
         expected=f"the state dictionary of {name} as released",
         got=f"it looks like {found or 'no network known here'}; it begins with {shorten(sorted(state), most=3)}",
-        remedy=f"say that it is {found} (`fusion_model`, --network)" if found else REMEDY,
+        remedy=f"name {found} as its network (`fusion_model`, --network)" if found else REMEDY,
     )
 
 

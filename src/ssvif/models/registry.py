@@ -43,7 +43,7 @@ def _build_own(name: str, found: Callable[..., FusionModel], channels: int) -> F
         check_contract(model.eval(), *TRIAL_SIZE, torch.device("cpu"))
     except UserError:
         raise
-    except (Exception, SystemExit) as error:  # somebody else's code may raise anything
+    except (Exception, SystemExit) as error:  # a user's code may raise anything
         last = traceback.extract_tb(error.__traceback__)[-1]
         raise UserError(
             f"{name} cannot be built for {channels} channels and fuse a pair of {TRIAL_SIZE[0]}×{TRIAL_SIZE[1]}",
@@ -59,7 +59,7 @@ def _import_class(path: str) -> Callable[..., FusionModel]:
     module, _, attribute = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (Exception, SystemExit) as error:  # somebody else's code may raise anything
+    except (Exception, SystemExit) as error:  # a user's code may raise anything
         raise UserError(
             f"Cannot import the fusion model {path!r}",
             expected="package.module:Class, importable from where you run",
@@ -79,7 +79,7 @@ def save_fusion_model(model: FusionModel, path: Path, *, name: str, facts: Mappi
     header = json.dumps({**facts, "fusion_model": name, "channels": model.channels}, sort_keys=True)
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     with write_aside(path) as aside:
-        # not save_file, whose files are for their owner's eyes only
+        # not save_file, whose files only their owner may read
         aside.write_bytes(save(state, metadata={"ssvif": header}))
 
 

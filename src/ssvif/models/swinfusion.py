@@ -75,8 +75,8 @@ class DropPath(nn.Module):
 def seam_masks() -> torch.Tensor:
     """Return what is added to the scores of shifted windows, (2,2,1,64,64), by last row or not, last column or not.
 
-    The roll brings opposite edges together: in the last row of windows the upper half does not know the lower, in
-    the last column the left half not the right. A finite penalty, as in the released network.
+    The roll brings opposite edges together: in the last row of windows the upper half must not attend to the lower, in
+    the last column the left half not to the right. A finite penalty, as in the released network.
     """
     places = torch.arange(AREA)
     lower, right = places // WINDOW >= SHIFT, places % WINDOW >= SHIFT

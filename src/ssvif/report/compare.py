@@ -135,7 +135,7 @@ def _images(scores: Scores) -> set[str]:
 
 
 def _left_out(compared: Mapping[str, Comparison], name: str, this: Scores, first: str, other: Scores) -> Iterator[str]:
-    """Yield a line for whatever of two runs was not compared: undefined values, and what only one of them has."""
+    """Yield a line for everything that was not compared: undefined values, and what only one of them has."""
     for metric, comparison in compared.items():
         for where, images in zip((name, first), comparison.undefined, strict=True):
             if images:

@@ -111,7 +111,7 @@ class Cell:
     low: float | None = None  # lower end of the 95 % interval
     high: float | None = None  # upper end of it
     over: str = ""  # what the interval is over: "images", "seeds", or "" without one
-    images: int = 0  # test images of each run that have a value; 0 where the file of scores does not say
+    images: int = 0  # test images of each run that have a value; 0 where the file of scores does not give them
     seeds: int = 0  # runs that have a value
     initial_weights: tuple[str, ...] = ()  # of the networks that were trained on the fused images
     note: str = ""

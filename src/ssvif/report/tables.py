@@ -197,8 +197,8 @@ def _differences(kind: str, table: Table) -> Iterator[str]:
         weights = [{each for cell in row.cells for each in cell.initial_weights} for row in table.rows]
         what, facts = "initial weights", [", ".join(sorted(each)) for each in weights]
     if len(set(facts)) > 1:
-        told = "; ".join(f"{row.label}: {fact}" for row, fact in zip(table.rows, facts, strict=True))
-        yield f"The runs differ in {what}: {told}."
+        listing = "; ".join(f"{row.label}: {fact}" for row, fact in zip(table.rows, facts, strict=True))
+        yield f"The runs differ in {what}: {listing}."
 
 
 def _blind(table: Table) -> Iterator[str]:

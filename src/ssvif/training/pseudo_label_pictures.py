@@ -33,7 +33,7 @@ def write_pseudo_labels(framework: Framework | None, pairs: Path, output: Path, 
     row for each class that these pseudo labels use: its share of the pixels and the means there of visible
     luma, infrared, row, and distance to the border, each 0..1. follows.csv says how much of each cue's
     variance the classes explain (the correlation ratio η², 0..1). The border is a cue since padded
-    convolutions know it, and both branches can agree on it without looking at the scene.
+    convolutions detect it, and both branches can agree on it whatever the scene.
     Without a framework, where the branches were not trained, the tables are empty. `output` is replaced as a whole.
     """
     with write_folder_aside(output, OWNED) as folder:

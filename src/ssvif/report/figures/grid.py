@@ -30,7 +30,7 @@ from ssvif.report.pictures import NamedBox
 
 MOST_COLUMNS = 7  # more pictures of a strip go on in the next line
 GAP_IN, TITLE_IN, NAME_IN, WIDEST_IN = 0.04, 0.115, 0.16, 2.2  # between pictures; a line of text; a picture at most
-FRAMES = ("#ffb000", "#56b4e9")  # of the first and the second window: apart for everybody, on dark and light ground
+FRAMES = ("#ffb000", "#56b4e9")  # of the first and the second window: distinct to all readers, on dark and light ground
 OUTLINE = [patheffects.withStroke(linewidth=1.7, foreground="black", alpha=0.65)]
 
 

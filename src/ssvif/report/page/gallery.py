@@ -45,7 +45,7 @@ def write_gallery(album: Album, folder: Path) -> list[dict[str, Any]]:
     and the labelled one at truth.png beside it.
 
     Returns:
-        what the script says of each pair shown: "id", the places in `picture_keys` that are "absent", and so on.
+        what the script holds of each pair shown: "id", the places in `picture_keys` that are "absent", and so on.
 
     Raises:
         UserError: splits.csv, a picture it names or a file of a run is missing or damaged.
@@ -78,7 +78,7 @@ def write_gallery(album: Album, folder: Path) -> list[dict[str, Any]]:
 
 
 def _write_pair(album: Album, row: dict[str, str], folder: Path) -> tuple[dict[str, Any], set[int]]:
-    """Write a pair's pictures; return what the script says of it, and the class ids in its maps.
+    """Write a pair's pictures; return what the script holds of it, and the class ids in its maps.
 
     A box is [class, confidence or None, left, top, width, height], its class a place in the legend, or the name
     where the detector knows one that the dataset does not; the rest in percent of the picture.

@@ -1,4 +1,4 @@
-"""What the pages say of each dataset and of each of its runs."""
+"""The contents of the pages: each dataset, and each of its runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TEASERS = 6  # pairs whose thumbnails lead to the gallery
 
 
 def describe_dataset(album: Album, tables: Path, folder: Path, assumed: Mapping[str, str]) -> dict[str, Any]:
-    """Write the pictures, curves, tables and scripts of one dataset and return what the pages say of it.
+    """Write the pictures, curves, tables and scripts of one dataset and return what the pages show of it.
 
     Args:
         album: its runs and test pairs.
@@ -137,7 +137,7 @@ def _describe_run(
     folder: Path,
     assumed: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Draw a run's curves, copy its pseudo labels, and return what its page says, out of the tables of all runs."""
+    """Draw a run's curves, copy its pseudo labels, and return what its page shows, out of the tables of all runs."""
     paths = {stage: results / run.name / file for stage, file in RECORDS.items()}
     return {
         "name": run.name,

@@ -130,7 +130,7 @@ def find_figures(figures: Path, datasets: Iterable[str]) -> list[tuple[str, str,
 
 
 def _copy_figure(title: str, dataset: str, path: Path, folder: Path) -> dict[str, Any]:
-    """Copy a figure, make a preview of it, and return what the overview says of it."""
+    """Copy a figure, make a preview of it, and return what the overview shows of it."""
     present = [suffix for suffix in (".png", ".pdf") if path.with_suffix(suffix).is_file()]
     copy_files(path, present, folder / "figures")
     with Image.open(path) as image:
