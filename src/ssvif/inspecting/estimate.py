@@ -160,7 +160,7 @@ def _search(visible: Sequence[Gray], infrared: Sequence[Gray], model: str) -> Ma
 
 
 def _stretches(visible: tuple[int, int], infrared: tuple[int, int], model: str) -> list[Matrix]:
-    """Return the ways to lay the infrared image over the visible one: with square pixels, and border on border."""
+    """Return transforms (3,3) that lay the infrared image over the visible one: by square pixels, and by borders."""
     stretched = resizing(visible, infrared)
     square = stretched.copy()
     square[0, 0] = square[1, 1] = math.sqrt(stretched[0, 0] * stretched[1, 1])

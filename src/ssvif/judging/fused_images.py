@@ -144,7 +144,7 @@ class FusedImages(Dataset[dict[str, torch.Tensor]]):
         return height, width
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        """Return the item at `index`."""
+        """Return the item at `index`: its image (3,H,W), label (H,W) and index."""
         image = read_image(self._paths[index])
         image = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
         label = self._pairs.label(self._split, self.names[index])

@@ -111,7 +111,7 @@ def explicit_attention(
 def fused_attention(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bias: torch.Tensor, masks: torch.Tensor | None
 ) -> torch.Tensor:
-    """Return what `explicit_attention` does, without storing all scores where the device allows it."""
+    """Return what `explicit_attention` does, of the same shape, storing all scores only where the device needs it."""
     triple = (query, key, value)
     if masks is None:
         flat = [each.flatten(0, 2) for each in triple]
