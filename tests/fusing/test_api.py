@@ -238,7 +238,7 @@ def test_a_tensor_comes_back_to_its_gpu(network):
     torch.testing.assert_close(fused.cpu(), near, rtol=0, atol=1e-3)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.floats(0, 1), st.sampled_from([np.uint8, np.uint16]))
 def test_levels_are_rounded_to_the_nearest(value, dtype):
     most = np.iinfo(dtype).max

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from PIL import Image
 
 from fusing.made import Recorder, modules_and_memory, noise, save, smooth
 from reference.released import released_state
@@ -95,13 +94,14 @@ def test_one_damaged_pair_alone_is_told_in_full_and_nothing_is_written(folders, 
     assert not (folders / "f.png").exists()
 
 
-def test_a_half_done_folder_is_completed(folders, fuse):
+@pytest.mark.parametrize(("side", "channels", "newer"), [("vi", 3, True), ("ir", 0, False)])
+def test_a_half_done_folder_is_completed_and_a_replaced_source_fused_again(folders, fuse, side, channels, newer):
     assert fuse("vi", "ir", "-o", "fused")[0] == 0
     before = {name: (folders / f"fused/{name}.png").read_bytes() for name in NAMES}
     (folders / "fused/b.png").unlink()
-    save(folders / "vi/d.png", smooth(77, 24, 30))
-    ahead = max(each.stat().st_mtime_ns for each in (folders / "fused").iterdir()) + 10**9
-    os.utime(folders / "vi/d.png", ns=(ahead, ahead))
+    save(folders / side / "d.png", smooth(77, 24, 30, channels))
+    latest = max(each.stat().st_mtime_ns for each in (folders / "fused").iterdir())
+    os.utime(folders / side / "d.png", ns=(latest + 10**9,) * 2 if newer else (1, 1))
     kept = (folders / "fused/a.png").stat().st_mtime_ns
     assert fuse("vi", "ir", "-o", "fused")[0] == 0
     after = {name: (folders / f"fused/{name}.png").read_bytes() for name in NAMES}
@@ -131,23 +131,13 @@ def tiff(path, array):
     tifffile.imwrite(path, array, photometric="minisblack")
 
 
-def turned(path, array):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(np.rot90(array)).save(path, exif=exif)
-
-
 ZOO = {
     "gray visible": ("v.png", lambda path: save(path, smooth(0, 20, 26, 0)), "i.png"),
     "alpha": ("v.png", lambda path: save(path, smooth(0, 20, 26, 4)), "i.png"),
-    "palette": ("v.png", lambda path: Image.fromarray(smooth(0, 20, 26)).quantize(200).save(path), "i.png"),
-    "CMYK": ("v.jpg", lambda path: Image.fromarray(smooth(0, 20, 26)).convert("CMYK").save(path), "i.png"),
-    "EXIF": ("v.jpg", lambda path: turned(path, smooth(0, 20, 26)), "i.png"),
     "16-bit visible": ("v.tif", lambda path: tiff(path, smooth(0, 20, 26, 0).astype(np.uint16) * 257), "i.png"),
     "16-bit infrared": ("i.png", lambda path: save(path, smooth(1, 20, 26, 0).astype(np.uint16) * 50), "v.png"),
     "temperatures": ("i.tif", lambda path: tiff(path, smooth(1, 20, 26, 0) / np.float32(9) + 280), "v.png"),
     "three channels": ("i.png", lambda path: save(path, smooth(1, 20, 26, 0)[..., None].repeat(3, axis=2)), "v.png"),
-    "black and white": ("i.png", lambda path: Image.fromarray(smooth(1, 20, 26, 0)).convert("1").save(path), "v.png"),
 }
 
 
@@ -164,10 +154,10 @@ def test_what_cameras_write_is_read(tmp_path, fuse, name):
     truth = smooth(0, 20, 26, {"alpha": 4, "gray visible": 0, "16-bit visible": 0}.get(name, 3)).astype(int)
     truth = truth[..., None] if truth.ndim == 2 else truth[..., :3]
     if special[0] == "v":
-        assert abs(fused * 2 - truth).mean() < {"palette": 12, "CMYK": 12, "EXIF": 12}.get(name, 2)
+        assert abs(fused * 2 - truth).mean() < 2
     else:
         infrared = smooth(1, 20, 26, 0).astype(float)
-        assert np.corrcoef(fused[..., 0].ravel(), infrared.ravel())[0, 1] > (0.5 if "black" in name else 0.99)
+        assert np.corrcoef(fused[..., 0].ravel(), infrared.ravel())[0, 1] > 0.99
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (13, 2), (31, 45)])
@@ -179,11 +169,10 @@ def test_odd_sizes(tmp_path, fuse, size):
 
 
 def test_a_fixed_range_is_the_same_for_every_image(folders, fuse):
-    for name in NAMES:
-        infrared = read_image(folders / f"ir/{name}.png").astype(np.float32) * 0.1 + 280
+    before = {name: read_image(folders / f"ir/{name}.png") for name in NAMES}
+    for name, infrared in before.items():
         (folders / f"ir/{name}.png").unlink()
-        tiff(folders / f"ir/{name}.tif", infrared)
-    before = {name: smooth(10 + i, *((24, 30) if i % 2 else (20, 26)), 0) for i, name in enumerate(NAMES)}
+        tiff(folders / f"ir/{name}.tif", infrared.astype(np.float32) * 0.1 + 280)
     assert fuse("vi", "ir", "-o", "fused", "--infrared-range", "280:305.5")[0] == 0
     for name in NAMES:
         expected = average(read_image(folders / f"vi/{name}.png"), before[name])
@@ -224,7 +213,6 @@ def test_an_alignment_is_used(folders, fuse):
         (["vi/a.png", "ir/a.png", "-o", "./ir/a.png"], "would be replaced"),
         (["vi", "ir", "-o", "x.png"], "x.png is one image, for 5 pairs"),
         (["vi", "ir", "-o", "x.webm"], "x.webm: videos of this format are not written"),
-        (["vi", "ir", "-o", "x", "--resize", "both"], "'both' is not one of"),
         (["vi", "ir", "-o", "x", "--color", "hsv"], "'hsv' is not one of"),
         (["vi", "ir", "-o", "x", "--inference", "magic"], "Unknown inference 'magic'"),
         (["vi", "ir", "-o", "x", "--tile", "big"], "--tile 'big' is not a number"),

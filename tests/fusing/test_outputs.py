@@ -1,6 +1,5 @@
 """An output folder that is completed later holds what this command would make, and nothing else."""
 
-import os
 import shutil
 
 import numpy as np
@@ -33,17 +32,6 @@ def test_images_of_other_sources_or_settings_are_kept_only_until_overwritten(fus
     assert np.array_equal(before, read_image(tmp_path / "fused/a.png"))
     assert fuse(*other, "-o", "fused", "--overwrite")[0] == 0
     assert not np.array_equal(before, read_image(tmp_path / "fused/a.png"))
-
-
-def test_a_source_that_was_replaced_by_an_older_file_is_fused_again(fuse, tmp_path):
-    assert fuse("vi", "ir", "-o", "fused")[0] == 0
-    before = read_image(tmp_path / "fused/b.png")
-    save(tmp_path / "ir/b.png", noise(99, 12, 17, 0))
-    os.utime(tmp_path / "ir/b.png", (1, 1))
-    kept = (tmp_path / "fused/a.png").stat().st_mtime_ns
-    assert fuse("vi", "ir", "-o", "fused")[0] == 0
-    assert not np.array_equal(before, read_image(tmp_path / "fused/b.png"))
-    assert (tmp_path / "fused/a.png").stat().st_mtime_ns == kept
 
 
 def test_an_interrupted_overwrite_is_not_taken_for_done(fuse, tmp_path, monkeypatch):

@@ -60,7 +60,7 @@ def test_the_sum_weighs_the_terms_there_are():
     assert weighted_sum(terms, WEIGHTS).item() == pytest.approx(expected)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10_000))
 def test_a_perfect_image_costs_nothing(seed):
     """Both sources the same: the fused image that equals them has no loss in any term."""
@@ -69,7 +69,7 @@ def test_a_perfect_image_costs_nothing(seed):
         assert term.item() == pytest.approx(0, abs=1e-12)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10_000), channels=st.sampled_from((1, 3)))
 def test_terms_stay_in_their_ranges(seed, channels):
     visible, infrared, fused = draw(channels, seed=seed)

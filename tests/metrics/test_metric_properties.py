@@ -76,7 +76,7 @@ def test_qabf_of_equal_images_is_the_specified_number():
     assert pytest.approx(0.97479, abs=5e-6) == BEST_QABF
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(batches(most=1), st.sampled_from(["visible", "infrared"]))
 def test_identity(images, which):
     """What is its own fusion has each metric's stated best value."""
@@ -87,19 +87,13 @@ def test_identity(images, which):
     assert values["mi"].item() == pytest.approx(2 * values["en"].item(), rel=0, abs=1e-9)
 
 
-@pytest.mark.parametrize("level", [1, 77, 255])
+@pytest.mark.parametrize("level", [0, 1, 77, 255])
 def test_three_equal_constants(level):
     values = evaluate(*[constant(level)] * 3, ALL)
-    assert values.keys() == CONSTANT.keys()
-    for name, best in CONSTANT.items():
-        assert values[name].item() == pytest.approx(best, rel=0, abs=ROUNDING[name]), name
-
-
-def test_three_black_images():
-    values = evaluate(*[constant(0)] * 3, ALL)
-    assert math.isnan(values.pop("qabf").item())
-    for name, value in values.items():
-        assert value.item() == CONSTANT[name], name
+    expected = CONSTANT | ({} if level else {"qabf": math.nan})  # there is no edge, not even at the border
+    assert values.keys() == expected.keys()
+    for name, best in expected.items():
+        assert values[name].item() == pytest.approx(best, rel=0, abs=ROUNDING[name] if level else 0, nan_ok=True), name
 
 
 def test_constant_fused_image_tells_nothing(batch):
@@ -147,7 +141,7 @@ def test_vif_of_flat_sources_counts_one_each(batch):
 SYMMETRIC = tuple(name for name in METRICS if not name.startswith("delta_e") and name != "viff")
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(batches(most=1))
 def test_sources_may_be_swapped(images):
     visible, infrared, fused = images
@@ -164,7 +158,7 @@ def test_source_and_fused_may_be_swapped(name, batch):
     torch.testing.assert_close(there, back, rtol=0, atol=1e-11)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(batches(least=2, most=3), st.randoms(use_true_random=False))
 def test_order_and_size_of_a_batch_do_not_matter(images, random):
     """Together they are equal to the last bit on the CPU, where one image is in work at a time."""
@@ -186,7 +180,7 @@ def values_with_noise(source, names, seed):
     return {name: [each[name].item() for each in values] for name in names}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(natural_images(), SEEDS)
 def test_the_more_noise_the_lower_the_value(source, seed):
     for name, values in values_with_noise(source, ["ssim", "ssim255", "vif", "qabf"], seed).items():
@@ -199,7 +193,7 @@ def test_noise_lowers_the_value(batch):
         assert all(less > more for less, more in pairwise(values)), name
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(11, 45), st.integers(11, 45), st.sampled_from([1, 3]), st.integers(1, 255), st.integers(0, 2**31))
 def test_ranges(height, width, channels, levels, seed):
     draw = torch.Generator().manual_seed(seed)
@@ -207,7 +201,7 @@ def test_ranges(height, width, channels, levels, seed):
         torch.randint(0, levels + 1, (2, count, height, width), generator=draw, dtype=torch.int32).to(torch.uint8)
         for count in (channels, 1, channels)
     ]
-    values = evaluate(*images, [name for name, each in METRICS.items() if each.smallest_side <= min(height, width)])
+    values = evaluate(*images, possible(images[0]))
     assert (values["mi"] <= 2 * values["en"] + 1e-9).all()
     for name, value in values.items():
         low, high = RANGES.get(name, (0, math.inf))

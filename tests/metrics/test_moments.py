@@ -20,7 +20,7 @@ def draw_levels(*shape):
     return levels
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.integers(1, 4), st.integers(1, 3), st.integers(0, 80), st.integers(0, 60), st.sampled_from([3, 5, 11, 17]),
     st.sampled_from([1, 2]),
@@ -34,7 +34,7 @@ def test_equals_the_plain_filter(batch, channels, more_rows, more_columns, size,
     torch.testing.assert_close(filtered, expected, rtol=0, atol=1e-13)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 2), st.integers(0, 40), st.integers(0, 40), st.sampled_from([3, 11, 17]))
 def test_moments_are_those_of_weighted_pixels(batch, more_rows, more_columns, size):
     values = draw_levels(batch, 3, size + more_rows, size + more_columns)
@@ -52,7 +52,7 @@ def test_moments_are_those_of_weighted_pixels(batch, more_rows, more_columns, si
     torch.testing.assert_close(moments.covariances[..., -1, -1], covariances, rtol=0, atol=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 3), st.integers(0, 60), st.integers(0, 40), st.sampled_from([3, 5, 9, 17]))
 def test_vif_on_a_gpu_and_by_loops(batch, more_rows, more_columns, size):
     values = draw_levels(batch, 3, size + more_rows, size + more_columns)
@@ -62,7 +62,7 @@ def test_vif_on_a_gpu_and_by_loops(batch, more_rows, more_columns, size):
     torch.testing.assert_close(loops, maps, rtol=1e-12, atol=1e-8)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 3), st.integers(0, 60), st.integers(0, 40))
 def test_ssim_on_a_gpu_and_by_loops(batch, more_rows, more_columns):
     values = draw_levels(batch, 3, 11 + more_rows, 11 + more_columns)

@@ -17,11 +17,7 @@ from ssvif.metrics.collection import METRICS, evaluate
 from ssvif.metrics.color_difference import ciede2000, lab
 from ssvif.ops.color import luma
 
-SHARED = Path(__file__).parents[2].parent / "shared"
-MSRS = SHARED / "data" / "MSRS"
-SHARMA = SHARED / "specs" / "ciede2000_pairs.csv"
-
-
+MSRS = Path(__file__).parents[3] / "shared/data/MSRS"
 SIZES = [(60, 47), (64, 82), (75, 75)]  # both kinds of parity
 
 
@@ -161,9 +157,8 @@ def test_psnr_of_scikit_image():
     assert METRICS["psnr"](*tensors).item() == pytest.approx(expected, rel=0, abs=1e-11)
 
 
-@pytest.mark.skipif(not SHARMA.is_file(), reason="Sharma's pairs are not beside the repository")
-def test_pairs_of_sharma():
-    rows = [[float(value) for value in row.values()] for row in read_csv(SHARMA)]
+def test_pairs_of_sharma(shared):
+    rows = [[float(value) for value in row.values()] for row in read_csv(shared / "specs/ciede2000_pairs.csv")]
     assert len(rows) == 34
     table = torch.tensor(rows, dtype=torch.float64)
     for first, second in ((table[:, :3], table[:, 3:6]), (table[:, 3:6], table[:, :3])):

@@ -53,7 +53,7 @@ def levels(fused):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", INFERENCES)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(height=st.integers(1, 70), width=st.integers(1, 70))
 def test_any_size_comes_back(name, channels, height, width):
     visible, infrared = pair(height, width)

@@ -43,10 +43,6 @@ def test_a_network_of_ours_that_an_own_one_builds_on_counts(tmp_path, monkeypatc
 
 @pytest.mark.parametrize("name", [":", "mine", "mine:", ":Net", "my mod:Net"])
 def test_what_is_no_path_is_refused(name):
-    with pytest.raises(UserError, match="Unknown fusion model"):
-        names.class_path(name)
-
-
-def test_an_unknown_name_is_told():
-    with pytest.raises(UserError, match="Unknown fusion model 'nosuch'"):
-        take("nosuch")
+    for function in (names.class_path, take):
+        with pytest.raises(UserError, match=f"Unknown fusion model '{name}'"):
+            function(name)

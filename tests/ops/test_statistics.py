@@ -53,7 +53,7 @@ def test_the_interval_is_as_wide_as_theory_says_and_follows_skew():
     assert found.high - found.mean > found.mean - found.low  # the long tail is above
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SAMPLES, st.randoms())
 def test_any_sample_is_summarized_in_any_order_without_a_warning(values, random):
     found = describe(values)
@@ -83,7 +83,7 @@ def test_wilcoxon_by_counting_signs(differences, p):
     assert math.isnan(wilcoxon_p([*differences, math.nan]))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.one_of(VALUES, st.integers(-3, 3).map(float)), max_size=60))
 def test_wilcoxon_is_a_probability_and_two_sided(differences):
     p = wilcoxon_p(differences)

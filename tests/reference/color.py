@@ -1,4 +1,4 @@
-"""CIELAB and its two differences from their definitions, one pixel at a time."""
+"""CIELAB and CIEDE2000 from their definitions, one pixel at a time."""
 
 import math
 
@@ -13,7 +13,7 @@ WHITE = (0.95047, 1.0, 1.08883)
 
 
 def lab_of(red, green, blue):
-    """Return L*, a*, b* of an 8-bit sRGB colour."""
+    """Return L*, a*, b* of an 8-bit sRGB color."""
     linear = []
     for level in (red, green, blue):
         value = level / 255
@@ -26,13 +26,8 @@ def lab_of(red, green, blue):
     return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
 
-def delta_e76_of(first, second):
-    """Return the Euclidean distance of two CIELAB colours."""
-    return math.dist(first, second)
-
-
 def delta_e2000_of(first, second):
-    """Return CIEDE2000 of two CIELAB colours, in degrees as Sharma et al. 2005 write it."""
+    """Return CIEDE2000 of two CIELAB colors, in degrees as Sharma et al. 2005 write it."""
     (l1, a1, b1), (l2, a2, b2) = first, second
     chroma = (math.hypot(a1, b1) + math.hypot(a2, b2)) / 2
     stretch = 1 + 0.5 * (1 - math.sqrt(chroma**7 / (chroma**7 + 25**7)))

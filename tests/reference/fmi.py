@@ -30,15 +30,12 @@ def entropy(masses):
     return -math.fsum(mass * math.log2(abs(mass)) for mass in masses if mass)
 
 
-def bound(first, second, least):
-    """Return the cumulative Fréchet bound, the greatest or the least."""
-    return max(first + second - 1, 0.0) if least else min(first, second)
-
-
 def joint_masses(fused, source, correlation):
     """Return the 81 masses of the mixture of the Fréchet bound and independence."""
-    of_fused, of_source, least = cumulative(fused), cumulative(source), correlation < 0
-    table = [[bound(first, second, least) for second in of_source] for first in of_fused]
+    of_fused, of_source = cumulative(fused), cumulative(source)
+    # the Fréchet bound of the cumulative distributions, the least or the greatest
+    bound = (lambda first, second: max(first + second - 1, 0.0)) if correlation < 0 else min
+    table = [[bound(first, second) for second in of_source] for first in of_fused]
     share, spread = 0.0, deviation(fused) * deviation(source)
     if correlation and spread:
         covariance = math.fsum(table[i][j] - of_fused[i] * of_source[j] for i in PLACES for j in PLACES)

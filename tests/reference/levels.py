@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from statistics import fmean, pstdev
 
 
 def luma_loop(image):
@@ -36,14 +37,9 @@ def mi_loop(visible, infrared, fused):
     return math.fsum(map(entropy_loop, sources)) + 2 * entropy_loop(levels) - math.fsum(joint)
 
 
-def mean_of(values):
-    """Return the mean of a list."""
-    return math.fsum(values) / len(values)
-
-
 def correlation_loop(first, second):
     """Return Pearson's coefficient of two lists, 0 when one is constant."""
-    mean_first, mean_second = mean_of(first), mean_of(second)
+    mean_first, mean_second = fmean(first), fmean(second)
     if min(first) == max(first) or min(second) == max(second):
         return 0.0
     shared = math.fsum((x - mean_first) * (y - mean_second) for x, y in zip(first, second, strict=True))
@@ -53,9 +49,7 @@ def correlation_loop(first, second):
 
 def sd_loop(visible, infrared, fused):
     """Return SD."""
-    (levels,) = flat_lumas(fused)
-    mean = mean_of(levels)
-    return math.sqrt(mean_of([(value - mean) ** 2 for value in levels]))
+    return pstdev(*flat_lumas(fused))
 
 
 def cc_loop(visible, infrared, fused):
@@ -75,6 +69,6 @@ def scd_loop(visible, infrared, fused):
 def psnr_loop(visible, infrared, fused):
     """Return PSNR."""
     visible, infrared, fused = flat_lumas(visible, infrared, fused)
-    errors = [mean_of([(f - s) ** 2 for f, s in zip(fused, source, strict=True)]) for source in (visible, infrared)]
+    errors = [fmean([(f - s) ** 2 for f, s in zip(fused, source, strict=True)]) for source in (visible, infrared)]
     error = sum(errors) / 2
     return 10 * math.log10(255**2 / error) if error else math.inf
