@@ -222,13 +222,13 @@ def test_a_table_as_spreadsheets_write_it(tmp_path):
         (["run|kindd", "a|trained"], "unknown columns: ['kindd']"),
         (["run|kind", "a|magic"], "run 'a': unknown kind 'magic'"),
         (["run|fusion_model", "a|nosuch"], "run 'a': Unknown fusion model 'nosuch'"),
-        (["run|fusion_model", "a|:"], "Unknown fusion model ':'"),
+        (["run|fusion_model", "a|:"], "run 'a': Unknown fusion model ':'"),
         (["run|kind|fusion_model", "a|baseline|median"], "run 'a': unknown baseline 'median'"),
         (["run|kind", "a|baseline"], "run 'a': unknown baseline 'an empty cell'"),
         (["run|kind|images", "a|images|"], "run 'a': a run of kind 'images' needs the column `images`"),
-        (["run|epochs", "a|many"], "unable to parse string as an integer, got 'many'"),
-        (["run|epochs", "a|0"], "epochs: Input should be greater than or equal to 1, got '0'"),
-        (["run|framework", "a|magic"], "framework: Input should be"),
+        (["run|epochs", "a|many"], "run 'a': … epochs: … unable to parse string as an integer, got 'many'"),
+        (["run|epochs", "a|0"], "run 'a': … epochs: Input should be greater than or equal to 1, got '0'"),
+        (["run|framework", "a|magic"], "run 'a': … framework: Input should be … got 'magic'"),
         (["run|seed", "a|1", "b|2", "a|3"], "names runs twice: ['a']"),
         *((["run|seed", f"{name}|1"], f"run {name!r}: not a name") for name in ("a b", "../a", "data", "-a", "ü", "")),
         (["seed", "1"], "run '': not a name"),
@@ -239,26 +239,31 @@ def test_a_table_as_spreadsheets_write_it(tmp_path):
         (["run|seed", "a|1", "b|1|2"], "more cells than columns in the runs ['b']"),
         (["run|seed"], "has no runs"),
         ([""], "has no runs"),
-        (["run|kind|fusion_model|checkpoint", "a|published|emma|"], "needs the column `checkpoint`"),
-        (["run|kind|fusion_model|checkpoint", "a|published|nonet|x.pth"], "no released checkpoint of 'nonet'"),
-        (["run|kind|images", "a|images|x/{datset}/y"], "x/{datset}/y holds {datset}, which stands for nothing"),
-        (["run|kind|fusion_model|checkpoint", "a|published|emma|{}.pth"], "holds {}, which stands for nothing"),
-        (["run|kind|checkpoint", "a|trained|x.pth"], "`checkpoint` is for runs of kind 'published'"),
-        (["run|kind|fusion_model|seeds", "a|baseline|average|1 2"], "`seeds` is for runs of kind 'trained'"),
-        (["run|inference", "a|nosuch"], "unknown inference 'nosuch'"),
-        (["run|seed|seeds", "a|1|2"], "both `seed` and `seeds`"),
-        (["run|seeds", "a|1 01"], "seeds twice: ['1']"),
-        (["run|seeds", "a|one"], "seed"),
-        (["run|kind|fusion_model|weighting", "a|baseline|average|ucw"], "does not use weighting"),
-        (["run|kind|fusion_model|inference", "a|baseline|average|emma"], "does not use inference"),
-        (["run|kind|images|fusion_model", "a|images|x|emma"], "does not use fusion_model"),
+        (["run|kind|fusion_model|checkpoint", "a|published|emma|"], "run 'a': … needs the column `checkpoint`"),
+        (["run|kind|fusion_model|checkpoint", "a|published|nonet|x.pth"], "run 'a': no released checkpoint of 'nonet'"),
+        (
+            ["run|kind|images", "a|images|x/{datset}/y"],
+            "run 'a': x/{datset}/y holds {datset}, which stands for nothing",
+        ),
+        (
+            ["run|kind|fusion_model|checkpoint", "a|published|emma|{}.pth"],
+            "run 'a': … holds {}, which stands for nothing",
+        ),
+        (["run|kind|checkpoint", "a|trained|x.pth"], "run 'a': … `checkpoint` is for runs of kind 'published'"),
+        (["run|kind|fusion_model|seeds", "a|baseline|average|1 2"], "run 'a': … `seeds` is for runs of kind 'trained'"),
+        (["run|inference", "a|nosuch"], "run 'a': unknown inference 'nosuch'"),
+        (["run|seed|seeds", "a|1|2"], "run 'a' has both `seed` and `seeds`"),
+        (["run|seeds", "a|1 01"], "run 'a' has seeds twice: ['1']"),
+        (["run|seeds", "a|one"], "run 'a': … seed: … got 'one'"),
+        (["run|kind|fusion_model|weighting", "a|baseline|average|ucw"], "run 'a': … does not use weighting"),
+        (["run|kind|fusion_model|inference", "a|baseline|average|emma"], "run 'a': … does not use inference"),
+        (["run|kind|images|fusion_model", "a|images|x|emma"], "run 'a': … does not use fusion_model"),
     ],
 )
 def test_a_wrong_table_is_named(tmp_path, lines, says):
     with pytest.raises(UserError) as caught:
         load_runs(write_table(tmp_path, *lines), TrainingOptions())
-    assert says in str(caught.value)
-    assert "runs.tsv" in str(caught.value)
+    assert all(part in str(caught.value) for part in ["runs.tsv", *says.split("…")])
 
 
 def test_a_table_that_is_not_utf8_or_missing_is_named(tmp_path):
