@@ -149,7 +149,7 @@ def test_a_damaged_file_is_told_on_one_screen_from_a_worker_too(packed, workers)
 
 
 def test_a_crop_that_cannot_be_and_an_index_outside_are_told(packed):
-    with pytest.raises(UserError, match=r"The pair [01]") as caught:
+    with pytest.raises(UserError, match=r"The pair [01].* smaller than the training crop") as caught:
         TrainingView(packed, "train", 25, seed=0)
     assert "32×24 px" in caught.value.got
     assert "24 px or less" in caught.value.remedy

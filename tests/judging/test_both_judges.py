@@ -12,13 +12,15 @@ from ssvif.schema import BOX_COLUMNS, JUDGE_COLUMNS
 # judge, options, its table, what it trains with, what it writes without it (folder: None)
 SEGMENTATION = (fine_tune, SegmentationOptions, "iou.csv", "labels", {"predictions": None})
 DETECTION = (train_and_score, DetectionOptions, "ap.csv", "boxes", {"boxes.csv": ",".join(BOX_COLUMNS) + "\n"})
-both_judges = pytest.mark.parametrize(("judge", "options", "table", "needed", "others"), [SEGMENTATION, DETECTION])
 
 
-@both_judges
-def test_a_dataset_with_nothing_to_train_with_is_left_out(
-    make_dataset, tmp_path, log, judge, options, table, needed, others
-):
+@pytest.fixture(params=[SEGMENTATION, DETECTION], ids=["segmentation", "detection"])
+def case(request):
+    return request.param
+
+
+def test_a_dataset_with_nothing_to_train_with_is_left_out(make_dataset, tmp_path, log, case):
+    judge, options, table, needed, others = case
     dataset, output = make_dataset({"train": 1, "test": 1}, **{needed: False}), tmp_path / "out"
     assert run_judge(judge, table, dataset, output, options()) == {}
     assert run_judge(judge, table, dataset, output, options(), name="") == {}
@@ -29,20 +31,16 @@ def test_a_dataset_with_nothing_to_train_with_is_left_out(
     assert texts == {table: ",".join(JUDGE_COLUMNS) + "\n"} | others
 
 
-@both_judges
-def test_missing_weights_are_named_before_anything_is_written(
-    make_dataset, tmp_path, judge, options, table, needed, others
-):
+def test_missing_weights_are_named_before_anything_is_written(make_dataset, tmp_path, case):
+    judge, options, table, *_ = case
     weights = {"iou.csv": "nowhere.safetensors", "ap.csv": "nowhere.pt"}[table]
     with pytest.raises(UserError, match=rf"{weights} do not exist"):
         run_judge(judge, table, make_dataset({"train": 1, "test": 1}), tmp_path / "out", options(weights=weights))
     assert not (tmp_path / "out").exists()
 
 
-@both_judges
-def test_a_missing_image_shows_before_the_training_and_keeps_the_old_result(
-    make_dataset, tmp_path, judge, options, table, needed, others
-):
+def test_a_missing_image_shows_before_the_training_and_keeps_the_old_result(make_dataset, tmp_path, case):
+    judge, options, table, *_ = case
     pairs, fused = make_dataset({"train": 1, "test": 1})
     (fused / "test" / "000.a.png").unlink()
     (tmp_path / "out").mkdir()

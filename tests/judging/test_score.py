@@ -214,20 +214,13 @@ def test_a_source_of_another_size_is_named(folders, tmp_path):
         score_folders(folders, tmp_path / "out.csv")
 
 
-def deepen(folders, low, high):
-    """Store the infrared images as kelvin, float32 TIFF, 0 and 255 as `low` and `high`; return the folder."""
-    deep = folders[1].with_name("kelvin")
-    deep.mkdir()
-    for path in folders[1].iterdir():
-        kelvin = read_image(path).astype(np.float32) / 255 * (high - low) + low
-        Image.fromarray(kelvin.astype(np.float32)).save(deep / f"{path.stem}.tif")
-    return deep
-
-
 def test_deep_sources_are_measured_by_the_rules_of_fusing(folders, tmp_path):
     """Kelvin of a known range give what the 8 bits give; a range of each image or of all gives something else."""
     visible, infrared, fused = folders
-    deep, made = deepen(folders, 270, 330), {}
+    deep, made = infrared.with_name("kelvin"), {}
+    deep.mkdir()
+    for path in infrared.iterdir():
+        Image.fromarray(read_image(path).astype(np.float32) / 255 * 60 + 270).save(deep / f"{path.stem}.tif")
     for name, folder, rule in (
         ("8 bits", infrared, "auto"),
         ("fixed", deep, Range(270, 330)),

@@ -87,22 +87,16 @@ def test_the_command_compares_with_another_file(command, folders, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("line", "says"),
     [
-        (
-            "pair_id,metric,value\na_large,ms_ssim,1\n",
-            "expected: values of the same metrics.*ms_ssim; and en, mi",
-        ),
-        (
-            "pair_id,metric,value\nelsewhere,en,1\n",
-            "expected: values of the same images.*elsewhere; and a_large",
-        ),
+        ("a_large,ms_ssim,1", "expected: values of the same metrics.*ms_ssim; and en, mi"),
+        ("elsewhere,en,1", "expected: values of the same images.*elsewhere; and a_large"),
         (None, "does not exist"),
     ],
 )
-def test_the_command_tells_before_it_measures_that_nothing_could_be_compared(command, tmp_path, text, says):
-    if text:
-        (tmp_path / "first.csv").write_text(text)
+def test_the_command_tells_before_it_measures_that_nothing_could_be_compared(command, tmp_path, line, says):
+    if line:
+        (tmp_path / "first.csv").write_text(f"pair_id,metric,value\n{line}\n")
     done = command("--metrics=en,mi", f"--against={tmp_path / 'first.csv'}")
     with pytest.raises(UserError, match=rf"(?s)first\.csv .*{says}"):
         raise done.exception

@@ -43,11 +43,8 @@ def test_a_column_where_less_is_better_begins_with_the_least(page):
 
 
 def test_rows_and_columns_can_be_chosen(page):
-    table, chosen, announced = (
-        paper_table(page),
-        page.locator(".table-tools .filter"),
-        page.locator("#tables .announce"),
-    )
+    table, announced = paper_table(page), page.locator("#tables .announce")
+    chosen = page.locator(".table-tools .filter")
     head = table.locator("tr.group th", has_text="ours")
     room = "each => parseFloat(getComputedStyle(each).paddingTop)"
     between = head.evaluate(room)

@@ -25,20 +25,20 @@ HEADER = "dataset,run,pair_id,metric,value\n"
     [
         (HEADER, "holds no scores"),
         ("", "holds no scores"),
-        ("pair_id,value\none,6\n", r"(?s)cannot be read, line 2.*pair_id, metric, value.*nothing for metric"),
-        (HEADER + "d,r,one,en\n", "(?s)cannot be read, line 2.*nothing for value"),
-        (HEADER + "d,r,one,en,6,7\n", "(?s)cannot be read, line 2.*more cells than columns"),
-        (HEADER + "d,r,one,en,six\n", "(?s)a value that is not a number.*'six'"),
-        (HEADER + "d,r,one,en,6\nd,s,one,en,7\n", "(?s)en of one occurs twice.*one run"),
+        ("pair_id,value\none,6\n", "cannot be read, line 2.*pair_id, metric, value.*nothing for metric"),
+        (HEADER + "d,r,one,en\n", "cannot be read, line 2.*nothing for value"),
+        (HEADER + "d,r,one,en,6,7\n", "cannot be read, line 2.*more cells than columns"),
+        (HEADER + "d,r,one,en,six\n", "a value that is not a number.*'six'"),
+        (HEADER + "d,r,one,en,6\nd,s,one,en,7\n", "en of one occurs twice.*one run"),
     ],
 )
 def test_a_file_that_holds_no_scores_of_one_run_is_told(tmp_path, text, says):
-    (tmp_path / "run.csv").write_text(text)
-    (tmp_path / "other.csv").write_text(HEADER + "d,r,one,en,1\n")
-    compare = (compare_runs, [tmp_path / "other.csv", tmp_path / "run.csv"])
-    for call, path in ((read_scores, tmp_path / "run.csv"), (summary_table, tmp_path / "run.csv"), compare):
-        with pytest.raises(UserError, match=rf"(?s)run\.csv.*{says.removeprefix('(?s)')}"):
-            call(path) if call is read_scores else call(path, {})
+    run, other = tmp_path / "run.csv", tmp_path / "other.csv"
+    run.write_text(text)
+    other.write_text(HEADER + "d,r,one,en,1\n")
+    for call, *arguments in ((read_scores, run), (summary_table, run, {}), (compare_runs, [other, run], {})):
+        with pytest.raises(UserError, match=rf"(?s)run\.csv.*{says}"):
+            call(*arguments)
     with pytest.raises(UserError, match=r"gone\.csv does not exist"):
         read_scores(tmp_path / "gone.csv")
 

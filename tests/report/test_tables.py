@@ -154,11 +154,7 @@ def test_equal_inputs_give_equal_bytes(results, tmp_path):
     [
         ("fusion_metrics.csv", "pair_id,value\n001,6\n", " cannot be read, line 2"),
         ("fusion_metrics.csv", None, " does not exist"),
-        (
-            "segmentation/iou.csv",
-            "metric,class,value,initial_weights\niou,sky,six,\n",
-            " holds a value that",
-        ),
+        ("segmentation/iou.csv", "metric,class,value,initial_weights\niou,sky,six,\n", " holds a value that"),
         ("segmentation/iou.csv", "metric,value\niou,0.5\n", " cannot be read, line 2"),
     ],
 )

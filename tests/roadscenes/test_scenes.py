@@ -6,6 +6,7 @@ import yaml
 from PIL import Image
 from scipy import ndimage
 
+from reference.files import digests_of
 from roadscenes.cameras import expose, measure_degrees, read_bands
 from roadscenes.canvas import CARD, GROUND, Camera, Canvas, Category, Frame
 from roadscenes.plan import CONDITIONS, plan_street, vary_condition
@@ -24,11 +25,7 @@ def two_dozen():
     return [render_scene(seed, 128, 160, NAMES[seed % 4]) for seed in range(24)]
 
 
-def bytes_of(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def grey(scene):
+def gray(scene):
     return scene.visible.astype(float) @ (0.299, 0.587, 0.114)
 
 
@@ -114,7 +111,7 @@ def test_people_vanish_at_night_and_glow_in_infrared():
         for number in np.unique(scene.instances[scene.label == Category.PERSON]):
             place = scene.instances == number
             if place.sum() >= 40:
-                seen.append(contrast(grey(scene), place))
+                seen.append(contrast(gray(scene), place))
                 felt.append(contrast(scene.infrared.astype(float), place))
     assert len(seen) > 20
     assert np.median(seen) < 30
@@ -139,7 +136,7 @@ def bare_street(condition):
 
 
 def both_bands(canvas, street):
-    """Linear grey light and degrees of the whole picture, without blur and noise."""
+    """Linear gray light and degrees of the whole picture, without blur and noise."""
     bands, weather = read_bands(canvas, np.random.default_rng(1)), canvas.condition
     parts = [(expose(band, street, weather).mean(axis=0), measure_degrees(band, weather)) for band in bands]
     return tuple(np.concatenate(planes) for planes in zip(*parts, strict=True))
@@ -187,14 +184,14 @@ def test_fog_hides_the_distance_in_the_visible_only():
     for condition in ("day", "fog"):
         scenes = [render_scene(seed, 128, 160, condition) for seed in range(6)]
         cars = [(scene, scene.label == Category.CAR) for scene in scenes if (scene.label == Category.CAR).sum() > 100]
-        spread.append([(grey(scene)[place].std(), scene.infrared[place].std()) for scene, place in cars])
+        spread.append([(gray(scene)[place].std(), scene.infrared[place].std()) for scene, place in cars])
     (seen, felt), (seen_in_fog, felt_in_fog) = (np.mean(rows, axis=0) for rows in spread)
     assert seen_in_fog < 0.8 * seen
     assert felt_in_fog > 0.7 * felt
 
 
 def test_night_is_dark_the_sky_cold_and_persons_have_edges_in_infrared(two_dozen):
-    means = {name: np.mean([grey(scene).mean() for scene in two_dozen if scene.condition == name]) for name in NAMES}
+    means = {name: np.mean([gray(scene).mean() for scene in two_dozen if scene.condition == name]) for name in NAMES}
     assert means["night"] < 0.5 * means["day"]
     for scene in two_dozen:
         sky, road = (scene.infrared[scene.label == category].mean() for category in (Category.SKY, Category.ROAD))
@@ -232,7 +229,7 @@ def test_more_scenes_change_none(tmp_path):
     folders = []
     for train, seed in ((2, 7), (4, 7), (2, 7), (2, 8)):
         write_scenes(tmp_path / "scenes", **SMALL | {"train": train, "test": 1, "seed": seed})
-        folders.append(bytes_of(tmp_path / "scenes"))
+        folders.append(digests_of(tmp_path / "scenes"))
     few, many, again, other = folders
     assert few.items() <= many.items()
     assert few == again
@@ -243,7 +240,7 @@ def test_more_scenes_change_none(tmp_path):
 def test_a_failure_leaves_the_old_folder(tmp_path):
     folder = tmp_path / "scenes"
     write_scenes(folder, **SMALL)
-    before = bytes_of(folder)
+    before = digests_of(folder)
 
     def fail(jobs):
         yield jobs[0]
@@ -251,10 +248,10 @@ def test_a_failure_leaves_the_old_folder(tmp_path):
 
     with pytest.raises(OSError, match="No space left"):
         write_scenes(folder, **SMALL | {"train": 2, "seed": 1}, progress=fail)
-    assert bytes_of(folder) == before
+    assert digests_of(folder) == before
     assert [path.name for path in tmp_path.iterdir()] == ["scenes"]
     write_scenes(folder, **SMALL | {"seed": 1})
-    assert bytes_of(folder) != before
+    assert digests_of(folder) != before
 
 
 @pytest.mark.parametrize("kept", ["notes.txt", "train/vi/00001D.png", "file itself"])

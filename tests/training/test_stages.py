@@ -58,26 +58,15 @@ def test_a_stalled_stage_one_moves_on_unless_it_is_the_only_one():
     assert not alone.update(3, stalled=True)
 
 
-def test_stopping_counts_epochs_without_a_better_loss():
+def test_stopping_counts_epochs_without_a_better_loss_and_forgets_the_best_when_restarted():
     stopping = EarlyStopping(2)
     told = [(stopping.update(loss), stopping.exhausted) for loss in (3, 2, 2, 1, 1.5, math.nan)]
     assert told == [(True, False), (True, False), (False, False), (True, False), (False, False), (False, True)]
-
-
-def test_restarting_forgets_the_best():
-    stopping = EarlyStopping(1)
-    stopping.update(1)
-    stopping.update(2)
-    assert stopping.exhausted
-    stopping.restart()
-    assert not stopping.exhausted
-    assert stopping.update(50)
-
-
-def test_a_loss_that_is_never_a_number_exhausts_the_patience():
-    stopping = EarlyStopping(3)
-    assert not any(stopping.update(math.nan) for _ in range(3))
-    assert stopping.exhausted
+    for losses, better in (((math.nan, math.nan), [False, False]), ((50, 51, math.nan), [True, False, False])):
+        stopping.restart()
+        assert not stopping.exhausted
+        assert [stopping.update(loss) for loss in losses] == better
+        assert stopping.exhausted
 
 
 @given(st.lists(st.floats(0, 10), max_size=6), st.lists(st.floats(0, 10), min_size=1, max_size=6))

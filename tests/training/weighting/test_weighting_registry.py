@@ -13,11 +13,8 @@ from ssvif.training.weighting.registry import WEIGHTINGS, build_weighting
 CPU = torch.device("cpu")
 
 
-def test_every_name_of_the_settings_is_built():
+def test_every_name_of_the_settings_can_be_built():
     assert set(WEIGHTINGS) == set(get_args(WeightingName))
-    for name in WEIGHTINGS:
-        weighting = build_weighting(TrainingOptions(weighting=name), CPU)
-        assert set(weighting.weights()) == {"fusion", "consistency"}
 
 
 def test_options_reach_the_weighting():
@@ -39,6 +36,7 @@ def test_a_state_between_epochs_comes_back_from_a_file(tmp_path, name):
     torch.save(first.state_dict(), tmp_path / "state.pt")
     second.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     assert first.weights() == second.weights()
+    assert set(first.weights()) == {"fusion", "consistency"}
     assert (first.weights() == fresh.weights()) == (name == "fixed")
     for each in (first, second):
         take_step(each, 4, 1)
