@@ -97,8 +97,10 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 @pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[object, str, str]]:
-    """A function that calls `ssvif` as the shell does: status, output, errors."""
+def call(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> Callable[..., tuple[object, str, str]]:
+    """A function that calls `ssvif` as the shell does: status, output, errors; `log` undoes its level of messages."""
 
     def run(*arguments: object) -> tuple[object, str, str]:
         monkeypatch.setattr(sys, "argv", ["ssvif", *map(str, arguments)])

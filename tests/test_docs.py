@@ -25,18 +25,16 @@ from ssvif.training.options import TrainingOptions
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = get_command(cli.app).commands
-OWN_MODEL = ROOT / "docs/own_model.md"
-OWN_CAMERAS = ROOT / "docs/own_cameras.md"
-OWN_DATA = ROOT / "docs/own_data.md"
-PYTHON_API = ROOT / "docs/python_api.md"
-EXPORT = ROOT / "docs/export.md"
-OWN_TRAINING = ROOT / "docs/own_training.md"
 QUICK = ["segmenter=b0", "classes=3", "epochs=1", "stages=one", "batch_size=2", "crop_px=32"]
+
+
+def text_of(page):
+    return (ROOT / "docs" / page).read_text(encoding="utf-8")
 
 
 def blocks(page, language):
     """The contents of a page's fenced blocks in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^```{language}\n(.*?)^```", text_of(page), re.DOTALL | re.MULTILINE)
 
 
 def shell_lines(page):
@@ -77,7 +75,7 @@ def test_commands_on_the_pages_exist(line):
 
 
 def test_the_pages_name_commands_in_both_ways():
-    assert sum(each.startswith("ssvif fuse VIS IR --") for each in commands_in(OWN_MODEL)) == 1
+    assert sum(each.startswith("ssvif fuse VIS IR --") for each in commands_in(ROOT / "docs/own_model.md")) == 1
     assert "ssvif --help" in commands_in(ROOT / "README.md")
     assert len(LINES) >= 10
 
@@ -100,7 +98,7 @@ def test_pages_link_to_files_that_exist():
 @pytest.fixture
 def own_folder(tmp_path, monkeypatch, tiny):
     """A user's folder: the page's module and test, packed pairs and two folders of images."""
-    module, test = blocks(OWN_MODEL, "python")
+    module, test = blocks("own_model.md", "python")
     (tmp_path / "my_package").mkdir()
     (tmp_path / "my_package/my_module.py").write_text(module)
     (tmp_path / "test_my_module.py").write_text(test)
@@ -123,7 +121,7 @@ def type_in(call):
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_the_own_network_is_checked_trained_and_fuses(own_folder, type_in):
-    check, train, fuse = (line for line in shell_lines(OWN_MODEL) if "ssvif " in line)
+    check, train, fuse = (line for line in shell_lines("own_model.md") if "ssvif " in line)
     status, output, _ = type_in(check)
     assert status == 0
     assert re.search(r"^my_package.my_module:MyFusion +3 ", output, re.MULTILINE)
@@ -141,10 +139,10 @@ def test_the_own_test_passes_the_own_row_is_a_run_and_the_module_is_short(own_fo
     import test_my_module
 
     test_my_module.test_keeps_the_size_and_learns_everywhere()
-    lines = [line for line in blocks(OWN_MODEL, "python")[0].splitlines() if line.strip()]
+    lines = [line for line in blocks("own_model.md", "python")[0].splitlines() if line.strip()]
     assert len(lines) <= 30
     path = own_folder / "mine.tsv"
-    path.write_text(blocks(OWN_MODEL, "tsv")[0])
+    path.write_text(blocks("own_model.md", "tsv")[0])
     (run,) = load_runs(path, TrainingOptions())
     assert (run.name, run.kind) == ("my_fusion", "trained")
     assert run.training["fusion_model"] == "my_package.my_module:MyFusion"
@@ -171,7 +169,7 @@ def cameras(tmp_path, monkeypatch):
 
 
 def test_own_cameras_are_checked_aligned_and_packed(cameras, type_in):
-    lines = shell_lines(OWN_CAMERAS)
+    lines = shell_lines("own_cameras.md")
     assert len(lines) == 6
     for line in lines:
         if "good.csv" in line and "pack" in line:  # the two sizes were errors, so the list is made by `split`
@@ -190,13 +188,13 @@ def test_own_pairs_are_trained_on_and_fused(tmp_path, monkeypatch, type_in):
         folder, name = tmp_path / "cameras", f"{number}.png"
         write_pair(render_scene(number, 48, 64, "day"), folder / "visible" / name, folder / "infrared" / name)
     monkeypatch.chdir(tmp_path)
-    lines = shell_lines(OWN_TRAINING)
+    lines = shell_lines("own_training.md")
     quick = " ".join(f"--set {each}" for each in QUICK)
     for line in lines:
         status, _, errors = type_in(f"{line} {quick}" if " train " in line else line)
         assert status == 0, errors
     named = set(
-        re.findall(r"^\| `([a-z_.5]+)/?`.*\|", OWN_TRAINING.read_text("utf-8").partition("Settings")[0], re.MULTILINE)
+        re.findall(r"^\| `([a-z_.5]+)/?`.*\|", text_of("own_training.md").partition("Settings")[0], re.MULTILINE)
     )
     assert {"model.safetensors", "history.csv", "record.json", "splits.csv"} <= named
     assert named <= {each.name for each in (tmp_path / "mine").iterdir()}
@@ -227,7 +225,7 @@ def own_data(tmp_path, monkeypatch):
 
 
 def test_own_data_is_fused(own_data, type_in):
-    lines = shell_lines(OWN_DATA)
+    lines = shell_lines("own_data.md")
     assert len(lines) == 7
     for line in lines:
         assert type_in(f"{line} --device cpu")[0] == 0, line
@@ -241,14 +239,14 @@ def run_blocks(page):
     """Run a page's Python as one program, and return its names."""
     names = {}
     for text in blocks(page, "python"):
-        exec(compile(text, page.name, "exec"), names)
+        exec(compile(text, page, "exec"), names)
     return names
 
 
 def test_the_python_on_the_page_runs(own_data):
     (own_data / "w/net.safetensors").rename(own_data / "w/ours.safetensors")
     (own_data / "model.safetensors").symlink_to(own_data / "w/ours.safetensors")
-    names = run_blocks(PYTHON_API)
+    names = run_blocks("python_api.md")
     assert names["first"].size == (64, 48)
     assert names["second"].size == (99, 75)
     np.testing.assert_array_equal(read_image(own_data / "fused.png"), names["fused"])
@@ -257,11 +255,11 @@ def test_the_python_on_the_page_runs(own_data):
 def test_the_export_on_the_page_is_made_and_used(own_data, type_in, capsys):
     pytest.importorskip("onnxscript", reason="the extra ssvif[onnx] is not installed")
     (own_data / "model.safetensors").symlink_to(own_data / "w/net.safetensors")
-    lines = shell_lines(EXPORT)
+    lines = shell_lines("export.md")
     assert [line.split()[1] for line in lines] == ["export", "fuse", "export"]
     for line in lines:
         assert type_in(line)[0] == 0, line
-    run_blocks(EXPORT)
+    run_blocks("export.md")
     assert "seafusion 3 rgb" in capsys.readouterr().out
     assert sorted(find_images(own_data / "FUSED").files) == ["0", "1"]
     assert (own_data / "model.pt2").is_file()

@@ -6,9 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
-from typer.testing import CliRunner
 
-from ssvif.cli import app as cli
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv
 from ssvif.judging import cost as complexity
@@ -282,30 +280,26 @@ def test_a_table_of_another_form_is_named(tmp_path, header, row):
         complexity.read_published(path)
 
 
-def run(*arguments):
-    return CliRunner().invoke(cli.app, ["complexity", *map(str, arguments)])
-
-
-def test_one_bare_command_gives_table_four(monkeypatch, measured):
+def test_one_bare_command_gives_table_four(monkeypatch, measured, call):
     monkeypatch.setattr(complexity, "measure", lambda *key: measured[key[:4]])
     monkeypatch.chdir(PUBLISHED.parents[2])
-    done = run()
-    assert done.exit_code == 0
+    status, output, _ = call("complexity")
+    assert status == 0
     figures = 2 * 2 * len(TABLE_FOUR)
-    assert f"{figures} of {figures} parameter and MAC figures are as printed" in done.stdout
-    assert all(f"\n{name} " in done.stdout for name in FUSION_MODELS)
+    assert f"{figures} of {figures} parameter and MAC figures are as printed" in output
+    assert all(f"\n{name} " in output for name in FUSION_MODELS)
 
 
-def test_one_network_elsewhere_and_as_csv(monkeypatch, tmp_path):
+def test_one_network_elsewhere_and_as_csv(monkeypatch, tmp_path, call):
     monkeypatch.chdir(tmp_path)
-    call = ["seafusion", "--channels=3", "--height=64", "--width=48", "--device=cpu", "--output=c.csv"]
-    done = run(*call)
-    assert done.exit_code == 0
-    assert "paper" not in done.stdout
+    asked = ["complexity", "seafusion", "--channels=3", "--height=64", "--width=48", "--device=cpu", "--output=c.csv"]
+    status, output, _ = call(*asked)
+    assert status == 0
+    assert "paper" not in output
     values = {line["quantity"]: line["value"] for line in read_csv(tmp_path / "c.csv")}
     assert values["released_parameters"] == "167753"
     first = (tmp_path / "c.csv").read_bytes()
-    assert run(*call).exit_code == 0
+    assert call(*asked)[0] == 0
     assert (tmp_path / "c.csv").read_bytes() == first
 
 
@@ -317,11 +311,10 @@ def test_one_network_elsewhere_and_as_csv(monkeypatch, tmp_path):
         (["seafusion", "--published", "gone.csv"], "gone.csv does not exist"),
     ],
 )
-def test_a_wrong_call_is_told(arguments, says):
-    done = run(*arguments)
-    assert done.stdout == ""
-    with pytest.raises(UserError, match=says):
-        raise done.exception
+def test_a_wrong_call_is_told(call, arguments, says):
+    status, output, errors = call("complexity", *arguments)
+    assert (status, output) == (1, "")
+    assert says in errors
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

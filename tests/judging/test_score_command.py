@@ -1,13 +1,12 @@
 """What `ssvif score` measures when asked, shows, compares and refuses."""
 
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from ssvif.cli import app as cli
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv, write_png
 from ssvif.judging.score import choose_metrics
@@ -59,29 +58,27 @@ def test_the_documentation_lists_every_metric_as_it_is():
 
 
 @pytest.fixture
-def command(folders, tmp_path):
-    def call(*arguments):
-        named = [f"--{folder.name}={folder}" for folder in folders]
-        return CliRunner().invoke(cli.app, ["score", *named, f"--output={tmp_path / 'out.csv'}", *arguments])
-
-    return call
+def command(folders, tmp_path, call):
+    """A function that scores the folders: status, output, errors."""
+    named = [f"--{folder.name}={folder}" for folder in folders]
+    return lambda *more: call("score", *named, f"--output={tmp_path / 'out.csv'}", *more)
 
 
 def test_the_command_shows_a_summary_and_writes_the_file(command, tmp_path):
-    done = command("--convention=standard", "--only=a_*", "--device=cpu", "--workers=2")
-    assert done.exit_code == 0
-    names = [line.split()[0] for line in done.stdout.splitlines() if not line.startswith("─")]
+    status, output, _ = command("--convention=standard", "--only=a_*", "--device=cpu", "--workers=2")
+    assert status == 0
+    names = [line.split()[0] for line in output.splitlines() if not line.startswith("─")]
     assert names == ["metric", "en", "mi", "vif", "qabf", "ssim255", "ms_ssim255", "delta_e2000"]
     assert [row["metric"] for row in read_csv(tmp_path / "out.csv")] == names[1:]
 
 
 def test_the_command_compares_with_another_file(command, folders, tmp_path):
-    assert command("--metrics=mi,en,delta_e76").exit_code == 0
+    assert command("--metrics=mi,en,delta_e76")[0] == 0
     (tmp_path / "out.csv").rename(tmp_path / "first.csv")
     for folder in folders[:2]:
         shutil.copy(folder / "a_large.png", folders[2] / "a_large.png")
-    done = command("--metrics=en,mi", f"--against={tmp_path / 'first.csv'}")
-    shown = done.stdout.partition("differences are to first.csv")[2].splitlines()[3:9]
+    _, output, _ = command("--metrics=en,mi", f"--against={tmp_path / 'first.csv'}")
+    shown = output.partition("differences are to first.csv")[2].splitlines()[3:9]
     assert [line.split()[0] for line in shown] == ["MI", "first.csv", "out.csv", "EN", "first.csv", "out.csv"]
     assert all(line.endswith("2  no evidence") for line in shown[2::3])
 
@@ -97,9 +94,9 @@ def test_the_command_compares_with_another_file(command, folders, tmp_path):
 def test_the_command_tells_before_it_measures_that_nothing_could_be_compared(command, tmp_path, line, says):
     if line:
         (tmp_path / "first.csv").write_text(f"pair_id,metric,value\n{line}\n")
-    done = command("--metrics=en,mi", f"--against={tmp_path / 'first.csv'}")
-    with pytest.raises(UserError, match=rf"(?s)first\.csv .*{says}"):
-        raise done.exception
+    status, _, errors = command("--metrics=en,mi", f"--against={tmp_path / 'first.csv'}")
+    assert status == 1
+    assert re.search(rf"(?s)first\.csv .*{says}", errors)
     assert not (tmp_path / "out.csv").exists()
 
 
@@ -107,11 +104,11 @@ def test_the_command_names_what_only_one_run_has(command, folders, tmp_path):
     """Night is black in the other run's time, and one image has been added since."""
     for folder in folders[:2]:
         write_png(folder / "b_small.png", np.zeros((70, 64), np.uint8))
-    assert command("--metrics=qabf,mi", "--only=b*").exit_code == 0
+    assert command("--metrics=qabf,mi", "--only=b*")[0] == 0
     (tmp_path / "out.csv").rename(tmp_path / "first.csv")
-    done = command("--metrics=en,qabf", f"--against={tmp_path / 'first.csv'}")
-    assert done.exit_code == 0
-    assert [line for line in done.stdout.splitlines() if line.startswith(("qabf: und", "metrics only", "images"))] == [
+    status, output, _ = command("--metrics=en,qabf", f"--against={tmp_path / 'first.csv'}")
+    assert status == 0
+    assert [line for line in output.splitlines() if line.startswith(("qabf: und", "metrics only", "images"))] == [
         "qabf: undefined, for out.csv has no finite value of b_small",
         "qabf: undefined, for first.csv has no finite value of b_small",
         "metrics only in out.csv, not compared: en",
@@ -123,8 +120,7 @@ def test_the_command_names_what_only_one_run_has(command, folders, tmp_path):
 def test_an_output_that_is_a_folder_is_told_before_anything_is_measured(command, tmp_path, monkeypatch):
     (tmp_path / "out.csv").mkdir()
     monkeypatch.setattr("ssvif.judging.score.evaluate", lambda *_, **__: pytest.fail("measured"))
-    with pytest.raises(UserError, match=r"out\.csv is a folder, not a file\n.*remedy"):
-        raise command("--metrics=en").exception
+    assert re.search(r"out\.csv is a folder, not a file\n.*remedy", command("--metrics=en")[2])
 
 
 def test_names_that_are_no_utf8_are_told_before_anything_is_measured(command, folders, tmp_path):
@@ -133,29 +129,26 @@ def test_names_that_are_no_utf8_are_told_before_anything_is_measured(command, fo
         path.rename(folders[2] / "b\udce9.png")
     except OSError:
         pytest.skip("this file system takes no such names")
-    with pytest.raises(UserError, match=r"b.udce9\.png has a name that is not UTF-8"):
-        raise command("--metrics=en").exception
+    assert re.search(r"b.udce9\.png has a name that is not UTF-8", command("--metrics=en")[2])
     assert not (tmp_path / "out.csv").exists()
 
 
 def test_a_folder_named_like_an_image_is_passed_over(command, folders, tmp_path):
     (folders[2] / "9.png").mkdir()
-    assert command("--metrics=en").exit_code == 0
+    assert command("--metrics=en")[0] == 0
     assert [row["pair_id"] for row in read_csv(tmp_path / "out.csv")] == ["a_large", "b_small"]
 
 
 def test_the_command_takes_the_ranges_that_were_fused_with(command, folders, tmp_path):
-    assert command("--metrics=mi").exit_code == 0
+    assert command("--metrics=mi")[0] == 0
     as_stored = (tmp_path / "out.csv").read_bytes()
-    assert command("--metrics=mi", "--infrared-range=0:255", "--visible-range=full").exit_code == 0
+    assert command("--metrics=mi", "--infrared-range=0:255", "--visible-range=full")[0] == 0
     assert (tmp_path / "out.csv").read_bytes() == as_stored
-    assert command("--metrics=mi", "--infrared-range=percentile").exit_code == 0
+    assert command("--metrics=mi", "--infrared-range=percentile")[0] == 0
     assert (tmp_path / "out.csv").read_bytes() != as_stored
-    with pytest.raises(UserError, match="'hot' is no range"):
-        raise command("--infrared-range=hot").exception
+    assert "'hot' is no range" in command("--infrared-range=hot")[2]
 
 
-def test_the_command_takes_packed_pairs_as_they_are(folders, tmp_path):
-    call = ["score", "--pairs=pairs.h5", f"--fused={folders[2]}", "--output=out.csv", "--resize=infrared"]
-    with pytest.raises(UserError, match="are for --visible and --infrared"):
-        raise CliRunner().invoke(cli.app, call).exception
+def test_the_command_takes_packed_pairs_as_they_are(folders, call):
+    places = ["--pairs=pairs.h5", f"--fused={folders[2]}", "--output=out.csv"]
+    assert "are for --visible and --infrared" in call("score", *places, "--resize=infrared")[2]

@@ -1,12 +1,13 @@
 """What `make_figures` leaves in its folder, and what it leaves out."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 from report.made_results import PAIRS, write, write_gradients, write_history, write_metrics
-from ssvif.cli import app as cli
+from ssvif.data.descriptor import descriptor_to_json
 from ssvif.io.errors import UserError
 from ssvif.report.figures.make import Choices, make_figures
 from ssvif.report.figures.rows import draw_fusion
@@ -153,23 +154,25 @@ def test_chosen_pairs_are_shown_in_their_order(complete, source, chosen):
         np.testing.assert_array_equal(axes.images[0].get_array(), album.visible(row))
 
 
+@pytest.fixture
+def figures(complete, source, tmp_path, call):
+    """A function that calls `ssvif figures`, for one pair of a dataset with a descriptor: status, output, errors."""
+    (tmp_path / "toy.yaml").write_text(descriptor_to_json(source.descriptor))
+    (complete / "toy/data").mkdir()
+    shutil.copy(source.splits, complete / "toy/data/splits.csv")
+    places = ["--results", complete, "--output", tmp_path / "out", "--datasets", tmp_path, "--source"]
+    return lambda *more: call("figures", *places, f"toy={source.root}", "--pairs", 1, "--run", "toy/ours", *more)
+
+
 @pytest.mark.usefixtures("unrendered")
-def test_the_command_draws_and_prints_the_files(complete, source, tmp_path, monkeypatch):
-    monkeypatch.setattr("ssvif.cli.results._read_sources", lambda *_: {"toy": source})
-    arguments = ["figures", "--results", complete, "--output", tmp_path / "out", "--source", "toy=x", "--pairs", 1]
-    arguments += ["--run", "toy/average=Average", "--run", "toy/ours", "--network", "toy/ours=seafusion/3"]
-    done = CliRunner().invoke(cli.app, list(map(str, arguments)), catch_exceptions=False)
-    assert done.exit_code == 0
-    assert str(tmp_path / "out/bubble_toy.pdf") in done.output.splitlines()
+def test_the_command_draws_and_prints_the_files(figures, tmp_path):
+    status, output, _ = figures("--run", "toy/average=Average", "--network", "toy/ours=seafusion/3")
+    assert status == 0
+    assert str(tmp_path / "out/bubble_toy.pdf") in output.splitlines()
 
 
 @pytest.mark.parametrize("text", ["toy/ours", "toy/ours=seafusion", "ours=seafusion/3", "toy/ours=seafusion/three"])
-def test_a_network_is_written_in_one_way(complete, tmp_path, text):
-    arguments = ["--results", complete, "--output", tmp_path / "out", "--source", "toy=x", "--run", "toy/ours"]
-    arguments += ["--network", text, "--datasets", tmp_path]
-    (tmp_path / "toy.yaml").write_text(
-        "{name: toy, title: Toy, folder: toy, layouts: [{visible: 'v/{name}', infrared: 'i/{name}'}]}"
-    )
-    done = CliRunner().invoke(cli.app, ["figures", *map(str, arguments)])
-    assert isinstance(done.exception, UserError)
-    assert "DATASET/RUN=MODEL/CHANNELS" in str(done.exception)
+def test_a_network_is_written_in_one_way(figures, text):
+    status, _, errors = figures("--network", text)
+    assert status == 1
+    assert "DATASET/RUN=MODEL/CHANNELS" in errors

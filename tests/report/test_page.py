@@ -372,11 +372,6 @@ def test_the_page_replaces_an_older_one_but_no_other_folder_and_a_failure_keeps_
     assert page.read_bytes() == before
 
 
-def test_a_dataset_without_its_source_is_named(results, tmp_path):
-    with pytest.raises(UserError, match="no source for toy"):
-        make_page(results, tmp_path / "tables", tmp_path / "page", RUNS, sources={})
-
-
 @pytest.mark.parametrize(
     ("count", "most", "chosen"), [(3, 5, [0, 1, 2]), (9, 3, [0, 4, 8]), (5, 1, [0]), (0, 4, []), (5, 0, [])]
 )
