@@ -104,14 +104,17 @@ def test_nobody_may_write_there(call, tiny, tmp_path):
         (["fuse", "--output", "x", "--baseline", "average"], "two sources, or --pairs"),
         (["fuse", "--output", "x", "--images", "i"], "needs --pairs"),
         (["fuse", "v", "i", "--output", "x", "--baseline", "average", "--pairs", "p"], "not both"),
-        (["fuse", "--output", "i", "--pairs", "p", "--images", "i"], "be replaced"),
+        (["fuse", "--output", "i", "--pairs", "p", "--images", "i"], "be overwritten"),
         (["score", "--output", "x", "--fused", "f", "--pairs", "p", "--infrared", "i"], "not both"),
         (["fuse", "--output", "x", "--baseline", "median", "--pairs", "p"], "Unknown baseline 'median'"),
         (["fuse", "--output", "x", "--model", "gone.safetensors", "--pairs", "p"], "gone.safetensors does not exist"),
         (["fuse", "--output", "x", "--baseline", "average", "--pairs", "gone.h5"], "gone.h5 does not exist"),
         (["score", "--output", "x", "--fused", "f"], "--pairs, or --visible and --infrared"),
-        (["score", "--output", "f/1.png", "--fused", "f", "--pairs", "p"], "would be replaced"),
-        (["score", "--output", "a.csv", "--fused", "f", "--pairs", "p", "--against", "./a.csv"], "would be replaced"),
+        (["score", "--output", "f/1.png", "--fused", "f", "--pairs", "p"], "would be overwritten"),
+        (
+            ["score", "--output", "a.csv", "--fused", "f", "--pairs", "p", "--against", "./a.csv"],
+            "would be overwritten",
+        ),
         (["split", "--dataset", "gone.yaml", "--output", "x"], "gone.yaml does not exist"),
         *(
             (["split", "--dataset", SCENES, "--output", "x", "--limit", wrong], repr(wrong))
@@ -120,7 +123,7 @@ def test_nobody_may_write_there(call, tiny, tmp_path):
         (["train", "--pairs", "gone.h5", "--output", "x", "--device", "cpu"], "gone.h5 does not exist"),
         (["train", "--pairs", "p", "--output", "x", "--set", "nosuch=1"], "nosuch: unknown key"),
         *(
-            (["train", "--pairs", "p", "--output", "x", *words], "are for --visible and --infrared")
+            (["train", "--pairs", "p", "--output", "x", *words], "need --visible and --infrared")
             for words in (["--only", "a"], ["--overwrite"], ["--resize", "error"], ["--infrared-range", "1:2"])
         ),
     ],

@@ -86,5 +86,5 @@ def test_a_network_may_name_its_channels_and_one_that_cannot_be_counted_be_left_
     assert (status, "no.such" in errors) == (1, True)
     status, _, errors = call("complexity", *networks, *small, "--keep-going", "--output", path)
     assert status == 0
-    assert errors.startswith("left out: ")
+    assert errors.startswith("skipped: ")
     assert {(row["model"], row["channels"]) for row in read_csv(path)} == {("seafusion", "3")}

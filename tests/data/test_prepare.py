@@ -86,7 +86,7 @@ def test_sixteen_bits_of_half_the_size_are_packed(folders, tmp_path, caplog):
     assert packed.visible("train", name).shape == (40, 44, 3)
     assert packed.infrared("train", name).shape == (40, 44)
     assert np.ptp(packed.infrared("train", name)) > 150
-    assert caplog.text.count("is resized to the visible one's size (said once)") == 1
+    assert caplog.text.count("is resized to the visible one's size (reported once)") == 1
     pack_folders(*folders, tmp_path / "small", rules=Rules(resize="visible"))
     assert PairsFile(tmp_path / "small/pairs.h5").visible("train", name).shape == (20, 22, 3)
     with pytest.raises(UserError, match="too few") as caught:
@@ -172,7 +172,7 @@ def test_a_finished_training_is_not_thrown_away(folders, train, tmp_path):
     first, made = model.read_bytes(), model.stat().st_mtime_ns
     status, output, _ = train()
     assert status == 0
-    assert "nothing to do" in output
+    assert "is up to date" in output
     status, _, errors = train("--set", "seed=1")
     assert status == 1
     for part in ("holds a finished training with other settings or pairs", "seed was 0, is 1", "--overwrite"):

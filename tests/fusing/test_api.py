@@ -165,7 +165,7 @@ def test_another_size_is_resized_and_said_once_a_call(caplog):
     big = [VISIBLE[:, :16]] * 2
     assert [each.shape for each in fuse(big, small, AVERAGE)] == [(12, 16, 3)] * 2
     assert [each.message for each in caplog.records] == [
-        "pair 0: visible 16×12, infrared 8×6; the infrared image is resized to the visible one's size (said once)"
+        "pair 0: visible 16×12, infrared 8×6; the infrared image is resized to the visible one's size (reported once)"
     ]
     with pytest.raises(UserError, match="pair 0 differ in size"):
         fuse(big, small, AVERAGE, resize="error")
@@ -185,18 +185,22 @@ def test_visibles_chroma_can_be_kept():
         ({"visible": "v.png"}, TypeError, "visible: expected NumPy arrays, .* got str"),
         ({"visible": VISIBLE[None, None]}, ValueError, "visible: expected an image with 1 or 3 channels, got shape"),
         ({"visible": VISIBLE[:0]}, ValueError, "got shape"),
-        ({"visible": VISIBLE[None][:0], "infrared": INFRARED[None][:0]}, ValueError, "visible: there is no image in"),
+        (
+            {"visible": VISIBLE[None][:0], "infrared": INFRARED[None][:0]},
+            ValueError,
+            "expected at least one image",
+        ),
         ({"visible": VISIBLE[None], "infrared": np.stack([INFRARED] * 2)}, ValueError, "1 visible but 2 infrared"),
-        ({"visible": [VISIBLE[None]], "infrared": [INFRARED]}, ValueError, "a list is of single images"),
+        ({"visible": [VISIBLE[None]], "infrared": [INFRARED]}, ValueError, "expected a list of single images"),
         ({"infrared": INFRARED[:4]}, UserError, "differ in size"),
-        ({"infrared": INFRARED / 10}, ValueError, r"infrared: floats are expected in \[0,1\], got .*infrared_range"),
-        ({"model": "average"}, TypeError, r"say load_model\('average'\)"),
+        ({"infrared": INFRARED / 10}, ValueError, r"infrared: expected floats in \[0,1\], got .*infrared_range"),
+        ({"model": "average"}, TypeError, r"call load_model\('average'\)"),
         ({"color": "cmyk"}, ValueError, r"color: expected rgb \| ycbcr, got 'cmyk'"),
         ({"resize": "both"}, ValueError, "resize: expected "),
         ({"visible_range": "loud"}, UserError, "visible_range"),
-        ({"infrared_range": None}, ValueError, r"infrared_range: expected a word or \(low, high\)"),
-        ({"infrared_range": (1, 5, 3)}, ValueError, r"infrared_range: expected a word or \(low, high\)"),
-        ({"infrared_range": 7}, ValueError, r"infrared_range: expected a word or \(low, high\)"),
+        ({"infrared_range": None}, ValueError, r"infrared_range: expected a string or \(low, high\)"),
+        ({"infrared_range": (1, 5, 3)}, ValueError, r"infrared_range: expected a string or \(low, high\)"),
+        ({"infrared_range": 7}, ValueError, r"infrared_range: expected a string or \(low, high\)"),
     ],
 )
 def test_what_does_not_fit_is_told(given, error, says):
@@ -216,7 +220,7 @@ def test_models_are_loaded_by_file_by_name_and_by_release(network, tmp_path):
         load_model("gone.safetensors", device="cpu")
     with pytest.raises(UserError, match="device 'cuda:77' cannot be used"):
         load_model(network, device="cuda:77")
-    with pytest.raises(UserError, match="no file of the released network 'emma'"):
+    with pytest.raises(UserError, match="released network 'emma' needs a checkpoint"):
         load_model(network="emma")
     with pytest.raises(UserError, match="Unknown precision 'fp16'"):
         load_model("average", precision="fp16")

@@ -71,7 +71,7 @@ def test_what_has_no_partner_is_listed_and_the_rest_is_fused(folders, fuse):
     save(folders / "ir/z.png", noise(0, 4, 4, 0))
     status, errors = fuse("vi", "ir", "-o", "fused")
     assert status == 1
-    assert "All is in fused but these 2:\n  - visible b.png has no infrared image of the same name\n" in errors
+    assert "fused holds 4 fused pairs; 2 failed:\n  - visible b.png has no infrared image of the same name\n" in errors
     assert "  - infrared z.png has no visible image of the same name" in errors
     assert made(folders / "fused") == ["a.png", "c.png", "d.png", "e.png"]
 
@@ -81,7 +81,7 @@ def test_a_damaged_file_stops_no_other(folders, fuse):
     save(folders / "ir/d.png", noise(0, 24, 60, 0))
     status, errors = fuse("vi", "ir", "-o", "fused")
     assert status == 1
-    assert "All is in fused but these 2:\n  - ir/c.png cannot be read as an image (" in errors
+    assert "fused holds 3 fused pairs; 2 failed:\n  - ir/c.png cannot be read as an image (" in errors
     assert "  - The two images of d differ in size (visible 30×24, infrared 60×24)" in errors
     assert made(folders / "fused") == ["a.png", "b.png", "e.png"]
 
@@ -206,17 +206,17 @@ def test_an_alignment_is_used(folders, fuse):
     ("arguments", "says"),
     [
         (["vi", "-o", "x"], "needs two sources, or --pairs"),
-        (["vi", "ir", "ir", "-o", "x"], "as if a pattern had not been quoted"),
+        (["vi", "ir", "ir", "-o", "x"], "quote patterns, for instance"),
         (["vi", "ir/a.png", "-o", "x"], "different kinds"),
         (["vi", "gone", "-o", "x"], "gone does not exist"),
-        (["vi", "ir", "-o", "vi"], "vi is read and would be replaced"),
-        (["vi/a.png", "ir/a.png", "-o", "./ir/a.png"], "would be replaced"),
-        (["vi", "ir", "-o", "x.png"], "x.png is one image, for 5 pairs"),
-        (["vi", "ir", "-o", "x.webm"], "x.webm: videos of this format are not written"),
+        (["vi", "ir", "-o", "vi"], "vi is an input and would be overwritten"),
+        (["vi/a.png", "ir/a.png", "-o", "./ir/a.png"], "would be overwritten"),
+        (["vi", "ir", "-o", "x.png"], "x.png is one image, but there are 5 pairs"),
+        (["vi", "ir", "-o", "x.webm"], "x.webm: videos of this format cannot be written"),
         (["vi", "ir", "-o", "x", "--color", "hsv"], "'hsv' is not one of"),
         (["vi", "ir", "-o", "x", "--inference", "magic"], "Unknown inference 'magic'"),
         (["vi", "ir", "-o", "x", "--tile", "big"], "--tile 'big' is not a number"),
-        (["vi", "ir", "-o", "x", "--infrared-range", "9:1"], "--infrared-range '9:1' is no range"),
+        (["vi", "ir", "-o", "x", "--infrared-range", "9:1"], "--infrared-range '9:1' is not a range"),
         (["vi", "ir", "-o", "x", "--alignment", "gone.json"], "gone.json does not exist"),
     ],
 )

@@ -106,7 +106,7 @@ def test_the_command_takes_an_exported_network(fuse, network, tmp_path, capsys):
     assert max(abs(exported[name] - plain[name]).max() for name in plain) <= 1
 
 
-PACK = "give the alignment and the ranges to `ssvif pack`"
+PACK = "pass the alignment and the ranges to `ssvif pack`"
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ PACK = "give the alignment and the ranges to `ssvif pack`"
         ("--infrared-range full", PACK),
         ("--visible-range 0:100", PACK),
         ("--resize error", PACK),
-        ("--images . --tile 64", "takes images as they are"),
-        ("--images . --inference emma", "takes images as they are"),
+        ("--images . --tile 64", "uses the images unchanged"),
+        ("--images . --inference emma", "uses the images unchanged"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(fuse, options, says):

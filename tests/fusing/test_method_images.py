@@ -90,8 +90,8 @@ def test_everything_wrong_with_another_methods_images_is_told_at_once(pairs, the
     with pytest.raises(UserError) as caught:
         collect()
     error = caught.value
-    assert error.what == f"{theirs} cannot be judged: 1 missing, 1 unreadable, 2 of another size"
-    assert error.expected == "an 8-bit image for each of 10 pairs, named like it and of its size"
+    assert error.what == f"{theirs} cannot be used: 1 missing, 1 unreadable, 2 of another size"
+    assert error.expected == "an 8-bit image for each of 10 pairs, with the pair's name and size"
     assert error.got.startswith(f"missing: test/test1.png; unreadable: train/{before[2]} (")
     assert f"of another size: train/{before[0]} (33×30 instead of" in error.got
     assert "config/experiments/README.md" in error.remedy
@@ -120,8 +120,8 @@ def test_images_of_other_names_are_told(pairs, theirs, collect):
         path.rename(path.with_stem(f"{path.stem}_fused"))
     with pytest.raises(UserError) as caught:
         collect()
-    assert caught.value.got.endswith("2 images named like no pair: test0_fused.png, test1_fused.png")
-    assert caught.value.remedy.startswith("rename them as the pairs are; ")
+    assert caught.value.got.endswith("2 images without a pair of that name: test0_fused.png, test1_fused.png")
+    assert caught.value.remedy.startswith("rename them like the pairs; ")
 
 
 @pytest.mark.parametrize("there", ["Test", ""])
@@ -129,7 +129,7 @@ def test_a_folder_without_images_is_told(theirs, collect, there):
     (theirs / there).mkdir(parents=True)
     with pytest.raises(UserError, match="theirs holds no image") as caught:
         collect()
-    assert "in a folder train, validation, test or all" in caught.value.expected
+    assert "in a subfolder train, validation, test or all" in caught.value.expected
     assert caught.value.got == (there or "an empty folder")
     assert caught.value.remedy
 
@@ -152,9 +152,9 @@ def test_gray_alpha_and_losses_are_told(pairs, theirs, collect, tmp_path, caplog
     other.unlink()
     collect()
     for told in (
-        "gray, and color metrics take them as they are",
+        "gray, and color metrics use them as they are",
         "with an alpha channel, which is dropped",
-        "JPEG, whose losses the metrics see",
+        "JPEG, whose compression the metrics measure too",
     ):
         assert f"1 of 2 images are {told}" in caplog.text
     assert read_image(tmp_path / "fused/test/test0.png").shape[2:] == (3,)

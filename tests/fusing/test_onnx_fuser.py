@@ -120,6 +120,6 @@ def test_without_onnx_runtime_the_extra_is_named(mean, monkeypatch):
 
 def test_options_that_the_file_cannot_follow_are_refused(mean):
     for option in ({"inference": "emma"}, {"precision": "bfloat16"}):
-        with pytest.raises(UserError, match="plain inference in float32 only"):
+        with pytest.raises(UserError, match="only plain inference in float32"):
             load_fuser(FuserSpec(path=mean, **option))
     assert load_fuser(FuserSpec(path=mean, inference="plain")).channels == 3

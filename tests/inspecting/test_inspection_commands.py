@@ -38,10 +38,10 @@ def test_a_check_writes_what_it_is_asked_for_even_if_something_is_wrong(call, fo
         ("align --visible {} --infrared {} --output x", "holds no image"),
         ("check --visible {} --infrared {}", "is given for both sides"),
         ("align --visible {} --infrared {} --output x --model m", "model 'm'"),
-        ("check", "needs one of DIR, --dataset, and --visible with --infrared"),
-        ("check a --dataset b", "needs one of DIR, --dataset, and --visible with --infrared"),
-        ("check --visible a", "needs one of DIR, --dataset, and --visible with --infrared"),
-        ("check a --visible a --infrared b", "needs one of DIR, --dataset, and --visible with --infrared"),
+        ("check", "needs one of DIR, --dataset, or --visible with --infrared"),
+        ("check a --dataset b", "needs one of DIR, --dataset, or --visible with --infrared"),
+        ("check --visible a", "needs one of DIR, --dataset, or --visible with --infrared"),
+        ("check a --visible a --infrared b", "needs one of DIR, --dataset, or --visible with --infrared"),
     ],
 )
 def test_wrong_calls_are_told_without_a_traceback(call, tmp_path, command, says):

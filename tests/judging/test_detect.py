@@ -86,8 +86,11 @@ def test_a_run_is_trained_and_scored_offline_and_leaves_nothing_behind(
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_without_validation_the_last_epoch_counts(make_dataset, tmp_path):
-    values = judge(make_dataset({"train": 4, "test": 2}), tmp_path / "out")
+def test_without_validation_the_last_epoch_counts(make_dataset, tmp_path, caplog):
+    with caplog.at_level(logging.INFO, logger="ssvif"):
+        values = judge(make_dataset({"train": 4, "test": 2}), tmp_path / "out")
+    assert "no annotated pairs to validate on; the last epoch, 1, is scored" in caplog.text
+    assert "validation mAP" not in caplog.text
     assert values["map50"] != ""
     assert json.loads((tmp_path / "out" / "record.json").read_text())["training"]["best_epoch"] == 1
 

@@ -141,7 +141,7 @@ def test_a_file_comes_back_as_it_was(tmp_path):
         ({"format": "other"}, "ssvif-alignment-1"),
         ({"matrix": [[1, 0], [0, 1]]}, "matrix.0: Tuple should have at least 3 items"),
         ({"matrix": [[1, 0, "x"], [0, 1, 0], [0, 0, 1]]}, "'x'"),
-        ({"matrix": [[-1, 0, 0], [0, 1, 0], [0, 0, 1]]}, "turns it over"),
+        ({"matrix": [[-1, 0, 0], [0, 1, 0], [0, 0, 1]]}, "mirrors it"),
         ({"matrix": [[1, 0, 0], [0, 1, 0], [-0.1, 0, 1]]}, "whole visible image"),
         ({"matrix": [[1, 0, 0], [2, 0, 0], [0, 0, 1]]}, "whole visible image"),
         ({"matrix": [[1, 0, math.nan], [0, 1, 0], [0, 0, 1]]}, "finite number"),
@@ -150,7 +150,7 @@ def test_a_file_comes_back_as_it_was(tmp_path):
         ({"visible_size": [0, 4]}, "visible_size"),
         ({"nosuch": 1}, "nosuch"),
         *(
-            (text, "is not an alignment")
+            (text, "is not an alignment file")
             for text in ("", "no JSON", "[1, 2]", '{"format": "ssvif-alignment-1"}', "\x80")
         ),
     ],

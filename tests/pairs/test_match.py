@@ -88,15 +88,15 @@ def test_a_refusal_names_the_folder_and_counts(cameras):
     ]
 
 
-def test_what_is_passed_over_is_told(cameras):
+def test_what_is_ignored_is_told(cameras):
     for name in ("a.gif", "b.webp", "c.GIF", "notes", ".hidden", ".hidden.png"):
         (cameras / "vi" / name).touch()
     save(cameras / "vi/night/001.png", PIXEL)
     found = match("vi", "ir/*.jpg")
     assert list(found.pairs) == ["001", "002", "003"]
     (note,) = found.notes()
-    assert note.startswith("vi: passed over 2 .gif files, 1 .webp file, 1 file, 1 folder, as only .png")
-    assert note.endswith("for images in folders pass 'vi/**/*.png'")
+    assert note.startswith("vi: ignored 2 .gif files, 1 .webp file, 1 file, 1 folder; only .png")
+    assert note.endswith("for images in subfolders pass 'vi/**/*.png'")
 
 
 def test_folders_and_pipes_are_no_images_whatever_their_names_but_a_lost_link_is(cameras):

@@ -108,7 +108,7 @@ def test_a_dark_16_bit_visible_image_is_explained():
 
 def test_floats_beyond_0_and_1_are_refused_rather_than_white():
     levels = noise(0, 8, 9).astype(np.float32)
-    with pytest.raises(UserError, match="The visible image a holds floats beyond 0 and 1") as caught:
+    with pytest.raises(UserError, match="The visible image a holds floats outside") as caught:
         pair_of(levels, noise(1, 8, 9, 0))
     assert "--visible-range 0:255" in caught.value.remedy
     given = pair_of(levels, noise(1, 8, 9, 0), visible_range=Range(0, 255))
@@ -117,7 +117,7 @@ def test_floats_beyond_0_and_1_are_refused_rather_than_white():
     infrared = np.linspace(280, 320, 72, dtype=np.float32).reshape(8, 9)
     infrared[0, 0] = np.nan
     pair_of(noise(0, 8, 9), infrared)
-    with pytest.raises(UserError, match="infrared image a holds floats beyond") as caught:
+    with pytest.raises(UserError, match="infrared image a holds floats outside") as caught:
         pair_of(noise(0, 8, 9), infrared, infrared_range="full")
     assert caught.value.got == "280.563 to 320"
     assert "--infrared-range 280:320," in caught.value.remedy

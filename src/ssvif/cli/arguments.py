@@ -1,4 +1,4 @@
-"""What several verbs take: their options' types, and what is made of the texts."""
+"""Options that several verbs share, and the parsing of their values."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 Pairs = Annotated[Path, typer.Option(help="HDF5 file of `ssvif pack`.")]
 Visible = Annotated[str | None, typer.Option(help="Folder or quoted pattern of visible images.")]
 Infrared = Annotated[str | None, typer.Option(help="Folder or quoted pattern of infrared images.")]
-Fused = Annotated[Path, typer.Option(help="The run's folder of fused images, one folder a split.")]
+Fused = Annotated[Path, typer.Option(help="Folder of the run's fused images, with a subfolder for each split.")]
 Dataset = Annotated[Path, typer.Option(help="Dataset descriptor, e.g. config/datasets/msrs.yaml.")]
-DataRoot = Annotated[Path, typer.Option(help="The folder that holds the dataset's folder.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
-Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="A GPU is taken for this job alone.")]
-Workers = Annotated[int, typer.Option(help="Processes that load data; 0 loads in this one.", min=0)]
-Threads = Annotated[int, typer.Option(help="CPU threads of torch; 0 leaves the choice to torch.", min=0)]
-SettingsText = Annotated[str, typer.Option("--settings", help="Settings: JSON, or a JSON or YAML file.")]
-Assignments = Annotated[list[str] | None, typer.Option("--set", help="One setting, NAME=VALUE; may be repeated.")]
+DataRoot = Annotated[Path, typer.Option(help="Folder that contains the dataset's folder.")]
+Seed = Annotated[int, typer.Option(help="Random seed.")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Device to use; a GPU is reserved for this job.")]
+Workers = Annotated[int, typer.Option(help="Number of data loading processes; 0 uses the main process.", min=0)]
+Threads = Annotated[int, typer.Option(help="Number of CPU threads; 0: chosen automatically.", min=0)]
+SettingsText = Annotated[str, typer.Option("--settings", help="Settings as JSON, or a JSON or YAML file.")]
+Assignments = Annotated[list[str] | None, typer.Option("--set", help="Set one setting, NAME=VALUE; may be repeated.")]
 DatasetName = Annotated[str, typer.Option(help="Name of the dataset in the tables.")]
 RunName = Annotated[str, typer.Option(help="Name of the run in the tables.")]
-Output = Annotated[Path, typer.Option(help="Where to write.")]
+Output = Annotated[Path, typer.Option(help="Where to write the result.")]
 Runs = Annotated[list[str], typer.Option("--run", help="DATASET/RUN or DATASET/RUN=Title; may be repeated.")]
-Results = Annotated[Path, typer.Option(help="The results folder, {dataset}/{run}/ below it.")]
+Results = Annotated[Path, typer.Option(help="Folder of the results, which holds {dataset}/{run}/.")]
 
-OF_EACH = "auto, full, percentile (1st to 99th of each image), sequence (of all together) or LOW:HIGH."
-OF_ALL = "auto (8 bits as they are, more as sequence), full, percentile of each image, sequence (of all) or LOW:HIGH."
-InfraredRange = Annotated[str | None, typer.Option(help="What becomes black and white: " + OF_ALL)]
-VisibleRange = Annotated[str | None, typer.Option(help="The same of visible images; full when left out.")]
-Resize = Annotated[Resizing | None, typer.Option(help="Which image is resized where two sizes differ.")]
+OF_EACH = "auto, full, percentile (1st to 99th of each image), sequence (of all images) or LOW:HIGH."
+OF_ALL = "auto (full; sequence for more than 8 bits), full, percentile (of each image), sequence (of all) or LOW:HIGH."
+InfraredRange = Annotated[str | None, typer.Option(help="Values that become black and white: " + OF_ALL)]
+VisibleRange = Annotated[str | None, typer.Option(help="The same for visible images; default: full.")]
+Resize = Annotated[Resizing | None, typer.Option(help="Which image of a pair to resize if their sizes differ.")]
 
 
 def read_descriptor(path: Path) -> Descriptor:
@@ -50,7 +50,7 @@ def check_sources(verb: str, pairs: Path | None, visible: str | None, infrared: 
     """Check that pairs come from one place: packed, or two folders or patterns.
 
     Raises:
-        UserError: they come from both, or from none.
+        UserError: both or neither are given.
     """
     if pairs and (visible or infrared):
         raise UserError(f"ssvif {verb} takes --pairs, or --visible and --infrared, not both")
@@ -61,10 +61,10 @@ def check_sources(verb: str, pairs: Path | None, visible: str | None, infrared: 
 def parse_rules(
     infrared_range: str | None, visible_range: str | None, resize: str | None, *, otherwise: str = "infrared"
 ) -> Rules:
-    """Return how pairs are read, from the options' texts; None is the default, of resizing it is `otherwise`.
+    """Return the rules by which pairs are read, from the values of the options; `otherwise` is the default of `resize`.
 
     Raises:
-        UserError: a range is none of what there is.
+        UserError: a range is neither LOW:HIGH nor one of `schema.RANGES`.
     """
     from ssvif.pairs.pair import Rules
     from ssvif.pairs.ranges import parse_rule
@@ -77,10 +77,10 @@ def parse_rules(
 
 
 def parse_pair(text: str, form: str) -> tuple[str, str]:
-    """Return what stands before and after the first "=".
+    """Split NAME=VALUE at the first "=".
 
     Raises:
-        UserError: nothing stands before or after; the message says that `text` is not `form`.
+        UserError: the name or the value is missing; the message says that `text` is not `form`.
     """
     name, equals, value = text.partition("=")
     if not (name and equals and value):

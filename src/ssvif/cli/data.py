@@ -26,18 +26,18 @@ from ssvif.io.errors import UserError
 if TYPE_CHECKING:
     from ssvif.data.find import FoundDataset
 
-Aligned = Annotated[Path | None, typer.Option(help="File of `ssvif align`; infrared is brought onto visible by it.")]
+Aligned = Annotated[Path | None, typer.Option(help="File of `ssvif align`, which maps visible to infrared pixels.")]
 
 
 def scenes(
     output: Output,
-    train: Annotated[int, typer.Option(help="Pairs to train on.", min=1)] = 64,
-    test: Annotated[int, typer.Option(help="Pairs to test on.", min=1)] = 16,
+    train: Annotated[int, typer.Option(help="Number of training pairs.", min=1)] = 64,
+    test: Annotated[int, typer.Option(help="Number of test pairs.", min=1)] = 16,
     height: Annotated[int, typer.Option(help="Height in pixels.", min=48)] = 128,
     width: Annotated[int, typer.Option(help="Width in pixels.", min=64)] = 160,
     seed: Seed = 0,
 ) -> None:
-    """Make a dataset of road scenes: registered pairs, exact labels and boxes."""
+    """Generate a dataset of road scenes: registered pairs with exact labels and boxes."""
     from roadscenes.write import write_scenes
     from ssvif.io.files import full_disk_told
     from ssvif.io.progress import track
@@ -62,15 +62,15 @@ def check(
     ] = None,
     visible: Visible = None,
     infrared: Infrared = None,
-    dataset: Annotated[Path | None, typer.Option(help="Or a dataset descriptor: labels and boxes too.")] = None,
+    dataset: Annotated[Path | None, typer.Option(help="Dataset descriptor; labels and boxes are checked too.")] = None,
     data_root: DataRoot = Path("data"),
     alignment: Aligned = None,
     quick: Annotated[bool, typer.Option("--quick", help="Measure the shift of 100 pairs only.")] = False,
-    output: Annotated[Path | None, typer.Option(help="CSV to write: every finding and every shift.")] = None,
-    fix_list: Annotated[Path | None, typer.Option(help="CSV to write: the good pairs, for `ssvif pack`.")] = None,
+    output: Annotated[Path | None, typer.Option(help="CSV file to write: every finding and every shift.")] = None,
+    fix_list: Annotated[Path | None, typer.Option(help="CSV file to write: the good pairs, for `ssvif pack`.")] = None,
     seed: Seed = 0,
 ) -> None:
-    """Look for what is wrong with pairs; exit status 1 if something is."""
+    """Check pairs for errors; exit status 1 if there are any."""
     from ssvif.inspecting.check import check_pairs, write_good_pairs
     from ssvif.inspecting.findings import write_findings
     from ssvif.pairs.alignment import read_alignment
@@ -97,7 +97,7 @@ def _find_checked(
 
     ways = [bool(folder), bool(dataset), bool(visible or infrared)]
     if sum(ways) != 1 or bool(visible) != bool(infrared):
-        raise UserError("ssvif check needs one of DIR, --dataset, and --visible with --infrared")
+        raise UserError("ssvif check needs one of DIR, --dataset, or --visible with --infrared")
     if visible and infrared:
         return find_sources(visible, infrared)
     if dataset:
@@ -114,11 +114,11 @@ def align(
     infrared: Annotated[str, typer.Option(help="Infrared images of the same names: folder or quoted pattern.")],
     output: Output,
     model: Annotated[
-        str, typer.Option(help="What may differ: translation, similarity, affine or homography.")
+        str, typer.Option(help="Kind of transform: translation, similarity, affine or homography.")
     ] = "affine",
-    pairs: Annotated[int, typer.Option(help="How many pairs to look at, evenly chosen.", min=1)] = 20,
+    pairs: Annotated[int, typer.Option(help="Number of pairs to use, evenly spaced.", min=1)] = 20,
     picture: Annotated[
-        Path | None, typer.Option(help="PNG to write: visible edges over infrared, before and after.")
+        Path | None, typer.Option(help="PNG file to write: visible edges over infrared, before and after.")
     ] = None,
 ) -> None:
     """Estimate the transform between the two images of a rigid camera pair."""
@@ -136,7 +136,7 @@ def split(
         list[str] | None, typer.Option(help="SPLIT=N keeps at most N pairs of a split; may be repeated.")
     ] = None,
 ) -> None:
-    """Write splits.csv: which pair is for training, validation and test."""
+    """Write splits.csv, which assigns each pair to training, validation or test."""
     from ssvif.data.split import split_dataset
 
     descriptor = read_descriptor(dataset)
@@ -157,7 +157,7 @@ def pack(
 ) -> None:
     """Pack the pairs that splits.csv lists into one HDF5 file.
 
-    Images of more than 8 bits and pairs of two sizes are refused unless one of the last three options is given.
+    Images of more than 8 bits and pairs of two sizes need --infrared-range, --visible-range or --resize.
     """
     from ssvif.data.pack import describe_found, pack_pairs
 

@@ -1,4 +1,4 @@
-"""The verbs that fuse: images and videos of one's own or packed pairs, and the same in a browser."""
+"""The verbs that fuse: fuse, app."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ Sources = Annotated[
     typer.Argument(metavar="[VISIBLE INFRARED]", help="Two images, two folders, two quoted patterns, or two videos."),
 ]
 FusedOutput = Annotated[
-    Path, typer.Option("--output", "-o", help="Image or video by its suffix, else a folder; of --pairs a folder.")
+    Path, typer.Option("--output", "-o", help="Image or video by its suffix, otherwise a folder; --pairs: a folder.")
 ]
-PackedPairs = Annotated[Path | None, typer.Option(help="Instead of sources: HDF5 file of `ssvif pack`.")]
-Model = Annotated[Path | None, typer.Option(help="Fuse with this network; ssvif's own when left out.")]
-Checkpoint = Annotated[Path | None, typer.Option(help="Or with a released checkpoint of --network.")]
-Network = Annotated[str, typer.Option(help="Whose checkpoint: swinfusion, seafusion, emma, sage.")]
+PackedPairs = Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`, instead of VISIBLE INFRARED.")]
+Model = Annotated[Path | None, typer.Option(help="Network to fuse with; default: the one that comes with ssvif.")]
+Checkpoint = Annotated[Path | None, typer.Option(help="Released checkpoint of --network, instead of --model.")]
+Network = Annotated[str, typer.Option(help="Network of --checkpoint: swinfusion, seafusion, emma or sage.")]
 Inference = Annotated[
     str,
-    typer.Option(help="Pad, stretch and round as this network's authors: plain, swinfusion, seafusion, emma, sage."),
+    typer.Option(help="Whose padding, stretching and rounding to use: plain, swinfusion, seafusion, emma or sage."),
 ]
-Baseline = Annotated[str, typer.Option(help="Or fuse by: average, maximum, visible, infrared.")]
-MethodImages = Annotated[Path | None, typer.Option(help="Or take another method's images, for --pairs.")]
+Baseline = Annotated[str, typer.Option(help="Fuse without a network: average, maximum, visible or infrared.")]
+MethodImages = Annotated[Path | None, typer.Option(help="With --pairs: another method's images, instead of fusing.")]
 Color = Annotated[
-    Literal["rgb", "ycbcr"] | None, typer.Option(help="The network's colors, or the visible image's chroma.")
+    Literal["rgb", "ycbcr"] | None, typer.Option(help="rgb: the network's colors; ycbcr: the visible image's chroma.")
 ]
-InfraredRange = Annotated[str, typer.Option(help="What becomes black and white: " + OF_EACH)]
-VisibleRange = Annotated[str, typer.Option(help="The same of visible images: " + OF_EACH)]
-Resize = Annotated[Resizing, typer.Option(help="Which image is resized where two sizes differ.")]
-AlignmentFile = Annotated[Path | None, typer.Option(help="File of `ssvif align`, for cameras side by side.")]
-Batch = Annotated[int, typer.Option(help="Pairs at a time; 0: as suits the device, of --pairs 1.", min=0)]
+InfraredRange = Annotated[str, typer.Option(help="Values that become black and white: " + OF_EACH)]
+VisibleRange = Annotated[str, typer.Option(help="The same for visible images: " + OF_EACH)]
+Resize = Annotated[Resizing, typer.Option(help="Which image of a pair to resize if their sizes differ.")]
+AlignmentFile = Annotated[Path | None, typer.Option(help="File of `ssvif align`, for cameras mounted side by side.")]
+Batch = Annotated[int, typer.Option(help="Pairs to fuse at once; 0: chosen for the device, with --pairs 1.", min=0)]
 Tile = Annotated[
-    str, typer.Option(help="Side of tiles in pixels; 0 never; auto: for large images only, of --pairs never.")
+    str, typer.Option(help="Side of tiles in pixels; 0: no tiles; auto: for large images only, with --pairs none.")
 ]
-PrecisionName = Annotated[Precision, typer.Option(help="Of the network's computation.")]
+PrecisionName = Annotated[Precision, typer.Option(help="Floating-point precision of the network.")]
 FramesPerSecond = Annotated[
-    float, typer.Option(help="Frames per second of a video made of images.", min=0.01, max=1000)
+    float, typer.Option(help="Frames per second of a video made from images.", min=0.01, max=1000)
 ]
 Overwrite = Annotated[
     bool,
-    typer.Option("--overwrite", help="Fuse again what the folder holds already; --pairs always replaces its folder."),
+    typer.Option("--overwrite", help="Replace images that the output folder already holds; --pairs always does."),
 ]
 
 
@@ -80,7 +80,7 @@ def fuse(
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
-    """Fuse visible and infrared: ssvif fuse VISIBLE INFRARED -o OUTPUT."""
+    """Fuse visible and infrared images or videos: ssvif fuse VISIBLE INFRARED -o OUTPUT."""
     from dataclasses import replace
 
     from ssvif.fusing.fuser import AUTO, FuseOptions
@@ -89,9 +89,9 @@ def fuse(
     from ssvif.pairs.pair import Rules
 
     if images and not pairs:
-        raise UserError("ssvif fuse --images needs --pairs, which says what images there should be")
+        raise UserError("ssvif fuse --images needs --pairs, whose pairs the images belong to")
     if sum(map(bool, (model, checkpoint, baseline, images))) > 1:
-        raise UserError("ssvif fuse takes one of --model, --checkpoint, --baseline and --images")
+        raise UserError("ssvif fuse takes only one of --model, --checkpoint, --baseline and --images")
     if bool(checkpoint) != bool(network):
         missing = "--network" if checkpoint else "--checkpoint"
         raise UserError(f"ssvif fuse takes --checkpoint and --network together; {missing} is missing")
@@ -117,8 +117,8 @@ def fuse(
         if rules != Rules() or fps != FPS:
             raise UserError(
                 "ssvif fuse --pairs takes neither --infrared-range, --visible-range, --resize, --alignment nor --fps",
-                expected="packed pairs as they are: aligned, of one size, 8 bits, and no video",
-                remedy="give the alignment and the ranges to `ssvif pack`",
+                expected="none of these: packed pairs are aligned, of one size and 8 bits, and become no video",
+                remedy="pass the alignment and the ranges to `ssvif pack`",
             )
         _fuse_packed(pairs, images, output, spec, options)
     else:
@@ -126,14 +126,14 @@ def fuse(
 
 
 def app(
-    model: Annotated[Path | None, typer.Option(help="Offer this network too, first in the list.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Another network to offer, first in the list.")] = None,
     port: Annotated[
-        int, typer.Option(help="Of this computer; 0: the first free one from 7860 on.", min=0, max=65535)
+        int, typer.Option(help="Port to listen on; 0: the first free one from 7860.", min=0, max=65535)
     ] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
     device: Device = "auto",
 ) -> None:
-    """Fuse by drag and drop, in a browser on this computer."""
+    """Fuse by drag and drop in a local browser page."""
     from ssvif.app.server import serve
 
     serve(model, port=port, browser=browser, device=device)
@@ -150,11 +150,11 @@ def _fuse_packed(pairs: Path, images: Path | None, output: Path, spec: FuserSpec
         return
     if options != WHOLE_IMAGES or spec.inference or spec.precision != "float32":
         raise UserError(
-            "ssvif fuse --images takes images as they are",
+            "ssvif fuse --images uses the images unchanged",
             expected="none of --batch, --tile, --color, --inference and --precision",
         )
     if output.resolve() == images.resolve():  # the output replaces what its folder held
-        raise UserError(f"{output} is read and would be replaced", remedy="choose another output folder")
+        raise UserError(f"{output} is an input and would be overwritten", remedy="choose another output folder")
     collect_images(pairs, images, output)
 
 
@@ -172,8 +172,8 @@ def _fuse_own(
         raise UserError(
             "ssvif fuse needs two sources, or --pairs",
             expected="VISIBLE INFRARED: two images, two folders, two quoted patterns, or two videos",
-            got=f"{len(sources)}" + (", as if a pattern had not been quoted" if len(sources) > 2 else ""),
-            remedy="for instance: ssvif fuse 'cam/*_vis.png' 'cam/*_ir.png' -o fused",
+            got=f"{len(sources)}",
+            remedy="quote patterns, for instance: ssvif fuse 'cam/*_vis.png' 'cam/*_ir.png' -o fused",
         )
     from PIL import Image
 
@@ -183,7 +183,7 @@ def _fuse_own(
     from ssvif.pairs.sources import open_source
 
     Image.MAX_IMAGE_PIXELS = MOST_PX // 2  # Pillow allows twice its limit, which is meant for files from strangers
-    source = open_source(*sources)  # this and the next two lines before a network is loaded
+    source = open_source(*sources)  # wrong paths are told before the network is loaded
     check_output(output, *sources)
     identity = spec.identity()
     with open_fuser(spec) as fuser:

@@ -33,22 +33,22 @@ def train(
     pairs: Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`.")] = None,
     visible: Visible = None,
     infrared: Infrared = None,
-    alignment: Annotated[Path | None, typer.Option(help="File of `ssvif align`, for these images.")] = None,
+    alignment: Annotated[Path | None, typer.Option(help="File of `ssvif align` for these images.")] = None,
     infrared_range: InfraredRange = None,
     visible_range: VisibleRange = None,
     resize: Resize = None,
-    only: Annotated[Path | None, typer.Option(help="List of pairs: `ssvif check --fix-list` writes one.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Forget the training that OUTPUT holds.")] = False,
-    state: Annotated[Path | None, typer.Option(help="File for the state between epochs.")] = None,
+    only: Annotated[Path | None, typer.Option(help="Pairs to use: a file of `ssvif check --fix-list`.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard the training that OUTPUT holds.")] = False,
+    state: Annotated[Path | None, typer.Option(help="File of the training state; default: OUTPUT/state.pt.")] = None,
     settings: SettingsText = "",
     assignments: Assignments = None,
     device: Device = "auto",
     workers: Workers = 0,
     threads: Threads = 0,
 ) -> None:
-    """Train a fusion network on unlabelled pairs; resumes where a killed training stopped.
+    """Train a fusion network on unlabeled pairs; an interrupted training is resumed.
 
-    With --visible and --infrared, settings suit a few hundred pairs; with --pairs they are the paper's.
+    The default settings are the paper's with --pairs, and suit a few hundred pairs with --visible and --infrared.
     """
     from ssvif.config.options import parse_options
     from ssvif.training.options import TrainingOptions
@@ -65,7 +65,7 @@ def train(
         own = find_own_pairs(visible, infrared, only=only)
         data = own.digest(rules, alignment)
         if not begin_training(output, state, settings=asdict(options), data=data, overwrite=overwrite):
-            typer.echo(f"{output / 'model.safetensors'} is trained with these settings and pairs; nothing to do")
+            typer.echo(f"{output / 'model.safetensors'} is up to date: trained with these settings and pairs")
             return
         counts = pack_own_pairs(
             own,
@@ -81,9 +81,9 @@ def train(
     else:
         if alignment or infrared_range or visible_range or resize or only or overwrite:
             raise UserError(
-                "ssvif train --alignment, --infrared-range, --visible-range, --resize, --only and --overwrite are for "
+                "ssvif train --alignment, --infrared-range, --visible-range, --resize, --only and --overwrite need "
                 "--visible and --infrared",
-                remedy="give --alignment and the ranges to `ssvif pack`; packed pairs are taken as they are",
+                remedy="pass --alignment and the ranges to `ssvif pack`; packed pairs are used unchanged",
             )
         options = parse_options(TrainingOptions(), settings, assignments or [])
     assert pairs
@@ -133,13 +133,13 @@ def _least_crop(options: TrainingOptions) -> int:
 
 def export(
     model: Annotated[
-        Path | None, typer.Argument(metavar="[MODEL]", help="A network's file; ssvif's own when left out.")
+        Path | None, typer.Argument(metavar="[MODEL]", help="Network file; default: the network that comes with ssvif.")
     ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write.")] = Path("model.onnx"),
-    form: Annotated[str, typer.Option("--format", help="onnx or torch; by OUTPUT's suffix when left out.")] = "",
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path("model.onnx"),
+    form: Annotated[str, typer.Option("--format", help="onnx or torch; default: by the suffix of OUTPUT.")] = "",
     network: Annotated[str, typer.Option(help="MODEL is a released checkpoint of this network.")] = "",
 ) -> None:
-    """Write a network as ONNX or as a program of torch.export, for any size, and compare it with the network."""
+    """Export a network for images of any size to ONNX or torch.export, and compare the file with the network."""
     from ssvif.fusing.export import SUFFIXES, describe, export_model
     from ssvif.models.names import shipped_model
     from ssvif.models.published import load_published
@@ -155,7 +155,7 @@ def export(
     worst = export_model(loaded, output, facts=describe(loaded, name, header), form=form)
     size_mb = output.stat().st_size / 1e6
     typer.echo(
-        f"{output}: {name}, {loaded.channels} channels, {size_mb:.1f} MB; differs from PyTorch by {worst:.1e} at most"
+        f"{output}: {name}, {loaded.channels} channels, {size_mb:.1f} MB; differs from PyTorch by at most {worst:.1e}"
     )
 
 
@@ -163,16 +163,16 @@ def complexity(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL]...", help="Names or package.module:Class, MODEL/3 for three channels; ours when left out."
+            metavar="[MODEL]...", help="Names or package.module:Class, MODEL/3 for three channels; default: ssvif's."
         ),
     ] = None,
     height: Annotated[int, typer.Option(help="Height in pixels.", min=1)] = 256,
     width: Annotated[int, typer.Option(help="Width in pixels.", min=1)] = 256,
-    channels: Annotated[list[int] | None, typer.Option(help="1 or 3; both when left out.")] = None,
+    channels: Annotated[list[int] | None, typer.Option(help="1 or 3; default: both.")] = None,
     device: Device = "auto",
-    published: Annotated[Path | None, typer.Option(help="The paper's Table IV; the project's if there is one.")] = None,
-    output: Annotated[Path | None, typer.Option(help="CSV to write as well.")] = None,
-    keep_going: Annotated[bool, typer.Option("--keep-going", help="Leave out what cannot be counted.")] = False,
+    published: Annotated[Path | None, typer.Option(help="The paper's Table IV; default: that of the project.")] = None,
+    output: Annotated[Path | None, typer.Option(help="CSV file to write too.")] = None,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="Skip networks that cannot be measured.")] = False,
 ) -> None:
     """Count parameters, multiply-accumulates and peak memory of fusion networks, beside the paper's Table IV."""
     from ssvif.io.device import lease_device
@@ -190,7 +190,7 @@ def complexity(
             except UserError as error:
                 if not keep_going:
                     raise
-                typer.echo(f"left out: {error}", err=True)
+                typer.echo(f"skipped: {error}", err=True)
     default = Path("config/published/efficiency.csv")  # absent where somebody counts a network outside the project
     paper = published or (default if default.is_file() else None)
     typer.echo(to_text(rows, read_published(paper) if paper else {}))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("ssvif")
 NETWORK = "DATASET/RUN=MODEL/CHANNELS"
 Texts = list[str] | None
-Sources = Annotated[list[str], typer.Option("--source", help="DATASET=FOLDER of its own pictures; repeatable.")]
+Sources = Annotated[list[str], typer.Option("--source", help="DATASET=FOLDER of the original images; may be repeated.")]
 Datasets = Annotated[Path, typer.Option(help="Folder of the dataset descriptors.")]
 
 
@@ -28,10 +28,10 @@ def tables(
     output: Output,
     runs: Annotated[Texts, typer.Option("--run", help="DATASET/RUN or DATASET/RUN=Title; may be repeated.")] = None,
     titles: Annotated[Texts, typer.Option("--title", help="DATASET=Title; may be repeated.")] = None,
-    published: Annotated[Path | None, typer.Option(help="Folder of the paper's numbers: make its tables, too.")] = None,
-    table: Annotated[Texts, typer.Option(help="Make only this table of the paper, 1 to 9; repeatable.")] = None,
+    published: Annotated[Path | None, typer.Option(help="Folder of the paper's numbers, to make its tables.")] = None,
+    table: Annotated[Texts, typer.Option(help="Make only this table of the paper, 1 to 9; may be repeated.")] = None,
 ) -> None:
-    """Gather the scores of many runs into tables: CSV, Markdown, LaTeX; beside the paper's numbers, HTML too."""
+    """Collect the scores of runs in tables: CSV, Markdown and LaTeX; the paper's tables also in HTML."""
     from ssvif.report.runs import parse_runs
     from ssvif.report.tables import make_tables
 
@@ -48,11 +48,11 @@ def tables(
             raise UserError(
                 f"{folder} does not hold the paper's numbers",
                 expected="tables.yaml, which says what the tables hold, and CSV files of numbers",
-                remedy="run this in the project's folder, or name its config/published by --published",
+                remedy="run this in the project's folder, or pass its config/published as --published",
             )
         for dataset, labels in shown.items():
             for lost in (path for run in labels if not (path := results / dataset / run.name).is_dir()):
-                log.warning("%s does not exist: its line stays empty", lost)
+                log.warning("%s does not exist: its row stays empty", lost)
         specs = load_sheet_specs(folder / "tables.yaml")
         written += make_sheets(results, output, shown, specs=specs, published=folder, tables=table or [], titles=named)
     for path in written:
@@ -62,7 +62,7 @@ def tables(
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of runs, results/DATASET/RUN.")],
 ) -> None:
-    """Compare runs of one dataset with the first of them: means, paired differences, intervals, p; mIoU and mAP."""
+    """Compare runs of one dataset with the first: means, paired differences, intervals, p-values, mIoU and mAP."""
     from ssvif.metrics.collection import METRICS
     from ssvif.report.compare import compare_runs
 
@@ -75,13 +75,13 @@ def figures(
     runs: Runs,
     sources: Sources,
     datasets: Datasets = Path("config/datasets"),
-    pairs: Annotated[int, typer.Option(help="Test pairs a figure shows, evenly chosen.", min=0)] = 3,
-    pair: Annotated[Texts, typer.Option(help="DATASET/PAIR to show instead; repeatable.")] = None,
-    metric: Annotated[str, typer.Option(help="Fusion metric that the bubble diagram shows beside mIoU.")] = "vif",
-    efficiency: Annotated[Path | None, typer.Option(help="CSV of `ssvif complexity`; RESULTS/efficiency.csv.")] = None,
-    network: Annotated[Texts, typer.Option(help=f"{NETWORK}, the network of a run, for its cost; repeatable.")] = None,
+    pairs: Annotated[int, typer.Option(help="Number of test pairs in a figure, evenly spaced.", min=0)] = 3,
+    pair: Annotated[Texts, typer.Option(help="DATASET/PAIR to show instead; may be repeated.")] = None,
+    metric: Annotated[str, typer.Option(help="Fusion metric that the bubble diagram shows besides mIoU.")] = "vif",
+    efficiency: Annotated[Path | None, typer.Option(help="CSV of costs; default: RESULTS/efficiency.csv.")] = None,
+    network: Annotated[Texts, typer.Option(help=f"{NETWORK}: network of a run, for its cost; may be repeated.")] = None,
 ) -> None:
-    """Draw the figures of a paper, PNG and PDF: pictures side by side, curves, gradients, costs."""
+    """Draw figures for a paper as PNG and PDF: images side by side, curves, gradients and costs."""
     from ssvif.report.figures.make import Choices, make_figures
     from ssvif.report.runs import parse_runs
 
@@ -100,18 +100,18 @@ def figures(
 
 def report(
     results: Results,
-    tables: Annotated[Path, typer.Option(help="The folder of `ssvif tables`.")],
+    tables: Annotated[Path, typer.Option(help="Output folder of `ssvif tables`.")],
     output: Output,
     runs: Runs,
     sources: Sources,
     datasets: Datasets = Path("config/datasets"),
-    title: Annotated[str, typer.Option(help="Headline of the page.")] = "SSVIF",
-    pairs: Annotated[int, typer.Option(help="Test pairs in each gallery, evenly chosen; 0 for all.", min=0)] = 0,
-    figures: Annotated[Path | None, typer.Option(help="The folder of `ssvif figures`.")] = None,
-    table: Annotated[Texts, typer.Option(help="Show this table of the paper; repeatable; all when left out.")] = None,
+    title: Annotated[str, typer.Option(help="Title of the page.")] = "SSVIF",
+    pairs: Annotated[int, typer.Option(help="Number of test pairs in a gallery, evenly spaced; 0: all.", min=0)] = 0,
+    figures: Annotated[Path | None, typer.Option(help="Output folder of `ssvif figures`.")] = None,
+    table: Annotated[Texts, typer.Option(help="Show this table of the paper; may be repeated; default: all.")] = None,
     settings: SettingsText = "",
-    configuration: Annotated[str, typer.Option(help="Text of the configuration behind it, kept as config.yaml.")] = "",
-    command: Annotated[Texts, typer.Option(help="A command that makes it all again; repeatable.")] = None,
+    configuration: Annotated[str, typer.Option(help="Text of the configuration, to be kept as config.yaml.")] = "",
+    command: Annotated[Texts, typer.Option(help="Command that reproduces the results; may be repeated.")] = None,
 ) -> None:
     """Make the report: overview, tables, a gallery of every test pair, and a page for every run."""
     from ssvif.config.options import parse_options

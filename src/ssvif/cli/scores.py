@@ -33,25 +33,23 @@ from ssvif.schema import Resizing
 def score(
     fused: Annotated[Path, typer.Option(help="Folder of fused images.")],
     output: Output,
-    pairs: Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`; its test pairs count.")] = None,
+    pairs: Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`; its test pairs are scored.")] = None,
     visible: Visible = None,
     infrared: Infrared = None,
-    metrics: Annotated[
-        str, typer.Option(help="Names separated by commas, all for every one; the paper's when left out.")
-    ] = "",
+    metrics: Annotated[str, typer.Option(help="Names separated by commas, or all; default: the paper's metrics.")] = "",
     convention: Annotated[str, typer.Option(help="paper, standard or both, for metrics that have two.")] = "both",
-    only: Annotated[str, typer.Option(help="Pattern of names without suffix, e.g. '00*N'.")] = "*",
-    against: Annotated[Path | None, typer.Option(help="Compare with this file of scores, of the same images.")] = None,
-    infrared_range: Annotated[str | None, typer.Option(help="As of `ssvif fuse`, for folders: " + OF_EACH)] = None,
+    only: Annotated[str, typer.Option(help="Pattern of the names to score, without suffix, e.g. '00*N'.")] = "*",
+    against: Annotated[Path | None, typer.Option(help="Compare with this file of scores for the same images.")] = None,
+    infrared_range: Annotated[str | None, typer.Option(help="As for `ssvif fuse`, without --pairs: " + OF_EACH)] = None,
     visible_range: VisibleRange = None,
-    resize: Annotated[Resizing | None, typer.Option(help="Which image is resized; error when left out.")] = None,
-    alignment: Annotated[Path | None, typer.Option(help="File of `ssvif align` that was fused with.")] = None,
+    resize: Annotated[Resizing | None, typer.Option(help="Which image of a pair to resize; default: error.")] = None,
+    alignment: Annotated[Path | None, typer.Option(help="File of `ssvif align` that was used for fusing.")] = None,
     dataset: DatasetName = "",
     run: RunName = "",
     device: Device = "auto",
-    workers: Annotated[int, typer.Option(help="Images measured at once; 0 takes one a core, 8 at most.", min=0)] = 0,
+    workers: Annotated[int, typer.Option(help="Images to measure at once; 0: one per core, at most 8.", min=0)] = 0,
 ) -> None:
-    """Measure fused images, image by image: EN, MI, VIF, Qabf, SSIM, MS-SSIM, ΔE and others; mean and 95 % interval."""
+    """Measure each fused image: EN, MI, VIF, Qabf, SSIM, MS-SSIM, ΔE and others; means with 95 % intervals."""
     from ssvif.io.device import lease_device, prepare_cpu
     from ssvif.judging import score as scoring
     from ssvif.metrics.collection import METRICS
@@ -63,15 +61,15 @@ def score(
     check_sources("score", pairs, visible, infrared)
     if pairs and any((infrared_range, visible_range, resize, alignment)):
         raise UserError(
-            "ssvif score --infrared-range, --visible-range, --resize and --alignment are for --visible and --infrared",
-            remedy="leave them out: packed pairs are taken as they are",
+            "ssvif score --infrared-range, --visible-range, --resize and --alignment need --visible and --infrared",
+            remedy="leave them out: packed pairs are used unchanged",
         )
     rules = parse_rules(infrared_range, visible_range, resize, otherwise="error")
     if alignment:
         rules = replace(rules, alignment=read_alignment(alignment))
     names = scoring.choose_metrics(metrics, convention)
     if output.suffix.lower() in IMAGE_SUFFIXES or (against and against.resolve() == output.resolve()):
-        raise UserError(f"{output} is read and would be replaced", remedy="choose another file, such as scores.csv")
+        raise UserError(f"{output} is an input and would be overwritten", remedy="choose another file, e.g. scores.csv")
     if pairs:
         cases = scoring.packed_cases(pairs, fused, only)
     else:

@@ -134,7 +134,7 @@ def _find_usable(own: OwnPairs, rules: Rules, crop_px: int, least_crop_px: int) 
         usable.append(found)
         for kind, sentence in pair.notes:
             if kind not in logged:
-                log.warning("%s (said once)", sentence)
+                log.warning("%s (reported once)", sentence)
                 logged.add(kind)
     return usable, left_out
 

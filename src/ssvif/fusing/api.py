@@ -109,7 +109,7 @@ def fuse(
     colors = _unpack("visible", visible)
     grays = _unpack("infrared", infrared, colors.stacked)
     if not (colors.pixels or isinstance(visible, (list, tuple))):
-        raise ValueError("visible: there is no image in it")
+        raise ValueError("visible: expected at least one image")
     if len(colors.pixels) != len(grays.pixels):
         raise ValueError(f"{len(colors.pixels)} visible but {len(grays.pixels)} infrared images")
     for name, value, known in (("resize", resize, RESIZES), ("color", color, COLOR_MODES)):
@@ -122,7 +122,7 @@ def fuse(
     )
     fuser = _default_model() if model is None else model
     if isinstance(fuser, (str, os.PathLike)):
-        raise TypeError(f"model: expected what load_model returns, got {fuser!r}; say load_model({str(fuser)!r})")
+        raise TypeError(f"model: expected what load_model returns, got {fuser!r}; call load_model({str(fuser)!r})")
     jobs = []
     for i, (left, right) in enumerate(zip(colors.pixels, grays.pixels, strict=True)):
         # files of floats hold temperatures, arrays of floats in a program mostly what networks take
@@ -141,7 +141,7 @@ def fuse(
 def _rule(name: str, given: RangeLike, images: Sequence[NDArray[Any]]) -> Rule:
     """Return the range rule for the images (H,W) or (H,W,3) of an argument."""
     if not isinstance(given, str) and not (isinstance(given, (tuple, list)) and len(given) == 2):
-        raise ValueError(f"{name}_range: expected a word or (low, high), got {given!r}")
+        raise ValueError(f"{name}_range: expected a string or (low, high), got {given!r}")
     rule = parse_rule(f"{name}_range", given if isinstance(given, str) else f"{given[0]}:{given[1]}")
     if rule == "sequence":
         return sequence_range(images)
@@ -150,8 +150,8 @@ def _rule(name: str, given: RangeLike, images: Sequence[NDArray[Any]]) -> Rule:
         low, high = (finite.min(), finite.max()) if finite.size else (0, 0)
         if low < LEAST_UNIT or high > MOST_UNIT:
             raise ValueError(
-                f"{name}: floats are expected in [0,1], got {low:g} to {high:g}; "
-                f"say what becomes 0 and 1 with {name}_range, for instance 'percentile' or (low, high)"
+                f"{name}: expected floats in [0,1], got {low:g} to {high:g}; "
+                f"for other values pass {name}_range, for instance 'percentile' or (low, high)"
             )
     return rule
 
@@ -174,7 +174,7 @@ def _unpack(name: str, images: Any, stacked: bool = False) -> _Images:
     if isinstance(images, (list, tuple)):
         parts = [_unpack(f"{name}[{i}]", each) for i, each in enumerate(images)]
         if any(part.stacked for part in parts):
-            raise ValueError(f"{name}: a list is of single images, not of batches")
+            raise ValueError(f"{name}: expected a list of single images, not of batches")
         return _Images(
             [part.pixels[0] for part in parts],
             lambda fused: [part.remake([each]) for part, each in zip(parts, fused, strict=True)],

@@ -80,21 +80,20 @@ def fuse_source(
                     fused += 1
         except KeyboardInterrupt:
             if check_output(output) == "folder":
-                log.warning("stopped; finished images are kept, and the same command continues")
+                log.warning("interrupted; finished images are kept, and the same command continues")
             raise
         failures += source.faults
         if not (fused or skipped):  # raised here, so that no video without frames is left
             if len(failures) == 1:
                 raise failures[0]
             raise _listed("Nothing could be fused:" + ("" if failures else " there are no frames"), failures)
-    there = f"; {skipped} were there already" if skipped else ""
+    there = f"; {skipped} were already there" if skipped else ""
     elapsed_s = time.monotonic() - start
     speed = rate(fused, elapsed_s, "frames")
     log.info("fused %s into %s in %.1f s (%s)%s", counted(fused, "pair"), output, elapsed_s, speed, there)
     if failures:
-        done, these = fused + skipped, "this one" if len(failures) == 1 else f"these {len(failures)}"
-        most = f"All is in {output} but" if done >= len(failures) else f"Only {counted(done, 'pair')} in {output}, not"
-        raise _listed(f"{most} {these}:", failures)
+        done = counted(fused + skipped, "fused pair")
+        raise _listed(f"{output} holds {done}; {len(failures)} failed:", failures)
 
 
 def _listed(what: str, failures: Sequence[UserError]) -> UserError:

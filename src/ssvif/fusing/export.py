@@ -72,10 +72,10 @@ def export_model(model: FusionModel, path: Path, *, facts: Mapping[str, Any], fo
     if form not in SUFFIXES:
         raise UserError(f"Unknown --format {form!r}", expected=expected)
     if path.suffix.lower() != SUFFIXES[form]:
-        raise UserError(f"{path} does not end in {SUFFIXES[form]}, as --format {form} does", expected=expected)
+        raise UserError(f"{path} does not end in {SUFFIXES[form]}, as --format {form} requires", expected=expected)
     missing = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
     if form == "onnx" and missing:
-        raise UserError(f"ONNX needs {', '.join(missing)}", remedy="pip install 'ssvif[onnx]'")
+        raise UserError(f"The export to ONNX needs {', '.join(missing)}", remedy="pip install 'ssvif[onnx]'")
     if form == "torch":
         facts = {**facts, "least_px": max(facts["least_px"], PROGRAM_LEAST_PX)}
     whole = WholeFusion(model)
@@ -85,7 +85,7 @@ def export_model(model: FusionModel, path: Path, *, facts: Mapping[str, Any], fo
         worst = largest_difference(whole, written, facts["least_px"])
         if not worst <= TOLERANCE:
             raise UserError(
-                f"{path} is not written: the exported network computes something else",
+                f"{path} is not written: the exported network gives other results",
                 expected=f"differences up to {TOLERANCE:g}",
                 got=f"{worst:.2g}",
                 remedy="a network of your own must not branch on sizes (docs/export.md); otherwise report this",
@@ -151,7 +151,7 @@ def _exporting(path: Path) -> Iterator[None]:
     except Exception as error:  # the exporters, and somebody's own network within them, may raise anything
         raise UserError(
             f"{path} is not written: this network cannot be exported for any number and size of images",
-            expected="a network that neither branches on sizes nor on values",
+            expected="a network that branches neither on sizes nor on values",
             got=f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}",
             remedy="see docs/export.md",
         ) from error

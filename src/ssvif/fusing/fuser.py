@@ -15,6 +15,7 @@ Floats = NDArray[np.float32]
 Image = NDArray[np.uint8]
 AUTO = -1  # of `FuseOptions.tile`
 MEMORY_BYTES = 3 * 2**29  # 1.5 GiB; constant, so that the same image is always cut into the same tiles
+GPU_BATCH = 8  # pairs that a GPU fuses at once
 ROWS = 512  # converted to levels at a time, which bounds the memory of large images
 # visible (B,H,W,3), infrared (B,H,W,1) → fused (B,H,W,3); the keys are `schema.BASELINES`
 FORMULAS: dict[str, Callable[[Floats, Floats], Floats]] = {

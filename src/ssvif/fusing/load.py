@@ -39,7 +39,7 @@ class FuserSpec:
 
     def __post_init__(self) -> None:
         if self.network and not self.path:
-            raise UserError(f"There is no file of the released network {self.network!r}", remedy="name its checkpoint")
+            raise UserError(f"The released network {self.network!r} needs a checkpoint", remedy="pass its path")
         choices = (("inference", self.inference, ("", *INFERENCE_NAMES)), ("precision", self.precision, PRECISIONS))
         for name, value, known in choices:
             if value not in known:
@@ -92,7 +92,7 @@ def load_fuser(spec: FuserSpec, device: torch.device | None = None) -> Fuser:
     if spec.is_onnx:
         if spec.inference not in ("", "plain") or spec.precision != "float32":
             raise UserError(
-                f"{spec.file} holds plain inference in float32 only",
+                f"{spec.file} is an ONNX file, which supports only plain inference in float32",
                 expected="neither --inference nor --precision",
                 remedy="pass the network's .safetensors file instead",
             )

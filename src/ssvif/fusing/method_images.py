@@ -22,12 +22,12 @@ log = logging.getLogger("ssvif")
 # a method's images come in the dataset's own splits, of which our validation is cut off train, or all in one folder
 FOLDERS = {"train": ("train", "all"), "validation": ("validation", "train", "all"), "test": ("test", "all")}
 OWNED = (*SPLITS, "*.png")
-RULES = "config/experiments/README.md says how images are to lie"
+RULES = "see config/experiments/README.md for the expected folders"
 LOSSY = (".jpg", ".jpeg")
 REMARKS = {
-    "gray": "gray, and color metrics take them as they are",
+    "gray": "gray, and color metrics use them as they are",
     "alpha": "with an alpha channel, which is dropped",
-    "lossy": "JPEG, whose losses the metrics see",
+    "lossy": "JPEG, whose compression the metrics measure too",
 }
 MISSING, UNREADABLE, TOO_DEEP, WRONG_SIZE = "missing", "unreadable", "not of 8 bits a channel", "of another size"
 
@@ -110,11 +110,11 @@ def _refusal(images: Path, problems: Mapping[str, Sequence[str]], unmatched: lis
     if TOO_DEEP in there:
         remedies.insert(0, "convert them to 8 bits with one fixed range for all")
     if unmatched:
-        got.append(f"{counted(len(unmatched), 'image')} named like no pair: {shorten(unmatched, most=3)}")
-        remedies.insert(0, "rename them as the pairs are")
+        got.append(f"{counted(len(unmatched), 'image')} without a pair of that name: {shorten(unmatched, most=3)}")
+        remedies.insert(0, "rename them like the pairs")
     return UserError(
-        f"{images} cannot be judged: " + ", ".join(f"{len(names)} {problem}" for problem, names in there.items()),
-        expected=f"an 8-bit image for each of {count} pairs, named like it and of its size",
+        f"{images} cannot be used: " + ", ".join(f"{len(names)} {problem}" for problem, names in there.items()),
+        expected=f"an 8-bit image for each of {count} pairs, with the pair's name and size",
         got="; ".join(got),
         remedy="; ".join(remedies),
     )
@@ -128,7 +128,7 @@ def _images_in(folder: Path) -> dict[str, Path]:
             raise
         there = sorted(path.name for path in folder.iterdir())
         raise error.replace(
-            expected=f"images in it, or in a folder {', '.join(SPLITS)} or all of it",
+            expected=f"images in it, or in a subfolder {', '.join(SPLITS)} or all",
             got=shorten(there) or "an empty folder",
             remedy=RULES,
         ) from error

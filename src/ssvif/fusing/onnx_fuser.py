@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from ssvif.fusing.fuser import Floats, Fuser, Reach
+from ssvif.fusing.fuser import GPU_BATCH, Floats, Fuser, Reach
 from ssvif.io.errors import UserError
 from ssvif.io.validation import AtLeastOne, invalid
 from ssvif.schema import DEVICES
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 SUFFIX = ".onnx"
 KEY = "ssvif"  # the metadata entry of an ONNX file that describes the network
 CUDA = "CUDAExecutionProvider"
-GPU_BATCH = 8
 ERRORS_ONLY = 3  # onnxruntime's severity; its warnings are about the device's hardware
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -37,22 +38,21 @@ def check_output(output: Path, *sources: str) -> str:
     """Return the kind of an output by its suffix: "image", "video", or "folder" (also for an existing folder).
 
     Raises:
-        UserError: the suffix is of a format that is not written, or the output is one of the sources.
+        UserError: this format cannot be written, the output cannot be created, or it is one of the sources.
     """
     if output.exists() and output.resolve() in [Path(each).resolve() for each in sources]:
         raise _would_replace(output)
-    suffix = output.suffix.lower()
-    if output.is_dir():
-        return "folder"
-    if suffix in VIDEO_FORMATS:
-        return "video"
-    if suffix in IMAGE_SUFFIXES:
-        return "image"
-    if suffix in VIDEO_SUFFIXES:
-        raise UserError(f"{output}: videos of this format are not written", expected=" | ".join(VIDEO_FORMATS))
-    if suffix in OTHER_SUFFIXES or suffix in Pillow.registered_extensions():
-        raise UserError(f"{output}: images of this format are not written", expected=" | ".join(IMAGE_SUFFIXES))
-    return "folder"
+    suffix = "" if output.is_dir() else output.suffix.lower()
+    kind = "video" if suffix in VIDEO_FORMATS else "image" if suffix in IMAGE_SUFFIXES else "folder"
+    if kind == "folder" and suffix in VIDEO_SUFFIXES:
+        raise UserError(f"{output}: videos of this format cannot be written", expected=" | ".join(VIDEO_FORMATS))
+    if kind == "folder" and (suffix in OTHER_SUFFIXES or suffix in Pillow.registered_extensions()):
+        raise UserError(f"{output}: images of this format cannot be written", expected=" | ".join(IMAGE_SUFFIXES))
+    folder = output if kind == "folder" else output.parent
+    nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise UserError(f"{nearest} is not a folder that can be written to", remedy="choose another output")
+    return kind
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def open_output(
     elif target == "image":
         if source.total != 1:
             count = source.total or "many"
-            raise UserError(f"{output} is one image, for {count} pairs", remedy="name a folder, or a video")
+            raise UserError(f"{output} is one image, but there are {count} pairs", remedy="pass a folder or a video")
         check_output(output, *map(str, _files_of(source)))
         yield lambda name, image: save_image(output, image), lambda name: True
     else:
@@ -132,9 +132,9 @@ class _Folder:
         foreign = [name for name in held if self._recorded.get(name, ("",))[0] != self._origin(name)[0]]
         if foreign and not overwrite:
             raise UserError(
-                f"{self._path} holds {counted(len(foreign), 'image')} of these names already, made of other images, "
-                "with other settings or by something else",
-                expected="a new folder, or one that the same command with the same network has begun",
+                f"{self._path} already holds {counted(len(foreign), 'image')} of these names, made from other images, "
+                "with other settings or by another program",
+                expected="a new folder, or one that the same command with the same network has written",
                 got=shorten([f"{name}.png" for name in foreign]),
                 remedy="pass --overwrite, or choose another output",
             )
@@ -159,7 +159,7 @@ class _Folder:
 
 
 def _would_replace(output: Path) -> UserError:
-    return UserError(f"{output} is read and would be replaced", remedy="choose another output")
+    return UserError(f"{output} is an input and would be overwritten", remedy="choose another output")
 
 
 def _digest(*parts: str) -> str:
@@ -198,7 +198,7 @@ def video_writer(path: Path, rate: Fraction) -> Iterator[Callable[[Image], None]
         stream = stream or _add_stream(container, path.suffix.lower(), height, width, rate)
         if (height, width) != (stream.height, stream.width):
             raise UserError(
-                f"The frames of {path.name} would differ in size",
+                f"The frames of {path.name} differ in size",
                 expected=f"{stream.width}×{stream.height}",
                 got=f"{width}×{height}",
                 remedy="write images into a folder instead",

@@ -100,7 +100,7 @@ def _batches(read: Iterable[Pair | UserError], fuser: Fuser, most: int) -> Itera
             continue
         for kind, sentence in pair.notes:
             if kind not in reported:
-                log.warning("%s (said once)", sentence)
+                log.warning("%s (reported once)", sentence)
                 reported.add(kind)
         batch = open_batches.setdefault(pair.size, [])
         batch.append(pair)

@@ -49,7 +49,7 @@ def check_color(fuser: Fuser, color: str) -> None:
     if color == "rgb" and fuser.channels == 1:
         raise UserError(
             "This network has one channel: it fuses luma, and the visible image's chroma is kept",
-            remedy="leave --color out, or pass --color ycbcr",
+            remedy="omit --color, or pass --color ycbcr",
         )
 
 
@@ -62,7 +62,7 @@ def tile_side(fuser: Fuser, size: tuple[int, int], requested: int = AUTO) -> int
     if requested > 0 and not fuser.tileable:
         raise UserError(
             "This --inference cannot be computed in tiles",
-            expected="a script that does not stretch each part by itself",
+            expected="an --inference that does not stretch the values of whole images",
             remedy="pass --inference plain, or --tile 0",
         )
     if requested == AUTO and fuser.tileable and size[0] * size[1] * fuser.bytes_per_px > fuser.memory_bytes:
@@ -77,21 +77,21 @@ def batch_size(fuser: Fuser, size: tuple[int, int], requested: int = 0) -> int:
 
 
 class Span(NamedTuple):
-    """One tile along one axis: what it reads of the image, and which of these pixels are its own."""
+    """One tile along one axis: the pixels that it reads of the image, and those of the result that it gives."""
 
     read: slice
     keep: slice
 
     @property
     def inner(self) -> slice:
-        """The tile's own pixels, counted within the tile."""
+        """The part of the tile that is kept, counted from the tile's start."""
         return slice(self.keep.start - self.read.start, self.keep.stop - self.read.start)
 
 
 def spans(side: int, tile: int, reach: Reach | None) -> list[Span]:
-    """Cut a side of an image into tiles of about equal size, each widened by what its own pixels depend on.
+    """Divide a side of an image into tiles of about equal size, each extended by the receptive field of its pixels.
 
-    At most `tile` pixels are read at once. A network without a `reach` depends on the whole image.
+    An extended tile has at most `tile` pixels. Without a `reach` tiles overlap by `OVERLAP_PX` on either side.
 
     Raises:
         UserError: `tile` leaves no pixel to keep.
@@ -106,7 +106,7 @@ def spans(side: int, tile: int, reach: Reach | None) -> list[Span]:
         raise UserError(
             f"Tiles of {tile} pixels are too small for this network",
             expected=f"{2 * margin + least} or more",
-            remedy="pass a larger --tile, or 0 for none",
+            remedy="pass a larger --tile, or --tile 0",
         )
     count = -(-side // most)
     own = -(-side // (count * grid)) * grid

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ssvif.fusing.fuser import MEMORY_BYTES, Floats, Fuser, Reach
+from ssvif.fusing.fuser import GPU_BATCH, MEMORY_BYTES, Floats, Fuser, Reach
 from ssvif.fusing.tiles import GLOBAL_GRID_PX
 from ssvif.io.errors import UserError
 from ssvif.models.base import FusionModel
@@ -26,7 +26,6 @@ KNOWN: dict[str, tuple[Reach | None, int]] = {
 }
 UNKNOWN_BYTES_PER_PX = 5000  # like the network above that needs most
 PROBE_SIDES_PX = (96, 224)
-GPU_BATCH = 8
 WHOLE_IMAGE_SCRIPTS = ("emma",)  # cuts tiles of its own and stretches the result
 
 

@@ -217,7 +217,10 @@ def _train(
         ) from error
     finally:
         epochs.close()
-    log.info("detection: best epoch is %d with validation mAP@0.5 %.3f", best["epoch"], best["score"])
+    if boxes["validation"]:
+        log.info("detection: best epoch is %d with validation mAP@0.5 %.3f", best["epoch"], best["score"])
+    else:
+        log.info("detection: no annotated pairs to validate on; the last epoch, %d, is scored", best["epoch"])
     groups = trainer.optimizer.param_groups
     return best["model"], {
         "best_epoch": best["epoch"],

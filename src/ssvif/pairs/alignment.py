@@ -31,7 +31,7 @@ class Alignment:
     Coordinates are (x, y, 1), x to the right and y down, in pixels; the center of the first pixel is (0, 0).
 
     Raises:
-        ValueError: a value out of its range, or a matrix that turns the image over or is not invertible.
+        ValueError: a value out of its range, or a matrix that mirrors the image or is not invertible.
     """
 
     matrix: Annotated[tuple[MatrixRow, ...], Field(min_length=3, max_length=3)]  # visible to infrared, up to a factor
@@ -48,7 +48,7 @@ class Alignment:
     def _check_matrix(self) -> Alignment:
         depth = np.c_[corners_of(self.visible_size), np.ones(4)] @ np.array(self.matrix[2])
         if np.linalg.det(self.array) * depth[0] <= 0 or (depth * depth[0] <= 0).any():
-            raise ValueError("the matrix does not map the whole visible image, or turns it over")
+            raise ValueError("the matrix does not map the whole visible image, or mirrors it")
         return self
 
     @property
@@ -170,10 +170,10 @@ def read_alignment(path: Path) -> Alignment:
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist", remedy="make it with `ssvif align`") from error
     except ValidationError as error:
-        raise invalid(f"{path} is not an alignment", error, remedy=REMEDY) from error
+        raise invalid(f"{path} is not an alignment file", error, remedy=REMEDY) from error
     except ValueError as error:
         wanted = "JSON with format, matrix, model, visible_size and infrared_size"
-        raise UserError(f"{path} is not an alignment", expected=wanted, got=str(error), remedy=REMEDY) from error
+        raise UserError(f"{path} is not an alignment file", expected=wanted, got=str(error), remedy=REMEDY) from error
 
 
 def _scale(alignment: Alignment) -> float:

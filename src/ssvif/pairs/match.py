@@ -22,7 +22,7 @@ FORMS = "two images, two folders, two quoted patterns ('cam/*_vis.png' 'cam/*_ir
 REMEDIES = {
     "no_partner": "add the missing images, or remove the others",
     "same_name": "rename one of those that share a name",
-    "not_utf8": "rename what is not UTF-8",
+    "not_utf8": "rename the files whose names are not UTF-8",
 }
 WILDCARDS = {"**/": "((?:.*/)?)", "*": "([^/]*)", "?": "([^/])"}  # of a pattern, as groups of a regular expression
 FOLDER, NO_SUFFIX = "folder", "no suffix"  # keys of `Images.others` beside the suffixes
@@ -63,7 +63,7 @@ class Fault:
         return f"{self.side} {path.name} has no {' or '.join(self.missing)} image of the same name"
 
     def error(self) -> UserError:
-        """Return it as an error of its own, without a remedy for a missing side, which may be meant."""
+        """Return an error for this fault alone; a missing side has no remedy, since it may be intended."""
         return UserError(str(self), remedy="" if self.missing else REMEDIES[self.kind])
 
 
@@ -76,18 +76,18 @@ class Matching:
     faults: tuple[Fault, ...] = ()  # of the other images, sorted by name after those that are not UTF-8
 
     def notes(self) -> list[str]:
-        """Return in words what else the sources hold that is no image, or lies in folders of its own."""
-        return [_passed_over(images) for images in self.sides.values() if images.others]
+        """Return one sentence for each source about the files and folders in it that are ignored."""
+        return [_ignored(images) for images in self.sides.values() if images.others]
 
     def no_pairs(self) -> UserError:
-        """Return the error that says that the names of the sides have nothing in common."""
+        """Return the error for sides that have no name in common."""
         names = [f"{side}: {shorten(sorted(images.files), most=3)}" for side, images in self.sides.items()]
         *first, last = self.sides
         return UserError(
             f"The {', '.join(first)} and {last} images have no name in common",
-            expected="names that are equal but for the suffix",
+            expected="names that differ only in the suffix",
             got="; ".join([*names, *(str(fault) for fault in self.faults if fault.kind != "no_partner")][:5]),
-            remedy="for other names pass quoted patterns whose wildcards stand for the part that is equal, such as "
+            remedy="for other names pass quoted patterns whose wildcards match the common part, such as "
             "'cam/*_vis.png' and 'cam/*_ir.png'",
         )
 
@@ -273,10 +273,10 @@ def _summary(faults: Sequence[Fault]) -> str:
     return f"{len(faults)} {first.side} images have no {' or '.join(first.missing)} image of the same name: {names}"
 
 
-def _passed_over(images: Images) -> str:
+def _ignored(images: Images) -> str:
     source = images.source
-    inside = f"; for images in folders pass '{source.rstrip('/')}/**/*.png'" if FOLDER in images.others else ""
-    return f"{source}: passed over {_counts(images)}, as only {' '.join(IMAGE_SUFFIXES)} are read{inside}"
+    inside = f"; for images in subfolders pass '{source.rstrip('/')}/**/*.png'" if FOLDER in images.others else ""
+    return f"{source}: ignored {_counts(images)}; only {' '.join(IMAGE_SUFFIXES)} are read{inside}"
 
 
 def _counts(images: Images) -> str:

@@ -25,9 +25,9 @@ COLORED_SHARE = 1 / 16  # mean spread of a pixel's three values, of the whole ra
 LEAST_UNIT, MOST_UNIT = -0.5, 1.5  # floats beyond were never meant as [0,1], overshoot of a resampling included
 DARK_SHARE = 1 / 8  # of 16 bits: 13 bits or fewer
 LEFT_OUT = {
-    "alpha": "has an alpha channel, which is left out",
-    "pages": "holds several images, of which the first is read",
-    "low bytes": "is 16-bit gray with alpha, of which 8 bits are read",
+    "alpha": "has an alpha channel, which is ignored",
+    "pages": "holds several images, of which only the first is read",
+    "low bytes": "is 16-bit gray with alpha, of which only 8 bits are read",
 }
 
 
@@ -84,8 +84,8 @@ def make_pair(name: str, visible: RawImage, infrared: RawImage, rules: Rules) ->
     """Return the pair of two images as they were read; of a colored infrared image the luma is taken.
 
     Raises:
-        UserError: the sizes differ and are not to be made equal, or do not fit the alignment; or floats that are
-            to be taken as they are lie beyond 0 and 1.
+        UserError: the sizes differ and are not to be made equal, or do not fit the alignment; or floats of the
+            range "full" lie far outside [0,1].
     """
     color, gray = visible.pixels, to_gray(infrared.pixels)
     _check_unit("visible", name, color, rules.visible_range)
@@ -106,10 +106,10 @@ def make_pair(name: str, visible: RawImage, infrared: RawImage, rules: Rules) ->
 def find_ranges(
     rules: Rules, pixels: Callable[[str], Iterable[NDArray[Any]]], *, auto: bool = False
 ) -> dict[str, Range]:
-    """Return the one range of all images, found in a pass over them, of each side whose rule is "sequence".
+    """Return one range for all images of each side whose rule is "sequence", found in a pass over them.
 
-    `pixels` gives the images (H,W) or (H,W,3) of a side. With `auto` the images of more than 8 bits get one, too, where
-    the rule is "auto".
+    `pixels` gives the images (H,W) or (H,W,3) of a side. With `auto`, a side whose rule is "auto" gets a range too, for
+    its images of more than 8 bits.
     """
     found = {}
     for side in SIDES:
@@ -125,7 +125,7 @@ def find_ranges(
 def with_sequence(rules: Rules, pixels: Callable[[str], Iterable[NDArray[Any]]]) -> Rules:
     """Return rules whose "sequence" is replaced by one range for all images, (H,W) or (H,W,3), in a pass over them."""
     for side, found in find_ranges(rules, pixels).items():
-        log.info("%s: %.7g becomes black, %.7g white, throughout", side, found.low, found.high)
+        log.info("%s: %.7g becomes black and %.7g white in all images", side, found.low, found.high)
         rules = rules.with_range(side, found)
     return rules
 
@@ -179,10 +179,10 @@ def _equal_sizes(
         resizing = "pass --resize infrared, or " if same_shape else ""
         raise UserError(
             f"The two images of {name} differ in size",
-            expected="one size" + ("" if resize == "error" else ", or one aspect ratio within 2 %"),
+            expected="equal sizes" + ("" if resize == "error" else ", or equal aspect ratios within 2 %"),
             got=sizes,
             remedy=f"{resizing}estimate the cameras' alignment with `ssvif align` and pass it with --alignment, "
-            "or crop first",
+            "or crop the images",
         )
     if resize == "visible":
         visible = resized(visible, (infrared.shape[0], infrared.shape[1]))
@@ -194,7 +194,7 @@ def _equal_sizes(
 
 
 def _check_unit(side: str, name: str, image: NDArray[Any], rule: Rule) -> None:
-    """Refuse floats (H,W) or (H,W,3) that the range from 0 to 1 would turn into white or black."""
+    """Check that floats (H,W) or (H,W,3) whose range is from 0 to 1 do not lie far outside it."""
     if rule != "full" or image.dtype.kind != "f":
         return
     finite = image[np.isfinite(image)]
@@ -204,8 +204,8 @@ def _check_unit(side: str, name: str, image: NDArray[Any], rule: Rule) -> None:
         most = next((most for most in (255, 65535) if levels and DARK_SHARE * most < high <= most), 0)
         fixed = f"0:{most}" if most else f"{math.floor(low)}:{max(math.ceil(high), math.floor(low) + 1)}"
         raise UserError(
-            f"The {side} image {name} holds floats beyond 0 and 1",
-            expected="floats from 0 to 1, or a range that says what becomes black and white",
+            f"The {side} image {name} holds floats outside [0,1]",
+            expected="floats in [0,1], or the values that become black and white",
             got=f"{low:.6g} to {high:.6g}",
             remedy=f"pass --{side}-range {fixed}, or --{side}-range percentile",
         )
@@ -220,16 +220,16 @@ def _notes(name: str, visible: RawImage, infrared: RawImage, rules: Rules) -> li
     ]
     if looks_colored(infrared.pixels):
         what = (
-            "the infrared image looks color-mapped (its three channels differ strongly). Its luma is taken, "
-            "which does not rise with temperature in most color maps: better export the camera's gray images"
+            "the infrared image looks color-mapped (its three channels differ strongly). Its luma is used, "
+            "which does not increase with temperature in most color maps: export gray images from the camera instead"
         )
         notes.append(("colored", what))
     pixels = visible.pixels
     if rules.visible_range == "full" and pixels.dtype == np.uint16 and 255 < int(pixels.max()) < DARK_SHARE * 65535:
         most, bits = int(pixels.max()), int(pixels.max()).bit_length()
         what = (
-            f"the 16-bit visible image goes up to {most} only and will be dark; "
-            f"if the camera gives {bits} bits, pass --visible-range 0:{2**bits - 1}"
+            f"the 16-bit visible image has no value above {most} and will be dark; "
+            f"if the camera has {bits} bits, pass --visible-range 0:{2**bits - 1}"
         )
         notes.append(("shallow", what))
     return [(kind, f"{name}: {sentence}") for kind, sentence in notes]

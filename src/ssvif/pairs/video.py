@@ -71,7 +71,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 def _unreadable(path: Path, got: str) -> UserError:
     return UserError(
-        f"{path} cannot be read as a video", expected="a whole video", got=got, remedy="copy or export it again"
+        f"{path} cannot be read as a video", expected="a complete video file", got=got, remedy="copy or export it again"
     )
 
 
@@ -140,12 +140,12 @@ def explain(visible: Path, infrared: Path) -> list[str]:
     if abs(float(right.rate / left.rate) - 1) > SAME_RATE:
         said.append(
             f"visible has {float(left.rate):.4g} frames/s, infrared {float(right.rate):.4g}: "
-            "every visible frame gets the infrared one nearest in time"
+            "each visible frame is paired with the infrared one nearest in time"
         )
     lengths = [each.frames / float(each.rate) for each in (left, right)]
     if min(lengths) and abs(lengths[0] - lengths[1]) > 1.5 / float(min(left.rate, right.rate)):
         said.append(
             f"visible lasts {lengths[0]:.2f} s, infrared {lengths[1]:.2f} s: "
-            f"the last {abs(lengths[0] - lengths[1]):.2f} s of the longer one are left out"
+            f"the last {abs(lengths[0] - lengths[1]):.2f} s of the longer one are ignored"
         )
     return said
