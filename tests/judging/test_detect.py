@@ -87,7 +87,7 @@ def test_a_run_is_trained_and_scored_offline_and_leaves_nothing_behind(
 
 
 def test_without_validation_the_last_epoch_counts(make_dataset, tmp_path, caplog):
-    with caplog.at_level(logging.INFO, logger="ssvif"):
+    with caplog.at_level("INFO", logger="ssvif"):
         values = judge(make_dataset({"train": 4, "test": 2}), tmp_path / "out")
     assert "no annotated pairs to validate on; the last epoch, 1, is scored" in caplog.text
     assert "validation mAP" not in caplog.text
