@@ -208,6 +208,8 @@ def test_tables_and_page_need_no_torch():
     loaded = set(done.stdout.split())
     assert set(modules) <= loaded
     assert loaded.isdisjoint({"torch", "transformers", "h5py", "ultralytics", "pandas", "scipy"})
+    verbs = {part_of(module) for module, _ in own_imports(MODULES["ssvif.cli.results"])}
+    assert verbs.isdisjoint({"metrics", "models", "judging"})
 
 
 def calls_in(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 # networks, and how they are trained
@@ -60,3 +61,52 @@ JUDGE_COLUMNS = ("dataset", "run", "metric", "class", "value", "initial_weights"
 BOX_COLUMNS = ("pair_id", "class", "confidence", "x_min_px", "y_min_px", "x_max_px", "y_max_px")
 EFFICIENCY = "efficiency"  # the one score that is no run's: results/efficiency.csv
 EFFICIENCY_COLUMNS = ("model", "channels", "height_px", "width_px", "quantity", "value")
+
+
+# what is measured
+@dataclass(frozen=True)
+class Measure:
+    """How a metric is shown."""
+
+    heading: str  # its name, the convention included
+    latex: str  # the same in LaTeX
+    arrow: str = "↑"  # "↑" when higher is better, "↓" when lower is, "" when neither is
+    decimals: int = 3
+    unit: str = ""  # of the shown values; "%" where the stored values are fractions
+
+    @property
+    def scale(self) -> int:
+        """What a stored value is multiplied by to be shown."""
+        return 100 if self.unit == "%" else 1
+
+
+# in the order of the columns; as in the paper's tables, classes stand before their mean
+MEASURES = {
+    "en": Measure("EN", "EN", unit="bit"),
+    "mi": Measure("MI", "MI", unit="bit"),
+    "vif": Measure("VIF", "VIF"),
+    "qabf": Measure("Qabf", "$Q^{AB/F}$"),
+    "ssim": Measure("SSIM (L=1)", "SSIM ($L{=}1$)"),
+    "ssim255": Measure("SSIM (L=255)", "SSIM ($L{=}255$)"),
+    "ms_ssim": Measure("MS-SSIM (L=1)", "MS-SSIM ($L{=}1$)"),
+    "ms_ssim255": Measure("MS-SSIM (L=255)", "MS-SSIM ($L{=}255$)"),
+    "delta_e76": Measure("ΔE76", r"$\Delta E_{76}$", "↓", 2, "CIELAB"),
+    "delta_e2000": Measure("ΔE2000", r"$\Delta E_{2000}$", "↓", 2, "CIELAB"),
+    "sd": Measure("SD", "SD", unit="gray level"),
+    "sf": Measure("SF", "SF", unit="gray level"),
+    "ag": Measure("AG", "AG", unit="gray level"),
+    "cc": Measure("CC", "CC"),
+    "scd": Measure("SCD", "SCD"),
+    "psnr": Measure("PSNR", "PSNR", decimals=2, unit="dB"),
+    "fmi": Measure("FMI (pixel)", "FMI (pixel)"),
+    "nabf": Measure("Nabf", "$N^{AB/F}$", "↓"),
+    "viff": Measure("VIFF", "VIFF"),
+    "iou": Measure("IoU", "IoU", decimals=2, unit="%"),
+    "miou": Measure("mIoU", "mIoU", decimals=2, unit="%"),
+    "miou_without_background": Measure("mIoU w/o background", "mIoU w/o bg.", decimals=2, unit="%"),
+    "ap50": Measure("AP@0.5", "AP@0.5", decimals=2, unit="%"),
+    "map50": Measure("mAP@0.5", "mAP@0.5", decimals=2, unit="%"),
+    "parameters_mparam": Measure("parameters", "parameters", "↓", 2, "M"),
+    "macs_gmac": Measure("MACs", "MACs", "↓", 2, "G"),
+    "peak_memory_mb": Measure("memory", "memory", "↓", 1, "MB"),
+}

@@ -5,7 +5,7 @@ import pytest
 from ssvif.config.files import load_sheet_specs
 from ssvif.config.runs import load_runs
 from ssvif.io.errors import UserError
-from ssvif.report.sheet import MEASURES
+from ssvif.schema import MEASURES
 from ssvif.training.options import TrainingOptions
 
 CONFIG = Path(__file__).parents[2] / "config"

@@ -86,6 +86,9 @@ def test_of_the_schema_only_what_is_imported_counts(tree):
     assert fingerprint(LOOP) == before
     edit(tree / "schema.py", '"validation"', '"valid"')
     assert fingerprint(LOOP) != before
+    before = fingerprint("ssvif.report.sheet")
+    edit(tree / "schema.py", "return 100 if", "return 1000 if")  # in a class that it imports
+    assert fingerprint("ssvif.report.sheet") != before
 
 
 def test_order_and_repetition_do_not_matter():

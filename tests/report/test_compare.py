@@ -5,9 +5,7 @@ import pytest
 
 from report.made_results import write_judged, write_scores
 from ssvif.io.errors import UserError
-from ssvif.metrics.collection import METRICS
 from ssvif.report.compare import compare_runs, summary_table
-from ssvif.report.sheet import MEASURES
 
 
 def run_of(folder, *, dataset="toy", **metrics):
@@ -17,7 +15,7 @@ def run_of(folder, *, dataset="toy", **metrics):
 
 def summary_of(tmp_path, **metrics):
     """The lines below the head of a run's summary."""
-    return summary_table(run_of(tmp_path / "run", **metrics) / "fusion_metrics.csv", METRICS).splitlines()[2:]
+    return summary_table(run_of(tmp_path / "run", **metrics) / "fusion_metrics.csv").splitlines()[2:]
 
 
 def test_a_summary_counts_what_has_a_value(tmp_path):
@@ -53,8 +51,8 @@ def runs(tmp_path):
     return first, second, third
 
 
-def compared(runs, metrics=METRICS, **options):
-    return compare_runs(runs, metrics, **options).splitlines()
+def compared(runs, **options):
+    return compare_runs(runs, **options).splitlines()
 
 
 def cells(lines, title):
@@ -129,15 +127,6 @@ def test_a_narrow_terminal_has_names_above_their_numbers(runs):
     assert lines[start + 4].endswith("better")
 
 
-def test_metrics_have_the_names_that_the_tables_print():
-    """Tables know every metric, by the same title and with the same direction."""
-    arrows = {"up": "↑", "down": "↓"}
-    assert {name: (each.title, arrows[each.better]) for name, each in METRICS.items()} == {
-        name: (MEASURES[name].heading, MEASURES[name].arrow) for name in METRICS
-    }
-    assert {"SSIM (L=1)", "MS-SSIM (L=255)"} <= {metric.title for metric in METRICS.values()}
-
-
 def test_scores_of_one_number_have_a_difference_and_no_interval(runs):
     first, second, _ = runs
     write_judged(first / "segmentation/iou.csv", "iou", 0.5)
@@ -168,7 +157,7 @@ def test_what_cannot_be_compared_is_told(runs, tmp_path):
         compared([runs[0], tmp_path / "gone"])
     write_judged(runs[1] / "segmentation/iou.csv", "iou", "much")
     with pytest.raises(UserError, match=r"iou\.csv holds a value that is not a number"):
-        compare_runs(runs, METRICS)
+        compare_runs(runs)
     other = run_of(tmp_path / "scenes/first", dataset="scenes", vif=[0.5] * 8)
     with pytest.raises(UserError, match="not of the same dataset") as caught:
         compared([runs[0], other])
@@ -206,7 +195,7 @@ def test_what_only_one_run_has_is_named(tmp_path):
 def test_nothing_in_common_is_told(tmp_path, others, says):
     folders = [run_of(tmp_path / "toy/one", en=[1.0], mi=[1.0]), run_of(tmp_path / "toy/two", **others)]
     with pytest.raises(UserError, match=says):
-        compare_runs(folders, METRICS)
+        compare_runs(folders)
 
 
 def test_a_path_that_is_no_utf8_can_be_shown(tmp_path):
@@ -215,4 +204,4 @@ def test_a_path_that_is_no_utf8_can_be_shown(tmp_path):
         odd = run_of(tmp_path / "odd", en=[1.0]).rename(tmp_path / "caf\udce9")
     except OSError:
         pytest.skip("this file system takes no such names")
-    assert compare_runs([first, odd], METRICS).encode("utf-8")
+    assert compare_runs([first, odd]).encode("utf-8")

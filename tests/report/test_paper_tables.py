@@ -219,7 +219,7 @@ def test_the_csv_is_long_with_full_digits(tmp_path):
     make(tmp_path, "msrs/sage=SAGE", titles={"msrs": "MSRS"})
     rows = read_csv(tmp_path / "tables/table_2.csv")
     row = next(row for row in rows if row["runs"] == "sage" and row["metric"] == "mi")
-    assert row["measured"] == "0.3833333333"
+    assert (row["measured"], row["unit"]) == ("0.3833333333", "bit")
     assert (row["table"], row["dataset"], row["row"], row["images"], row["seeds"]) == ("II", "msrs", "SAGE †", "2", "1")
     assert (row["published"], row["difference"], row["interval_over"]) == ("3.22", "-2.836666667", "images")
     missing = next(row for row in rows if row["row"] == "CDDFuse" and row["metric"] == "mi")

@@ -36,7 +36,7 @@ def test_a_file_that_holds_no_scores_of_one_run_is_told(tmp_path, text, says):
     run, other = tmp_path / "run.csv", tmp_path / "other.csv"
     run.write_text(text)
     other.write_text(HEADER + "d,r,one,en,1\n")
-    for call, *arguments in ((read_scores, run), (summary_table, run, {}), (compare_runs, [other, run], {})):
+    for call, *arguments in ((read_scores, run), (summary_table, run), (compare_runs, [other, run])):
         with pytest.raises(UserError, match=rf"(?s)run\.csv.*{says}"):
             call(*arguments)
     with pytest.raises(UserError, match=r"gone\.csv does not exist"):

@@ -63,10 +63,9 @@ def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of runs, results/DATASET/RUN.")],
 ) -> None:
     """Compare runs of one dataset with the first: means, paired differences, intervals, p-values, mIoU and mAP."""
-    from ssvif.metrics.collection import METRICS
     from ssvif.report.compare import compare_runs
 
-    typer.echo(compare_runs(runs, METRICS))
+    typer.echo(compare_runs(runs))
 
 
 def figures(

@@ -52,7 +52,6 @@ def score(
     """Measure each fused image: EN, MI, VIF, Qabf, SSIM, MS-SSIM, ΔE and others; means with 95 % intervals."""
     from ssvif.io.device import lease_device, prepare_cpu
     from ssvif.judging import score as scoring
-    from ssvif.metrics.collection import METRICS
     from ssvif.pairs.alignment import read_alignment
     from ssvif.report.compare import compare_runs, summary_table
     from ssvif.report.scores import check_comparable
@@ -79,9 +78,9 @@ def score(
     prepare_cpu(0)
     with lease_device(device) as leased:
         scoring.write_scores(output, cases, dataset=dataset, run=run, metrics=names, device=leased, workers=workers)
-    typer.echo(summary_table(output, METRICS))
+    typer.echo(summary_table(output))
     if against:
-        typer.echo("\n" + compare_runs([against, output], METRICS, any_dataset=True))
+        typer.echo("\n" + compare_runs([against, output], any_dataset=True))
 
 
 def segment(

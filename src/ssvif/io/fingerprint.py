@@ -78,7 +78,7 @@ def _definition(name: str) -> list[ast.stmt]:
     """Return the statement that gives a name of the schema its value, and those of the names that it uses."""
     path = _source_file(SCHEMA)
     for node in _parse(path, path.stat().st_mtime_ns)[0].body:
-        if name in _names(node, ast.Store):
+        if name in ([node.name] if isinstance(node, ast.ClassDef | ast.FunctionDef) else _names(node, ast.Store)):
             return [node, *(each for used in _names(node, ast.Load) for each in _definition(used))]
     return []
 

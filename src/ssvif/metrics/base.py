@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 import torch
 
 from ssvif.ops.color import luma
+from ssvif.schema import MEASURES
 
 Result = TypeVar("Result")
 Convention = Literal["both", "paper", "standard"]
@@ -100,17 +101,14 @@ class Metric:
 
 
 def metric(
-    title: str,
-    *,
-    better: Literal["up", "down"],
-    unit: str = "",
-    smallest_side: int = 1,
-    convention: Convention = "both",
+    *, smallest_side: int = 1, convention: Convention = "both"
 ) -> Callable[[Callable[[Triple], torch.Tensor]], Metric]:
-    """Describe a function of a triple as a `Metric`; its docstring stays with it."""
+    """Describe a function of a triple, one of `MEASURES` by its name, as a `Metric`; its docstring stays with it."""
 
     def describe(compute: Callable[[Triple], torch.Tensor]) -> Metric:
-        described = Metric(compute, compute.__name__, title, unit, better, smallest_side, convention)
+        name, measure = compute.__name__, MEASURES[compute.__name__]
+        better: Literal["up", "down"] = "up" if measure.arrow == "↑" else "down"
+        described = Metric(compute, name, measure.heading, measure.unit, better, smallest_side, convention)
         object.__setattr__(described, "__doc__", compute.__doc__)
         return described
 

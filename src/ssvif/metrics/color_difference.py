@@ -75,7 +75,7 @@ def _mean(images: Triple, difference: Callable[[torch.Tensor, torch.Tensor], tor
     return torch.stack(sums).sum(dim=0) / images.fused[0, 0].numel()
 
 
-@metric("ΔE76", unit="CIELAB", better="down", convention="paper")
+@metric(convention="paper")
 def delta_e76(images: Triple) -> torch.Tensor:
     """Mean Euclidean distance in CIELAB of fused and visible pixels.
 
@@ -93,7 +93,7 @@ def _distance(visible: torch.Tensor, fused: torch.Tensor) -> torch.Tensor:
     return squares.add_((y - z).mul_(200).square_()).sqrt_()
 
 
-@metric("ΔE2000", unit="CIELAB", better="down", convention="standard")
+@metric(convention="standard")
 def delta_e2000(images: Triple) -> torch.Tensor:
     """Mean CIEDE2000 color difference of fused and visible pixels.
 

@@ -22,7 +22,7 @@ def differences(images: Triple) -> tuple[torch.Tensor, torch.Tensor]:
     return fused[..., 1:] - fused[..., :-1], fused[:, 1:] - fused[:, :-1]
 
 
-@metric("SF", unit="gray level", better="up")
+@metric()
 def sf(images: Triple) -> torch.Tensor:
     """Spatial frequency of the fused luma, the root of row frequency² plus column frequency².
 
@@ -36,7 +36,7 @@ def sf(images: Triple) -> torch.Tensor:
     return (squares / (images.fused.shape[2] * images.fused.shape[3])).sqrt()
 
 
-@metric("AG", unit="gray level", better="up", smallest_side=2)
+@metric(smallest_side=2)
 def ag(images: Triple) -> torch.Tensor:
     """Average gradient of the fused luma, the mean of √((Δx² + Δy²)/2) over (H−1)(W−1) pixels.
 
@@ -49,7 +49,7 @@ def ag(images: Triple) -> torch.Tensor:
     return squares.div_(2).sqrt_().mean(dim=(1, 2))
 
 
-@metric("Qabf", better="up")
+@metric()
 def qabf(images: Triple) -> torch.Tensor:
     """Share of the sources' edge strength and direction found in the fused luma, weighted by strength.
 
@@ -90,7 +90,7 @@ def _sigmoid(x: torch.Tensor, shape: tuple[float, float, float]) -> torch.Tensor
     return x.sub_(middle).mul_(steepness).sigmoid_().mul_(height)
 
 
-@metric("Nabf", better="down", smallest_side=2)
+@metric(smallest_side=2)
 def nabf(images: Triple) -> torch.Tensor:
     """Share of fusion artefacts: edge information of the fused luma that is in neither source, modified.
 

@@ -14,7 +14,7 @@ SIZE = SIDE * SIDE
 CHUNK = 2**14
 
 
-@metric("FMI (pixel)", better="up", smallest_side=SIDE)
+@metric(smallest_side=SIDE)
 def fmi(images: Triple) -> torch.Tensor:
     """Feature mutual information of fused and source lumas, mean over both sources, of raw pixels.
 

@@ -27,7 +27,7 @@ def _entropy(frequencies: torch.Tensor, dims: int) -> torch.Tensor:
     return torch.sum(torch.special.entr(frequencies).flatten(-dims), dim=-1) / math.log(2) + 0.0
 
 
-@metric("EN", unit="bit", better="up")
+@metric()
 def en(images: Triple) -> torch.Tensor:
     """Entropy of the fused luma, −Σ p log₂ p over its 256-bin histogram.
 
@@ -37,7 +37,7 @@ def en(images: Triple) -> torch.Tensor:
     return _entropy(images.share(histograms)[0].sum(dim=1), 1)
 
 
-@metric("MI", unit="bit", better="up")
+@metric()
 def mi(images: Triple) -> torch.Tensor:
     """Mutual information of fused and visible luma plus that of fused and infrared luma.
 

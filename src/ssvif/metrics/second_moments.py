@@ -46,7 +46,7 @@ def _correlation(moments: Moments, first: Weights, second: Weights) -> torch.Ten
     return torch.where(spread > 0, shared / spread.clamp(min=torch.finfo(spread.dtype).tiny).sqrt(), 0.0)
 
 
-@metric("SD", unit="gray level", better="up")
+@metric()
 def sd(images: Triple) -> torch.Tensor:
     """Standard deviation of the fused luma, the root of its mean squared distance from its mean.
 
@@ -57,7 +57,7 @@ def sd(images: Triple) -> torch.Tensor:
     return _covariance(images.share(second_moments), FUSED, FUSED).clamp(min=0).sqrt()
 
 
-@metric("CC", better="up")
+@metric()
 def cc(images: Triple) -> torch.Tensor:
     """Mean of the correlation coefficients of fused and visible luma and of fused and infrared luma.
 
@@ -68,7 +68,7 @@ def cc(images: Triple) -> torch.Tensor:
     return (_correlation(moments, VISIBLE, FUSED) + _correlation(moments, INFRARED, FUSED)) / 2
 
 
-@metric("SCD", better="up")
+@metric()
 def scd(images: Triple) -> torch.Tensor:
     """Sum of the correlations of differences, corr(F − I, V) + corr(F − V, I), of lumas.
 
@@ -81,7 +81,7 @@ def scd(images: Triple) -> torch.Tensor:
     return _correlation(moments, LESS_INFRARED, VISIBLE) + _correlation(moments, LESS_VISIBLE, INFRARED)
 
 
-@metric("PSNR", unit="dB", better="up")
+@metric()
 def psnr(images: Triple) -> torch.Tensor:
     """Peak signal-to-noise ratio, 10·log₁₀(255²/MSE), MSE the mean of those to both source lumas.
 

@@ -80,7 +80,7 @@ def _ms_ssim(images: Triple, dynamic_range: int) -> torch.Tensor:
     return (terms ** terms.new_tensor(SCALE_WEIGHTS)[:, None, None]).prod(dim=0).sum(dim=1)
 
 
-@metric("SSIM (L=1)", better="up", smallest_side=WINDOW_SIZE, convention="paper")
+@metric(smallest_side=WINDOW_SIZE, convention="paper")
 def ssim(images: Triple) -> torch.Tensor:
     """SSIM of fused and visible luma plus that of fused and infrared, dynamic range L = 1.
 
@@ -91,7 +91,7 @@ def ssim(images: Triple) -> torch.Tensor:
     return _ssim(images, 1)
 
 
-@metric("SSIM (L=255)", better="up", smallest_side=WINDOW_SIZE, convention="standard")
+@metric(smallest_side=WINDOW_SIZE, convention="standard")
 def ssim255(images: Triple) -> torch.Tensor:
     """SSIM of fused and visible luma plus that of fused and infrared, dynamic range L = 255.
 
@@ -101,7 +101,7 @@ def ssim255(images: Triple) -> torch.Tensor:
     return _ssim(images, 255)
 
 
-@metric("MS-SSIM (L=1)", better="up", smallest_side=161, convention="paper")
+@metric(smallest_side=161, convention="paper")
 def ms_ssim(images: Triple) -> torch.Tensor:
     """Multi-scale SSIM of fused and visible luma plus that of fused and infrared, L = 1.
 
@@ -112,7 +112,7 @@ def ms_ssim(images: Triple) -> torch.Tensor:
     return _ms_ssim(images, 1)
 
 
-@metric("MS-SSIM (L=255)", better="up", smallest_side=161, convention="standard")
+@metric(smallest_side=161, convention="standard")
 def ms_ssim255(images: Triple) -> torch.Tensor:
     """Multi-scale SSIM as `ms_ssim` but with the standard dynamic range L = 255.
 

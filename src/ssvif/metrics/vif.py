@@ -15,7 +15,7 @@ FUSION_WEIGHTS = (1.0, 0.0, 0.15, 1.0)
 LEAST_INFORMATION = 1e-7
 
 
-@metric("VIF", better="up", smallest_side=41)
+@metric(smallest_side=41)
 def vif(images: Triple) -> torch.Tensor:
     """Visual information fidelity of the fused luma for visible plus that for infrared.
 
@@ -29,7 +29,7 @@ def vif(images: Triple) -> torch.Tensor:
     return torch.where(offered > 0, kept / offered, 1.0).sum(dim=1)
 
 
-@metric("VIFF", better="up", smallest_side=41)
+@metric(smallest_side=41)
 def viff(images: Triple) -> torch.Tensor:
     """Visual information fidelity for fusion: each window counts the source that has the smaller gain there.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ssvif.io.errors import UserError, counted, shorten
 from ssvif.io.files import printable, read_csv
@@ -21,14 +20,9 @@ from ssvif.report.scores import (
     read_scores,
 )
 from ssvif.report.sheet import DASH, measure_of, print_number, rank
-from ssvif.schema import DETECTION, FUSION_METRICS, RUN_FILES, SEGMENTATION
+from ssvif.schema import DETECTION, FUSION_METRICS, MEASURES, RUN_FILES, SEGMENTATION
 
-if TYPE_CHECKING:
-    from ssvif.metrics.base import Metric
-
-Metrics = Mapping[str, "Metric"]
 LEAST_P = 0.001
-ARROWS = {"up": "↑", "down": "↓"}
 MARKS = ("", "best", "second")
 HEADER = ("metric, run", "mean", "", "− first", "95 % interval", "p", "n", "")
 LEGEND = (
@@ -37,10 +31,10 @@ LEGEND = (
 )
 
 
-def summary_table(path: Path, metrics: Metrics) -> str:
+def summary_table(path: Path) -> str:
     """Return a table of one run's scores, a row for each metric, then remarks on images without a finite value.
 
-    A metric that is not among the known `metrics` is shown by its name alone.
+    A metric that is not among `MEASURES` is shown by its name alone.
 
     Raises:
         UserError: the file cannot be read (`read_scores`).
@@ -51,7 +45,7 @@ def summary_table(path: Path, metrics: Metrics) -> str:
         found = describe(list(known.values())) if known else None
         numbers = [found.mean, found.median, found.deviation] if found else [None] * 3
         texts = [print_number(number, ".4f") for number in numbers]
-        rows.append([name, _title(name, metrics), *texts, _interval(found), str(len(known))])
+        rows.append([name, _title(name) if name in MEASURES else "", *texts, _interval(found), str(len(known))])
         if empty := len(sample.values) - len(known):
             remarks.append(f"{name}: {counted(empty, 'image')} too small for it, without a value")
         for kind, is_kind in (("NaN", math.isnan), ("infinite", math.isinf)):
@@ -61,11 +55,11 @@ def summary_table(path: Path, metrics: Metrics) -> str:
     return "\n".join([render_table(header, rows), *remarks])
 
 
-def compare_runs(runs: Sequence[Path], metrics: Metrics, *, any_dataset: bool = False, width: int | None = None) -> str:
+def compare_runs(runs: Sequence[Path], *, any_dataset: bool = False, width: int | None = None) -> str:
     """Return a table that compares runs with the first: each metric's means, paired differences and verdicts.
 
-    The runs are folders results/DATASET/RUN, or files that `ssvif score` wrote. Of a metric that is not among the
-    known `metrics` no direction is better. A line has at most `width` characters; None takes the terminal's.
+    The runs are folders results/DATASET/RUN, or files that `ssvif score` wrote. Of a metric that is not among
+    `MEASURES` no direction is better. A line has at most `width` characters; None takes the terminal's.
 
     Raises:
         UserError: there is one run only, one occurs twice, a file is missing or damaged, or the runs are not of the
@@ -84,7 +78,7 @@ def compare_runs(runs: Sequence[Path], metrics: Metrics, *, any_dataset: bool = 
         check_overlap({name: scores[name], first: scores[first]})
     compared = {name: compare_scores(scores[name], scores[first]) for name in others}
     remarks = [line for name in others for line in _left_out(compared[name], name, scores[name], first, scores[first])]
-    rows = [*_fusion_rows(scores, compared, metrics), *_judge_rows(runs, scores)]
+    rows = [*_fusion_rows(scores, compared), *_judge_rows(runs, scores)]
     title = f"differences are to {first}, image by image where there is an interval"
     return "\n".join([title, _layout(rows, width or screen_width()), *dict.fromkeys(remarks), *LEGEND])
 
@@ -151,7 +145,7 @@ def _left_out(compared: Mapping[str, Comparison], name: str, this: Scores, first
 
 
 def _fusion_rows(
-    scores: Mapping[str, Scores], compared: Mapping[str, Mapping[str, Comparison]], metrics: Metrics
+    scores: Mapping[str, Scores], compared: Mapping[str, Mapping[str, Comparison]]
 ) -> Iterator[Sequence[str]]:
     """Yield for each metric a row with its title and a row for each run; a metric without any value is left out."""
     for metric in dict.fromkeys(metric for found in scores.values() for metric in found):
@@ -159,9 +153,9 @@ def _fusion_rows(
         if any(values):  # otherwise the images are too small for it
             texts = [print_number(mean_of(list(each.values())) if each else None, ".4f") for each in values]
             same_images = len({frozenset(each) for each in values if each}) == 1
-            arrow = ARROWS[metrics[metric].better] if metric in metrics and same_images else ""
-            rests = [_difference(compared.get(name, {}).get(metric), metrics.get(metric)) for name in scores]
-            yield from _metric_rows(_title(metric, metrics) or metric, scores, texts, arrow, rests)
+            arrow = measure_of(metric).arrow
+            rests = [_difference(compared.get(name, {}).get(metric), arrow) for name in scores]
+            yield from _metric_rows(metric, scores, texts, arrow if same_images else "", rests)
 
 
 def _judge_rows(runs: Sequence[Path], names: Iterable[str]) -> Iterator[Sequence[str]]:
@@ -172,23 +166,21 @@ def _judge_rows(runs: Sequence[Path], names: Iterable[str]) -> Iterator[Sequence
         values = [sample.known[""] * 100 if sample and sample.known else None for sample in samples]
         first, *others = values
         if any(value is not None for value in values):
-            measure = measure_of(metric)
             differences = [None if value is None or first is None else value - first for value in others]
             rests = [("",) * 5, *((print_number(each, "+.2f"), "", "", "", "") for each in differences)]
             texts = [print_number(value, ".2f") for value in values]
-            title = f"{measure.heading} {measure.arrow} [{measure.unit}]"
-            yield from _metric_rows(title, names, texts, measure.arrow, rests)
+            yield from _metric_rows(metric, names, texts, measure_of(metric).arrow, rests)
 
 
 def _metric_rows(
-    title: str, names: Iterable[str], texts: Sequence[str], arrow: str, rests: Sequence[Sequence[str]]
+    metric: str, names: Iterable[str], texts: Sequence[str], arrow: str, rests: Sequence[Sequence[str]]
 ) -> Iterator[Sequence[str]]:
-    yield (title, *[""] * 7)
+    yield (_title(metric), *[""] * 7)
     for name, text, place, rest in zip(names, texts, rank(texts, arrow), rests, strict=True):
         yield (f"  {name}", text, MARKS[place], *rest)
 
 
-def _difference(comparison: Comparison | None, metric: Metric | None) -> Sequence[str]:
+def _difference(comparison: Comparison | None, arrow: str) -> Sequence[str]:
     """Return the five cells of a paired difference: its mean, interval, p, number of images, and the verdict."""
     if comparison is None:
         return ("",) * 5
@@ -197,17 +189,15 @@ def _difference(comparison: Comparison | None, metric: Metric | None) -> Sequenc
         return (print_number(found.mean, ".4f"), DASH, DASH, str(found.count), "undefined")
     evidence = comparison.evidence()
     verdict = ("no evidence", "higher", "lower")[evidence]
-    if metric and evidence:
-        verdict = "better" if (evidence > 0) == (metric.better == "up") else "worse"
+    if arrow and evidence:
+        verdict = "better" if (evidence > 0) == (arrow == "↑") else "worse"
     shown_p = f"{p_value:.3f}" if p_value >= LEAST_P else f"<{LEAST_P}"
     return (print_number(found.mean, "+.4f"), _interval(found, "+.4f"), shown_p, str(found.count), verdict)
 
 
-def _title(name: str, metrics: Metrics) -> str:
-    if name not in metrics:
-        return ""
-    metric = metrics[name]
-    return f"{metric.title} {ARROWS[metric.better]}" + (f" [{metric.unit}]" if metric.unit else "")
+def _title(metric: str) -> str:
+    measure = measure_of(metric)
+    return f"{measure.heading} {measure.arrow}".strip() + (f" [{measure.unit}]" if measure.unit else "")
 
 
 def _interval(summary: Summary | None, form: str = ".4f") -> str:

@@ -7,57 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ssvif.schema import MEASURES, Measure
+
 DASH = "–"
 MINUS = "−"
+UNITS_NOT_PRINTED = ("bit", "gray level", "CIELAB")  # papers leave them out of the heads of tables
 WITH_LABELS = " †"  # follows the name of a method that was trained with labels
-
-
-@dataclass(frozen=True)
-class Measure:
-    """How a metric is shown."""
-
-    heading: str  # its name, the convention included
-    latex: str  # the same in LaTeX
-    arrow: str = "↑"  # "↑" when higher is better, "↓" when lower is, "" when neither is
-    decimals: int = 3
-    unit: str = ""  # of the shown values; "%" where the stored values are fractions
-
-    @property
-    def scale(self) -> int:
-        """What a stored value is multiplied by to be shown."""
-        return 100 if self.unit == "%" else 1
-
-
-# in the order of the columns; as in the paper's tables, classes stand before their mean
-MEASURES = {
-    "en": Measure("EN", "EN"),
-    "mi": Measure("MI", "MI"),
-    "vif": Measure("VIF", "VIF"),
-    "qabf": Measure("Qabf", "$Q^{AB/F}$"),
-    "ssim": Measure("SSIM (L=1)", "SSIM ($L{=}1$)"),
-    "ssim255": Measure("SSIM (L=255)", "SSIM ($L{=}255$)"),
-    "ms_ssim": Measure("MS-SSIM (L=1)", "MS-SSIM ($L{=}1$)"),
-    "ms_ssim255": Measure("MS-SSIM (L=255)", "MS-SSIM ($L{=}255$)"),
-    "delta_e76": Measure("ΔE76", r"$\Delta E_{76}$", "↓", 2),
-    "delta_e2000": Measure("ΔE2000", r"$\Delta E_{2000}$", "↓", 2),
-    "sd": Measure("SD", "SD"),
-    "sf": Measure("SF", "SF"),
-    "ag": Measure("AG", "AG"),
-    "cc": Measure("CC", "CC"),
-    "scd": Measure("SCD", "SCD"),
-    "psnr": Measure("PSNR", "PSNR", decimals=2, unit="dB"),
-    "fmi": Measure("FMI (pixel)", "FMI (pixel)"),
-    "nabf": Measure("Nabf", "$N^{AB/F}$", "↓"),
-    "viff": Measure("VIFF", "VIFF"),
-    "iou": Measure("IoU", "IoU", decimals=2, unit="%"),
-    "miou": Measure("mIoU", "mIoU", decimals=2, unit="%"),
-    "miou_without_background": Measure("mIoU w/o background", "mIoU w/o bg.", decimals=2, unit="%"),
-    "ap50": Measure("AP@0.5", "AP@0.5", decimals=2, unit="%"),
-    "map50": Measure("mAP@0.5", "mAP@0.5", decimals=2, unit="%"),
-    "parameters_mparam": Measure("parameters", "parameters", "↓", 2, "M"),
-    "macs_gmac": Measure("MACs", "MACs", "↓", 2, "G"),
-    "peak_memory_mb": Measure("memory", "memory", "↓", 1, "MB"),
-}
 
 
 def measure_of(metric: str) -> Measure:
@@ -95,7 +50,8 @@ class Heading(NamedTuple):
     @property
     def unit(self) -> str:
         """The unit as printed in the head; that of a class stands in the caption."""
-        return f" ({self.measure.unit})" if self.measure.unit and not self.class_name else ""
+        unit = "" if self.class_name or self.measure.unit in UNITS_NOT_PRINTED else self.measure.unit
+        return f" ({unit})" if unit else ""
 
     @property
     def shown(self) -> str:
