@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,10 +12,11 @@ from ssvif.io.errors import UserError
 
 @pytest.fixture
 def gpus(monkeypatch, tmp_path):
-    """Two pretended GPUs; returns the list of those that were set."""
+    """Two pretended GPUs, a and b; returns the list of those that were set."""
     chosen: list[int] = []
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid="ab"[index]))
     monkeypatch.setattr(device, "LOCK_FOLDER", tmp_path)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return chosen
@@ -61,7 +63,7 @@ sys.stdin.read()
 
 
 def test_another_processs_card_is_taken_until_it_is_killed(gpus, tmp_path):
-    command = [sys.executable, "-c", HOLD, str(tmp_path / "ssvif-gpu-0.lock")]
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "ssvif-gpu-a.lock")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout.readline() == b"held\n"
         with device.lease_device() as leased:
@@ -71,27 +73,27 @@ def test_another_processs_card_is_taken_until_it_is_killed(gpus, tmp_path):
         assert leased.index == 0
 
 
-def test_the_lock_is_of_the_card_not_of_its_number(gpus, monkeypatch, tmp_path):
-    """Two jobs that see one card each, both as number 0, do not exclude each other."""
+@pytest.mark.parametrize(
+    ("visible", "cards", "locks"),
+    [
+        ("0", "ab", ["ssvif-gpu-a.lock", "ssvif-gpu-b.lock"]),  # Slurm: every job sees its own card as 0
+        ("MIG-GPU-12ab/7/0", "aa", ["ssvif-gpu-MIG-GPU-12ab-7-0.lock", "ssvif-gpu-MIG-b.lock"]),  # slices of one card
+    ],
+)
+def test_two_jobs_that_see_different_cards_do_not_wait(gpus, monkeypatch, tmp_path, visible, cards, locks):
+    found = iter(cards)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(uuid=next(found)))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     with device.lease_device() as first:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0" if visible == "0" else "MIG-b")
         with device.lease_device() as second:
             assert first.index == second.index == 0
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["ssvif-gpu-1.lock", "ssvif-gpu-3.lock"]
-
-
-def test_a_card_named_by_a_path_has_a_lock_too(gpus, monkeypatch, tmp_path):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-GPU-12ab/7/0, GPU-34cd")
-    with device.lease_device(), device.lease_device():
-        pass
-    locks = {each.name for each in tmp_path.iterdir()}
-    assert locks == {"ssvif-gpu-GPU-34cd.lock", "ssvif-gpu-MIG-GPU-12ab-7-0.lock"}
+    assert sorted(each.name for each in tmp_path.iterdir()) == locks
 
 
 def test_another_users_lock_file_can_be_locked(gpus, monkeypatch, tmp_path):
-    path = tmp_path / "ssvif-gpu-0.lock"
+    path = tmp_path / "ssvif-gpu-a.lock"
     path.touch()
     opened = []
     original = type(path).open

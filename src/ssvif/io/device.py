@@ -65,9 +65,10 @@ def _lock_one(count: int) -> tuple[int, IO[str]]:
 
 
 def _lock_file(index: int) -> IO[str]:
-    # the number a job sees depends on CUDA_VISIBLE_DEVICES; the lock must be of the card itself
+    # by UUID: the index of a card differs from job to job; the slices of a card (MIG) may share its UUID
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    card = visible.split(",")[index].strip() if visible else str(index)
+    is_slice = visible.startswith("MIG-")
+    card = visible.split(",")[index].strip() if is_slice else str(torch.cuda.get_device_properties(index).uuid)
     path = LOCK_FOLDER / f"ssvif-gpu-{card.replace('/', '-')}.lock"
     try:
         return path.open("a")
