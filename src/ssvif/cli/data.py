@@ -39,12 +39,12 @@ def scenes(
 ) -> None:
     """Generate a dataset of road scenes: registered pairs with exact labels and boxes."""
     from roadscenes.write import write_scenes
-    from ssvif.io.files import full_disk_told
+    from ssvif.io.files import report_full_disk
     from ssvif.io.progress import track
 
     sizes = {"train": train, "test": test, "height": height, "width": width}
     try:
-        with full_disk_told(output):
+        with report_full_disk(output):
             write_scenes(output, **sizes, seed=seed, progress=lambda jobs: track(jobs, "drawing scenes"))
     except ValueError as error:
         raise UserError(f"scenes: {error}", remedy="change that option, or `scenes` in the configuration") from error

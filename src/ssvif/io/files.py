@@ -41,7 +41,7 @@ def write_aside(path: Path) -> Iterator[Path]:
     make_folder(path.parent)
     aside = _aside(path)
     try:
-        with full_disk_told(path):
+        with report_full_disk(path):
             yield aside
             aside.replace(path)
     except UnicodeEncodeError as error:
@@ -75,7 +75,7 @@ def write_folder_aside(folder: Path, owned: Sequence[str]) -> Iterator[Path]:
     aside = _aside(folder)
     aside.mkdir()
     try:
-        with full_disk_told(folder):
+        with report_full_disk(folder):
             yield aside
             shutil.rmtree(folder, ignore_errors=True)
             aside.replace(folder)
@@ -132,7 +132,7 @@ def _is_running(pid: int) -> bool:
 
 
 @contextmanager
-def full_disk_told(path: Path) -> Iterator[None]:
+def report_full_disk(path: Path) -> Iterator[None]:
     """Turn the system's error of a full disk into a `UserError` that says how much is free where `path` lies."""
     try:
         yield
