@@ -1,11 +1,11 @@
 import pickle
-from itertools import pairwise
 
 import h5py
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from ssvif.data.loader import BatchLoader
 from ssvif.data.packed import ImageReader, PairsFile
 from ssvif.data.training_view import TrainingView
 from ssvif.io.errors import UserError
@@ -94,17 +94,6 @@ def test_workers_give_the_same_items_however_they_are_started(packed, method, wo
     assert_same(items(view, num_workers=workers, multiprocessing_context=method), wanted)
 
 
-def test_workers_that_stay_alive_learn_of_a_new_epoch(packed):
-    view = TrainingView(packed, "train", 8, seed=0)
-    loader = DataLoader(view, batch_size=9, num_workers=1, persistent_workers=True, multiprocessing_context="fork")
-    epochs = []
-    for epoch in range(3):
-        view.set_epoch(epoch)
-        epochs += [batch["visible"] for batch in loader]
-        assert torch.equal(epochs[-1], items(view)["visible"])
-    assert not any(torch.equal(left, right) for left, right in pairwise(epochs))
-
-
 def test_labels_and_boxes_change_no_item(packed):
     with_labels = [items(TrainingView(packed, split, 8, seed=0)) for split in ("train", "test")]
     removed = 0
@@ -140,7 +129,7 @@ def test_a_damaged_file_is_told_on_one_screen_from_a_worker_too(packed, workers)
     with h5py.File(packed, "r+") as file:
         del file[f"train/{view.names[0]}/visible"]
     with pytest.raises(UserError) as caught:
-        items(view, num_workers=workers, multiprocessing_context="fork" if workers else None)
+        list(BatchLoader(view, [[0]], workers, torch.device("cpu")))
     text = str(caught.value)
     assert text.startswith(str(packed))
     assert "Traceback" not in text
@@ -148,7 +137,11 @@ def test_a_damaged_file_is_told_on_one_screen_from_a_worker_too(packed, workers)
     assert len(text.splitlines()) < 8
 
 
-def test_a_crop_that_cannot_be_and_an_index_outside_are_told(packed):
+def test_a_crop_that_cannot_be_an_empty_split_and_an_index_outside_are_told(packed):
+    with h5py.File(packed, "r+") as file:
+        file["validation"].clear()
+    with pytest.raises(UserError, match=r"has no split 'validation'(?s:.*)one of train, test"):
+        TrainingView(packed, "validation", 8, seed=0)
     with pytest.raises(UserError, match=r"The pair [01].* smaller than the training crop") as caught:
         TrainingView(packed, "train", 25, seed=0)
     assert "32×24 px" in caught.value.got

@@ -224,8 +224,7 @@ def test_two_branches_in_one_class_are_seen_and_told(pairs, log):
             trainer.framework.segmenter.network.decode_head.classifier.bias,
         ):
             bias[2] += 40
-    batch = TrainingView(pairs, "train", OPTIONS.crop_px, 0)
-    batches = list(DataLoader(batch, batch_size=2))
+    batches = list(DataLoader(TrainingView(pairs, "train", OPTIONS.crop_px, 0), batch_size=2))
     for _ in range(4):
         trainer.run_epoch(batches, batches)
         loop.log_epoch(trainer, 1.0)
@@ -293,8 +292,30 @@ def test_a_stalled_stage_one_moves_on(staged):
 
 def test_a_run_without_stage_two_is_told(pairs, tmp_path, caplog):
     run(pairs, tmp_path, replace(OPTIONS, epochs=1))
-    assert "stage II" in caplog.text
+    assert "Stage I will last all 1 epochs" in caplog.text
+    assert "stage II never began" in caplog.text
     assert not list((tmp_path / "pseudo_labels").glob("*.png"))
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ((1, 4, 10), "Stage I may last all 4 epochs"),  # a risen loss or (below) a stalled one may end it
+        ((4, 9, 10), "Stage I will last all 4 epochs"),
+        ((4, 0, 2), "Stage I may last all 4 epochs"),
+        ((1, 0, 10), ""),
+        ((9, 3, 10), ""),
+    ],
+)
+def test_a_first_stage_as_long_as_the_training_is_told_before_it(pairs, tmp_path, caplog, limits, told):
+    names = ("stage_one_min_epochs", "stage_one_max_epochs", "patience")
+    options = replace(OPTIONS, crop_px=99, **dict(zip(names, limits, strict=True)))
+    for changes in ({}, {"framework": "fusion_only"}, {"stages": "one"}):
+        caplog.clear()
+        with pytest.raises(UserError, match="smaller than the training crop"):
+            run(pairs, tmp_path, replace(options, **changes))
+        said = [] if changes or not told else [told]
+        assert [each.message.partition(",")[0] for each in caplog.records] == said
 
 
 def test_batches_hold_every_pair_once():

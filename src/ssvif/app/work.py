@@ -6,14 +6,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from ssvif.fusing.fuser import FuseOptions, Fuser, Image, to_levels
 from ssvif.fusing.tiles import fuse_batch
 from ssvif.io.errors import UserError
 from ssvif.io.images import read_raw
-from ssvif.metrics.collection import METRICS, STANDARD_SET, evaluate
+from ssvif.judging import score
+from ssvif.metrics.collection import METRICS, STANDARD_SET
 from ssvif.pairs.pair import Rules, make_pair
 from ssvif.pairs.ranges import range_of, to_8_bits
 
@@ -66,13 +64,10 @@ def measure(visible: Image, infrared: Image, fused: Image) -> list[tuple[str, fl
 
     Very large images have none.
     """
-    height, width = infrared.shape
-    if height * width > MOST_MEASURED_PX:
-        return []
-    first, second, result = (
-        torch.from_numpy(np.atleast_3d(each)).permute(2, 0, 1)[None] for each in (visible, infrared, fused)
-    )
-    names = [name for name in STANDARD_SET if METRICS[name].smallest_side <= min(height, width)]
-    values = evaluate(first, second, result, names)
+    values = score.measure(visible, infrared, fused, STANDARD_SET) if infrared.size <= MOST_MEASURED_PX else {}
     arrows = {"up": "↑", "down": "↓"}
-    return [(f"{METRICS[name].title} {arrows[METRICS[name].better]}", round(values[name].item(), 4)) for name in names]
+    return [
+        (f"{METRICS[name].title} {arrows[METRICS[name].better]}", round(value, 4))
+        for name, value in values.items()
+        if value is not None
+    ]

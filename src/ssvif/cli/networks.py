@@ -74,7 +74,7 @@ def train(
             alignment=alignment,
             rules=rules,
             crop_px=options.crop_px,
-            least_crop_px=_least_crop(options),
+            least_crop_px=options.least_crop_px,
         )
         typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
         pairs = output / "pairs.h5"
@@ -96,11 +96,7 @@ def train(
 
 
 def _own_options(settings: str, assignments: list[str]) -> TrainingOptions:
-    """Return the settings for own pairs; the first stage keeps its share of another number of epochs.
-
-    Warns if the second stage, the consistency, would never begin.
-    """
-    import logging
+    """Return the settings for own pairs; the first stage keeps its share of another number of epochs."""
     from dataclasses import replace
 
     from ssvif.config.options import override, parse_options
@@ -113,22 +109,7 @@ def _own_options(settings: str, assignments: list[str]) -> TrainingOptions:
         first = max(1, min(options.epochs - 1, round(options.epochs * defaults.stage_one_max_epochs / defaults.epochs)))
         scaled = replace(defaults, stage_one_min_epochs=first, stage_one_max_epochs=first)
         options = parse_options(scaled, settings, assignments)
-    joint = options.framework == "ssvif" and options.stages == "two"
-    if joint and options.stage_one_max_epochs >= options.epochs:
-        remedy = f"stage_one_max_epochs={options.epochs - 1}" if options.epochs > 1 else "epochs=4"
-        logging.getLogger("ssvif").warning(
-            "All %d epochs will be stage I, without the consistency: pass --set %s", options.epochs, remedy
-        )
     return options
-
-
-def _least_crop(options: TrainingOptions) -> int:
-    """Return the smallest crop that these settings accept, pixels."""
-    import math
-
-    from ssvif.training.options import SMALLEST_SEEN_PX
-
-    return math.ceil(SMALLEST_SEEN_PX / options.consistency_window) if options.framework == "ssvif" else 1
 
 
 def export(

@@ -132,7 +132,7 @@ def _read_parts(
     yield "visible", pair.visible, visible
     yield "infrared", pair.infrared, infrared
     if pair.label:
-        yield "label", pair.label, _read_label(root / pair.label, descriptor, height, width)
+        yield "label", pair.label, read_class_ids(root / pair.label, descriptor, height, width)
     if pair.boxes:
         yield "boxes", pair.boxes, read_boxes(root / pair.boxes, descriptor.detection_classes, width, height)
 
@@ -159,8 +159,12 @@ def _read_8_bits(path: Path) -> RawImage:
         ) from error
 
 
-def _read_label(path: Path, descriptor: Descriptor, height: int, width: int) -> NDArray[np.uint8]:
-    """Return a label map (H,W) uint8 of the given size and of known class ids."""
+def read_class_ids(path: Path, descriptor: Descriptor, height: int, width: int) -> NDArray[np.uint8]:
+    """Read a label map (H,W) uint8.
+
+    Raises:
+        UserError: it cannot be read, is not of this size, or holds ids that the descriptor does not have.
+    """
     label = read_label(path)
     if label.shape != (height, width):
         raise UserError(
@@ -169,12 +173,6 @@ def _read_label(path: Path, descriptor: Descriptor, height: int, width: int) -> 
             got=f"{label.shape[1]}×{label.shape[0]} px",
             remedy="mend the label map, or remove it",
         )
-    check_ids(path, label, descriptor)
-    return label
-
-
-def check_ids(path: Path, label: NDArray[np.uint8], descriptor: Descriptor) -> None:
-    """Raise a UserError that names the ids of a label map (H,W) that the descriptor does not have."""
     known = {*range(len(descriptor.classes)), descriptor.ignore_index}
     unknown = [str(value) for value in np.flatnonzero(np.bincount(label.ravel())) if value not in known]
     if unknown:
@@ -183,3 +181,4 @@ def check_ids(path: Path, label: NDArray[np.uint8], descriptor: Descriptor) -> N
             expected=f"ids 0 to {len(descriptor.classes) - 1}, or {descriptor.ignore_index} for no class",
             remedy="mend the label map, or add the classes to the descriptor",
         )
+    return label

@@ -65,7 +65,7 @@ class ImageReader:
     def splits(self) -> list[str]:
         """Return the splits that hold pairs, in the order train, validation, test."""
         with self._named("its list of splits"):
-            return [split for split in SPLITS if split in self._open()]
+            return [split for split in SPLITS if len(self._open().get(split, ()))]
 
     def names(self, split: str) -> list[str]:
         """Return the names of a split's pairs, sorted."""
@@ -91,10 +91,9 @@ class ImageReader:
             return np.asarray(self._pair(split, name)[side][()], np.uint8)
 
     def _split(self, split: str) -> h5py.Group:
-        file = self._open()
-        if split not in SPLITS or split not in file:
-            raise self._missing(f"split {split!r}", self.splits())
-        return file[split]
+        if split not in (there := self.splits()):
+            raise self._missing(f"split {split!r}", there)
+        return self._open()[split]
 
     def _pair(self, split: str, name: str) -> h5py.Group:
         pairs = self._split(split)
@@ -149,6 +148,11 @@ class PairsFile(ImageReader):
         except ValidationError as error:
             what = f"{self.path} holds a descriptor that this version cannot read"
             raise invalid(what, error, remedy=_REMEDY) from error
+
+    def has_label(self, split: str, name: str) -> bool:
+        """Return whether a pair has a label map."""
+        with self._named(f"{split}/{name}"):
+            return "label" in self._pair(split, name)
 
     def label(self, split: str, name: str) -> NDArray[np.uint8] | None:
         """Return the label map, (H,W) uint8 class ids, or None where there is none."""

@@ -13,22 +13,11 @@ from ssvif.data.packed import ImageReader
 from ssvif.io.errors import UserError
 
 
-class ItemError(UserError):
-    """A user's error that stays readable when a loader's worker process hands it to its parent.
-
-    The parent gets the worker's traceback as one text and builds the same type of error from it;
-    what the user needs comes after the last mention of the type.
-    """
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text.rpartition(f"{type(self).__name__}: ")[2].rstrip())
-
-
 class TrainingView(Dataset[dict[str, torch.Tensor]]):
     """Crops of the pairs of one split, for self-supervised training.
 
     An item depends on (seed, epoch, index) only, not on the number of workers, how they are started,
-    or the order of reading. `set_epoch` reaches workers that live through many epochs too.
+    or the order of reading.
 
     Args:
         path: the file written by `ssvif pack`.
@@ -51,8 +40,7 @@ class TrainingView(Dataset[dict[str, torch.Tensor]]):
         self.names = self._reader.names(split)
         self._check_sizes()
         self._reader.close()  # so that forked workers inherit no open file
-        self._epoch = torch.zeros((), dtype=torch.int64)
-        self._epoch.share_memory_()  # type: ignore[no-untyped-call]
+        self._epoch = 0
 
     def _check_sizes(self) -> None:
         sizes = {name: self._reader.size(self.split, name) for name in self.names}
@@ -71,8 +59,8 @@ class TrainingView(Dataset[dict[str, torch.Tensor]]):
         return self._reader.digest
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the crops and flips of an epoch, in this process and in its workers."""
-        self._epoch.fill_(epoch)
+        """Choose the epoch whose crops and flips are drawn, before workers are started."""
+        self._epoch = epoch
 
     def __len__(self) -> int:
         return len(self.names)
@@ -87,11 +75,7 @@ class TrainingView(Dataset[dict[str, torch.Tensor]]):
         if not 0 <= index < len(self.names):
             raise IndexError(f"item {index} of {len(self.names)}")
         name = self.names[index]
-        try:
-            visible = self._reader.visible(self.split, name)
-            infrared = self._reader.infrared(self.split, name)
-        except UserError as error:
-            raise ItemError(str(error)) from error
+        visible, infrared = self._reader.visible(self.split, name), self._reader.infrared(self.split, name)
         rows, columns = self._choose(index, *infrared.shape)
         return {
             "visible": _to_tensor(visible[rows, columns].transpose(2, 0, 1)),
@@ -102,7 +86,7 @@ class TrainingView(Dataset[dict[str, torch.Tensor]]):
         """Return the rows and columns of an item's crop, in the order of its flips."""
         if not self.augment:
             return self._slice((height - self.crop) // 2, False), self._slice((width - self.crop) // 2, False)
-        random = np.random.default_rng([self.seed, int(self._epoch), index])
+        random = np.random.default_rng([self.seed, self._epoch, index])
         top, left = random.integers(height - self.crop + 1), random.integers(width - self.crop + 1)
         mirrored = random.random(2) < 0.5 if self.flip else (False, False)
         return self._slice(int(top), bool(mirrored[0])), self._slice(int(left), bool(mirrored[1]))

@@ -16,12 +16,11 @@ from PIL import Image
 from ssvif.data.boxes import read_boxes
 from ssvif.data.descriptor import Descriptor
 from ssvif.data.find import FoundPair
-from ssvif.data.pack import check_ids
+from ssvif.data.pack import read_class_ids
 from ssvif.inspecting.edges import Gray, Peak, gray_of
 from ssvif.inspecting.findings import Finding
 from ssvif.inspecting.shifts import is_unlike, measure_shift
 from ssvif.io.errors import UserError
-from ssvif.io.files import read_label
 from ssvif.io.images import read_raw
 from ssvif.pairs.alignment import Alignment, check_size, warp
 from ssvif.schema import SIDES
@@ -147,17 +146,13 @@ class Inspector:
         pair, (height, width) = seen.pair, shape
         if pair.label:
             with seen.noting_errors("label", "label"):
-                self._check_label(seen, read_label(self.root / pair.label), shape)
+                self._check_label(seen, read_class_ids(self.root / pair.label, self.descriptor, height, width))
         if pair.boxes:
             with seen.noting_errors("boxes", "boxes"):
                 read_boxes(self.root / pair.boxes, self.descriptor.detection_classes, width, height)
 
-    def _check_label(self, seen: Seen, label: Pixels, shape: tuple[int, ...]) -> None:
-        """Note what is wrong with a label map (H,W) of a visible image of a height and width."""
-        if label.shape != shape:
-            seen.add("label", "label", "{}×{} px, its image {}×{} px".format(*label.shape[::-1], *shape[::-1]))
-            return
-        check_ids(self.root / seen.pair.label, label, self.descriptor)
+    def _check_label(self, seen: Seen, label: Pixels) -> None:
+        """Note that a label map (H,W) shows nothing but background."""
         ids = {int(value) for value in np.unique(label)} - {self.descriptor.ignore_index}
         if not ids or ids == {self.descriptor.background_id}:
             names = {info.id: info.name for info in self.descriptor.classes}

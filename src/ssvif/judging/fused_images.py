@@ -85,7 +85,7 @@ def target_of(label: NDArray[np.uint8], descriptor: Descriptor) -> NDArray[np.in
     """Return a label map (H,W) of class ids as a training target (H,W); the dataset's ignore value becomes 255.
 
     Raises:
-        UserError: the label holds an id that the descriptor does not list.
+        UserError: the label holds an id that the descriptor does not list, in a file not made by `ssvif pack`.
     """
     ignored = label == descriptor.ignore_index
     unknown = np.unique(label[~ignored & (label >= len(descriptor.classes))]).tolist()

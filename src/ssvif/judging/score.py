@@ -201,6 +201,18 @@ def _single_threads(workers: int) -> Iterator[ThreadPoolExecutor]:
         torch.set_num_threads(threads_before)
 
 
+def measure(
+    visible: Image, infrared: Image, fused: Image, metrics: Sequence[str], device: torch.device = CPU
+) -> dict[str, float | None]:
+    """Return the metrics of images (H,W) or (H,W,3) of one size; None for those that need a larger image."""
+    possible = [name for name in metrics if METRICS[name].smallest_side <= min(fused.shape[:2])]
+    # copies: files are read into arrays that PyTorch must not write to
+    planes = (np.ascontiguousarray(np.atleast_3d(each).transpose(2, 0, 1)) for each in (visible, infrared, fused))
+    color, gray, result = (torch.tensor(each)[None].to(device) for each in planes)
+    found = evaluate(color, gray, result, possible) if possible else {}
+    return {name: found[name].item() if name in found else None for name in metrics}
+
+
 def _measure(case: Case, metrics: Sequence[str], device: torch.device) -> _Scores:
     images = dict(zip((*SIDES, "fused"), (*case.read_sources(), read_image(case.fused)), strict=True))
     height, width = images["fused"].shape[:2]
@@ -212,12 +224,7 @@ def _measure(case: Case, metrics: Sequence[str], device: torch.device) -> _Score
                 got=f"{width}×{height}",
                 remedy="fuse the pair again in its own size; nothing is resized here",
             )
-    possible = [name for name in metrics if METRICS[name].smallest_side <= min(height, width)]
-    # copies: files are read into arrays that PyTorch must not write to
-    planes = (np.ascontiguousarray(np.atleast_3d(each).transpose(2, 0, 1)) for each in images.values())
-    visible, infrared, fused = (torch.tensor(each)[None].to(device) for each in planes)
-    found = evaluate(visible, infrared, fused, possible) if possible else {}
-    values = {name: found[name].item() if name in found else None for name in metrics}
+    values = measure(images["visible"], images["infrared"], images["fused"], metrics, device)
     finite = all(value is None or math.isfinite(value) for value in values.values())
     return _Scores(case.pair_id, values, "" if finite else _peculiarity(images))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,9 @@ from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch.nn import functional
-from torch.utils.data import DataLoader
 
 from ssvif.data.descriptor import Descriptor
+from ssvif.data.loader import BatchLoader
 from ssvif.data.packed import PairsFile
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import write_aside, write_csv, write_folder_aside
@@ -54,7 +53,7 @@ def fine_tune(run: JudgedRun, options: SegmentationOptions) -> None:
         log.info("training from scratch: `frozen_epochs` is ignored, because the backbone is random")
         options = replace(options, frozen_epochs=0)
     everyone = names_by_split(source).items()
-    names = {split: [name for name in each if source.label(split, name) is not None] for split, each in everyone}
+    names = {split: [name for name in each if source.has_label(split, name)] for split, each in everyone}
     facts: dict[str, Any] = {"labelled_pairs": {split: len(each) for split, each in names.items()}}
     scores: list[Score] = []
     with write_folder_aside(run.output, OWNED) as folder:
@@ -213,15 +212,10 @@ class _Judge:
         logits = self._model(batch["image"].to(self._device))
         return cross_entropy_sum(logits, batch["label"].to(self._device))
 
-    def _batches(self, dataset: FusedImages, shuffle: torch.Generator | None = None) -> Iterable[Any]:
+    def _batches(self, dataset: FusedImages, shuffle: torch.Generator | None = None) -> BatchLoader:
         sizes = [dataset.item_size(index) for index in range(len(dataset))]
-        return DataLoader(
-            dataset,
-            batch_sampler=batches_by_size(sizes, self._options.batch_size, shuffle),
-            num_workers=self._workers,
-            pin_memory=self._device.type == "cuda",
-            generator=torch.Generator(),  # worker processes must not draw from the generator of the weights
-        )
+        batches = batches_by_size(sizes, self._options.batch_size, shuffle)
+        return BatchLoader(dataset, batches, self._workers, self._device)
 
     @torch.no_grad()
     def predict(self, dataset: FusedImages, folder: Path) -> torch.Tensor:

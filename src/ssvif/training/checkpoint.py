@@ -30,8 +30,6 @@ def save_state(path: Path, key: str, state: Mapping[str, Any]) -> None:
 
 def load_state(path: Path, key: str) -> dict[str, Any] | None:
     """Return the state to resume from, or None if there is none that belongs to this training."""
-    for part in path.parent.glob(f".{path.name}.*.part"):  # left by a kill in the middle of writing
-        part.unlink(missing_ok=True)
     if not path.is_file():
         return None
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from ssvif.metrics.segmentation import confusion_matrix
+
 LIVE_SHARE = 1e-3
 COLLAPSED_EPOCHS = 3
 
@@ -20,9 +22,8 @@ class ClassUsage:
         """Add a batch: both branches' logits and the pseudo label, each (B,K,H,W)."""
         label = pseudo_label.argmax(dim=1).flatten()
         self._usage += torch.bincount(label, minlength=self._classes).double().cpu()
-        both = feature_logits.argmax(dim=1) * self._classes + pixel_logits.argmax(dim=1)
-        counts = torch.bincount(both.flatten(), minlength=self._classes**2)
-        self._confusion += counts.view(self._classes, self._classes).double().cpu()
+        best = pixel_logits.argmax(dim=1), feature_logits.argmax(dim=1)
+        self._confusion += confusion_matrix(*best, self._classes, ignore_index=-1).cpu()
 
     def compute(self) -> dict[str, float]:
         """Return the diagnostics by column of history.csv.

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import BatchSampler, DataLoader, Dataset
+from torch.utils.data import BatchSampler
 
+from ssvif.data.loader import Batch, BatchLoader
 from ssvif.data.training_view import TrainingView
 from ssvif.io.device import device_name
 from ssvif.io.errors import UserError
@@ -36,7 +37,6 @@ from ssvif.training.weighting.base import FusionOnly, Weighting
 from ssvif.training.weighting.registry import build_weighting
 
 log = logging.getLogger("ssvif")
-Batch = dict[str, torch.Tensor]
 # attributes of a `Trainer` that make a checkpoint: by their own `state_dict`, and as they are
 STATEFUL = ("framework", "optimizer", "switch", "stopping", "weighting")
 PLAIN = ("history", "gradients", "best", "best_epoch")
@@ -63,11 +63,10 @@ def train(
         UserError: there is nothing to train on, or an image is smaller than the crop.
     """
     recorder = Recorder()
+    _warn_without_stage_two(options)
     make_deterministic(device)
     view = TrainingView(pairs, "train", options.crop_px, derive_seed(options.seed, "pairs"))
     held_out = TrainingView(pairs, "validation", options.crop_px, 0, augment=False)
-    if not len(view) or not len(held_out):
-        raise UserError(f"{pairs} has no pairs to train on or to validate with", remedy="check splits.csv")
     trainer = Trainer(options, device)
     code = network_fingerprint(options.fusion_model, "ssvif.training.loop")
     key = state_key(options=asdict(options), data=view.digest, code=code, torch=torch.__version__, device=device.type)
@@ -75,12 +74,12 @@ def train(
         trainer.load_state_dict(resumed)
         log.info("resuming after epoch %d", trainer.epoch)
 
+    in_order = list(BatchSampler(range(len(held_out)), options.batch_size, drop_last=False))
     start, first = time.monotonic(), trainer.epoch
     while not trainer.finished:
         view.set_epoch(trainer.epoch)
         order = shuffled_batches(len(view), options.batch_size, options.seed, trainer.epoch)
-        in_order = BatchSampler(range(len(held_out)), options.batch_size, drop_last=False)
-        trainer.run_epoch(_load(view, order, workers, device), _load(held_out, in_order, workers, device))
+        trainer.run_epoch(BatchLoader(view, order, workers, device), BatchLoader(held_out, in_order, workers, device))
         save_state(state, key, trainer.state_dict())
         log_epoch(trainer, (time.monotonic() - start) / (trainer.epoch - first))
 
@@ -104,6 +103,19 @@ def train(
         collapsed=any(row.get("collapsed") for row in trainer.history),
     )
     state.unlink(missing_ok=True)
+
+
+def _warn_without_stage_two(options: TrainingOptions) -> None:
+    """Warn if stage I is set to last as long as the training: then the consistency is not trained."""
+    rise = max(options.stage_one_min_epochs, 2)  # the first epoch after which a risen loss ends stage I
+    two = options.framework == "ssvif" and options.stages == "two"
+    if two and (options.stage_one_max_epochs or rise) >= options.epochs:
+        log.warning(
+            "Stage I %s last all %d epochs, without the consistency: set `stage_one_max_epochs` to 1 or more and "
+            "`epochs` above it",
+            "will" if min(rise, options.patience + 1) >= options.epochs else "may",
+            options.epochs,
+        )
 
 
 class Trainer:
@@ -217,16 +229,6 @@ def shuffled_batches(count: int, batch_size: int, seed: int, epoch: int) -> list
     """Return an epoch's batches of indices; an incomplete last batch is left out unless it is the only one."""
     order = torch.randperm(count, generator=generator(seed, "order", epoch)).tolist()
     return list(BatchSampler(order, batch_size, drop_last=count > batch_size))
-
-
-def _load(view: Dataset[Batch], batches: Iterable[list[int]], workers: int, device: torch.device) -> Iterable[Batch]:
-    return DataLoader(
-        view,
-        batch_sampler=batches,
-        num_workers=workers,
-        pin_memory=device.type == "cuda",
-        generator=torch.Generator(),  # the loader must not draw from the generator that training uses
-    )
 
 
 def log_epoch(trainer: Trainer, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -98,12 +99,17 @@ class TrainingOptions:
 
     @model_validator(mode="after")
     def _segmenter_sees_enough(self) -> Self:
-        if self.framework == "ssvif" and round(self.crop_px * self.consistency_window) < SMALLEST_SEEN_PX:
+        if self.crop_px < self.least_crop_px:
             raise ValueError(
                 f"crop_px times consistency_window must be at least {SMALLEST_SEEN_PX}, SegFormer's least,"
                 f" got {self.crop_px} times {self.consistency_window:g}"
             )
         return self
+
+    @property
+    def least_crop_px(self) -> int:
+        """Side of the smallest crop whose window, rounded to whole pixels, SegFormer takes."""
+        return math.ceil((SMALLEST_SEEN_PX - 0.5) / self.consistency_window) if self.framework == "ssvif" else 1
 
     def fusion_weights(self) -> dict[str, float]:
         """Return λ₁..λ₄ of Eq. 3 by the names of the loss terms."""
