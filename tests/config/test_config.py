@@ -241,14 +241,8 @@ def test_a_table_as_spreadsheets_write_it(tmp_path):
         ([""], "has no runs"),
         (["run|kind|fusion_model|checkpoint", "a|published|emma|"], "run 'a': … needs the column `checkpoint`"),
         (["run|kind|fusion_model|checkpoint", "a|published|nonet|x.pth"], "run 'a': no released checkpoint of 'nonet'"),
-        (
-            ["run|kind|images", "a|images|x/{datset}/y"],
-            "run 'a': x/{datset}/y holds {datset}, which stands for nothing",
-        ),
-        (
-            ["run|kind|fusion_model|checkpoint", "a|published|emma|{}.pth"],
-            "run 'a': … holds {}, which stands for nothing",
-        ),
+        (["run|kind|images", "a|images|x/{datset}/y"], "run 'a': x/{datset}/y holds {datset}, which stands for"),
+        (["run|kind|fusion_model|checkpoint", "a|published|emma|{}.pth"], "run 'a': {}.pth holds {}, which stands for"),
         (["run|kind|checkpoint", "a|trained|x.pth"], "run 'a': … `checkpoint` is for runs of kind 'published'"),
         (["run|kind|fusion_model|seeds", "a|baseline|average|1 2"], "run 'a': … `seeds` is for runs of kind 'trained'"),
         (["run|inference", "a|nosuch"], "run 'a': unknown inference 'nosuch'"),

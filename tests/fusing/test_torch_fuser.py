@@ -23,12 +23,6 @@ def apart(first, second):
     return int(abs(first.astype(int) - second).max())
 
 
-@pytest.fixture
-def lively():
-    """A network with weights that do something: fresh ones give nearly one gray."""
-    return scatter(build_fusion_model("seafusion", 1))
-
-
 class Pool(FusionModel):
     """A network that is not ours: the mean of both images, each pixel's from the three by three around it."""
 
@@ -61,9 +55,8 @@ def test_every_network_is_known():
 
 @pytest.mark.parametrize("inference", INFERENCE_NAMES)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_channels_last_gives_what_the_script_gives(lively, inference, channels):
-    model = lively if channels == 1 else build_fusion_model("seafusion", 3).eval()
-    pair = pair_of(37, 43, smooth)
+def test_channels_last_gives_what_the_script_gives(inference, channels):
+    model, pair = scatter(build_fusion_model("seafusion", channels)), pair_of(37, 43, smooth)
     with torch.no_grad():
         expected = to_image(INFERENCES[inference](deepcopy(model), to_tensor(pair.visible), to_tensor(pair.infrared)))
     found = fuse_batch(TorchFuser(model, CPU, inference), [pair])[0]
@@ -71,12 +64,12 @@ def test_channels_last_gives_what_the_script_gives(lively, inference, channels):
     assert (found == expected).mean() > 0.999
 
 
-def test_a_batch_gives_what_single_pairs_give(lively):
+@pytest.mark.parametrize("inference", ["plain", "seafusion"])
+def test_a_batch_gives_what_single_pairs_give(inference):
     pairs = [pair_of(30, 34, smooth, str(i), seed=i) for i in range(3)]
-    for inference in ("plain", "seafusion"):
-        fuser = TorchFuser(lively, CPU, inference)
-        for together, pair in zip(fuse_batch(fuser, pairs), pairs, strict=True):
-            assert apart(together, fuse_batch(fuser, [pair])[0]) <= 1
+    fuser = TorchFuser(scatter(build_fusion_model("seafusion", 1)), CPU, inference)
+    for together, pair in zip(fuse_batch(fuser, pairs), pairs, strict=True):
+        assert apart(together, fuse_batch(fuser, [pair])[0]) <= 1
 
 
 @pytest.mark.parametrize(
@@ -135,7 +128,7 @@ def test_the_memory_in_the_table_is_what_live_tensors_take(name):
     assert 0.85 < (counter.peak - weights) / side**2 / KNOWN[name][1] < 1.15
 
 
-def test_the_stretch_is_that_of_the_script(lively):
+def test_the_stretch_is_that_of_the_script():
     plain = torch.rand(1, 3, 9, 8, generator=torch.Generator().manual_seed(0)) / 2 + 0.2
 
     class Given(Pool):

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from fusing.made import noise
 from reference.networks import draw
 from ssvif.io.files import read_image
 from ssvif.models.base import FusionModel
@@ -33,13 +34,8 @@ class Watched(FusionModel):
         return features
 
 
-def noise(seed, height, width, *axes):
-    return np.random.default_rng(seed).integers(0, 256, (height, width, *axes), dtype=np.uint8)
-
-
 def pair(height, width, gray=False):
-    visible = noise(0, height, width) if gray else noise(0, height, width, 3)
-    return to_tensor(visible), to_tensor(noise(1, height, width))
+    return to_tensor(noise(0, height, width, 0 if gray else 3)), to_tensor(noise(1, height, width, 0))
 
 
 def gray_levels(image):
@@ -187,7 +183,7 @@ def sage_by_hand(red, green, blue, infrared):
 
 
 def test_sage_takes_colors_apart_in_8_bits():
-    visible, infrared = noise(2, 12, 15, 3), noise(3, 12, 15)
+    visible, infrared = noise(2, 12, 15), noise(3, 12, 15, 0)
     visible[0, :3] = (255, 0, 0), (0, 0, 255), (0, 255, 0)  # whose chroma leaves or meets the ends of 8 bits
     fused = INFERENCES["sage"](Watched(), to_tensor(visible), to_tensor(infrared))
     expected = [[sage_by_hand(*map(int, visible[i, j]), int(infrared[i, j])) for j in range(15)] for i in range(12)]
