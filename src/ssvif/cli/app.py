@@ -33,7 +33,7 @@ VERBS = (
 
 app = typer.Typer(
     name="ssvif",
-    help="Fuse visible and infrared images so that machines see more, and prove it.",
+    help="Visible and infrared image fusion: train, fuse, evaluate, report.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
