@@ -45,6 +45,18 @@ VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpe
 RunKind = Literal["trained", "published", "baseline", "images"]
 RUN_KINDS: tuple[str, ...] = get_args(RunKind)
 
+
+def add_seed(run: str, title: str, seed: str) -> tuple[str, str]:
+    """Return the name and the title of one seed's run: "ours_seed1", "Ours (seed 1)"."""
+    return f"{run}_seed{seed}", f"{title} (seed {seed})"
+
+
+def drop_seed(run: str, title: str = "") -> tuple[str, str]:
+    """Return a run's name and title without its seed, the reverse of `add_seed`; as they are where they have none."""
+    base, _, seed = run.rpartition("_seed")
+    return (base, title.removesuffix(f" (seed {seed})")) if base and seed.isdigit() else (run, title)
+
+
 # files of a dataset, results/{dataset}/data/
 SPLIT_COLUMNS = ("split", "pair_id", "visible", "infrared", "label", "boxes")
 
@@ -59,8 +71,17 @@ RUN_FILES: dict[str, str] = {
 METRIC_COLUMNS = ("dataset", "run", "pair_id", "metric", "value")
 JUDGE_COLUMNS = ("dataset", "run", "metric", "class", "value", "initial_weights")  # iou.csv and ap.csv
 BOX_COLUMNS = ("pair_id", "class", "confidence", "x_min_px", "y_min_px", "x_max_px", "y_max_px")
+GRADIENT_RELATIONS = ("projection_consistency", "projection_fusion", "cosine")  # of the tasks, in gradients.csv
+PSEUDO_LABEL_CUES = ("visible", "infrared", "row", "border")  # columns of classes.csv, rows of follows.csv
+LIVE_SHARE = 1e-3  # of the pixels, above which a pseudo label's class counts as live
 EFFICIENCY = "efficiency"  # the one score that is no run's: results/efficiency.csv
 EFFICIENCY_COLUMNS = ("model", "channels", "height_px", "width_px", "quantity", "value")
+COSTS: dict[str, tuple[tuple[str, ...], float]] = {  # of Table IV: the first of these quantities there is, its unit
+    # released networks count what they carry and never use; the paper measures them so
+    "parameters_mparam": (("released_parameters", "parameters"), 1e6),
+    "macs_gmac": (("macs",), 1e9),
+    "peak_memory_mb": (("peak_memory_mb",), 1),
+}
 
 
 # what is measured

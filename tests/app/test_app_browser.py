@@ -198,7 +198,7 @@ def test_a_tiff_is_shown_and_fused_by_a_range_and_in_colors_of_ones_own(page, fo
     ("name", "range_text", "says"),
     [
         ("broken.png", "auto", "broken.png cannot be read as an image"),
-        ("infrared.png", "hot", "'hot' is not a range"),
+        ("infrared.png", "hot", "'hot' is not a valid range"),
         ("small.png", "auto", "differ in size"),
     ],
 )

@@ -66,7 +66,7 @@ def test_a_users_error_is_printed_without_a_traceback():
     done = python("-m", "ssvif", "train", "--pairs", "gone.h5", "--output", "x", "--set", "epochs=many")
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith("ssvif: Not valid:\n  - epochs: ")
+    assert done.stderr.startswith("ssvif: Invalid settings:\n  - epochs: ")
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) < 10
 

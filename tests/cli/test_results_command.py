@@ -29,10 +29,11 @@ def names(folder):
 def test_tables_of_scores_and_beside_them_the_papers(call, results, tmp_path):
     where = ("tables", "--results", results, "--output", tmp_path / "t", *RUNS)
     status, output, _ = call(*where)
-    assert (status, output.split()) == (0, [str(tmp_path / "t/fusion_metrics_msrs.csv")])
-    assert names(tmp_path / "t") == [f"fusion_metrics_msrs{suffix}" for suffix in (".csv", ".md", ".tex")]
+    written = ["fusion_metrics_msrs.csv", "gradients_msrs.csv"]
+    assert (status, output.split()) == (0, [str(tmp_path / "t" / name) for name in written])
+    assert names(tmp_path / "t") == [written[0], "fusion_metrics_msrs.md", "fusion_metrics_msrs.tex", written[1]]
     status, output, _ = call(*where, "--published", PUBLISHED)
-    assert (status, len(output.split())) == (0, 10)
+    assert (status, len(output.split())) == (0, 11)
     assert "SAGE † | 0.40 ±" in (tmp_path / "t/table_2.md").read_text("utf-8").replace("**", "").replace("<u>", "")
 
 

@@ -105,6 +105,7 @@ def test_a_minimal_configuration_takes_defaults():
         (LEAST | {"preset": "quick", "presets": {"quick": None}}, "presets"),
         (LEAST | {"presets": ["quick"]}, "presets"),
         (LEAST | {"preset": [["quick"]], "presets": {"quick": {}}}, "Unknown preset"),
+        (LEAST | {"preset": 3}, "Unknown preset 3"),
         (LEAST | {"training": {"framework": "magic"}}, r"training\.framework: .*'ssvif' or 'fusion_only', got 'magic'"),
         (LEAST | {"training": {"fusion_model": "seafuson"}}, "training: Unknown fusion model 'seafuson'"),
         (LEAST | {"datasets": ["a/b"]}, "not a name for a dataset: .*'a/b'"),

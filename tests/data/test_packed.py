@@ -69,7 +69,7 @@ def test_a_foreign_or_missing_file_is_refused_when_it_is_read(tmp_path):
     (tmp_path / "text.h5").write_text("not HDF5")
     with h5py.File(tmp_path / "foreign.h5", "w") as file:
         file["train/a"] = [1]
-    foreign = "is no file of packed pairs.*delete it and pack again"
+    foreign = "is not a packed-pairs file.*delete it and pack again"
     for name, says in (("text.h5", foreign), ("foreign.h5", foreign), ("none.h5", "does not exist")):
         file = PairsFile(tmp_path / name)
         with pytest.raises(UserError, match=f"(?s){name} {says}"):

@@ -107,7 +107,7 @@ def test_a_limit_keeps_the_share_of_labels(descriptor, raw, tmp_path):
 
 @pytest.mark.parametrize("limit", [{"train": 0}, {"training": 3}])
 def test_an_impossible_limit_is_refused(descriptor, raw, tmp_path, limit):
-    with pytest.raises(UserError, match="mend `limit`"):
+    with pytest.raises(UserError, match="fix `limit`"):
         split_dataset(descriptor, raw, tmp_path / "splits.csv", seed=0, limit=limit)
 
 

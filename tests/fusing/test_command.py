@@ -216,7 +216,7 @@ def test_an_alignment_is_used(folders, fuse):
         (["vi", "ir", "-o", "x", "--color", "hsv"], "'hsv' is not one of"),
         (["vi", "ir", "-o", "x", "--inference", "magic"], "Unknown inference 'magic'"),
         (["vi", "ir", "-o", "x", "--tile", "big"], "--tile 'big' is not a number"),
-        (["vi", "ir", "-o", "x", "--infrared-range", "9:1"], "--infrared-range '9:1' is not a range"),
+        (["vi", "ir", "-o", "x", "--infrared-range", "9:1"], "--infrared-range '9:1' is not a valid range"),
         (["vi", "ir", "-o", "x", "--alignment", "gone.json"], "gone.json does not exist"),
     ],
 )

@@ -1,7 +1,6 @@
 import sys
 
 import pytest
-from rich.table import Column
 
 from ssvif.io.terminal import render_table
 
@@ -17,11 +16,6 @@ def test_a_table_is_plain_text_with_numbers_to_the_right(monkeypatch):
         "a long name [bold]  1,234.5      –",
         "b                         7   12 %",
     ]
-
-
-def test_a_column_can_decide_for_itself():
-    table = render_table([Column("name", justify="right"), "x", "y"], ROWS)
-    assert table.splitlines()[-1].startswith("                 b  ")
 
 
 @pytest.mark.parametrize("rows", [[], [("1" * 300, "", "x")]])

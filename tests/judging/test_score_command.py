@@ -146,7 +146,7 @@ def test_the_command_takes_the_ranges_that_were_fused_with(command, folders, tmp
     assert (tmp_path / "out.csv").read_bytes() == as_stored
     assert command("--metrics=mi", "--infrared-range=percentile")[0] == 0
     assert (tmp_path / "out.csv").read_bytes() != as_stored
-    assert "'hot' is not a range" in command("--infrared-range=hot")[2]
+    assert "'hot' is not a valid range" in command("--infrared-range=hot")[2]
 
 
 def test_the_command_takes_packed_pairs_as_they_are(folders, call):

@@ -122,8 +122,9 @@ def test_absent_parts_are_left_out_and_old_tables_of_theirs_removed(results, tmp
     (tmp_path / "t/notes.txt").write_text("mine")
     written = make_tables(results, tmp_path / "t", RUNS)
     names = sorted(path.name for path in (tmp_path / "t").iterdir())
-    assert names == [f"fusion_metrics_toy{suffix}" for suffix in (".csv", ".md", ".tex")] + ["notes.txt"]
-    assert [path.name for path in written] == ["fusion_metrics_toy.csv"]
+    scores = [f"fusion_metrics_toy{suffix}" for suffix in (".csv", ".md", ".tex")]
+    assert names == [*scores, "gradients_toy.csv", "notes.txt"]
+    assert [path.name for path in written] == ["fusion_metrics_toy.csv", "gradients_toy.csv"]
     assert "no run has segmentation results" in log.text
 
 

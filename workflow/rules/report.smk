@@ -35,6 +35,7 @@ rule score_tables:
             for name in PLAN.score_tables
             for suffix in (".md", ".tex")
         ],
+        [TABLES / f"gradients_{name}.csv" for name in PLAN.shown],
     log:
         LOGS / "score_tables.log",
     benchmark:

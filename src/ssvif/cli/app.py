@@ -44,7 +44,7 @@ for verb in VERBS:
 
 
 def main() -> None:
-    """Run the command; what the user can mend is printed without a traceback, exit status 1."""
+    """Run the command; what the user can fix is printed without a traceback, exit status 1."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("ssvif").setLevel(logging.INFO)
     # these messages name no file; our own errors do

@@ -28,7 +28,7 @@ def override(options: Option, values: Mapping[str, Any]) -> Option:
     try:
         return replace(options, **values)
     except ValidationError as error:
-        raise invalid("Not valid", error, known=[field.name for field in fields(options)]) from error
+        raise invalid("Invalid settings", error, known=[field.name for field in fields(options)]) from error
 
 
 def parse_options(default: Option, settings: str, assignments: Sequence[str] = ()) -> Option:

@@ -50,7 +50,7 @@ class Plan:
 
         Raises:
             UserError: a file is missing or a value is wrong; a run or the configuration names a table that does
-                not exist; no run is left because all lack their files.
+                not exist; no run can be made because all lack their files.
         """
         settings = load_settings(values, last=last, source=source)
         plan = cls(
@@ -62,7 +62,7 @@ class Plan:
         )
         plan._check_tables()
         if not plan.shown:
-            raise UserError("No run is left: " + " ".join(plan.left_out))
+            raise UserError("No run can be made: " + " ".join(plan.left_out))
         return plan
 
     def _check_tables(self) -> None:

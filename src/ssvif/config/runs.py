@@ -13,7 +13,7 @@ from typing import Any
 from ssvif.config.options import override
 from ssvif.io.errors import UserError
 from ssvif.models.names import class_path
-from ssvif.schema import BASELINES, INFERENCE_NAMES, PUBLISHED_MODELS, RUN_KINDS
+from ssvif.schema import BASELINES, INFERENCE_NAMES, PUBLISHED_MODELS, RUN_KINDS, add_seed
 from ssvif.training.options import TrainingOptions
 
 COMMON = ("run", "kind", "title", "images", "checkpoint", "seeds", "tables", "note")
@@ -22,7 +22,7 @@ NOT_TRAINING = (*COMMON, "inference")
 USED_BY = {"published": ("fusion_model", "inference"), "baseline": ("fusion_model",), "images": ()}
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")  # what names a folder and stands in patterns and commands
 NAME_RULE = "letters, digits, - and _; not 'data'"
-RESERVED = ("data",)  # a folder beside those of the runs
+NOT_RUNS = ("data",)  # names of other folders of a dataset
 BY_KIND = {"images": "images", "checkpoint": "published", "seeds": "trained"}  # columns that only one kind has
 # in braces in `images` and `checkpoint`: the dataset's name, its folder, and the folder that holds that folder
 PLACES = ("dataset", "folder", "data_root")
@@ -138,7 +138,7 @@ def _check_run(where: str, run: Run, cells: Mapping[str, str]) -> None:
     no_places = sorted(set(BRACED.findall(run.source)) - set(PLACES))
     unused = [name for name, cell in cells.items() if cell and name not in (*COMMON, *USED_BY.get(kind, (name,)))]
     checks: list[tuple[object, str, Sequence[str], str]] = [  # what is wrong, the message, the choices, the remedy
-        (not NAME.fullmatch(run.name) or run.name in RESERVED, "not a name for a run", [NAME_RULE], ""),
+        (not NAME.fullmatch(run.name) or run.name in NOT_RUNS, "not a name for a run", [NAME_RULE], ""),
         (kind not in RUN_KINDS, f"unknown kind {kind!r}", RUN_KINDS, ""),
         *(
             (kind != only, f"the column `{column}` is for runs of kind {only!r}, this one is {kind!r}", (), "")
@@ -171,8 +171,8 @@ def _with_seeds(where: str, run: Run, training: Mapping[str, str], seeds: str, d
         replace(
             run,
             # one seed is named too: a second one added later must not rename what is trained already
-            name=f"{run.name}_seed{number}" if number else run.name,
-            title=f"{run.title} (seed {number})" if len(numbers) > 1 else run.title,
+            name=add_seed(run.name, "", number)[0] if number else run.name,
+            title=add_seed("", run.title, number)[1] if len(numbers) > 1 else run.title,
             training={**training, **({"seed": number} if number else {})},
         )
         for number in numbers or [""]

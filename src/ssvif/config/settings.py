@@ -20,7 +20,7 @@ from ssvif.models.names import class_path
 from ssvif.schema import Device, Split
 from ssvif.training.options import TrainingOptions
 
-RESERVED = ("tables", "figures", "report", "logs", "benchmarks")  # folders beside those of the datasets
+NOT_DATASETS = ("tables", "figures", "report", "logs", "benchmarks")  # names of other folders in the results
 # defaults of `ssvif train --visible --infrared` and the preset `own_pairs` of every configuration. Chosen by us, not
 # by the paper, for a few hundred pairs: an hour or two on two CPU cores, minutes on a GPU
 OWN_PAIRS: dict[str, Any] = {
@@ -42,8 +42,8 @@ PRESETS: dict[str, dict[str, Any]] = {"own_pairs": {"training": OWN_PAIRS}}  # t
 
 
 def _check_dataset(name: str) -> str:
-    if not NAME.fullmatch(name) or name in RESERVED or name.startswith("table_"):
-        raise ValueError(f"not a name for a dataset: letters, digits, - and _; not {', '.join(RESERVED)}, table_…")
+    if not NAME.fullmatch(name) or name in NOT_DATASETS or name.startswith("table_"):
+        raise ValueError(f"not a name for a dataset: letters, digits, - and _; not {', '.join(NOT_DATASETS)}, table_…")
     return name
 
 
@@ -148,7 +148,7 @@ def load_settings(
         raise UserError("`presets` must hold a mapping of settings by name", got=f"{own!r:.60}")
     if chosen := merged.get("preset"):
         presets = {**PRESETS, **own}
-        listed = chosen.split(",") if isinstance(chosen, str) else chosen
+        listed = chosen if isinstance(chosen, list) else chosen.split(",") if isinstance(chosen, str) else [chosen]
         for preset in [each.strip() if isinstance(each, str) else each for each in listed]:
             if not isinstance(preset, str) or preset not in presets:
                 raise UserError(f"Unknown preset {preset!r}", expected=" | ".join(presets))

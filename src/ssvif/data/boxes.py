@@ -54,7 +54,7 @@ def _parse_yolo(path: Path, text: str, classes: Sequence[str]) -> Iterator[tuple
                 f"{where} is not a box",
                 expected="five numbers: class x_center y_center width height",
                 got=line.strip()[:80],
-                remedy="mend or remove the line",
+                remedy="fix or remove the line",
             )
         if row[0] not in range(len(classes)):
             raise _unknown_class(where, f"{row[0]:g}", classes)
@@ -83,7 +83,7 @@ def _parse_voc(
                 f"{where} has no box",
                 expected="numbers in bndbox: xmin, ymin, xmax, ymax",
                 got=", ".join(map(repr, texts)),
-                remedy="mend or remove the object",
+                remedy="fix or remove the object",
             )
         left, top, right, bottom = corners
         center = [(left + right) / 2 / width, (top + bottom) / 2 / height]
@@ -104,7 +104,7 @@ def _unknown_class(where: str, got: str, classes: Sequence[str]) -> UserError:
     return UserError(
         f"{where}: class {got} is not one of the descriptor's detection_classes",
         expected=f"one of {listed}",
-        remedy="mend the file, or the descriptor's detection_classes",
+        remedy="fix the file, or the descriptor's detection_classes",
     )
 
 
@@ -117,7 +117,7 @@ def _clip(where: str, row: list[float]) -> list[float] | None:
             f"{where}: the box lies outside its image",
             expected="a box within the image, as fractions of its size in YOLO text",
             got="corners " + ", ".join(f"{corner:.3g}" for corner in corners),
-            remedy="mend the box, or convert the file if it holds pixels",
+            remedy="fix the box, or convert the file if it holds pixels",
         )
     left, top, right, bottom = (min(max(corner, 0.0), 1.0) for corner in corners)
     if right <= left or bottom <= top:

@@ -143,6 +143,6 @@ def _nothing_found(descriptor: Descriptor, folder: str | Path, expected: str, go
         f"{folder} holds no visible images of {descriptor.title}",
         expected=expected,
         got=got,
-        remedy=f"copy the dataset there, set `data_root` to the folder that holds {descriptor.folder!r}, or mend "
+        remedy=f"copy the dataset there, set `data_root` to the folder that holds {descriptor.folder!r}, or fix "
         f"folder, layouts or official_splits in the descriptor{origin}",
     )

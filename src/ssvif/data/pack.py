@@ -171,7 +171,7 @@ def read_class_ids(path: Path, descriptor: Descriptor, height: int, width: int) 
             f"{path} does not have the size of its visible image",
             expected=f"{width}×{height} px",
             got=f"{label.shape[1]}×{label.shape[0]} px",
-            remedy="mend the label map, or remove it",
+            remedy="fix the label map, or remove it",
         )
     known = {*range(len(descriptor.classes)), descriptor.ignore_index}
     unknown = [str(value) for value in np.flatnonzero(np.bincount(label.ravel())) if value not in known]
@@ -179,6 +179,6 @@ def read_class_ids(path: Path, descriptor: Descriptor, height: int, width: int) 
         raise UserError(
             f"{path} holds label ids that {descriptor.name}'s descriptor does not have: {shorten(unknown)}",
             expected=f"ids 0 to {len(descriptor.classes) - 1}, or {descriptor.ignore_index} for no class",
-            remedy="mend the label map, or add the classes to the descriptor",
+            remedy="fix the label map, or add the classes to the descriptor",
         )
     return label

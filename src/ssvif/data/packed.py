@@ -125,7 +125,7 @@ class ImageReader:
 
     def _unreadable(self, got: str) -> UserError:
         expected = f"a whole HDF5 file of the format {FORMAT}, written by `ssvif pack`"
-        return UserError(f"{self.path} is no file of packed pairs", expected=expected, got=got, remedy=_REMEDY)
+        return UserError(f"{self.path} is not a packed-pairs file", expected=expected, got=got, remedy=_REMEDY)
 
     @contextmanager
     def _named(self, what: str) -> Iterator[None]:

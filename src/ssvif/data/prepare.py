@@ -96,7 +96,7 @@ def pack_own_pairs(
             f"{own.found.root} holds too few pairs to train on{reasons}",
             expected=f"two usable pairs or more{listed}, better hundreds",
             got=str(len(usable)),
-            remedy="mend or add images; `ssvif check` says what is wrong with them" if left_out else "add images",
+            remedy="fix or add images; `ssvif check` says what is wrong with them" if left_out else "add images",
         )
     found = pack_pairs(descriptor, root, splits, output / "pairs.h5", alignment=alignment, rules=asked)
     for sentence in describe_found(found):

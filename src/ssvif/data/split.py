@@ -33,7 +33,7 @@ def split_dataset(
             raise UserError(
                 f"limit {{{name}: {most}}} is not possible",
                 expected=f"a number from 1 up for any of {', '.join(SPLITS)}",
-                remedy="mend `limit` in the configuration",
+                remedy="fix `limit` in the configuration",
             )
     found = find_pairs(descriptor, root)
     for split, expected in descriptor.expected.items():
@@ -173,7 +173,7 @@ def read_splits(path: Path) -> list[tuple[str, FoundPair]]:
         if not fault and pair.visible in seen:
             fault = f"{pair.visible} is in line {seen[pair.visible]} already"
         if fault:
-            raise UserError(f"{path}, line {number}: {fault}", remedy="mend the line, or run `ssvif split` again")
+            raise UserError(f"{path}, line {number}: {fault}", remedy="fix the line, or run `ssvif split` again")
         rows[split, pair.pair_id] = pair
         seen[pair.visible] = number
     return [(split, pair) for (split, _), pair in rows.items()]

@@ -126,7 +126,7 @@ def write_good_pairs(path: Path, report: Report, seed: int) -> dict[str, int]:
     """
     good = report.good()
     if not good:
-        raise UserError(f"There is no good pair to list in {path}", remedy="mend what is reported above first")
+        raise UserError(f"There is no good pair to list in {path}", remedy="fix what is reported above first")
     return write_splits(path, deal_pairs(report.descriptor, good, seed=seed, alike=report.alike))
 
 

@@ -15,7 +15,7 @@ class ErrorKind(Enum):
 
 
 class UserError(Exception):
-    """Something the user can mend; the command line prints it whole and exits with status 1.
+    """Something the user can fix; the command line prints it whole and exits with status 1.
 
     `what` is the problem in one sentence, naming the file or setting.
     """

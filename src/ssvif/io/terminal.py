@@ -7,10 +7,6 @@ import re
 import sys
 from collections.abc import Sequence
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from rich.table import Column
 
 UNLIMITED = 10_000  # characters: lines of a log or a file are not wrapped
 NUMBER = re.compile(
@@ -24,26 +20,22 @@ def screen_width() -> int:
 
 
 def render_table(
-    columns: Sequence[Column | str], rows: Sequence[Sequence[str]], *, title: str = "", width: int | None = None
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", width: int | None = None
 ) -> str:
     """Return a table as text without color codes, with a line under the header.
 
-    A column whose cells are numbers (or empty, "–") is right-aligned, any other left-aligned; a `rich.table.Column`
-    decides for itself. Markup of rich in the text is printed literally. Lines longer than `width` characters are
-    wrapped; None takes `screen_width`.
+    A column whose cells are numbers (or empty, "–") is right-aligned, any other left-aligned. Markup of rich in the
+    text is printed literally. Lines longer than `width` characters are wrapped; None takes `screen_width`.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Column, Table
+    from rich.table import Table
 
-    headers: list[Column] = []
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for place, header in enumerate(columns):
         cells = [row[place] for row in rows]
-        if isinstance(header, str):
-            numbers = any(cells) and all(NUMBER.fullmatch(cell) for cell in cells)
-            header = Column(header, justify="right" if numbers else "left", overflow="fold")
-        headers.append(header)
-    table = Table(*headers, box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+        numbers = any(cells) and all(NUMBER.fullmatch(cell) for cell in cells)
+        table.add_column(header, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
     text = io.StringIO()

@@ -32,7 +32,7 @@ from ssvif.io.terminal import render_table
 from ssvif.models.base import FusionModel, blank_pair, check_contract
 from ssvif.models.published import PUBLISHED, dead_parameters
 from ssvif.models.registry import build_fusion_model
-from ssvif.schema import EFFICIENCY_COLUMNS
+from ssvif.schema import COSTS, EFFICIENCY_COLUMNS
 
 LAYER_NORM_COST = 5  # multiply-accumulates per element, fvcore's rough estimate
 MIB = 2**20
@@ -218,10 +218,10 @@ def compare(value: float, printed: str) -> str:
 
 def paper_cells(row: Complexity, published: Published) -> dict[str, str]:
     """Return the paper's figures for a network at this size, compared with ours; {} where it gives none."""
+    quantities = {name: value for name, value in row.quantities().items() if value is not None}
     values = {
-        "parameters_mparam": (row.released_parameters or row.parameters) / 1e6,  # unused ones count in the paper
-        "macs_gmac": row.macs / 1e9,
-        "peak_memory_mb": row.peak_bytes / MIB,
+        metric: next(quantities[name] / unit for name in names if name in quantities)
+        for metric, (names, unit) in COSTS.items()
     }
     key = (row.model.lower(), row.channels, row.height, row.width)
     return {name: compare(values[name], published[*key, name]) for name in values if (*key, name) in published}

@@ -48,7 +48,7 @@ def parse_rule(option: str, text: str) -> Rule:
         found = Range(0.0, 0.0)
     if not (found.high > found.low and math.isfinite(found.high - found.low)):
         raise UserError(
-            f"{option} {text!r} is not a range",
+            f"{option} {text!r} is not a valid range",
             expected=" | ".join(RANGES) + " | LOW:HIGH in the units of the files, for instance 280:320",
         )
     return found

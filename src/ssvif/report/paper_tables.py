@@ -11,9 +11,9 @@ from ssvif.report.formats import write_sheet
 from ssvif.report.runs import RunLabel, read_rows, to_number
 from ssvif.report.scores import Key, Sample, average, read_efficiency, read_samples
 from ssvif.report.sheet import WITH_LABELS, Cell, Heading, Sheet, Table, listed
-from ssvif.report.specs import SheetSpec, SheetSpecs, base_name
+from ssvif.report.specs import SheetSpec, SheetSpecs
 from ssvif.report.tables import MeasuredRow, fill_table, remarks
-from ssvif.schema import EFFICIENCY, RUN_FILES
+from ssvif.schema import EFFICIENCY, RUN_FILES, drop_seed
 
 DECIMALS = 2  # as the paper prints
 FUSION_QUALITY = ("en", "mi", "vif", "qabf", "ssim", "ms_ssim", "delta_e76")  # what needs no labels
@@ -106,10 +106,10 @@ def _measure(spec: SheetSpec, results: Path, dataset: str, labels: Sequence[RunL
         return networks
     seeds: dict[str, list[RunLabel]] = {}
     for run in labels:
-        seeds.setdefault(base_name(run.name), []).append(run)
+        seeds.setdefault(drop_seed(run.name)[0], []).append(run)
     return {
         base: MeasuredRow(
-            _title_without_seed(several[0], base),
+            _title_without_seed(several[0]),
             tuple(run.name for run in several),
             _average([_read_run(results / dataset / run.name, spec.sources) for run in several]),
             OTHERS,
@@ -118,8 +118,8 @@ def _measure(spec: SheetSpec, results: Path, dataset: str, labels: Sequence[RunL
     }
 
 
-def _title_without_seed(run: RunLabel, base: str) -> str:
-    title = run.label.removesuffix(f" (seed {run.name.removeprefix(f'{base}_seed')})")
+def _title_without_seed(run: RunLabel) -> str:
+    base, title = drop_seed(run.name, run.label)
     return title if title and title != run.name else base
 
 

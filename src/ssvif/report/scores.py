@@ -11,18 +11,13 @@ from ssvif.io.errors import UserError, shorten
 from ssvif.ops.statistics import Summary, describe, mean_of, student_interval, wilcoxon_p
 from ssvif.report.runs import read_rows, to_number, to_number_or_none
 from ssvif.report.sheet import Cell
-from ssvif.schema import EFFICIENCY_COLUMNS, FUSION_METRICS
+from ssvif.schema import COSTS, EFFICIENCY_COLUMNS, FUSION_METRICS
 
 TOO_SMALL = "not defined at this image size"
 ABSENT = "absent from the test labels"
 SIGNIFICANT = 0.05
+SIZE_PX = 256  # height and width of the pair whose cost is shown, as in the paper's Table IV
 Key = tuple[str, str]  # metric and class, "" where it is about none
-COSTS: dict[str, tuple[tuple[str, ...], float]] = {  # metric to the quantity, the first that is there, and its unit
-    # released networks count what they carry and never use; the paper measures them so
-    "parameters_mparam": (("released_parameters", "parameters"), 1e6),
-    "macs_gmac": (("macs",), 1e9),
-    "peak_memory_mb": (("peak_memory_mb",), 1),
-}
 
 
 @dataclass(frozen=True)
@@ -88,17 +83,17 @@ def read_samples(path: Path, source: str) -> dict[Key, Sample]:
     }
 
 
-def read_efficiency(path: Path, size_px: int = 256) -> dict[str, dict[Key, Sample]]:
+def read_efficiency(path: Path) -> dict[str, dict[Key, Sample]]:
     """Read results/efficiency.csv: "model channels" to what the network costs, in millions, billions and MB.
 
-    Rows of other sizes than `size_px` × `size_px` are passed over. A missing file gives nothing.
+    Rows of other sizes than `SIZE_PX` × `SIZE_PX` are passed over. A missing file gives nothing.
 
     Raises:
         UserError: it cannot be read as one of ours.
     """
     found: dict[str, dict[str, float]] = {}
     for row in read_rows(path, EFFICIENCY_COLUMNS) if path.is_file() else []:
-        if row["height_px"] == row["width_px"] == str(size_px):
+        if row["height_px"] == row["width_px"] == str(SIZE_PX):
             costs = found.setdefault(f"{row['model']} {row['channels']}", {})
             costs[row["quantity"]] = to_number(row["value"], path)
     return {name: _in_paper_units(costs) for name, costs in found.items()}

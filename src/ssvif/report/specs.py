@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from ssvif.schema import ScoreKind
+from ssvif.schema import ScoreKind, drop_seed
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
@@ -80,15 +80,9 @@ class SheetSpecs:
 
         A run for which none is asked stands below the rows of each table that takes others, too.
         """
-        names = {run, base_name(run)}
+        names = {run, drop_seed(run)[0]}
         return [
             name
             for name, spec in self.tables.items()
             if name in asked or any(names & row.runs.keys() for row in spec.rows) or (not asked and spec.others)
         ]
-
-
-def base_name(run: str) -> str:
-    """Return a run's name without its seed: "ours_seed1" is a seed of "ours"."""
-    base, _, seed = run.rpartition("_seed")
-    return base if base and seed.isdigit() else run

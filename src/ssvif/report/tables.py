@@ -49,7 +49,7 @@ def make_tables(
     """Write a table for each dataset and kind of score: `{kind}_{dataset}.csv` (long, full digits), `.md`, `.tex`.
 
     Where no run of a dataset has scores of a kind, the table is left out, which is logged, and older files of it are
-    removed. gradients_{dataset}.csv is written where a run measured its gradients. Other files are left alone.
+    removed. gradients_{dataset}.csv holds what runs measured of their gradients. Other files are left alone.
 
     The folder `results` holds {dataset}/{run}/. `runs` are those of each dataset, in the order of the rows; `titles`
     are the datasets' names in captions.
@@ -74,8 +74,7 @@ def make_tables(
             table = read_table(path, (titles or {}).get(dataset, dataset))
             write_texts(output, Sheet(table.name, "", table.title, table.caption, (table,)), PRINTED)
             written.append(path)
-        if gradients := write_gradient_table(results, output, dataset, labels):
-            written.append(gradients)
+        written.append(write_gradient_table(results, output, dataset, labels))
     return written
 
 

@@ -13,19 +13,18 @@ from ssvif.io.files import write_csv
 from ssvif.ops.statistics import mean_of, student_interval
 from ssvif.report.runs import RunLabel, read_rows, to_number
 from ssvif.report.sheet import print_number
+from ssvif.schema import GRADIENT_RELATIONS, LIVE_SHARE, PSEUDO_LABEL_CUES
 
-QUANTITIES = {
-    "projection_consistency": "projection of consistency on fusion",
-    "projection_fusion": "projection of fusion on consistency",
-    "cosine": "cosine",
-}
+PRINTED = ("projection of consistency on fusion", "projection of fusion on consistency", "cosine")
+QUANTITIES = dict(zip(GRADIENT_RELATIONS, PRINTED, strict=True))
 COLUMNS = ("dataset", "run", "label", "quantity", "mean", "low", "high", "steps")
-CUES = {
-    "visible": "visible brightness",
-    "infrared": "heat",
-    "row": "height in the image",
-    "border": "distance to the border",
-}
+CUES = dict(
+    zip(
+        PSEUDO_LABEL_CUES,
+        ("visible luma", "infrared intensity", "height in the image", "distance to the border"),
+        strict=True,
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,8 @@ class GradientMean:
     The 95 % interval is Student's, as if each step were independent; both ends are the mean of a single step.
     """
 
-    label: str  # of the run
+    run: str  # its name
+    label: str  # its title when the tables were made
     quantity: str  # a key of `QUANTITIES`
     mean: float
     low: float
@@ -93,8 +93,8 @@ class GradientMean:
         return f"{print_number(self.low, '+.3g')} to {print_number(self.high, '+.3g')}"
 
 
-def write_gradient_table(results: Path, output: Path, dataset: str, runs: Sequence[RunLabel]) -> Path | None:
-    """Write gradients_{dataset}.csv from the runs' gradients.csv; None, and no file, where no run has measured any.
+def write_gradient_table(results: Path, output: Path, dataset: str, runs: Sequence[RunLabel]) -> Path:
+    """Write gradients_{dataset}.csv from the runs' gradients.csv; a header alone where no run has measured any.
 
     Raises:
         UserError: a file is not one of ours.
@@ -105,12 +105,9 @@ def write_gradient_table(results: Path, output: Path, dataset: str, runs: Sequen
         steps = read_rows(path, tuple(QUANTITIES)) if path.is_file() else []
         for quantity in QUANTITIES if steps else ():
             values = [to_number(step[quantity], path) for step in steps]
-            mean = GradientMean(run.title, quantity, mean_of(values), *student_interval(values), len(values))
-            rows.append({"dataset": dataset, "run": run.name, **vars(mean)})
+            mean = GradientMean(run.name, run.title, quantity, mean_of(values), *student_interval(values), len(values))
+            rows.append({"dataset": dataset, **vars(mean)})
     table = output / f"gradients_{dataset}.csv"
-    if not rows:
-        table.unlink(missing_ok=True)
-        return None
     write_csv(table, rows, COLUMNS)
     return table
 
@@ -124,7 +121,7 @@ def read_gradient_table(path: Path) -> list[GradientMean]:
     means = []
     for row in read_rows(path, COLUMNS) if path.is_file() else []:
         mean, low, high, steps = (to_number(row[column], path) for column in ("mean", "low", "high", "steps"))
-        means.append(GradientMean(row["label"], row["quantity"], mean, low, high, int(steps)))
+        means.append(GradientMean(row["run"], row["label"], row["quantity"], mean, low, high, int(steps)))
     return means
 
 
@@ -132,9 +129,11 @@ def read_gradient_table(path: Path) -> list[GradientMean]:
 class PseudoLabels:
     """A run's pseudo labels as the page shows them: pictures, and the image cues that the classes follow."""
 
-    classes: int  # how many cover more than 0.1 % of the pixels of these pictures
+    classes: int  # how many cover more than `LIVE_SHARE` of the pixels of these pictures
     largest: str  # the share of the largest, in percent
-    follows: str  # how much of each cue's variance the classes explain, "heat 62 %, height in the image 3 %"
+    follows: (
+        str  # how much of each cue's variance the classes explain, "infrared intensity 62 %, height in the image 3 %"
+    )
     pictures: list[tuple[str, str]]  # pair and address of each strip
 
 
@@ -156,7 +155,7 @@ def collect_pseudo_labels(run: Path, folder: Path) -> PseudoLabels | None:
     shares = [to_number(row["share"], classes) for row in read_rows(classes, ("share",))]
     cues = {row["cue"]: to_number(row["explained"], follows) for row in read_rows(follows, ("cue", "explained"))}
     return PseudoLabels(
-        classes=sum(share > 1e-3 for share in shares),
+        classes=sum(share > LIVE_SHARE for share in shares),
         largest=f"{max(shares, default=0):.0%}",
         follows=", ".join(f"{CUES.get(cue, cue)} {share:.0%}" for cue, share in cues.items()),
         pictures=[(path.stem, quote((target / path.name).relative_to(folder).as_posix())) for path in paths],

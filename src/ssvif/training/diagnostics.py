@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from ssvif.metrics.segmentation import confusion_matrix
+from ssvif.schema import LIVE_SHARE
 
-LIVE_SHARE = 1e-3
 COLLAPSED_EPOCHS = 3
 
 

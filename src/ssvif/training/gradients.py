@@ -12,7 +12,6 @@ from torch import nn
 
 TASKS = ("fusion", "consistency")
 NORMS = ("grad_norm_fusion", "grad_norm_consistency")
-RELATIONS = ("projection_consistency", "projection_fusion", "cosine")
 Gradients = dict[nn.Parameter, torch.Tensor]
 
 

@@ -8,8 +8,9 @@ from functools import partial
 import torch
 
 from ssvif.io.files import write_csv
+from ssvif.schema import GRADIENT_RELATIONS as RELATIONS
 from ssvif.training.diagnostics import COLLAPSED_EPOCHS
-from ssvif.training.gradients import NORMS, RELATIONS, TASKS
+from ssvif.training.gradients import NORMS, TASKS
 from ssvif.training.stages import Stage
 
 HistoryRow = dict[str, float | int | str]

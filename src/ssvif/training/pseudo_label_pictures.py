@@ -14,13 +14,13 @@ from ssvif.data.packed import ImageReader
 from ssvif.io.files import write_csv, write_folder_aside, write_png
 from ssvif.ops.color import rgb_to_ycbcr, to_image, to_tensor
 from ssvif.ops.sampling import choose_evenly
+from ssvif.schema import PSEUDO_LABEL_CUES as CUES
 from ssvif.training.framework import Framework
 from ssvif.training.stages import Stage
 
 MOST_PICTURES = 4
 GAP_PX = 4
 PANELS = ("visible", "infrared", "fused", "pseudo label", "segmentation head", "segmenter")
-CUES = ("visible", "infrared", "row", "border")
 CLASS_COLUMNS = ("class", "share", *CUES)
 OWNED = ("*.png", "classes.csv", "follows.csv")
 

@@ -18,13 +18,12 @@ from ssvif.ops.statistics import mean_of
 from ssvif.report.figures.style import COLORS, SIZE_PT, STYLE, add_legend, color_of, fit_text
 from ssvif.report.pictures import Album
 from ssvif.report.runs import RunLabel
-from ssvif.report.scores import read_efficiency, read_samples
+from ssvif.report.scores import SIZE_PX, read_efficiency, read_samples
 from ssvif.report.sheet import Heading, listed, measure_of, position
 from ssvif.schema import FUSION_METRICS, RUN_FILES, SEGMENTATION
 
 AREA_PT2, LARGEST_PT2 = 260.0, 600.0  # of a bubble of a million parameters, unless the largest would go beyond
 MARKERS = "osD^"  # the next one where colors begin again
-SIZE_PX = 256  # height and width of the pair that is counted, as in the paper's Table IV
 
 
 def read_costs(path: Path) -> dict[str, tuple[float, float]]:
@@ -34,14 +33,14 @@ def read_costs(path: Path) -> dict[str, tuple[float, float]]:
         UserError: the file cannot be read as one of ours.
     """
     found = {}
-    for network, costs in read_efficiency(path, SIZE_PX).items():
+    for network, costs in read_efficiency(path).items():
         mparam, gmac = (costs[name, ""].values[""] for name in ("parameters_mparam", "macs_gmac"))
         if mparam and gmac:
             found[network] = (mparam, gmac)
     return found
 
 
-def why_no_bubbles(album: Album, networks: Mapping[str, str], efficiency: Path) -> str:
+def missing_for_bubbles(album: Album, networks: Mapping[str, str], efficiency: Path) -> str:
     """Return what is missing where `draw_bubbles` returns no figure."""
     if not efficiency.is_file():
         return f"there is no {efficiency}"

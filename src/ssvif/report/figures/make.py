@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import write_folder_aside
-from ssvif.report.figures.bubble import draw_bubbles, why_no_bubbles
+from ssvif.report.figures.bubble import draw_bubbles, missing_for_bubbles
 from ssvif.report.figures.curves import print_curves
 from ssvif.report.figures.projections import draw_projections
 from ssvif.report.figures.rows import draw_detection, draw_fusion, draw_segmentation
@@ -83,7 +83,7 @@ def make_figures(
 def _draw_all(album: Album, folder: Path, efficiency: Path, choices: Choices) -> list[Path]:
     networks = {run: network for (dataset, run), network in choices.networks.items() if dataset == album.name}
     bubbles = partial(draw_bubbles, networks=networks, efficiency=efficiency, metric=choices.metric)
-    kinds = PLOTTED | {"bubble": (bubbles, why_no_bubbles(album, networks, efficiency))}
+    kinds = PLOTTED | {"bubble": (bubbles, missing_for_bubbles(album, networks, efficiency))}
     if choices.pairs or album.chosen:
         kinds = PICTURED | kinds
     paths = []

@@ -16,11 +16,9 @@ from numpy.typing import NDArray
 from ssvif.report.figures.style import FAINT, INK, SIZE_PT, STYLE, TWO_COLUMNS_IN, color_of, columns_of, fit_text
 from ssvif.report.pictures import Album
 from ssvif.report.runs import read_rows, to_number
+from ssvif.report.training import QUANTITIES
 
-QUANTITIES = {
-    "projection_consistency": "projection of consistency\non fusion",
-    "projection_fusion": "projection of fusion\non consistency",
-}
+PROJECTIONS = {name: text.replace(" on ", "\non ") for name, text in QUANTITIES.items() if name != "cosine"}
 COLUMNS = 4  # of panels
 SMOOTHED = 1 / 12  # of the measured steps: standard deviation of the line's Gaussian average
 SHOWN = (1, 99)  # percent of the points that the axis spans at least
@@ -31,12 +29,12 @@ def read_steps(path: Path) -> NDArray[np.float64]:
     """Read gradients.csv, ordered by time; without finite rows it is empty, as is a missing one.
 
     Returns:
-        (N,3) float64: when each step was taken, in epochs of training, and the coefficients of `QUANTITIES`.
+        (N,3) float64: when each step was taken, in epochs of training, and the coefficients of `PROJECTIONS`.
 
     Raises:
         UserError: the file cannot be read as one of ours.
     """
-    names = ("epoch", "step", *QUANTITIES)
+    names = ("epoch", "step", *PROJECTIONS)
     rows = read_rows(path, names) if path.is_file() else []
     table = np.array([[to_number(row[name], path) for name in names] for row in rows]).reshape(-1, len(names))
     table = table[np.isfinite(table).all(axis=1)]
@@ -58,7 +56,7 @@ def draw_projections(album: Album) -> list[Figure]:
     figure = Figure((max(columns * width_in, 3.6), 2.9 * bands + 0.3), layout="constrained")
     for number, (place, steps) in enumerate(measured):
         band, column = divmod(number, columns)
-        for row, (label, values) in enumerate(zip(QUANTITIES.values(), steps.T[1:], strict=True)):
+        for row, (label, values) in enumerate(zip(PROJECTIONS.values(), steps.T[1:], strict=True)):
             axes = figure.add_subplot(2 * bands, columns, (2 * band + row) * columns + column + 1)
             _draw_panel(axes, steps[:, 0], values, color_of(place))
             axes.tick_params(labelbottom=row == 1)

@@ -68,7 +68,7 @@ def describe_dataset(album: Album, tables: Path, folder: Path, assumed: Mapping[
 
 
 def copy_files(path: Path, suffixes: Sequence[str], folder: Path) -> None:
-    """Copy the files beside `path` that have its name, but these suffixes, so that pages can link to them."""
+    """Copy the files with the same stem as `path` and one of these suffixes, so that pages can link to them."""
     for suffix in suffixes:
         shutil.copyfile(path.with_suffix(suffix), folder / f"{path.stem}{suffix}")
 
@@ -146,7 +146,7 @@ def _describe_run(
         "scores": [(table.title, scores) for table in tables if (scores := _scores(table, run.name))],
         "warnings": _warnings(training) if training else [],
         "curves": _draw([training], folder, f"curves/{results.name}/run_{run.name}.svg") if training else "",
-        "gradients": [each for each in gradients if each.label == run.title],
+        "gradients": [each for each in gradients if each.run == run.name],
         "pseudo_labels": collect_pseudo_labels(results / run.name, folder),
         # other stages have settings of the same names
         "records": {

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ssvif.training.gradients import NORMS, RELATIONS, TASKS, apply_gradients, compare_gradients, task_gradients
+from ssvif.schema import GRADIENT_RELATIONS as RELATIONS
+from ssvif.training.gradients import NORMS, TASKS, apply_gradients, compare_gradients, task_gradients
 
 
 class Weighting(ABC):
