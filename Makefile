@@ -53,4 +53,4 @@ $(INSTALLED): requirements.lock pyproject.toml
 	touch $@
 
 clean: ## the results of the default configuration, not the installation
-	rm -rf .snakemake results/scenes results/tables results/figures results/report results/efficiency.csv results/logs results/benchmarks results/.state
+	rm -rf .snakemake results/scenes results/tables results/figures results/report results/config.yaml results/efficiency.csv results/logs results/benchmarks results/.state

@@ -84,7 +84,12 @@ COSTS: dict[str, tuple[tuple[str, ...], float]] = {  # of Table IV: the first of
 }
 
 
-# what is measured
+# what is measured; `StandardMetric`: by `ssvif score`, unless asked otherwise
+StandardMetric = Literal[
+    "en", "mi", "vif", "qabf", "ssim", "ssim255", "ms_ssim", "ms_ssim255", "delta_e76", "delta_e2000",
+]  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Measure:
     """How a metric is shown."""

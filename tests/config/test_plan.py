@@ -186,7 +186,11 @@ def test_a_judge_that_nobody_wants_or_that_lacks_labels_is_left_out():
     assert plan_of("config", detection=False).judges("scenes") == ["segmentation"]
     plan = plan_of("roadscene", segmentation={}, detection=False)
     assert plan.judges("roadscene") == []
-    assert any("has no labels for segmentation, so segmentation is left out" in line for line in plan.left_out)
+    assert any(line == "RoadScene: no labels, so segmentation is left out." for line in plan.left_out)
+    with pytest.raises(UserError, match="`detection: false` leaves detection out"):
+        plan.judge_options("roadscene", "detection")
+    with pytest.raises(UserError, match="segmentation needs labels, and the dataset 'roadscene' has none"):
+        plan.judge_options("roadscene", "segmentation")
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ MODULE = """
 configfile: "mine.yaml"
 module fusion:
     snakefile: "{project}/workflow/Snakefile"
-    config: config
+    config: config["fusion"]
 use rule * from fusion as fusion_*
 """
 
@@ -65,15 +65,17 @@ def test_another_workflow_may_use_this_one_as_a_module(project, tmp_path_factory
     """With a configuration and a table of its own; datasets and the paper's numbers come from this one's folder."""
     other = tmp_path_factory.mktemp("other")
     (other / "Snakefile").write_text(MODULE.format(project=project))
-    (other / "mine.yaml").write_text("datasets: [scenes]\nexperiments: mine.tsv\ndetection: false\n")
+    (other / "mine.yaml").write_text("fusion: {datasets: [scenes], experiments: mine.tsv, detection: false}\n")
     (other / "mine.tsv").write_text("run\tkind\tfusion_model\nmean\tbaseline\taverage\n")
-    done = run_snakemake(other, "-n", "-p", "fusion_all", package=project / "src")
+    # what the command line says is for the other workflow
+    done = run_snakemake(other, "-n", "-p", "fusion_all", "--config", "theirs=1", package=project / "src")
     assert jobs(done) == {
-        "fusion_all": 1, "fusion_efficiency": 1, "fusion_figures": 1, "fusion_fuse": 1, "fusion_pack": 1,
-        "fusion_paper_table": 9, "fusion_report": 1, "fusion_scenes": 1, "fusion_score": 1, "fusion_score_tables": 1,
-        "fusion_segment": 1, "fusion_split": 1, "total": 20,
+        "fusion_all": 1, "fusion_configuration": 1, "fusion_efficiency": 1, "fusion_figures": 1, "fusion_fuse": 1,
+        "fusion_pack": 1, "fusion_paper_table": 9, "fusion_report": 1, "fusion_scenes": 1, "fusion_score": 1,
+        "fusion_score_tables": 1, "fusion_segment": 1, "fusion_split": 1, "total": 21,
     }  # fmt: skip
     assert f"--published {project}/config/published" in done.stdout + done.stderr
+    (other / "random.py").write_text("raise ImportError\n")  # no job takes it for Python's
     run_snakemake(other, "--cores", "1", "results/scenes/mean/fused", package=project / "src")
     assert list((other / "results/scenes/mean/fused/test").glob("*.png"))
 
@@ -135,6 +137,21 @@ def test_the_command_line_wins_over_a_preset(project):
     assert "--threads 1" in text
     assert "--threads 2" not in text
     assert "--title quick" in text
+
+
+def test_the_page_names_a_configuration_that_outlives_it(project):
+    run_snakemake(project, "--cores", "1", "out put/config.yaml", "--config", "results=out put")
+    again = ("--configfile", "out put/config.yaml")
+    text = run_snakemake(project, "-n", "-p", "out put/report", *again).stdout
+    assert """--command 'snakemake --cores all --configfile '"'"'out put/config.yaml'"'"''""" in text
+    assert jobs(run_snakemake(project, "-n", "out put/config.yaml", *again)) == {}
+
+
+def test_a_score_that_is_left_out_is_no_target(project):
+    target = "results/scenes/average/segmentation/iou.csv"
+    done = run_snakemake(project, "-n", target, "--config", "segmentation=false", check=False)
+    assert done.returncode
+    assert "`segmentation: false` leaves segmentation out" in done.stdout + done.stderr
 
 
 def test_gpu_jobs_do_not_share_a_device(project):

@@ -12,9 +12,10 @@ from ssvif.data.descriptor import descriptor_to_json
 from ssvif.io.errors import UserError
 from ssvif.io.fingerprint import files_fingerprint, fingerprint
 
-# `ssvif` is the one of the Python that runs Snakemake, whether or not an environment is active
+# `ssvif` is the one of the Python that runs Snakemake, whether or not an environment is active;
+# -P: no random.py in the working folder takes the place of a library's module
 shell.prefix(
-    f'set -euo pipefail; ssvif() {{{{ {shlex.quote(sys.executable)} -m ssvif "$@"; }}}}; '
+    f'set -euo pipefail; ssvif() {{{{ {shlex.quote(sys.executable)} -P -m ssvif "$@"; }}}}; '
 )
 
 # who uses this workflow as a module may have a folder of descriptors and published numbers of their own
@@ -26,7 +27,12 @@ if not (CONFIG / "datasets").is_dir():
 try:
     PLAN = Plan.load(
         config,
-        last=workflow.config_settings.config,
+        # as a module this workflow has what the other one gives it, and `--config` is for the other one
+        last=(
+            workflow.config_settings.config
+            if workflow.modifier.is_main_snakefile()
+            else None
+        ),
         source=", ".join(map(str, workflow.configfiles)) or "the configuration",
         folder=CONFIG,
     )

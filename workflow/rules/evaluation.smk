@@ -44,7 +44,9 @@ rule segment:
         mem_mb=8000,
         runtime=720,
     params:
-        settings=to_json(SETTINGS.segmentation) if SETTINGS.segmentation else "",
+        settings=lambda wildcards: to_json(
+            PLAN.judge_options(wildcards.dataset, "segmentation")
+        ),
         folder=subpath(output.iou, parent=True),
         device=SETTINGS.device,
         code=fingerprint("ssvif.judging.segment"),
@@ -74,7 +76,9 @@ rule detect:
         mem_mb=8000,
         runtime=720,
     params:
-        settings=to_json(SETTINGS.detection) if SETTINGS.detection else "",
+        settings=lambda wildcards: to_json(
+            PLAN.judge_options(wildcards.dataset, "detection")
+        ),
         folder=subpath(output.ap, parent=True),
         device=SETTINGS.device,
         workers=SETTINGS.workers,  # ultralytics augments in them, each with random numbers of its own

@@ -153,8 +153,24 @@ rule figures:
         " --metric {params.metric:q} {params.chosen:q} {params.sources:q} {params.runs:q} > {log:q} 2>&1"
 
 
+# beside the page: Snakemake deletes the page's folder before it makes it anew
+rule configuration:
+    output:
+        RESULTS / "config.yaml",
+    log:
+        LOGS / "configuration.log",
+    localrule: True
+    params:
+        text=lambda wildcards: to_yaml(SETTINGS),
+    message:
+        "Keeping the configuration, {output}"
+    shell:
+        "printf %s {params.text:q} > {output:q} 2> {log:q}"
+
+
 rule report:
     input:
+        configuration=rules.configuration.output,
         scores=PLAN.scores,
         histories=rules.figures.input.histories,
         pseudo_labels=[folder / "pseudo_labels" for folder in PLAN.trained],
@@ -175,8 +191,9 @@ rule report:
     params:
         runs=lambda wildcards: PLAN.run_arguments(),
         title=lambda wildcards: SETTINGS.report.title,
-        configuration=lambda wildcards: to_yaml(SETTINGS),
-        command=f"snakemake --cores all --configfile {REPORT}/config.yaml",
+        command=lambda wildcards, input: shlex.join(
+            ["snakemake", "--cores", "all", "--configfile", str(input.configuration)]
+        ),
         settings=to_json(SETTINGS.training),
         sources=PLAN.source_arguments(),
         datasets=CONFIG / "datasets",
@@ -193,5 +210,5 @@ rule report:
     shell:
         "ssvif report --results {params.results:q} --tables {params.tables:q} {params.shown:q} --output {output:q}"
         " --figures {input.figures:q} --datasets {params.datasets:q} --title {params.title:q} --pairs {params.pairs}"
-        " --settings {params.settings:q} --configuration {params.configuration:q} --command {params.command:q}"
+        " --settings {params.settings:q} --command {params.command:q}"
         " {params.sources:q} {params.runs:q} > {log:q} 2>&1"

@@ -16,12 +16,14 @@ from ssvif.config.settings import Settings, load_settings
 from ssvif.data.descriptor import Descriptor
 from ssvif.io.errors import UserError
 from ssvif.io.fingerprint import fingerprint
+from ssvif.judging.options import JudgeOptions
 from ssvif.models.names import network_fingerprint
 from ssvif.report.specs import SheetSpecs
 from ssvif.schema import DETECTION, EFFICIENCY, FUSION_METRICS, RUN_FILES, SEGMENTATION
 from ssvif.training.options import TrainingOptions
 
 ALWAYS_COUNTED = ("swinfusion", "emma", "seafusion")  # networks of Table IV, each with one channel and with three
+ANNOTATIONS = {SEGMENTATION: "labels", DETECTION: "boxes"}  # what each judge needs of a dataset
 HOW_TO_GET = "config/experiments/README.md says where to get it"
 
 
@@ -86,10 +88,29 @@ class Plan:
         """Return which of segmentation and detection the configuration wants and the dataset has annotations for."""
         return [judge for judge in self._wanted_judges if self._is_annotated(dataset, judge)]
 
+    def judge_options(self, dataset: str, judge: str) -> JudgeOptions:
+        """Return the settings of segmentation or detection on a dataset.
+
+        Raises:
+            UserError: the configuration leaves it out, or the dataset has no annotations for it.
+        """
+        options = self._judges[judge]
+        if not options:
+            raise UserError(f"`{judge}: false` leaves {judge} out", remedy=f"remove `{judge}: false`")
+        if not self._is_annotated(dataset, judge):
+            raise UserError(
+                f"{judge} needs {ANNOTATIONS[judge]}, and the dataset {dataset!r} has none",
+                remedy=f"name them in {self.folder}/datasets/{dataset}.yaml",
+            )
+        return options
+
+    @property
+    def _judges(self) -> dict[str, JudgeOptions | None]:
+        return {SEGMENTATION: self.settings.segmentation, DETECTION: self.settings.detection}
+
     @property
     def _wanted_judges(self) -> list[str]:
-        options = {SEGMENTATION: self.settings.segmentation, DETECTION: self.settings.detection}
-        return [judge for judge, given in options.items() if given]
+        return [judge for judge, options in self._judges.items() if options]
 
     def _is_annotated(self, dataset: str, judge: str) -> bool:
         layouts = self.descriptors[dataset].layouts
@@ -322,7 +343,7 @@ class Plan:
         """One line for each thing that the configuration asks for and that cannot be made, with the reason."""
         titles = {name: descriptor.title for name, descriptor in self.descriptors.items()}
         no_labels = [
-            f"{titles[dataset]} has no labels for {judge}, so {judge} is left out."
+            f"{titles[dataset]}: no {ANNOTATIONS[judge]}, so {judge} is left out."
             for dataset in self.shown
             for judge in self._wanted_judges
             if not self._is_annotated(dataset, judge)

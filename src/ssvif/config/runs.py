@@ -22,6 +22,7 @@ NOT_TRAINING = (*COMMON, "inference")
 USED_BY = {"published": ("fusion_model", "inference"), "baseline": ("fusion_model",), "images": ()}
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")  # what names a folder and stands in patterns and commands
 NAME_RULE = "letters, digits, - and _; not 'data'"
+SEED = re.compile("0|[1-9][0-9]*")  # which a run's name ends with
 NOT_RUNS = ("data",)  # names of other folders of a dataset
 BY_KIND = {"images": "images", "checkpoint": "published", "seeds": "trained"}  # columns that only one kind has
 # in braces in `images` and `checkpoint`: the dataset's name, its folder, and the folder that holds that folder
@@ -165,7 +166,9 @@ def _with_seeds(where: str, run: Run, training: Mapping[str, str], seeds: str, d
     numbers = _words(seeds)
     if numbers and "seed" in training:
         raise UserError(f"{where} has both `seed` and `seeds`", remedy="leave one of them empty")
-    if twice := _twice([number.lstrip("0") or "0" for number in numbers]):
+    if wrong := [number for number in numbers if not SEED.fullmatch(number)]:
+        raise UserError(f"{where} has seeds that are no numbers: {wrong}", expected="0 or more, such as 0 1 2")
+    if twice := _twice(numbers):
         raise UserError(f"{where} has seeds twice: {twice}")
     runs = [
         replace(

@@ -17,7 +17,7 @@ from ssvif.io.errors import UserError
 from ssvif.io.validation import AtLeastOne, NotNegative
 from ssvif.judging.options import DetectionOptions, SegmentationOptions
 from ssvif.models.names import class_path
-from ssvif.schema import Device, Split
+from ssvif.schema import Device, Split, StandardMetric
 from ssvif.training.options import TrainingOptions
 
 NOT_DATASETS = ("tables", "figures", "report", "logs", "benchmarks")  # names of other folders in the results
@@ -66,14 +66,14 @@ class ScenesSettings:
     test: AtLeastOne = Field(default=16, description="pairs to test on")
     height_px: int = Field(default=128, ge=48, description="of the images; MS-SSIM needs 161")
     width_px: int = Field(default=160, ge=64, description="of the images")
-    seed: int = Field(default=0, description="of everything random")
+    seed: NotNegative = Field(default=0, description="of everything random")
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
 class SplitSettings:
     """How pairs are dealt to train, validation and test."""
 
-    seed: int = Field(default=0, description="of the order in which pairs are dealt")
+    seed: NotNegative = Field(default=0, description="of the order in which pairs are dealt")
     limit: dict[Split, AtLeastOne] = Field(
         default_factory=dict, description="most pairs of a split, as {train: 100}; all where it is not named"
     )
@@ -91,7 +91,9 @@ class ReportSettings:
     figure_pairs: NotNegative | list[PairName] = Field(
         default=3, description="test pairs in the figures: how many, evenly chosen, or a list of DATASET/PAIR"
     )
-    figure_metric: str = Field(default="vif", description="fusion metric that the bubble diagram shows beside mIoU")
+    figure_metric: StandardMetric = Field(
+        default="vif", description="fusion metric that the bubble diagram shows beside mIoU"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})

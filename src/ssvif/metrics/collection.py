@@ -16,6 +16,7 @@ from ssvif.metrics.information import en, mi
 from ssvif.metrics.second_moments import cc, psnr, scd, sd
 from ssvif.metrics.ssim import ms_ssim, ms_ssim255, ssim, ssim255
 from ssvif.metrics.vif import vif, viff
+from ssvif.schema import StandardMetric
 
 METRICS: dict[str, Metric] = {
     each.name: each
@@ -27,9 +28,7 @@ METRICS: dict[str, Metric] = {
 # the metrics of the paper's table of fusion quality, in the convention its numbers need
 PAPER_SEVEN = ("en", "mi", "vif", "qabf", "ssim", "ms_ssim", "delta_e76")
 # what scoring measures unless asked otherwise: the seven in both conventions
-STANDARD_SET = (
-    "en", "mi", "vif", "qabf", "ssim", "ssim255", "ms_ssim", "ms_ssim255", "delta_e76", "delta_e2000",
-)  # fmt: skip
+STANDARD_SET: tuple[str, ...] = get_args(StandardMetric)
 
 
 def evaluate(

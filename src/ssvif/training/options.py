@@ -94,7 +94,7 @@ class TrainingOptions:
         default=1.5, description="GradNorm's exponent of the relative training rate"
     )
     gradnorm_learning_rate: PositiveFloat = Field(default=0.025, description="of GradNorm's weights")
-    seed: int = Field(default=0, description="of weights, order, crops and flips")
+    seed: NotNegative = Field(default=0, description="of weights, order, crops and flips")
     precision: Precision = Field(default="float32", description="of the networks; bfloat16 by autocast")
 
     @model_validator(mode="after")
