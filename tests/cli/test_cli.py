@@ -110,7 +110,7 @@ def test_nobody_may_write_there(call, tiny, tmp_path):
         (["fuse", "--output", "x", "--model", "gone.safetensors", "--pairs", "p"], "gone.safetensors does not exist"),
         (["fuse", "--output", "x", "--baseline", "average", "--pairs", "gone.h5"], "gone.h5 does not exist"),
         (["score", "--output", "x", "--fused", "f"], "--pairs, or --visible and --infrared"),
-        (["score", "--output", "f/1.png", "--fused", "f", "--pairs", "p"], "would be overwritten"),
+        (["score", "--output", "f/1.png", "--fused", "f", "--pairs", "p"], "f/1.png is an image's name"),
         (
             ["score", "--output", "a.csv", "--fused", "f", "--pairs", "p", "--against", "./a.csv"],
             "would be overwritten",

@@ -159,6 +159,13 @@ def test_what_is_no_number_becomes_black():
     assert fuse(VISIBLE, np.full((12, 17), np.nan), load_model("infrared")).max() == 0
 
 
+def test_auto_takes_floats_of_either_side_as_they_are():
+    faint = VISIBLE.astype(np.float32) / 2550
+    for side in ("visible", "infrared"):
+        fused = fuse(faint, faint, load_model(side), visible_range="auto", infrared_range="auto")
+        assert fused.max() < 0.11
+
+
 def test_another_size_is_resized_and_said_once_a_call(caplog):
     caplog.set_level(logging.WARNING, "ssvif")
     small = [INFRARED[::2, ::2][:6, :8]] * 2

@@ -1,11 +1,12 @@
 import os
+from functools import partial
 
 import numpy as np
 import pytest
 import tifffile
 import torch
 
-from fusing.made import Recorder, modules_and_memory, noise, save, smooth
+from fusing.made import Recorder, modules_and_memory, noise, pair_of, save, smooth
 from reference.released import released_state
 from ssvif.fusing.fuser import FuseOptions
 from ssvif.fusing.pipeline import fuse_pairs
@@ -64,6 +65,8 @@ def test_pairs_of_one_size_are_fused_together(folders):
     fuser, source = Recorder(), open_source("vi", "ir")
     assert [name for name, _ in fuse_pairs(source.jobs(Rules()), fuser, FuseOptions(batch=3))] == [*"ace", *"bd"]
     assert fuser.shapes == [(3, 20, 26), (2, 24, 30)]
+    list(fuse_pairs([("a", partial(pair_of, 4, 4))] * 20, fuser, FuseOptions(batch=20)))
+    assert fuser.shapes[2:] == [(20, 4, 4)]
 
 
 def test_what_has_no_partner_is_listed_and_the_rest_is_fused(folders, fuse):
@@ -215,6 +218,7 @@ def test_an_alignment_is_used(folders, fuse):
         (["vi", "ir", "-o", "x.webm"], "x.webm: videos of this format cannot be written"),
         (["vi", "ir", "-o", "x", "--color", "hsv"], "'hsv' is not one of"),
         (["vi", "ir", "-o", "x", "--inference", "magic"], "Unknown inference 'magic'"),
+        (["vi", "ir", "-o", "x", "--inference", "emma"], "The baseline average uses no network"),
         (["vi", "ir", "-o", "x", "--tile", "big"], "--tile 'big' is not a number"),
         (["vi", "ir", "-o", "x", "--infrared-range", "9:1"], "--infrared-range '9:1' is not a valid range"),
         (["vi", "ir", "-o", "x", "--alignment", "gone.json"], "gone.json does not exist"),

@@ -5,12 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusing.made import Recorder, Refusing, pair_of, smooth
-from ssvif.fusing.fuser import BaselineFuser, FuseOptions, Reach, to_levels
+from ssvif.fusing.fuser import FORMULAS, BaselineFuser, FuseOptions, Reach
 from ssvif.fusing.tiles import OVERLAP_PX, batch_size, blending_weights, fuse_batch, spans, tile_side
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage
 from ssvif.ops.color import rgb_to_ycbcr, to_image, to_tensor
 from ssvif.pairs.pair import Rules, make_pair
+from ssvif.pairs.ranges import to_levels
 from ssvif.schema import BASELINES
 
 REACHES = st.builds(Reach, st.integers(0, 40), st.sampled_from([1, 2, 8, 32])) | st.none()
@@ -96,10 +97,13 @@ def test_sides_that_a_network_cannot_take_are_widened_and_cut_again(size):
     assert np.array_equal(fused, fuse_batch(Recorder(), [pair_of(*size)])[0])
 
 
-def test_a_size_that_a_network_refuses_is_told_by_name():
+def test_what_a_network_cannot_fuse_is_told_by_name(monkeypatch):
     with pytest.raises(UserError, match="b cannot be fused by this network") as caught:
         fuse_batch(Refusing(), [pair_of(4, 5, name="b")])
     assert caught.value.got == "expected more"
+    monkeypatch.setitem(FORMULAS, "average", lambda visible, infrared: visible * np.float32("nan"))
+    with pytest.raises(UserError, match="b: the network's output holds NaN"):
+        fuse_batch(BaselineFuser("average"), [pair_of(4, 5, name="b")])
 
 
 def test_baselines_are_what_they_are_called():

@@ -61,7 +61,7 @@ def save(path, change):
 
 def heat_colors(image):
     heat = image.astype(float) / 255
-    return np.stack([heat.clip(0.2, 1), abs(2 * heat - 1), 1 - heat], axis=2) * 255
+    return np.stack([heat.clip(0.2, 1), abs(2 * heat - 1), 1 - heat], axis=2) * 38 + image[..., None] * 0.85
 
 
 def turn_by_exif(path):

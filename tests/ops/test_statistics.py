@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssvif.ops.statistics import Summary, describe, mean_of, wilcoxon_p
+from ssvif.ops.statistics import Summary, describe, mean_of, student_interval, wilcoxon_p
 
 VALUES = st.floats(-1e12, 1e12, allow_subnormal=True)
 SAMPLES = st.lists(VALUES, min_size=1, max_size=12)
@@ -32,6 +32,7 @@ def test_no_number_spreads_and_infinity_has_no_interval():
     assert all(math.isnan(each) for each in (found.mean, found.median, found.deviation, found.low, found.high))
     assert describe([1.0, 2.0, math.inf]) == Summary(3, math.inf, 2.0)
     assert math.isnan(describe([math.inf, 0.0, -math.inf]).mean)
+    assert all(map(math.isnan, student_interval([math.inf, 1.0])))
     with pytest.raises(ValueError, match="at least one"):
         describe([])
 

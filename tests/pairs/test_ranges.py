@@ -55,6 +55,8 @@ def test_a_long_sequence_is_sampled_within_bounded_memory():
     found = sequence_range(images)
     assert (found.low, found.high) == pytest.approx((9.5, 989.5), abs=3)
     assert sequence_range([]) == Range(0, 0)
+    hot, cold = [np.full((120, 160), 1000, np.uint16)] * 9, [np.zeros((120, 160), np.uint16)] * 591
+    assert sequence_range(hot + cold) == sequence_range(cold + hot) == Range(0, 1000)
 
 
 def test_rules_are_parsed():

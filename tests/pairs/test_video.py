@@ -84,9 +84,10 @@ def test_a_difference_of_rate_or_length_is_explained(tmp_path):
     film(tmp_path / "slow.mp4", 10, 10)
     film(tmp_path / "short.mp4", 20)
     film(tmp_path / "almost.mkv", 24)
-    assert explain(tmp_path / "vi.mp4", tmp_path / "almost.mkv") == []
-    assert "visible has 25 frames/s, infrared 10" in explain(tmp_path / "vi.mp4", tmp_path / "slow.mp4")[0]
-    assert explain(tmp_path / "vi.mp4", tmp_path / "short.mp4") == [
+    visible = facts_of(tmp_path / "vi.mp4")
+    assert explain(visible, facts_of(tmp_path / "almost.mkv")) == []
+    assert "visible has 25 frames/s, infrared 10" in explain(visible, facts_of(tmp_path / "slow.mp4"))[0]
+    assert explain(visible, facts_of(tmp_path / "short.mp4")) == [
         "visible lasts 1.00 s, infrared 0.80 s: the last 0.20 s of the longer one are ignored"
     ]
 

@@ -21,14 +21,14 @@ from ssvif.models.names import shipped_model
 from ssvif.pairs.alignment import read_alignment
 from ssvif.pairs.pair import Rules
 from ssvif.pairs.ranges import parse_rule
-from ssvif.schema import BASELINES, SIDES
+from ssvif.schema import BASELINES, RANGES, RESIZES, SIDES
 
 HEADERS = ["metric", "value"]
 NETWORK_SUFFIXES = [".safetensors", ".onnx"]
-RANGE_CHOICES = ["auto", "full", "percentile"]
+RANGE_CHOICES = [each for each in RANGES if each != "sequence"]
 USUAL = {"visible": "full", "infrared": "auto"}  # `Rules`' own
 COLOR_CHOICES = [("the network's", ""), ("visible's", "ycbcr")]
-RESIZE_CHOICES = [("infrared", "infrared"), ("visible", "visible"), ("none", "error")]
+RESIZE_CHOICES = [("none" if each == "error" else each, each) for each in RESIZES]
 LOADED = 4  # networks held in memory
 Choices = list[tuple[str, str]]
 Originals = dict[str, str]  # name of a preview → path of what was dropped

@@ -6,14 +6,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssvif.fusing.fuser import FuseOptions, Fuser, Image, to_levels
+from ssvif.fusing.fuser import FuseOptions, Fuser, Image
 from ssvif.fusing.tiles import fuse_batch
 from ssvif.io.errors import UserError
 from ssvif.io.images import read_raw
 from ssvif.judging import score
 from ssvif.metrics.collection import METRICS, STANDARD_SET
 from ssvif.pairs.pair import Rules, make_pair
-from ssvif.pairs.ranges import range_of, to_8_bits
+from ssvif.pairs.ranges import range_of, to_8_bits, to_levels
 
 MOST_MEASURED_PX = 4_000_000  # metrics of larger images take too long
 DEFAULT = Rules()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ssvif import schema
 from ssvif.io.errors import UserError
-from ssvif.schema import Resizing
 
 if TYPE_CHECKING:
-    from ssvif.data.descriptor import Descriptor
     from ssvif.pairs.pair import Rules
 
 Pairs = Annotated[Path, typer.Option(help="HDF5 file of `ssvif pack`.")]
@@ -21,7 +20,7 @@ Fused = Annotated[Path, typer.Option(help="Folder of the run's fused images, wit
 Dataset = Annotated[Path, typer.Option(help="Dataset descriptor, e.g. config/datasets/msrs.yaml.")]
 DataRoot = Annotated[Path, typer.Option(help="Folder that contains the dataset's folder.")]
 Seed = Annotated[int, typer.Option(help="Random seed.")]
-Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Device to use; a GPU is reserved for this job.")]
+Device = Annotated[schema.Device, typer.Option(help="Device to use; a GPU is reserved for this job.")]
 Workers = Annotated[int, typer.Option(help="Number of data loading processes; 0 uses the main process.", min=0)]
 Threads = Annotated[int, typer.Option(help="Number of CPU threads; 0: chosen automatically.", min=0)]
 SettingsText = Annotated[str, typer.Option("--settings", help="Settings as JSON, or a JSON or YAML file.")]
@@ -36,14 +35,7 @@ OF_EACH = "auto, full, percentile (1st to 99th of each image), sequence (of all 
 OF_ALL = "auto (full; sequence for more than 8 bits), full, percentile (of each image), sequence (of all) or LOW:HIGH."
 InfraredRange = Annotated[str | None, typer.Option(help="Values that become black and white: " + OF_ALL)]
 VisibleRange = Annotated[str | None, typer.Option(help="The same for visible images; default: full.")]
-Resize = Annotated[Resizing | None, typer.Option(help="Which image of a pair to resize if their sizes differ.")]
-
-
-def read_descriptor(path: Path) -> Descriptor:
-    """Return the dataset descriptor of a file; see `load_descriptor`."""
-    from ssvif.config.files import load_descriptor
-
-    return load_descriptor(path)
+Resize = Annotated[schema.Resizing | None, typer.Option(help="Which image of a pair to resize if their sizes differ.")]
 
 
 def check_sources(verb: str, pairs: Path | None, visible: str | None, infrared: str | None) -> None:

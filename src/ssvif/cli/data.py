@@ -19,7 +19,6 @@ from ssvif.cli.arguments import (
     VisibleRange,
     parse_pair,
     parse_rules,
-    read_descriptor,
 )
 from ssvif.io.errors import UserError
 
@@ -92,6 +91,7 @@ def _find_checked(
     folder: Path | None, visible: str | None, infrared: str | None, dataset: Path | None, data_root: Path
 ) -> FoundDataset:
     """Return the pairs, from whichever way they were named."""
+    from ssvif.config.files import load_descriptor
     from ssvif.data.find import find_dataset, find_sources
     from ssvif.inspecting.folders import recognise_folder
 
@@ -101,7 +101,7 @@ def _find_checked(
     if visible and infrared:
         return find_sources(visible, infrared)
     if dataset:
-        descriptor = read_descriptor(dataset)
+        descriptor = load_descriptor(dataset)
         return find_dataset(descriptor, data_root / descriptor.folder)
     descriptor, root = recognise_folder(folder or Path())
     layout = descriptor.layouts[0]
@@ -137,9 +137,10 @@ def split(
     ] = None,
 ) -> None:
     """Write splits.csv, which assigns each pair to training, validation or test."""
+    from ssvif.config.files import load_descriptor
     from ssvif.data.split import split_dataset
 
-    descriptor = read_descriptor(dataset)
+    descriptor = load_descriptor(dataset)
     limits = dict(_parse_limit(each) for each in limit or [])
     counts = split_dataset(descriptor, data_root / descriptor.folder, output, seed=seed, limit=limits)
     typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
@@ -159,9 +160,10 @@ def pack(
 
     Images of more than 8 bits and pairs of two sizes need --infrared-range, --visible-range or --resize.
     """
+    from ssvif.config.files import load_descriptor
     from ssvif.data.pack import describe_found, pack_pairs
 
-    descriptor = read_descriptor(dataset)
+    descriptor = load_descriptor(dataset)
     asked = infrared_range or visible_range or resize
     rules = parse_rules(infrared_range, visible_range, resize) if asked else None
     root = data_root / descriptor.folder

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ssvif.cli.arguments import OF_EACH, Device, Threads, parse_rules
 from ssvif.io.errors import UserError
-from ssvif.schema import Precision, Resizing
+from ssvif.schema import ColorMode, Precision, Resizing
 
 if TYPE_CHECKING:
     from ssvif.fusing.fuser import FuseOptions
@@ -36,9 +36,7 @@ Inference = Annotated[
 ]
 Baseline = Annotated[str, typer.Option(help="Fuse without a network: average, maximum, visible or infrared.")]
 MethodImages = Annotated[Path | None, typer.Option(help="With --pairs: another method's images, instead of fusing.")]
-Color = Annotated[
-    Literal["rgb", "ycbcr"] | None, typer.Option(help="rgb: the network's colors; ycbcr: the visible image's chroma.")
-]
+Color = Annotated[ColorMode | None, typer.Option(help="rgb: the network's colors; ycbcr: the visible image's chroma.")]
 InfraredRange = Annotated[str, typer.Option(help="Values that become black and white: " + OF_EACH)]
 VisibleRange = Annotated[str, typer.Option(help="The same for visible images: " + OF_EACH)]
 Resize = Annotated[Resizing, typer.Option(help="Which image of a pair to resize if their sizes differ.")]
@@ -83,7 +81,7 @@ def fuse(
     """Fuse visible and infrared images or videos: ssvif fuse VISIBLE INFRARED -o OUTPUT."""
     from dataclasses import replace
 
-    from ssvif.fusing.fuser import AUTO, FuseOptions
+    from ssvif.fusing.fuser import WHOLE_IMAGES, FuseOptions
     from ssvif.fusing.load import FuserSpec
     from ssvif.pairs.alignment import read_alignment
     from ssvif.pairs.pair import Rules
@@ -109,8 +107,9 @@ def fuse(
     rules = replace(rules, alignment=read_alignment(alignment)) if alignment else rules
     if not (tile == "auto" or tile.isdecimal()):
         raise UserError(f"--tile {tile!r} is not a number of pixels", expected="auto | 0 | PIXELS")
-    side = int(tile) if tile != "auto" else 0 if pairs else AUTO
-    options = FuseOptions(batch=batch or (1 if pairs else 0), tile=side, color=color or "")
+    default = WHOLE_IMAGES if pairs else FuseOptions()
+    side = default.tile if tile == "auto" else int(tile)
+    options = FuseOptions(batch=batch or default.batch, tile=side, color=color or "")
     if pairs:
         if sources:
             raise UserError("ssvif fuse takes --pairs, or VISIBLE and INFRARED, not both")
@@ -140,9 +139,10 @@ def app(
 
 
 def _fuse_packed(pairs: Path, images: Path | None, output: Path, spec: FuserSpec, options: FuseOptions) -> None:
+    from ssvif.fusing.fuser import WHOLE_IMAGES
     from ssvif.fusing.load import open_fuser
     from ssvif.fusing.method_images import collect_images
-    from ssvif.fusing.packed import WHOLE_IMAGES, fuse_packed
+    from ssvif.fusing.packed import fuse_packed
 
     if not images:
         with open_fuser(spec) as fuser:

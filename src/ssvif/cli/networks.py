@@ -55,14 +55,14 @@ def train(
 
     check_sources("train", pairs, visible, infrared)
     state = state or output / "state.pt"
-    if visible and infrared:
+    if not pairs:
         from dataclasses import asdict
 
         from ssvif.data.prepare import begin_training, find_own_pairs, pack_own_pairs
 
         options = _own_options(settings, assignments or [])
         rules = parse_rules(infrared_range, visible_range, resize)
-        own = find_own_pairs(visible, infrared, only=only)
+        own = find_own_pairs(str(visible), str(infrared), only=only)
         data = own.digest(rules, alignment)
         if not begin_training(output, state, settings=asdict(options), data=data, overwrite=overwrite):
             typer.echo(f"{output / 'model.safetensors'} is up to date: trained with these settings and pairs")
@@ -86,7 +86,6 @@ def train(
                 remedy="pass --alignment and the ranges to `ssvif pack`; packed pairs are used unchanged",
             )
         options = parse_options(TrainingOptions(), settings, assignments or [])
-    assert pairs
     from ssvif.io.device import lease_device, prepare_cpu
     from ssvif.training.loop import train as run
 
@@ -131,7 +130,7 @@ def export(
         loaded, header = load_published(network, path), {"fusion_model": network}
     else:
         loaded, header = load_fusion_model(path), read_header(path)
-    form = form or next((each for each, suffix in SUFFIXES.items() if suffix == output.suffix), "onnx")
+    form = form or next((each for each, suffix in SUFFIXES.items() if suffix == output.suffix.lower()), "onnx")
     name = header.pop("fusion_model")
     worst = export_model(loaded, output, facts=describe(loaded, name, header), form=form)
     size_mb = output.stat().st_size / 1e6

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ssvif.cli.arguments import Output, Results, Runs, SettingsText, parse_pair, read_descriptor
+from ssvif.cli.arguments import Output, Results, Runs, SettingsText, parse_pair
 from ssvif.io.errors import UserError
 
 if TYPE_CHECKING:
@@ -138,11 +138,12 @@ def report(
 
 
 def _read_sources(texts: list[str], results: Path, datasets: Path) -> dict[str, PictureSource]:
+    from ssvif.config.files import load_descriptor
     from ssvif.report.pictures import PictureSource
 
     found = {}
     for name, folder in (parse_pair(each, "DATASET=FOLDER") for each in texts):
-        descriptor, splits = read_descriptor(datasets / f"{name}.yaml"), results / name / "data/splits.csv"
+        descriptor, splits = load_descriptor(datasets / f"{name}.yaml"), results / name / "data/splits.csv"
         found[name] = PictureSource(descriptor=descriptor, splits=splits, root=Path(folder))
     return found
 

@@ -67,7 +67,9 @@ def score(
     if alignment:
         rules = replace(rules, alignment=read_alignment(alignment))
     names = scoring.choose_metrics(metrics, convention)
-    if output.suffix.lower() in IMAGE_SUFFIXES or (against and against.resolve() == output.resolve()):
+    if output.suffix.lower() in IMAGE_SUFFIXES:
+        raise UserError(f"{output} is an image's name", expected="a CSV file", remedy="name it, such as scores.csv")
+    if against and against.resolve() == output.resolve():
         raise UserError(f"{output} is an input and would be overwritten", remedy="choose another file, e.g. scores.csv")
     if pairs:
         cases = scoring.packed_cases(pairs, fused, only)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,14 @@ from typing import Any
 from ssvif.data.find import FoundDataset, FoundPair, find_sources
 from ssvif.data.pack import describe_found, describe_rules, pack_pairs, read_pair
 from ssvif.data.split import deal_pairs, read_splits, write_splits
-from ssvif.io.errors import UserError, counted, shorten
+from ssvif.io.errors import UserError, counted, itemize, shorten
 from ssvif.io.files import sha256_of, write_json
 from ssvif.io.progress import track
 from ssvif.pairs.alignment import read_alignment
-from ssvif.pairs.pair import Pair, Rules
+from ssvif.pairs.pair import Pair, Rules, log_notes
 from ssvif.schema import SPLITS
 
 RATIOS = (0.9, 0.1, 0.0)  # of train, validation and test
-LISTED = 20
 RECORD = "training.json"  # what a training was made with
 MADE = ("model.safetensors", "record.json")
 log = logging.getLogger("ssvif")
@@ -91,7 +90,7 @@ def pack_own_pairs(
     counts = write_splits(splits, dealt) if len(usable) > 1 else {}
     if not ({"train", "validation"} <= counts.keys()):
         listed = " (one for training and one for validation in the list)" if own.splits else ""
-        reasons = f"; left out are:{_lines(left_out)}" if left_out else ""
+        reasons = f"; left out are:{itemize(left_out)}" if left_out else ""
         raise UserError(
             f"{own.found.root} holds too few pairs to train on{reasons}",
             expected=f"two usable pairs or more{listed}, better hundreds",
@@ -103,7 +102,7 @@ def pack_own_pairs(
         log.info("%s", sentence)
     if left_out:
         packed = counted(len(usable), "pair")
-        log.warning("%s packed; left out are these %d:%s", packed, len(left_out), _lines(left_out))
+        log.warning("%s packed; left out are these %d:%s", packed, len(left_out), itemize(left_out))
     return counts
 
 
@@ -128,14 +127,10 @@ def _find_usable(own: OwnPairs, rules: Rules, crop_px: int, least_crop_px: int) 
             pair = read_pair(own.found.root, found, rules)
             _check_large_enough(pair, crop_px, least_crop_px)
         except UserError as error:
-            what = f"{error.what} ({error.got})" if error.got else error.what
-            left_out.append(f"{found.pair_id}: " + "; ".join(filter(None, [what, error.remedy])))
+            left_out.append(f"{found.pair_id}: " + "; ".join(filter(None, [error.reason, error.remedy])))
             continue
         usable.append(found)
-        for kind, sentence in pair.notes:
-            if kind not in logged:
-                log.warning("%s (reported once)", sentence)
-                logged.add(kind)
+        log_notes(pair, logged)
     return usable, left_out
 
 
@@ -146,11 +141,6 @@ def _check_large_enough(pair: Pair, crop_px: int, least_crop_px: int) -> None:
         remedy = f"no crop is below {least_crop_px} px" if least < least_crop_px else f"--set crop_px={least} takes it"
         what = f"{width}×{height} px, smaller than the training crop of {crop_px} px"
         raise UserError(what, remedy=remedy)
-
-
-def _lines(left_out: Sequence[str]) -> str:
-    more = [f"and {len(left_out) - LISTED} more"] if len(left_out) > LISTED else []
-    return "".join(f"\n  - {each}" for each in [*left_out[:LISTED], *more])
 
 
 def _digest_of(path: Path) -> str:

@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from ssvif.fusing.fuser import AUTO, Floats, FuseOptions, Fuser, to_levels
+from ssvif.fusing.fuser import AUTO, Floats, FuseOptions, Fuser
 from ssvif.fusing.load import FuserSpec, load_fuser
 from ssvif.fusing.pipeline import fuse_pairs
 from ssvif.io.errors import UserError
 from ssvif.io.images import ORIENTATION, RawImage, drop_alpha, pixels_of, upright
 from ssvif.pairs.pair import LEAST_UNIT, MOST_UNIT, Rules, make_pair, to_gray
-from ssvif.pairs.ranges import Rule, parse_rule, sequence_range
-from ssvif.schema import BASELINES, COLOR_MODES, RESIZES
+from ssvif.pairs.ranges import Rule, parse_rule, sequence_range, to_levels
+from ssvif.schema import BASELINES, COLOR_MODES, RESIZES, SIDES
 
 if TYPE_CHECKING:
     import torch
@@ -125,9 +125,11 @@ def fuse(
         raise TypeError(f"model: expected what load_model returns, got {fuser!r}; call load_model({str(fuser)!r})")
     jobs = []
     for i, (left, right) in enumerate(zip(colors.pixels, grays.pixels, strict=True)):
-        # files of floats hold temperatures, arrays of floats in a program mostly what networks take
-        floats = rules.infrared_range == "auto" and right.dtype.kind == "f"
-        own = replace(rules, infrared_range="full") if floats else rules
+        own = rules
+        for side, image in zip(SIDES, (left, right), strict=True):
+            # files of floats hold temperatures, arrays of floats in a program mostly what networks take
+            if rules.range_of(side) == "auto" and image.dtype.kind == "f":
+                own = own.with_range(side, "full")
         jobs.append((f"pair {i}", partial(make_pair, f"pair {i}", RawImage(left), RawImage(right), own)))
     fused = {}
     for result in fuse_pairs(jobs, fuser, FuseOptions(batch=batch, tile=tile, color=color, levels=False)):

@@ -14,14 +14,13 @@ from ssvif.fusing.fuser import FuseOptions, Fuser
 from ssvif.fusing.outputs import check_output, open_output
 from ssvif.fusing.pipeline import fuse_pairs
 from ssvif.fusing.tiles import check_color
-from ssvif.io.errors import UserError, counted
+from ssvif.io.errors import UserError, counted, itemize
 from ssvif.io.progress import rate, track
 from ssvif.pairs.pair import Job, Rules
 from ssvif.pairs.sources import Source
 
 log = logging.getLogger("ssvif")
 
-LISTED = 20
 REMEDIES = 3  # different ones
 MOST_DENOMINATOR = 1001  # of NTSC's frame rates
 
@@ -98,7 +97,6 @@ def fuse_source(
 
 def _listed(what: str, failures: Sequence[UserError]) -> UserError:
     """Return one error with the reason of each failure and the most frequent remedies."""
-    reasons = [f"{each.what} ({each.got})" if each.got else each.what for each in failures]
-    more = [f"and {len(reasons) - LISTED} more"] if len(reasons) > LISTED else []
     remedies = Counter(error.remedy for error in failures if error.remedy).most_common(REMEDIES)
-    return UserError("\n  - ".join([what, *reasons[:LISTED], *more]), remedy="; ".join(text for text, _ in remedies))
+    what += itemize([each.reason for each in failures])
+    return UserError(what, remedy="; ".join(text for text, _ in remedies))

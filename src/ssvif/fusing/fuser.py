@@ -16,7 +16,6 @@ Image = NDArray[np.uint8]
 AUTO = -1  # of `FuseOptions.tile`
 MEMORY_BYTES = 3 * 2**29  # 1.5 GiB; constant, so that the same image is always cut into the same tiles
 GPU_BATCH = 8  # pairs that a GPU fuses at once
-ROWS = 512  # converted to levels at a time, which bounds the memory of large images
 # visible (B,H,W,3), infrared (B,H,W,1) → fused (B,H,W,3); the keys are `schema.BASELINES`
 FORMULAS: dict[str, Callable[[Floats, Floats], Floats]] = {
     "average": lambda visible, infrared: (visible + infrared) / np.float32(2),
@@ -36,6 +35,10 @@ class FuseOptions:
     # channels and ycbcr for one
     color: str = ""
     levels: bool = True  # whether fused images are rounded to uint8; otherwise they are float32 in [0,1]
+
+
+# of packed pairs: independent of the memory of the machine, as the scores of a run are
+WHOLE_IMAGES = FuseOptions(batch=1, tile=0)
 
 
 @dataclass(frozen=True)
@@ -90,14 +93,3 @@ class BaselineFuser(Fuser):
     def __call__(self, visible: Floats, infrared: Floats) -> Floats:
         """Return fused images (B,H,W,3) of visible (B,H,W,3) and infrared (B,H,W)."""
         return self._formula(visible, infrared[..., None])
-
-
-def to_levels(fused: Floats) -> Image:
-    """Convert floats (H,W,3) to uint8: clipped to [0,1], times 255, rounded half up."""
-    image = np.empty(fused.shape, np.uint8)
-    for start in range(0, len(fused), ROWS):
-        levels = fused[start : start + ROWS].clip(0, 1)
-        levels *= 255
-        levels += 0.5
-        image[start : start + ROWS] = levels  # truncates, which is rounding down here
-    return image

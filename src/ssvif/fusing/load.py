@@ -25,7 +25,7 @@ class FuserSpec:
     """The fuser to load; by default the network that comes with ssvif.
 
     Raises:
-        UserError: a released network without its checkpoint, or an unknown inference or precision.
+        UserError: a released network without its checkpoint, an unknown inference or precision, or one of a baseline.
     """
 
     path: Path | None = None  # file of a network, .safetensors or .onnx, or a released checkpoint of `network`
@@ -44,6 +44,12 @@ class FuserSpec:
         for name, value, known in choices:
             if value not in known:
                 raise UserError(f"Unknown {name} {value!r}", expected=" | ".join(filter(None, known)))
+        if self.baseline and (self.inference or self.precision != "float32"):
+            raise UserError(
+                f"The baseline {self.baseline} uses no network",
+                expected="neither --inference nor --precision",
+                remedy="leave them out",
+            )
 
     @property
     def file(self) -> Path:

@@ -65,7 +65,7 @@ def collect_images(pairs: Path, images: Path, output: Path) -> None:
         missing = [str((folder / f"{name}.png").relative_to(images)) for name in names if name not in found]
         problems[MISSING] += missing
         if missing:
-            unmatched += [str(path.relative_to(images)) for name, path in found.items() if name not in names]
+            unmatched += [str(found[name].relative_to(images)) for name in found.keys() - set(names)]
         jobs += [(split, name, found[name]) for name in names if name in found]
     with write_folder_aside(output, OWNED) as aside:
         for split, name, path in track(jobs, "collecting", total=len(jobs)):

@@ -104,12 +104,12 @@ class _Folder:
     def __init__(self, path: Path, source: Source, settings: str) -> None:
         self._path, self._source, self._settings, self._lock = path, source, settings, Lock()
         self._recorded = _read_record(path / RECORD)
-        # of each name once, before its files are read: they may change meanwhile
-        self._origin = cache(self._digests)
+        # of the same files once, before they are read: they may change meanwhile
+        digests = cache(self._digests)
+        self._origin: Callable[[str], tuple[str, str]] = lambda name: digests(source.inputs(name))
 
-    def _digests(self, name: str) -> tuple[str, str]:
+    def _digests(self, files: tuple[Path, ...]) -> tuple[str, str]:
         """Return a digest of the settings and the files' names, and one of the files' state."""
-        files = self._source.inputs(name)
         states = [each.stat() if each.exists() else None for each in files]
         return (
             _digest(self._settings, *(str(each.resolve()) for each in files)),

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from ssvif.data.packed import PairsFile
-from ssvif.fusing.fuser import FuseOptions, Fuser
+from ssvif.fusing.fuser import WHOLE_IMAGES, FuseOptions, Fuser
 from ssvif.fusing.pipeline import fuse_pairs, write_behind
 from ssvif.io.errors import UserError
 from ssvif.io.files import write_folder_aside, write_png
@@ -17,8 +17,6 @@ from ssvif.schema import SPLITS
 
 OWNED = (*SPLITS, "*.png")
 LEVELS = Range(0.0, 255.0)  # packed pairs are 8-bit images of one size already
-# independent of the memory of the machine, as the scores of a run are
-WHOLE_IMAGES = FuseOptions(batch=1, tile=0)
 
 
 def fuse_packed(pairs: Path, output: Path, fuser: Fuser, options: FuseOptions = WHOLE_IMAGES) -> None:

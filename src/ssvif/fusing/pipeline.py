@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,9 +13,7 @@ from numpy.typing import NDArray
 from ssvif.fusing.fuser import FuseOptions, Fuser, Image
 from ssvif.fusing.tiles import batch_size, fuse_batch
 from ssvif.io.errors import UserError
-from ssvif.pairs.pair import Job, Pair
-
-log = logging.getLogger("ssvif")
+from ssvif.pairs.pair import Job, Pair, log_notes
 
 READERS, WRITERS = 2, 2
 AHEAD, AHEAD_BYTES = 8, 1 << 28  # pairs that are read before they are needed
@@ -98,15 +95,13 @@ def _batches(read: Iterable[Pair | UserError], fuser: Fuser, most: int) -> Itera
         if isinstance(pair, UserError):
             yield pair
             continue
-        for kind, sentence in pair.notes:
-            if kind not in reported:
-                log.warning("%s (reported once)", sentence)
-                reported.add(kind)
+        log_notes(pair, reported)
         batch = open_batches.setdefault(pair.size, [])
         batch.append(pair)
-        if len(batch) >= batch_size(fuser, pair.size, most):
+        full = batch_size(fuser, pair.size, most)
+        if len(batch) >= full:
             yield open_batches.pop(pair.size)
-        elif sum(map(len, open_batches.values())) > 2 * AHEAD:  # many sizes: fuse the oldest
+        elif sum(map(len, open_batches.values())) > max(2 * AHEAD, full):  # many sizes: fuse the oldest
             yield open_batches.pop(next(iter(open_batches)))
     yield from open_batches.values()
 

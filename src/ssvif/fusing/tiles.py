@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ssvif.fusing.fuser import AUTO, Floats, FuseOptions, Fuser, Reach, to_levels
+from ssvif.fusing.fuser import AUTO, Floats, FuseOptions, Fuser, Reach
 from ssvif.io.errors import UserError
 from ssvif.io.progress import track_within
 from ssvif.pairs.pair import Pair
+from ssvif.pairs.ranges import to_levels
 from ssvif.schema import LUMA_PER_MILLE
 
 GLOBAL_GRID_PX = 32  # a multiple of every network's stride and window
@@ -151,6 +152,12 @@ def _fuse_part(fuser: Fuser, pairs: Sequence[Pair], rows: slice, columns: slice,
         made = made[:, :height, :width]
     else:
         made = fuser(visible, infrared)
+    if np.isnan(made).any():
+        raise UserError(
+            f"{' '.join(pair.name for pair in pairs)}: the network's output holds NaN",
+            expected="numbers from 0 to 1",
+            remedy="pass --precision float32, or train the network again with a smaller learning_rate",
+        )
     if options.color == "ycbcr" and fuser.channels == 3:  # the luma of `made`; Cb and Cr, differences to Y, stay
         made = visible + np.einsum("...i,i->...", made - visible, LUMA)[..., None]
     return made

@@ -23,14 +23,13 @@ from ssvif.inspecting.shifts import is_unlike, measure_shift
 from ssvif.io.errors import UserError
 from ssvif.io.images import read_raw
 from ssvif.pairs.alignment import Alignment, check_size, warp
+from ssvif.pairs.pair import looks_colored, same_aspect
 from ssvif.schema import SIDES
 
-SAME_SHAPE = 0.02  # aspect ratios that differ by less are one
 DARK = 0.06  # of the range: the brightest twentieth of a nearly black image stays below
 SATURATED_SHARE = 0.25
 FLAT = 0.02  # of the range, between the first and the last hundredth of an 8-bit image
 FLAT_DEEP = 8  # steps, in an image of more bits, which may use little of its range
-COLORFUL = 0.15  # mean difference between the largest and the smallest channel, as a share of the range
 MOSTLY = 0.5  # of the pixels
 THUMBNAIL_PX = 24
 SAMPLED = 4  # every fourth row and column is enough for brightness
@@ -128,8 +127,7 @@ class Inspector:
                 return True
             return False
         visible, infrared = (seen.sides[side].size for side in SIDES)
-        ratio = (visible[0] * infrared[1]) / (visible[1] * infrared[0])
-        same_shape = abs(ratio - 1) <= SAME_SHAPE
+        same_shape = same_aspect(images["visible"].shape, images["infrared"].shape)
         if visible != infrared:
             detail = "visible {}×{} px, infrared {}×{} px".format(*visible, *infrared)
             seen.add("other size" if same_shape and not self.for_pack else "size", "pair", detail)
@@ -165,7 +163,7 @@ def judge(pixels: Pixels, gray: Gray, side: str) -> list[tuple[str, str]]:
         return [("constant", f"value {float(gray.flat[0]):g}")]
     floats = pixels.dtype.kind == "f"
     found: list[tuple[str, str]] = []
-    if side == "infrared" and _spread(pixels).mean() > COLORFUL * (1 if floats else np.iinfo(pixels.dtype).max):
+    if side == "infrared" and looks_colored(pixels):
         found.append(("color map", "three channels that differ"))
     sample = gray[::SAMPLED, ::SAMPLED]
     low, top, high = (float(value) for value in np.quantile(sample, [0.01, 0.95, 0.99]))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Self
+
+LISTED = 20  # lines of a list
 
 
 class ErrorKind(Enum):
@@ -34,6 +37,17 @@ class UserError(Exception):
         """Return the same error with some of its parts (what, expected, got, remedy) replaced."""
         own = {"what": self.what, "expected": self.expected, "got": self.got, "remedy": self.remedy}
         return type(self)(**own | parts, kind=self.kind)
+
+    @property
+    def reason(self) -> str:
+        """The problem in one line of a list: `what (got)`."""
+        return f"{self.what} ({self.got})" if self.got else self.what
+
+
+def itemize(lines: Sequence[str]) -> str:
+    """Return lines as a list in an error message or a log, each on a line of its own, with the number of the others."""
+    more = [f"and {len(lines) - LISTED} more"] if len(lines) > LISTED else []
+    return "".join(f"\n  - {each}" for each in [*lines[:LISTED], *more])
 
 
 def shorten(names: list[str], most: int = 5) -> str:

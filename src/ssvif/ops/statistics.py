@@ -67,10 +67,15 @@ def describe(values: Sequence[float]) -> Summary:
 
 
 def student_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the 95 % interval of the mean of a few independent finite values, by Student's t; of one value, itself."""
+    """Return the 95 % interval of the mean of a few independent values, by Student's t; of one value, itself.
+
+    NaN where the mean is not finite.
+    """
     center = mean_of(values)
     if len(values) == 1:
         return center, center
+    if not math.isfinite(center):
+        return math.nan, math.nan
     from scipy.stats import t  # takes two seconds to import
 
     half = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -151,6 +151,11 @@ def looks_colored(infrared: NDArray[Any]) -> bool:
     return bool(np.ptp(some, axis=2).mean() > COLORED_SHARE * whole)
 
 
+def same_aspect(shape: Sequence[int], other: Sequence[int]) -> bool:
+    """Return whether two images (H,W) or (H,W,3) of these shapes have one aspect ratio within 2 %."""
+    return abs((other[1] / shape[1]) / (other[0] / shape[0]) - 1) <= ASPECT_TOLERANCE
+
+
 def resized(array: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     """Return an image (H,W) or (H,W,3), uint8, uint16 or float32, in another size (height, width).
 
@@ -163,6 +168,14 @@ def resized(array: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     return floats.copy() if array.dtype.kind == "f" else np.rint(floats).astype(array.dtype)
 
 
+def log_notes(pair: Pair, logged: set[str]) -> None:
+    """Log a pair's notes of the kinds that are not in `logged`, and add these kinds to it."""
+    for kind, sentence in pair.notes:
+        if kind not in logged:
+            log.warning("%s (reported once)", sentence)
+            logged.add(kind)
+
+
 def _to_color(image: NDArray[Any]) -> NDArray[Any]:
     return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 
@@ -172,9 +185,8 @@ def _equal_sizes(
 ) -> tuple[NDArray[Any], NDArray[Any], tuple[str, str]]:
     """Return both images in one size, visible (H,W) or (H,W,3) and infrared (H,W), and what was done."""
     height, width = visible.shape[:2]
-    stretch = (infrared.shape[1] / width) / (infrared.shape[0] / height)
     sizes = f"visible {width}×{height}, infrared {infrared.shape[1]}×{infrared.shape[0]}"
-    same_shape = abs(stretch - 1) <= ASPECT_TOLERANCE
+    same_shape = same_aspect(visible.shape, infrared.shape)
     if resize == "error" or not same_shape:
         resizing = "pass --resize infrared, or " if same_shape else ""
         raise UserError(

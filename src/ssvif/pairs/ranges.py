@@ -15,7 +15,10 @@ from ssvif.schema import RANGES
 
 PERCENTILES = (1.0, 99.0)
 SAMPLED_SIDE = 1024  # an image's percentiles come from a grid of at most about so many rows and columns
-SEQUENCE_PIXELS = 1 << 22  # of all images together, about
+SEQUENCE_SIDE = 512  # the same of each image of a sequence
+SEQUENCE_VALUES = 1 << 22  # most values of all its images together
+ROWS = 512  # converted to levels at a time, which bounds the memory of large images
+THINNING = 3  # odd: taken row by row, a power of two would keep the same few columns of most images
 
 
 @dataclass(frozen=True)
@@ -70,16 +73,17 @@ def sequence_range(arrays: Iterable[NDArray[Any]]) -> Range:
     """Return one range for all images, from the 1st to the 99th percentile of their values together.
 
     The images come one by one, (H,W) or (H,W,3), uint8, uint16 or float32. Of each the pixels of a grid are taken;
-    the grid gets coarser as images come, so that about four million values are held, an equal share of every image.
+    of these so small a share, the same of every image, that at most four million values are held. The order of the
+    images does not matter.
     """
     kept: list[NDArray[Any]] = []
-    side, total = 512, 0
+    step, total = 1, 0
     for array in arrays:
-        kept.append(_sample(array, side))
+        kept.append(_sample(array, SEQUENCE_SIDE)[::step].copy())  # a view would keep the whole sample in memory
         total += kept[-1].size
-        if total > SEQUENCE_PIXELS:
-            side = max(1, side // 2)
-            kept = [each[::4] for each in kept]
+        if total > SEQUENCE_VALUES:
+            step *= THINNING
+            kept = [each[::THINNING].copy() for each in kept]
             total = sum(each.size for each in kept)
     return _percentiles(np.concatenate([each.astype(np.float32) for each in kept]) if kept else np.zeros(1))
 
@@ -104,7 +108,18 @@ def to_8_bits(array: NDArray[Any], limits: Range) -> NDArray[np.uint8]:
     """Return stored values as uint8, rounded half up; 8 bits of full range stay what they are."""
     if array.dtype == np.uint8 and limits == Range(0.0, 255.0):
         return array
-    return (to_unit(array, limits) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    return to_levels(to_unit(array, limits))
+
+
+def to_levels(floats: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Convert floats, an array of any shape, to uint8: clipped to [0,1], times 255, rounded half up."""
+    image = np.empty(floats.shape, np.uint8)
+    for start in range(0, len(floats), ROWS):
+        levels = floats[start : start + ROWS].clip(0, 1)
+        levels *= 255
+        levels += 0.5
+        image[start : start + ROWS] = levels  # truncates, which is rounding down here
+    return image
 
 
 def _sample(array: NDArray[Any], side: int) -> NDArray[Any]:

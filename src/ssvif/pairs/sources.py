@@ -81,9 +81,9 @@ def _from_files(matching: Matching) -> Source:
 
 
 def _from_videos(visible: Path, infrared: Path) -> Source:
-    for sentence in explain(visible, infrared):
-        log.warning("%s", sentence)
     facts = facts_of(visible)
+    for sentence in explain(facts, facts_of(infrared)):
+        log.warning("%s", sentence)
     paths = dict(zip(SIDES, (visible, infrared), strict=True))
 
     def jobs(rules: Rules) -> Iterator[Job]:

@@ -50,9 +50,13 @@ def facts_of(path: Path) -> VideoFacts:
         UserError: it cannot be read, or has no video stream.
     """
     with _opened(path) as (container, stream):
-        rate = Fraction(stream.average_rate or stream.guessed_rate or USUAL_RATE)
-        # some containers know how long they are, not how many frames they hold
-        return VideoFacts(rate, stream.frames or round((container.duration or 0) / MICROSECONDS * rate))
+        return _read_facts(container, stream)
+
+
+def _read_facts(container: Any, stream: Any) -> VideoFacts:
+    rate = Fraction(stream.average_rate or stream.guessed_rate or USUAL_RATE)
+    # some containers know how long they are, not how many frames they hold
+    return VideoFacts(rate, stream.frames or round((container.duration or 0) / MICROSECONDS * rate))
 
 
 @contextmanager
@@ -83,9 +87,9 @@ def frames_of(path: Path, *, gray: bool) -> Iterator[tuple[float, RawImage]]:
     Raises:
         UserError: it is damaged, or frames are missing; those that could be read have been yielded.
     """
-    facts = facts_of(path)
     times: list[float] = []
     with _opened(path) as (container, stream):
+        facts = _read_facts(container, stream)
         for frame in container.decode(stream):
             times.append(float(frame.time if frame.time is not None else len(times) / facts.rate))
             yield times[-1] - times[0], RawImage(_pixels(frame, gray))
@@ -133,9 +137,8 @@ def paired_frames(visible: Path, infrared: Path) -> Iterator[tuple[RawImage, Raw
         yield image, current[1]
 
 
-def explain(visible: Path, infrared: Path) -> list[str]:
-    """Return sentences about how the rates and lengths of two videos differ."""
-    left, right = facts_of(visible), facts_of(infrared)
+def explain(left: VideoFacts, right: VideoFacts) -> list[str]:
+    """Return sentences about how the rates and lengths of a visible and an infrared video differ."""
     said = []
     if abs(float(right.rate / left.rate) - 1) > SAME_RATE:
         said.append(
