@@ -117,7 +117,7 @@ def fuse(
             raise ValueError(f"{name}: expected {' | '.join(filter(None, known))}, got {value!r}")
     rules = Rules(
         visible_range=_rule("visible", visible_range, colors.pixels),
-        infrared_range=_rule("infrared", infrared_range, list(map(to_gray, grays.pixels))),
+        infrared_range=_rule("infrared", infrared_range, grays.pixels),
         resize=resize,
     )
     fuser = _default_model() if model is None else model
@@ -146,7 +146,7 @@ def _rule(name: str, given: RangeLike, images: Sequence[NDArray[Any]]) -> Rule:
         raise ValueError(f"{name}_range: expected a string or (low, high), got {given!r}")
     rule = parse_rule(f"{name}_range", given if isinstance(given, str) else f"{given[0]}:{given[1]}")
     if rule == "sequence":
-        return sequence_range(images)
+        return sequence_range(map(to_gray, images) if name == "infrared" else images)
     for image in images if rule in ("auto", "full") else ():
         finite = image[np.isfinite(image)] if image.dtype.kind == "f" else image[:0]
         low, high = (finite.min(), finite.max()) if finite.size else (0, 0)

@@ -89,8 +89,10 @@ def make_pair(name: str, visible: RawImage, infrared: RawImage, rules: Rules) ->
     """
     color, gray = visible.pixels, to_gray(infrared.pixels)
     _check_unit("visible", name, color, rules.visible_range)
-    _check_unit("infrared", name, gray, rules.infrared_range)
-    limits = range_of(color, rules.visible_range), range_of(gray, rules.infrared_range)
+    _check_unit("infrared", name, infrared.pixels, rules.infrared_range)
+    # the luma of 16 bits is a float, "full" what the file's type holds
+    stored = infrared.pixels if rules.infrared_range == "full" else gray
+    limits = range_of(color, rules.visible_range), range_of(stored, rules.infrared_range)
     notes = _notes(name, visible, infrared, rules)
     if gray.dtype.kind == "f":  # a single missing value would spread when resampled
         gray = np.nan_to_num(gray, nan=limits[1].low, posinf=limits[1].high, neginf=limits[1].low)
