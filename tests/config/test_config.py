@@ -90,17 +90,19 @@ def test_a_minimal_configuration_takes_defaults():
         (LEAST | {"training": {"epochs": 0}}, r"training\.epochs: .*greater than or equal to 1, got 0"),
         (LEAST | {"training": {"segmenter": "b9"}}, r"training\.segmenter: Input should be 'b0', .*, got 'b9'"),
         (LEAST | {"training": {"learning_rate": float("nan")}}, r"training\.learning_rate: .*finite number, got nan"),
-        (LEAST | {"training": 3}, "training"),
+        (LEAST | {"training": 3}, "training: must be settings, `name: value`, got 3"),
         (LEAST | {"segmentation": {"sise": "b0"}}, "segmentation.sise: unknown key"),
         (LEAST | {"segmentation": {"size": "b9"}}, r"segmentation\.size: .*'b0'.*, got 'b9'"),
-        (LEAST | {"segmentation": True}, "segmentation"),
+        (LEAST | {"segmentation": "no"}, "segmentation: must be settings, or false to leave it out, got 'no'"),
+        (LEAST | {"report": {"figure_pairs": "x"}}, r"figure_pairs: .*integer.*\n.*figure_pairs: .*list"),
+        (LEAST | {"results": "a{b}c"}, r"results: must have no braces"),
         (LEAST | {"detection": {"image_size_px": 100}}, "image_size_px"),
         (LEAST | {"scenes": {"train": 0}}, "scenes.train: .*0"),
         (LEAST | {"split": {"limit": {"trian": 4}}}, "split.limit.trian"),
         (LEAST | {"split": {"limit": {"train": 0}}}, "split.limit.train: .*0"),
         (LEAST | {"device": "tpu"}, "device: .*'tpu'"),
         (LEAST | {"threads": 0}, "threads"),
-        (LEAST | {"preset": "quick"}, "Unknown preset 'quick'"),
+        (LEAST | {"preset": "quick"}, r"(?s)Unknown preset 'quick' in the configuration.*remedy"),
         (LEAST | {"preset": "fast", "presets": {"quick": {}, "slow": {}}}, r"(?s)'fast'.*quick \| slow"),
         (LEAST | {"preset": "quick", "presets": {"quick": None}}, "presets"),
         (LEAST | {"presets": ["quick"]}, "presets"),
@@ -148,7 +150,8 @@ def test_a_score_is_left_out_by_false_and_not_by_an_empty_key():
     off = load_settings(LEAST | {"segmentation": False, "detection": False})
     assert off.segmentation is None
     assert off.detection is None
-    empty = load_settings(LEAST | yaml.safe_load("segmentation: # size: b0\n"))
+    empty = load_settings(LEAST | yaml.safe_load("segmentation: # size: b0\ntraining:\nreport:\n"))
+    assert empty.training == TrainingOptions()
     assert asdict(empty.segmentation) == asdict(SegmentationOptions())
 
 
@@ -245,8 +248,8 @@ def test_a_table_as_spreadsheets_write_it(tmp_path):
         (["run|kind|fusion_model|checkpoint", "a|published|nonet|x.pth"], "run 'a': no released checkpoint of 'nonet'"),
         (["run|kind|images", "a|images|x/{datset}/y"], "run 'a': x/{datset}/y holds {datset}, which stands for"),
         (["run|kind|fusion_model|checkpoint", "a|published|emma|{}.pth"], "run 'a': {}.pth holds {}, which stands for"),
-        (["run|kind|checkpoint", "a|trained|x.pth"], "run 'a': … `checkpoint` is for runs of kind 'published'"),
-        (["run|kind|fusion_model|seeds", "a|baseline|average|1 2"], "run 'a': … `seeds` is for runs of kind 'trained'"),
+        (["run|kind|checkpoint", "a|trained|x.pth"], "run 'a': … 'trained' does not use checkpoint"),
+        (["run|kind|fusion_model|seeds", "a|baseline|average|1 2"], "run 'a': … 'baseline' does not use seeds"),
         (["run|inference", "a|nosuch"], "run 'a': unknown inference 'nosuch'"),
         (["run|seed|seeds", "a|1|2"], "run 'a' has both `seed` and `seeds`"),
         (["run|seeds", "a|1 1"], "run 'a' has seeds twice: ['1']"),
@@ -311,6 +314,8 @@ def test_a_missing_descriptor_names_its_neighbours(tmp_path):
     with pytest.raises(UserError, match=r"mrss\.yaml does not exist") as caught:
         load_descriptor(tmp_path / "mrss.yaml")
     assert caught.value.expected == "msrs"
+    with pytest.raises(UserError, match=r"nowhere.msrs\.yaml does not exist\n +expected(?s:.*)remedy"):
+        load_descriptor(tmp_path / "nowhere/msrs.yaml")
 
 
 @pytest.mark.parametrize("default", [TrainingOptions(), SegmentationOptions(), DetectionOptions()], ids=type)
@@ -335,7 +340,7 @@ def test_settings_may_come_from_a_file(tmp_path):
     ("settings", "assignments", "says"),
     [
         ('{"epochs": ', [], "--settings is not JSON"),
-        ("nosuch.yaml", [], r"nosuch\.yaml does not exist"),
+        ("nosuch.yaml", [], r"^nosuch\.yaml does not exist\n +remedy"),  # no names of other files in the folder
         ('{"nosuch": 1}', [], "nosuch: unknown key"),
         ("", ["epochs"], "'epochs' is not an assignment"),
         ("", ["nosuch=1"], "nosuch: unknown key"),

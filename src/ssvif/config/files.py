@@ -25,8 +25,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: the file is missing or holds something else.
     """
     if not path.is_file():
-        nearby = sorted(each.stem for each in path.parent.glob("*.yaml"))
-        raise UserError(f"{path} does not exist", expected=" | ".join(nearby))
+        raise UserError(f"{path} does not exist", remedy="correct the path")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -42,6 +41,13 @@ def load_descriptor(path: Path) -> Descriptor:
     Raises:
         UserError: the file is missing, not YAML, or its values are wrong or contradict each other.
     """
+    if not path.is_file():
+        nearby = sorted(each.stem for each in path.parent.glob("*.yaml"))
+        raise UserError(
+            f"{path} does not exist",
+            expected=" | ".join(nearby) or f"descriptors of datasets in {path.parent}",
+            remedy="correct the dataset's name or the folder; config/datasets/folder.yaml explains how to write one",
+        )
     return check(
         Descriptor,
         read_yaml(path),

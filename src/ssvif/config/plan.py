@@ -205,8 +205,8 @@ class Plan:
         return [
             f"{score}_{dataset}"
             for dataset, runs in self.shown.items()
-            for score, file in RUN_FILES.items()
-            if any(self.run_folder(dataset, run.name) / file in self.scores for run in runs)
+            for score in RUN_FILES
+            if any(self.score_files(dataset, run.name, {score} & self.wanted(run)[dataset]) for run in runs)
         ]
 
     @cached_property

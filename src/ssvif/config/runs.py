@@ -16,15 +16,18 @@ from ssvif.models.names import class_path
 from ssvif.schema import BASELINES, INFERENCE_NAMES, PUBLISHED_MODELS, RUN_KINDS, add_seed
 from ssvif.training.options import TrainingOptions
 
-COMMON = ("run", "kind", "title", "images", "checkpoint", "seeds", "tables", "note")
-NOT_TRAINING = (*COMMON, "inference")
-# columns besides `COMMON` of the runs that are not trained
-USED_BY = {"published": ("fusion_model", "inference"), "baseline": ("fusion_model",), "images": ()}
+TRAINING = tuple(field.name for field in fields(TrainingOptions))
+COMMON = ("run", "kind", "title", "tables", "note")
+USED_BY: dict[str, tuple[str, ...]] = {  # kind of run to its columns besides `COMMON`
+    "trained": ("seeds", "inference", *TRAINING),
+    "published": ("fusion_model", "checkpoint", "inference"),
+    "baseline": ("fusion_model",),
+    "images": ("images",),
+}
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")  # what names a folder and stands in patterns and commands
 NAME_RULE = "letters, digits, - and _; not 'data'"
 SEED = re.compile("0|[1-9][0-9]*")  # which a run's name ends with
 NOT_RUNS = ("data",)  # names of other folders of a dataset
-BY_KIND = {"images": "images", "checkpoint": "published", "seeds": "trained"}  # columns that only one kind has
 # in braces in `images` and `checkpoint`: the dataset's name, its folder, and the folder that holds that folder
 PLACES = ("dataset", "folder", "data_root")
 BRACED = re.compile(r"\{(\w*)\}")
@@ -62,7 +65,7 @@ def load_runs(path: Path, defaults: TrainingOptions) -> list[Run]:
     """Read an experiments table: a row a run, an empty cell takes the configuration's value.
 
     The file is tab-separated with a header line; lines that begin with # are skipped. Columns are those of
-    `NOT_TRAINING` and any setting of the training; a row's settings are laid over `defaults`, the configuration's, and
+    `COMMON` and `USED_BY`; a row's settings of the training are laid over `defaults`, the configuration's, and
     checked. A row with `seeds` ("0 1 2") is as many runs, each named with its seed.
 
     Raises:
@@ -71,7 +74,7 @@ def load_runs(path: Path, defaults: TrainingOptions) -> list[Run]:
     if not path.is_file():
         raise UserError(f"The experiments table {path} does not exist", remedy="correct `experiments`")
     columns, rows = _read_table(path)
-    known = {*NOT_TRAINING, *(field.name for field in fields(TrainingOptions))}
+    known = {*COMMON, *(column for used in USED_BY.values() for column in used)}
     if longer := [row.get("run") for row in rows if None in row]:
         raise UserError(f"{path} has more cells than columns in the runs {longer}", expected="a cell a column")
     if unknown := [column for column in columns if column not in known]:
@@ -112,7 +115,7 @@ def _words(cell: str) -> list[str]:
 def _load_row(path: Path, row: Mapping[str | None, Any], defaults: TrainingOptions) -> list[Run]:
     cells = defaultdict(str, {key: (value or "").strip() for key, value in row.items() if key is not None})
     kind = cells["kind"] or "trained"
-    training = {key: value for key, value in cells.items() if value and key not in NOT_TRAINING}
+    training = {key: value for key, value in cells.items() if value and key in TRAINING}
     run = Run(
         name=cells["run"],
         kind=kind,
@@ -134,32 +137,29 @@ def _load_row(path: Path, row: Mapping[str | None, Any], defaults: TrainingOptio
 def _check_run(where: str, run: Run, cells: Mapping[str, str]) -> None:
     """Raise a `UserError` for what a row lacks, and for a filled cell that its kind of run would ignore."""
     kind, network = run.kind, run.fusion_model or "an empty cell"
-    no_model = kind == "published" and network not in PUBLISHED_MODELS
-    no_file = kind == "published" and not run.checkpoint
-    no_places = sorted(set(BRACED.findall(run.source)) - set(PLACES))
-    unused = [name for name, cell in cells.items() if cell and name not in (*COMMON, *USED_BY.get(kind, (name,)))]
-    checks: list[tuple[object, str, Sequence[str], str]] = [  # what is wrong, the message, the choices, the remedy
-        (not NAME.fullmatch(run.name) or run.name in NOT_RUNS, "not a name for a run", [NAME_RULE], ""),
-        (kind not in RUN_KINDS, f"unknown kind {kind!r}", RUN_KINDS, ""),
-        *(
-            (kind != only, f"the column `{column}` is for runs of kind {only!r}, this one is {kind!r}", (), "")
-            for column, only in BY_KIND.items()
-            if cells[column]
-        ),
-        *(
-            (True, f"{run.source} holds {{{place}}}, which stands for nothing", [f"{{{each}}}" for each in PLACES], "")
-            for place in no_places
-        ),
-        (unused, f"a run of kind {kind!r} does not use {', '.join(unused)}", (), "leave these cells empty"),
-        (kind == "images" and not run.images, "a run of kind 'images' needs the column `images`, a folder", (), ""),
-        (kind == "baseline" and network not in BASELINES, f"unknown baseline {network!r}", BASELINES, ""),
-        (no_model, f"no released checkpoint of {network!r} is known", PUBLISHED_MODELS, ""),
-        (no_file, "a run of kind 'published' needs the column `checkpoint`, a file", (), ""),
-        (run.inference not in INFERENCE_NAMES, f"unknown inference {run.inference!r}", INFERENCE_NAMES, ""),
-    ]
-    for wrong, message, choices, remedy in checks:
-        if wrong:
-            raise UserError(f"{where}: {message}", expected=" | ".join(choices), remedy=remedy)
+
+    def wrong(message: str, choices: Sequence[str] = (), remedy: str = "") -> UserError:
+        return UserError(f"{where}: {message}", expected=" | ".join(choices), remedy=remedy)
+
+    if not NAME.fullmatch(run.name) or run.name in NOT_RUNS:
+        raise wrong("not a name for a run", [NAME_RULE])
+    if kind not in RUN_KINDS:
+        raise wrong(f"unknown kind {kind!r}", RUN_KINDS)
+    if unused := [name for name, cell in cells.items() if cell and name not in (*COMMON, *USED_BY[kind])]:
+        raise wrong(f"a run of kind {kind!r} does not use {', '.join(unused)}", remedy="leave these cells empty")
+    if unknown := sorted(set(BRACED.findall(run.source)) - set(PLACES)):
+        places = [f"{{{each}}}" for each in PLACES]
+        raise wrong(f"{run.source} holds {{{unknown[0]}}}, which stands for nothing", places)
+    if kind == "images" and not run.images:
+        raise wrong("a run of kind 'images' needs the column `images`, a folder")
+    if kind == "baseline" and network not in BASELINES:
+        raise wrong(f"unknown baseline {network!r}", BASELINES)
+    if kind == "published" and network not in PUBLISHED_MODELS:
+        raise wrong(f"no released checkpoint of {network!r} is known", PUBLISHED_MODELS)
+    if kind == "published" and not run.checkpoint:
+        raise wrong("a run of kind 'published' needs the column `checkpoint`, a file")
+    if run.inference not in INFERENCE_NAMES:
+        raise wrong(f"unknown inference {run.inference!r}", INFERENCE_NAMES)
 
 
 def _with_seeds(where: str, run: Run, training: Mapping[str, str], seeds: str, defaults: TrainingOptions) -> list[Run]:

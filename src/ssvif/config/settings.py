@@ -47,11 +47,18 @@ def _check_dataset(name: str) -> str:
     return name
 
 
+def _check_results(folder: Path) -> Path:
+    if "{" in str(folder) or "}" in str(folder):
+        raise ValueError("must have no braces, which stand for wildcards in Snakemake")
+    return folder
+
+
 def _none_if_false(value: Any) -> Any:
-    # a key with nothing below it is None in YAML: that asks for the defaults, not for leaving it out
-    if value is None:
-        return {}
-    return None if str(value).lower() == "false" else value  # `--config detection=false` gives text
+    if value is None or str(value).lower() == "false":  # `--config detection=false` gives text
+        return None
+    if isinstance(value, Mapping | SegmentationOptions | DetectionOptions):
+        return value
+    raise ValueError("must be settings, or false to leave it out")
 
 
 Dataset = Annotated[str, AfterValidator(_check_dataset)]
@@ -106,7 +113,9 @@ class Settings:
         default_factory=dict, description="table of the paper to the datasets it shows, where not the paper's own"
     )
     data_root: Path = Field(default=Path("data"), description="folder that holds the datasets' folders")
-    results: Path = Field(default=Path("results"), description="folder to write to")
+    results: Annotated[Path, AfterValidator(_check_results)] = Field(
+        default=Path("results"), description="folder to write to"
+    )
     device: Device = Field(default="auto", description="auto takes a GPU where there is one")
     workers: NotNegative = Field(default=0, description="processes that load images, for each training")
     threads: AtLeastOne = Field(default=1, description="CPU threads of each job")
@@ -153,9 +162,15 @@ def load_settings(
         listed = chosen if isinstance(chosen, list) else chosen.split(",") if isinstance(chosen, str) else [chosen]
         for preset in [each.strip() if isinstance(each, str) else each for each in listed]:
             if not isinstance(preset, str) or preset not in presets:
-                raise UserError(f"Unknown preset {preset!r}", expected=" | ".join(presets))
+                raise UserError(
+                    f"Unknown preset {preset!r} in {source}",
+                    expected=" | ".join(presets),
+                    remedy=f"correct {source} or what `--config` says",
+                )
             merged = deep_merge(merged, presets[preset])
         merged = deep_merge(merged, {key: value for key, value in (last or {}).items() if key != "presets"})
+    # a key with nothing below it is None in YAML, and asks for the default
+    merged = {key: value for key, value in merged.items() if value is not None}
     keys = [field.name for field in fields(Settings)]
     sections = {key: getattr(Settings, key, None) for key in keys}
     inner = [f"{key}.{field.name}" for key, each in sections.items() if is_dataclass(each) for field in fields(each)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -15,6 +16,7 @@ NotNegative = Annotated[int, Field(ge=0)]
 NotNegativeFloat = Annotated[FiniteFloat, Field(ge=0)]
 PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
 
+_ALTERNATIVE = re.compile(r"constrained-\w+|list\[.*\]")  # pydantic's own name of one of several types
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 
 
@@ -27,13 +29,14 @@ def invalid(what: str, error: ValidationError, known: Sequence[str] = (), remedy
     problems = []
     inner = {each["loc"][:depth] for each in error.errors() for depth in range(len(each["loc"]))}
     for each in error.errors():
-        name = ".".join(str(part) for part in each["loc"])
+        name = ".".join(str(part) for part in each["loc"] if not _ALTERNATIVE.fullmatch(str(part)))
         if each["type"] in _UNKNOWN_KEY:
             problems.append(f"{name}: unknown key{_nearest(name, known)}")
             continue
         if each["type"] == "too_short" and each["loc"] in inner:
             continue  # only because its items are wrong, which are listed themselves
-        message = each["msg"].removeprefix("Value error, ")
+        is_section = each["type"] == "dataclass_type"
+        message = "must be settings, `name: value`" if is_section else each["msg"].removeprefix("Value error, ")
         # neither a whole section nor a value that the message names already
         plain = isinstance(each["input"], str | int | float | list | None) and ", got " not in message
         got = f", got {each['input']!r:.60}" if plain and each["type"] != "missing" else ""

@@ -25,7 +25,7 @@ def class_path(name: str) -> str:
         raise UserError(
             f"Unknown fusion model {name!r}",
             expected=" | ".join(FUSION_MODELS) + " | package.module:Class",
-            remedy="correct `fusion_model` in the experiments table",
+            remedy="correct `fusion_model`",
         )
     return FUSION_MODELS[name]
 
