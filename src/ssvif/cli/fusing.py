@@ -84,7 +84,6 @@ def fuse(
     from ssvif.fusing.fuser import WHOLE_IMAGES, FuseOptions
     from ssvif.fusing.load import FuserSpec
     from ssvif.pairs.alignment import read_alignment
-    from ssvif.pairs.pair import Rules
 
     if images and not pairs:
         raise UserError("ssvif fuse --images needs --pairs, whose pairs the images belong to")
@@ -105,20 +104,11 @@ def fuse(
     )
     rules = parse_rules(infrared_range, visible_range, resize)
     rules = replace(rules, alignment=read_alignment(alignment)) if alignment else rules
-    if not (tile == "auto" or tile.isdecimal()):
-        raise UserError(f"--tile {tile!r} is not a number of pixels", expected="auto | 0 | PIXELS")
     default = WHOLE_IMAGES if pairs else FuseOptions()
-    side = default.tile if tile == "auto" else int(tile)
+    side = _tile_side(tile, default.tile)
     options = FuseOptions(batch=batch or default.batch, tile=side, color=color or "")
     if pairs:
-        if sources:
-            raise UserError("ssvif fuse takes --pairs, or VISIBLE and INFRARED, not both")
-        if rules != Rules() or fps != FPS:
-            raise UserError(
-                "ssvif fuse --pairs takes neither --infrared-range, --visible-range, --resize, --alignment nor --fps",
-                expected="none of these: packed pairs are aligned, of one size and 8 bits, and become no video",
-                remedy="pass the alignment and the ranges to `ssvif pack`",
-            )
+        _check_packed(sources, rules, fps)
         _fuse_packed(pairs, images, output, spec, options)
     else:
         _fuse_own(sources or [], output, spec, rules, options, overwrite=overwrite, fps=fps)
@@ -136,6 +126,27 @@ def app(
     from ssvif.app.server import serve
 
     serve(model, port=port, browser=browser, device=device)
+
+
+def _tile_side(tile: str, default: int) -> int:
+    if tile == "auto":
+        return default
+    if not tile.isdecimal():
+        raise UserError(f"--tile {tile!r} is not a number of pixels", expected="auto | 0 | PIXELS")
+    return int(tile)
+
+
+def _check_packed(sources: list[str] | None, rules: Rules, fps: float) -> None:
+    from ssvif.pairs.pair import Rules
+
+    if sources:
+        raise UserError("ssvif fuse takes --pairs, or VISIBLE and INFRARED, not both")
+    if rules != Rules() or fps != FPS:
+        raise UserError(
+            "ssvif fuse --pairs takes neither --infrared-range, --visible-range, --resize, --alignment nor --fps",
+            expected="none of these: packed pairs are aligned, of one size and 8 bits, and become no video",
+            remedy="pass the alignment and the ranges to `ssvif pack`",
+        )
 
 
 def _fuse_packed(pairs: Path, images: Path | None, output: Path, spec: FuserSpec, options: FuseOptions) -> None:

@@ -109,7 +109,6 @@ def report(
     figures: Annotated[Path | None, typer.Option(help="Output folder of `ssvif figures`.")] = None,
     table: Annotated[Texts, typer.Option(help="Show this table of the paper; may be repeated; default: all.")] = None,
     settings: SettingsText = "",
-    configuration: Annotated[str, typer.Option(help="Text of the configuration, to be kept as config.yaml.")] = "",
     command: Annotated[Texts, typer.Option(help="Command that reproduces the results; may be repeated.")] = None,
 ) -> None:
     """Make the report: overview, tables, a gallery of every test pair, and a page for every run."""
@@ -129,7 +128,6 @@ def report(
         title=title,
         assumed={name: _assumption(options, name, reason) for name, reason in ASSUMED.items()} | ASSUMED_CONSTANTS,
         reproduce=command or [],
-        configuration=configuration,
         most_pairs=pairs,
         figures=figures,
         sheets=table or [],

@@ -21,8 +21,7 @@ from ssvif.report.training import QUANTITIES
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 FOLDERS = ("assets", "curves", "data", "figures", "pictures", "runs", "tables", "thumbnails")
-CONFIGURATION = "config.yaml"  # of all results shown, beside the page
-OWN_NAMES = ("index.html", CONFIGURATION, "gallery_*.html", *FOLDERS)
+OWN_NAMES = ("index.html", "gallery_*.html", *FOLDERS)
 PREVIEW_PX = 1600  # width of a figure on the overview; the file it leads to is larger
 FIGURE_TITLES = {
     "fusion": "Fused pictures, side by side",
@@ -44,7 +43,6 @@ def make_page(
     title: str = "SSVIF results",
     assumed: Mapping[str, str] | None = None,
     reproduce: Sequence[str] = (),
-    configuration: str = "",
     most_pairs: int = 0,
     figures: Path | None = None,
     sheets: Sequence[str] = (),
@@ -60,7 +58,6 @@ def make_page(
         title: the headline.
         assumed: settings that the paper does not state, with the values used.
         reproduce: commands that make these results again.
-        configuration: the text of the configuration behind them, kept beside the page as config.yaml.
         most_pairs: test pairs in each gallery, evenly chosen; 0 for all.
         figures: the folder that `make_figures` wrote; it may be missing.
         sheets: which of the paper's tables to show, by their short names; all that are there when empty.
@@ -98,8 +95,6 @@ def make_page(
             text = environment.get_template(template).render(root="../" * name.count("/"), **values)
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
-        if configuration:
-            (folder / CONFIGURATION).write_text(configuration, encoding="utf-8")
     return output / "index.html"
 
 
