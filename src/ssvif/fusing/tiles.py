@@ -18,6 +18,7 @@ from ssvif.pairs.ranges import to_levels
 from ssvif.schema import LUMA_PER_MILLE
 
 GLOBAL_GRID_PX = 32  # a multiple of every network's stride and window
+MOST_PX = 768  # larger tiles of a bounded receptive field are no faster, and take twice their tensors in memory
 OVERLAP_PX = 64  # on either side of a seam, where two tiles of a network with a global receptive field are blended
 DEFAULT = FuseOptions()
 LUMA = np.array(LUMA_PER_MILLE, np.float32) / 1000
@@ -67,7 +68,8 @@ def tile_side(fuser: Fuser, size: tuple[int, int], requested: int = AUTO) -> int
             remedy="pass --inference plain, or --tile 0",
         )
     if requested == AUTO and fuser.tileable and size[0] * size[1] * fuser.bytes_per_px > fuser.memory_bytes:
-        return max(32, math.isqrt(fuser.memory_bytes // fuser.bytes_per_px) // 32 * 32)
+        fitting = max(32, math.isqrt(fuser.memory_bytes // fuser.bytes_per_px) // 32 * 32)
+        return min(fitting, MOST_PX) if fuser.reach else fitting
     return requested if 0 < requested < max(size) else 0
 
 
