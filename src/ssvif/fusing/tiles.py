@@ -18,7 +18,7 @@ from ssvif.pairs.ranges import to_levels
 from ssvif.schema import LUMA_PER_MILLE
 
 GLOBAL_GRID_PX = 32  # a multiple of every network's stride and window
-MOST_PX = 768  # larger tiles of a bounded receptive field are no faster, and take twice their tensors in memory
+MOST_PX = 768  # side of tiles of a bounded receptive field; larger ones gain little and cost memory
 OVERLAP_PX = 64  # on either side of a seam, where two tiles of a network with a global receptive field are blended
 DEFAULT = FuseOptions()
 LUMA = np.array(LUMA_PER_MILLE, np.float32) / 1000
