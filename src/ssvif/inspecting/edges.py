@@ -2,8 +2,8 @@
 
 Each pixel is described by how strongly edges run in each of a few directions, without a sign: an edge stays an edge
 when dark and light change places. The descriptions are smoothed, so that edges also match a pixel or two apart, and
-normalized, so that a weak edge counts almost as much as a strong one (after Ye et al., "Fast and
-robust matching for multimodal remote sensing image registration", 2019, channel features of gradients).
+normalized, so that a weak edge counts almost as much as a strong one (after Ye et al., "Fast and robust matching for
+multimodal remote sensing image registration", 2019, channel features of gradients).
 """
 
 from __future__ import annotations

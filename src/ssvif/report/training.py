@@ -131,9 +131,8 @@ class PseudoLabels:
 
     classes: int  # how many cover more than `LIVE_SHARE` of the pixels of these pictures
     largest: str  # the share of the largest, in percent
-    follows: (
-        str  # how much of each cue's variance the classes explain, "infrared intensity 62 %, height in the image 3 %"
-    )
+    # how much of each cue's variance the classes explain, "infrared intensity 62 %, height in the image 3 %"
+    follows: str
     pictures: list[tuple[str, str]]  # pair and address of each strip
 
 
