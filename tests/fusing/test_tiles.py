@@ -74,6 +74,9 @@ def test_tiles_are_taken_when_the_whole_does_not_fit():
     assert tile_side(fuser, (4000, 6000), 512) == 512
     assert tile_side(fuser, (400, 600), 600) == 0
     assert tile_side(fuser, (4000, 6000), 0) == 0
+    roomy = 48 * 3000 * 3000
+    for reach, side in ((Reach(9), 768), (Reach(72, 8), 1152), (Reach(400), 2976), (None, 2976)):
+        assert tile_side(Recorder(memory=roomy, reach=reach), (4000, 6000)) == side
     fuser.tileable = False
     assert tile_side(fuser, (4000, 6000)) == 0
     with pytest.raises(UserError, match="--inference cannot be computed in tiles"):

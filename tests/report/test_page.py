@@ -326,6 +326,17 @@ def test_a_dataset_without_labels_says_so(build, results, source):
     assert not any(pair["truth"] or pair["segmented"] or "trueBoxes" in pair for pair in shown["pairs"])
 
 
+def test_what_is_missing_does_not_follow_from_a_datasets_name(results, source, tmp_path):
+    name = "segmentation_toy"
+    for run in ("average", "ours"):
+        (results / "toy" / run / "segmentation/iou.csv").unlink()
+    (results / "toy").rename(results / name)
+    runs = {name: RUNS["toy"]}
+    make_tables(results, tmp_path / "tables", runs)
+    page = make_page(results, tmp_path / "tables", tmp_path / "page", runs, sources={name: source})
+    assert "No segmentation scores" in texts(read(page, "index.html"))
+
+
 def test_a_collapse_is_loud(build, results):
     write_history(results / "toy/ours", collapsed=True)
     reader, page = build()

@@ -86,6 +86,7 @@ def test_measured_published_and_difference(tmp_path):
     assert (iou["bike"].text, iou["bike"].published, iou["bike"].difference) == ("70.00", "70.11", "−0.11")
     assert iou["car"] == Cell(published="91.23", published_rank=iou["car"].published_rank, decimals=2)
     assert "361 test pairs of MSRS with human labels" in sheets["1"].tables[0].notes[-1]
+    assert "361 test pairs of MSRS;" in table.notes[-1]
 
 
 def test_a_difference_has_no_more_digits_than_the_paper(tmp_path):

@@ -18,7 +18,8 @@ from ssvif.pairs.ranges import to_levels
 from ssvif.schema import LUMA_PER_MILLE
 
 GLOBAL_GRID_PX = 32  # a multiple of every network's stride and window
-MOST_PX = 768  # side of tiles of a bounded receptive field; larger ones gain little and cost memory
+MOST_PX = 768  # largest side of tiles whose receptive field is small: larger ones gain little and cost memory
+MOST_RADII = 16  # the same where it is large, in radii: each tile reads that far beyond what it gives
 OVERLAP_PX = 64  # on either side of a seam, where two tiles of a network with a global receptive field are blended
 DEFAULT = FuseOptions()
 LUMA = np.array(LUMA_PER_MILLE, np.float32) / 1000
@@ -69,7 +70,7 @@ def tile_side(fuser: Fuser, size: tuple[int, int], requested: int = AUTO) -> int
         )
     if requested == AUTO and fuser.tileable and size[0] * size[1] * fuser.bytes_per_px > fuser.memory_bytes:
         fitting = max(32, math.isqrt(fuser.memory_bytes // fuser.bytes_per_px) // 32 * 32)
-        return min(fitting, MOST_PX) if fuser.reach else fitting
+        return min(fitting, max(MOST_PX, MOST_RADII * fuser.reach.radius_px)) if fuser.reach else fitting
     return requested if 0 < requested < max(size) else 0
 
 
@@ -94,7 +95,8 @@ class Span(NamedTuple):
 def spans(side: int, tile: int, reach: Reach | None) -> list[Span]:
     """Divide a side of an image into tiles of about equal size, each extended by the receptive field of its pixels.
 
-    An extended tile has at most `tile` pixels. Without a `reach` tiles overlap by `OVERLAP_PX` on either side.
+    An extended tile has at most `tile` pixels, the last one up to a grid more. Without a `reach` tiles overlap by
+    `OVERLAP_PX` on either side.
 
     Raises:
         UserError: `tile` leaves no pixel to keep.

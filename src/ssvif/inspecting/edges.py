@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ssvif.pairs.alignment import Matrix, map_points
-from ssvif.pairs.pair import to_gray
+from ssvif.pairs.pair import resized, to_gray
 
 DIRECTIONS = 6
 DERIVATIVE_PX = 1.0  # standard deviation of the Gaussian whose derivative finds edges
@@ -38,16 +37,11 @@ def size_of(image: NDArray[Any]) -> tuple[int, int]:
     return image.shape[1], image.shape[0]
 
 
-def resize(image: Gray, size: tuple[int, int]) -> Gray:
-    """Return an image (H,W) resized to a width and height, smoothed where that makes it smaller."""
-    return np.array(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
-
-
 def shrink(image: Gray, longest_px: int) -> Gray:
     """Return an image (H,W) scaled down, with smoothing, to a longest side of `longest_px`; never enlarged."""
     share = longest_px / max(image.shape)
-    width, height = (max(1, round(side * share)) for side in image.shape[::-1])
-    return image if share >= 1 else resize(image, (width, height))
+    height, width = (max(1, round(side * share)) for side in image.shape)
+    return image if share >= 1 else resized(image, (height, width))
 
 
 def describe(image: Gray, smoothing_px: float = SMOOTHING_PX) -> Gray:

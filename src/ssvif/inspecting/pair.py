@@ -87,23 +87,24 @@ class Inspector:
         """Decode a pair's files to the end and return what is found in them; a side may be missing."""
         seen = Seen(split, pair)
         images: dict[str, Pixels] = {}
+        luma: dict[str, Gray] = {}
         for side in SIDES:
             if not getattr(pair, side):
                 seen.add("unmatched", side, f"there is no {side} image")
                 continue
             with seen.noting_errors("unreadable", side):
-                images[side] = self._look_at(seen, side)
+                images[side], luma[side] = self._look_at(seen, side)
         if len(images) == 2:
             if has_color(images["infrared"]) and not has_color(images["visible"]):
                 seen.add("swapped", "pair")
             if self._fit(seen, images) and with_shift:
-                self._measure(seen, images)
+                self._measure(seen, luma)
         if "visible" in images:
             self._look_at_annotation(seen, images["visible"].shape[:2])
         return seen
 
-    def _look_at(self, seen: Seen, side: str) -> Pixels:
-        """Read an image to its last pixel as fusing does, (H,W) or (H,W,3), and note what is unusual about it."""
+    def _look_at(self, seen: Seen, side: str) -> tuple[Pixels, Gray]:
+        """Read an image (H,W) or (H,W,3) to its last pixel as fusing does, with its luma; note what is unusual."""
         raw = read_raw(self.root / getattr(seen.pair, side))
         pixels, gray = raw.pixels, gray_of(raw.pixels)
         bits = 16 if "low bytes" in raw.notes else pixels.dtype.itemsize * 8
@@ -116,7 +117,7 @@ class Inspector:
             seen.add("depth" if self.for_pack else "16 bits", side, depth)
         if raw.orientation != 1:
             seen.add("rotated", side, "the stored pixels are turned or mirrored")
-        return pixels
+        return pixels, gray
 
     def _fit(self, seen: Seen, images: dict[str, Pixels]) -> bool:
         """Note what is wrong with the two sizes; return whether the shift can be measured."""
@@ -133,8 +134,8 @@ class Inspector:
             seen.add("other size" if same_shape and not self.for_pack else "size", "pair", detail)
         return same_shape
 
-    def _measure(self, seen: Seen, images: dict[str, Pixels]) -> None:
-        visible, infrared = (gray_of(images[side]) for side in SIDES)
+    def _measure(self, seen: Seen, luma: dict[str, Gray]) -> None:
+        visible, infrared = (luma[side] for side in SIDES)
         seen.shift = measure_shift(visible, warp(infrared, self.alignment) if self.alignment else infrared)
         if is_unlike(seen.shift) and not any(each.kind == "constant" for each in seen.findings):
             seen.add("unlike", "pair", f"correlation of edges {seen.shift.height:.2f}")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ssvif.inspecting.edges import Correlation, Gray, Peak, describe, find_peak, resize, shrink
+from ssvif.inspecting.edges import Correlation, Gray, Peak, describe, find_peak, shrink
+from ssvif.pairs.pair import resized
 
 LONGEST_PX = 192
 REACH = 0.12  # largest shift looked for, as a share of each side
@@ -62,7 +63,7 @@ def measure_shift(visible: Gray, infrared: Gray) -> Peak:
     """
     fixed = shrink(visible, LONGEST_PX)
     height, width = fixed.shape
-    moving = resize(infrared, (width, height))
+    moving = resized(infrared, (height, width))
     correlation = Correlation((height, width), REACH)
     spectra = correlation.spectra(describe(fixed)), correlation.spectra(describe(moving))
     peak = find_peak(correlation.surface([spectra]))

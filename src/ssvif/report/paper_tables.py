@@ -13,10 +13,9 @@ from ssvif.report.scores import Key, Sample, average, read_efficiency, read_samp
 from ssvif.report.sheet import WITH_LABELS, Cell, Heading, Sheet, Table, listed
 from ssvif.report.specs import SheetSpec, SheetSpecs
 from ssvif.report.tables import MeasuredRow, fill_table, remarks
-from ssvif.schema import EFFICIENCY, RUN_FILES, drop_seed
+from ssvif.schema import DETECTION, EFFICIENCY, RUN_FILES, SEGMENTATION, drop_seed
 
 DECIMALS = 2  # as the paper prints
-FUSION_QUALITY = ("en", "mi", "vif", "qabf", "ssim", "ms_ssim", "delta_e76")  # what needs no labels
 OTHERS = "runs beside the paper's"
 PUBLISHED_COLUMNS = ("dataset", "method", "metric", "class", "value")
 PUBLISHED_EFFICIENCY_COLUMNS = ("method", "channels", "height_px", "width_px", "metric", "value")
@@ -74,7 +73,7 @@ def make_sheets(
             unique = f"{name}_{dataset}" if dataset else name
             empty = Table(unique, title, "", dataset, headings, (), label=spec.label)
             table = fill_table(empty, rows, decimals=DECIMALS, rank_in_groups=spec.rank_in_groups)
-            notes = tuple(_notes(table, specs.test_pairs.get(dataset, 0)))
+            notes = tuple(_notes(table, spec.sources, specs.test_pairs.get(dataset, 0)))
             made.append(replace(table, caption=_caption(table), notes=notes))
         notes = (*spec.notes, *_legend(made))
         sheet = Sheet(f"table_{name}", spec.number, spec.title, spec.caption, tuple(made), notes)
@@ -162,7 +161,7 @@ def _caption(table: Table) -> str:
     return " ".join(filter(None, parts))
 
 
-def _notes(table: Table, test_pairs: int) -> Iterator[str]:
+def _notes(table: Table, sources: Iterable[str], test_pairs: int) -> Iterator[str]:
     labels = [row.label for row in table.rows]
     names = [f"{row.group}, {row.label}" if labels.count(row.label) > 1 else row.label for row in table.rows]
     rows = list(zip(names, table.rows, strict=True))
@@ -175,7 +174,7 @@ def _notes(table: Table, test_pairs: int) -> Iterator[str]:
             yield f"{name}: {row.note}."
     yield from remarks(table, [(name, row) for name, row in rows if not row.empty])
     if table.compares and test_pairs:
-        human = "" if all(heading.metric in FUSION_QUALITY for heading in table.headings) else " with human labels"
+        human = " with human labels" if {SEGMENTATION, DETECTION} & set(sources) else ""
         pairs = f"{test_pairs} test pairs of {table.title}{human}"
         yield f"The paper's numbers are of {pairs}; ours compare on these alone."
 

@@ -18,6 +18,7 @@ from ssvif.report.runs import RunLabel
 from ssvif.report.sheet import Table, listed
 from ssvif.report.tables import KINDS, read_table
 from ssvif.report.training import GradientMean, collect_pseudo_labels, read_gradient_table
+from ssvif.schema import DETECTION, SEGMENTATION
 
 RECORDS = {"Training": "record.json", "Segmentation": "segmentation/record.json", "Detection": "detection/record.json"}
 ALREADY_SAID = ("settings", "dataset", "run")  # keys of a record that the page shows elsewhere
@@ -89,10 +90,10 @@ def _draw(trainings: Sequence[Training], folder: Path, address: str) -> str:
 
 
 def _missing(tables: Sequence[Table], trainings: Sequence[Training]) -> list[str]:
-    names = " ".join(table.name for table in tables)
+    kinds = {kind for kind in KINDS if any(table.name.startswith(f"{kind}_") for table in tables)}
     sentences = {
-        "No segmentation scores: the dataset has no labels, or no run was segmented.": "segmentation_" in names,
-        "No detection scores: the dataset has no boxes, or no run went through the detector.": "detection_" in names,
+        "No segmentation scores: the dataset has no labels, or no run was segmented.": SEGMENTATION in kinds,
+        "No detection scores: the dataset has no boxes, or no run went through the detector.": DETECTION in kinds,
         "No curves: none of these runs was trained here.": bool(trainings),
     }
     return [sentence for sentence, present in sentences.items() if not present]
