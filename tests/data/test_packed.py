@@ -108,6 +108,21 @@ def test_a_missing_part_and_a_descriptor_of_another_version_are_named(packed):
         _ = PairsFile(packed).descriptor
 
 
+def test_a_mask_is_the_label_or_else_the_boxes(packed):
+    with h5py.File(packed, "r+") as file:
+        descriptor = file.attrs["descriptor"].replace('"ignore_index": 255', '"ignore_index": 250')
+        file.attrs["descriptor"] = descriptor
+        file["test/01t/label"][:2] = 250
+        del file["test/02t/label"]
+    file = PairsFile(packed)
+    mask, label = file.mask("test", "01t"), file.label("test", "01t")
+    assert (mask[:2] == 255).all()
+    np.testing.assert_array_equal(mask[2:], label[2:])
+    drawn = file.mask("test", "02t")  # two boxes of class 1, half as high and a quarter as wide as the image
+    assert (np.unique(drawn).tolist(), (drawn == 2).mean()) == ([0, 2], 0.125)
+    assert file.mask("train", file.names("train")[-1]) is None
+
+
 def test_an_unknown_split_or_pair_lists_the_choices(packed):
     for split in ("training", "", "test/00t"):
         with pytest.raises(UserError, match="has no split") as caught:

@@ -126,3 +126,21 @@ def _clip(where: str, row: list[float]) -> list[float] | None:
     if corners == (left, top, right, bottom):
         return row
     return [index, (left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
+
+
+def boxes_to_label(boxes: NDArray[np.float64], height: int, width: int) -> NDArray[np.uint8]:
+    """Draw boxes as a label map (height,width): 0 is the background, 1 + i the i-th detection class.
+
+    A pixel, or a cell of a coarser grid, belongs to the smallest box that covers its center.
+
+    Args:
+        boxes: (N,5) float64, rows (class index, x_center, y_center, width, height) in fractions of the image.
+        height: rows of the map.
+        width: columns of the map.
+    """
+    label = np.zeros((height, width), np.uint8)
+    rows, columns = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
+    for index, x_center, y_center, box_width, box_height in sorted(boxes.tolist(), key=lambda box: -box[3] * box[4]):
+        inside_y, inside_x = abs(rows - y_center) <= box_height / 2, abs(columns - x_center) <= box_width / 2
+        label[np.ix_(inside_y, inside_x)] = 1 + int(index)
+    return label

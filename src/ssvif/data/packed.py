@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from ssvif.data.boxes import boxes_to_label
 from ssvif.data.descriptor import Descriptor, descriptor_from_json
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.validation import invalid
@@ -165,6 +166,16 @@ class PairsFile(ImageReader):
         image's width and height. A pair that was annotated and shows nothing has N = 0.
         """
         return self._part(split, name, "boxes", np.float64)
+
+    def mask(self, split: str, name: str) -> NDArray[np.uint8] | None:
+        """Return the label map, (H,W) uint8 with 255 for ignored pixels, or the boxes drawn as one, or None.
+
+        Of boxes 0 is the background and 1 + i the i-th detection class; smaller boxes lie over larger ones.
+        """
+        if (label := self.label(split, name)) is not None:
+            return np.where(label == self.descriptor.ignore_index, np.uint8(255), label)
+        boxes = self.boxes(split, name)
+        return None if boxes is None else boxes_to_label(boxes, *self.size(split, name))
 
     def _part(self, split: str, name: str, kind: str, dtype: type) -> NDArray[Any] | None:
         with self._named(f"the {kind} of {split}/{name}"):
