@@ -96,6 +96,22 @@ def test_dice_of_disjoint_and_of_absent_classes():
     assert dice_loss(label, label).item() == pytest.approx(0)
 
 
+@pytest.mark.parametrize("dice_epsilon", ["both", "denominator"])
+def test_hybrid_loss_with_epsilon_in_one_place_is_the_definition(dice_epsilon):
+    feature, pixel = draw(3)
+    label = make_pseudo_label(feature, pixel)
+    expected = reference.hybrid_loop(feature.numpy(), label.numpy(), dice_epsilon)
+    assert hybrid_loss(feature, label, dice_epsilon).item() == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("dice_epsilon", "lost"), [("both", 0.0), ("denominator", 2 / 3 + 1 / 27)])
+def test_a_dead_class_costs_its_share_where_epsilon_is_in_the_denominator_alone(dice_epsilon, lost):
+    """Four pixels of one class of three, agreed on: two dead classes, and 8/(8 + 1) for the one alive."""
+    label = torch.zeros(1, 3, 2, 2)
+    label[:, 0] = 1
+    assert dice_loss(label, label, dice_epsilon).item() == pytest.approx(lost)
+
+
 def test_a_dead_label_costs_nothing_and_the_balance_term_makes_it_dear():
     """The trivial optimum: every pixel one class. The entropy term rewards classes in use by up to ln K."""
     dead = torch.zeros(1, 4, 4, 8, dtype=torch.float64)

@@ -105,7 +105,7 @@ def pseudo_label_loop(feature_logits, pixel_logits, kind):
     return result
 
 
-def hybrid_loop(logits, label):
+def hybrid_loop(logits, label, dice_epsilon="both"):
     """Cross-entropy, a mean over pixels, plus Dice, a mean over classes."""
     probabilities = softmax_loop(logits)
     batch, classes, height, width = logits.shape
@@ -114,7 +114,7 @@ def hybrid_loop(logits, label):
     for k in range(classes):
         overlap = math.fsum(wanted * got for wanted, got in each_pixel(label[:, k], probabilities[:, k]))
         total = math.fsum(wanted + got for wanted, got in each_pixel(label[:, k], probabilities[:, k]))
-        scores.append((2 * overlap + 1) / (total + 1))
+        scores.append((2 * overlap + (dice_epsilon == "both")) / (total + 1))
     return math.fsum(entropies) / (batch * height * width) + 1 - math.fsum(scores) / classes
 
 

@@ -34,9 +34,10 @@ def test_weights_have_the_names_of_the_terms():
 
 
 WRONG = {
-    "nosuch": "framework weighting consistency stages structural_shares gdwa_form precision segmenter channels",
+    "nosuch": "framework weighting consistency stages structural_shares gdwa_form precision segmenter channels"
+    " dice_epsilon",
     0: "channels epochs patience batch_size crop_px every_n_steps stage_one_min_epochs learning_rate label_temperature"
-    " consistency_window",
+    " consistency_window gradient_share",
     1: "classes",
     2: "channels consistency_window",
     31: "crop_px",

@@ -36,22 +36,24 @@ def make_pseudo_label(
         return chosen if temperature == 1 else (chosen.clamp(min=TINY).log() / temperature).softmax(dim=1)
 
 
-def hybrid_loss(logits: torch.Tensor, pseudo_label: torch.Tensor) -> torch.Tensor:
-    """Return Eq. 5, a scalar: cross-entropy + Dice of logits (B,K,H,W) against the pseudo label."""
+def hybrid_loss(logits: torch.Tensor, pseudo_label: torch.Tensor, dice_epsilon: str = "both") -> torch.Tensor:
+    """Return Eq. 5, a scalar: cross-entropy + Dice of logits (B,K,H,W) against the pseudo label (B,K,H,W)."""
     cross_entropy = functional.cross_entropy(logits, pseudo_label)
-    return cross_entropy + dice_loss(logits.softmax(dim=1), pseudo_label)
+    return cross_entropy + dice_loss(logits.softmax(dim=1), pseudo_label, dice_epsilon)
 
 
-def dice_loss(probabilities: torch.Tensor, pseudo_label: torch.Tensor) -> torch.Tensor:
+def dice_loss(probabilities: torch.Tensor, pseudo_label: torch.Tensor, dice_epsilon: str = "both") -> torch.Tensor:
     """Return 1 − (1/K) Σ_k (2 Σ Ŷ_k P_k + ε)/(Σ Ŷ_k + Σ P_k + ε) of P and Ŷ (B,K,H,W), a scalar in [0,1].
 
-    The inner sums run over the batch and all pixels; ε = 1 (assumed). Source: Sudre et al. 2017 with the paper's
-    plain mean over classes.
+    The inner sums run over the batch and all pixels; ε = 1 (assumed). With `dice_epsilon` "both", a class that neither
+    uses scores 1; with "denominator", which leaves ε out of the numerator, it scores 0. Source: Sudre et al. 2017 with
+    the paper's plain mean over classes.
     """
     axes = (0, 2, 3)
     overlap = (pseudo_label * probabilities).sum(axes)
     total = pseudo_label.sum(axes) + probabilities.sum(axes)
-    return 1 - ((2 * overlap + DICE_EPSILON) / (total + DICE_EPSILON)).mean()
+    above = DICE_EPSILON if dice_epsilon == "both" else 0.0
+    return 1 - ((2 * overlap + above) / (total + DICE_EPSILON)).mean()
 
 
 def consistency_loss(
@@ -59,6 +61,7 @@ def consistency_loss(
     pixel_logits: torch.Tensor,
     pseudo_label: torch.Tensor,
     balance: float = 0.0,
+    dice_epsilon: str = "both",
 ) -> torch.Tensor:
     """Return Eq. 6, a scalar: the mean of both branches' hybrid losses.
 
@@ -68,9 +71,10 @@ def consistency_loss(
         pseudo_label: (B,K,H,W) of `make_pseudo_label`.
         balance: weight of a term against collapse, not in the paper: ln K minus the entropy of the mean
             prediction, averaged over the branches; 0 when all classes are used equally.
+        dice_epsilon: "both" or "denominator", as in `dice_loss`.
     """
     branches = (feature_logits, pixel_logits)
-    loss = torch.stack([hybrid_loss(logits, pseudo_label) for logits in branches]).mean()
+    loss = torch.stack([hybrid_loss(logits, pseudo_label, dice_epsilon) for logits in branches]).mean()
     if balance:
         entropies = [entropy(logits.softmax(dim=1).mean(dim=(0, 2, 3))) for logits in branches]
         # at least 0, as weightings by the ratio of losses need it

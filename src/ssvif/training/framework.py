@@ -82,7 +82,7 @@ class Framework(nn.Module):
         terms = fusion_terms(visible, infrared, output.fused, self.options.structural_shares)
         terms["fusion"] = weighted_sum(terms, self.options.fusion_weights())
         if output.branches:
-            terms["consistency"] = consistency_loss(*output.branches, self.options.balance)
+            terms["consistency"] = consistency_loss(*output.branches, self.options.balance, self.options.dice_epsilon)
         return terms
 
     def inputs(self, batch: dict[str, torch.Tensor], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

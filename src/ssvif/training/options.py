@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from ssvif.io.validation import AtLeastOne, NotNegative, NotNegativeFloat, PositiveFloat
 from ssvif.schema import (
+    DiceEpsilon,
     FrameworkName,
     GdwaForm,
     Initialization,
@@ -45,6 +46,11 @@ class TrainingOptions:
     consistency: PseudoLabelKind = Field(default="soft", description="kind of the pseudo label")
     stages: Stages = Field(
         default="two", description="fusion first, then jointly; or jointly from the start (Table III, row iv)"
+    )
+    dice_epsilon: DiceEpsilon = Field(
+        default="both",
+        description="where the Dice loss adds ε = 1: to numerator and denominator, which lets a class die at no cost, "
+        "or to the denominator alone, where each dead class costs 1/K",
     )
     classes: int = Field(default=15, ge=2, description="K of the pseudo label")
     channels: Channels = Field(default=3, description="3 (color) or 1 (luma; Table VIII)")
@@ -83,7 +89,12 @@ class TrainingOptions:
     fixed_alpha: PositiveFloat = Field(default=0.1, description="α of the fixed weighting")
     temperature: PositiveFloat = Field(default=2.0, description="T of GDWA's and DWA's softmax over descent rates")
     gdwa_form: GdwaForm = Field(
-        default="ratio", description="α as the ratio of GDWA's two weights or as consistency's share"
+        default="ratio",
+        description="α as the ratio of GDWA's two weights or as consistency's share; or balanced, ours: α that makes "
+        "consistency's gradient `gradient_share` times fusion's",
+    )
+    gradient_share: PositiveFloat = Field(
+        default=0.5, description="of consistency's gradient, as a multiple of fusion's, for `gdwa_form: balanced`"
     )
     every_n_steps: AtLeastOne = Field(
         default=1, description="GDWA and GradNorm measure the two gradients at every n-th step"

@@ -10,6 +10,8 @@ from reference.weighting import tasks
 from ssvif.training.options import TrainingOptions
 from ssvif.training.weighting.gradient_based import (
     ALPHA_BOUNDS,
+    BALANCED_BOUNDS,
+    BalancedWeighting,
     GradientDescentWeighting,
     GradNormWeighting,
     gdwa_weights,
@@ -132,6 +134,52 @@ def test_backward_is_that_of_the_total(name):
     total = sum(weights[task] * terms[task] for task in terms)
     assert found == pytest.approx(torch.autograd.grad(total, layer.weight)[0], rel=1e-5)
     assert loss.item() == pytest.approx(total.item() + (-0.5 if name == "ucw" else 0), rel=1e-5)
+
+
+class TwoParts(nn.Module):
+    """A shared weight and a branch's own: fusion's gradient on the shared one is 6, consistency's 2 on both."""
+
+    def __init__(self, factor=1.0):
+        super().__init__()
+        self.shared, self.branch = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+        self.factor = factor
+
+    def terms(self):
+        consistency = self.factor * (self.shared.weight + self.branch.weight).sum()
+        return tasks(6 * self.shared.weight.sum(), 2 * consistency)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 2.0])
+def test_balanced_sets_the_share_of_the_gradient_and_leaves_the_branches_their_own(share):
+    weighting, network = BalancedWeighting(share, every_n_steps=2), TwoParts()
+    for step in range(3):
+        network.zero_grad(set_to_none=True)
+        network.factor = 1.0 + step  # consistency's gradient is 2, 4 and 6
+        loss = weighting.backward(network.terms(), learnt=network, shared=network.shared)
+        measured = (1.0, 1.0, 3.0)[step]  # α is that of the last measured step
+        assert alpha(weighting) == pytest.approx(share * 3 / measured)
+        assert loss.item() == pytest.approx(weighting.total(network.terms()).item())
+        assert network.shared.weight.grad.item() == pytest.approx(6 + share * 6 * network.factor / measured)
+        assert network.branch.weight.grad.item() == pytest.approx(2 * network.factor)
+    weighting.end_epoch(ANY)
+    assert weighting.facts["grad_norm_fusion"] == pytest.approx(6)
+    assert weighting.facts["grad_norm_consistency"] == pytest.approx((2 + 6) / 2)
+
+
+@pytest.mark.parametrize(("norms", "expected"), [((1, 1e-9), 50), ((0, 1), 1e-6), ((1, 0), 50), ((0, 0), 50)])
+def test_balanced_keeps_its_bounds(norms, expected):
+    weighting = BalancedWeighting(0.5, every_n_steps=1)
+    weighting.observe(tasks(*norms), ANY)
+    assert alpha(weighting) == expected
+    assert expected in BALANCED_BOUNDS
+
+
+def test_balanced_goes_on_from_its_state():
+    weighting, resumed = (BalancedWeighting(0.5, every_n_steps=1) for _ in range(2))
+    weighting.observe(tasks(8, 1), ANY)
+    weighting.end_epoch(ANY)
+    resumed.load_state_dict(weighting.state_dict())
+    assert alpha(resumed) == alpha(weighting) == pytest.approx(4)
 
 
 def test_gradnorm_three_epochs_by_hand():

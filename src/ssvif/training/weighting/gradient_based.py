@@ -1,4 +1,4 @@
-"""Weightings computed from the tasks' gradients: GDWA, the paper's own (Eq. 7), and GradNorm."""
+"""Weightings computed from the tasks' gradients: GDWA, the paper's own (Eq. 7), a balanced one, and GradNorm."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch import nn
 
 from ssvif.training.gradients import TASKS
 from ssvif.training.weighting.base import GradientWeighting, loss_ratios
 
 ALPHA_BOUNDS = (1e-3, 10.0)
+BALANCED_BOUNDS = (1e-6, 50.0)
 SMALLEST_WEIGHT = 1e-3
 
 
@@ -76,6 +78,50 @@ def gdwa_weights(
     if total == 0:
         return dict.fromkeys(products, 1 / len(products))
     return {task: product / total for task, product in products.items()}
+
+
+class BalancedWeighting(GradientWeighting):
+    """α such that consistency's gradient on the fusion network is a set share of fusion's: α = share · g_f / g_c.
+
+    g are the norms at the last measured step, α is kept within `BALANCED_BOUNDS`. What consistency alone trains, its
+    two branches, gets the gradient of the unweighted loss, so that their pace does not depend on α. Ours: GDWA's α is
+    small where the consistency gradient is, and such a task teaches the fusion network nothing.
+    """
+
+    remembered = ("_alpha",)
+
+    def __init__(self, share: float, every_n_steps: int) -> None:
+        super().__init__(every_n_steps)
+        self._share, self._alpha = share, 1.0
+        self._norm_sums, self._count = dict.fromkeys(TASKS, 0.0), 0
+
+    def weights(self) -> dict[str, float]:
+        """Return 1 for fusion and α for consistency; α is 1 before the first measured step."""
+        return {"fusion": 1.0, "consistency": self._alpha}
+
+    def observe(self, grad_norms: Mapping[str, float], losses: Mapping[str, float]) -> None:
+        """Set α from a step's gradient norms."""
+        low, high = BALANCED_BOUNDS
+        wanted, given = self._share * grad_norms["fusion"], grad_norms["consistency"]
+        self._alpha = max(wanted / given, low) if wanted < high * given else high
+        self._count += 1
+        for task in TASKS:
+            self._norm_sums[task] += grad_norms[task]
+
+    def backward(self, terms: Mapping[str, torch.Tensor], learnt: nn.Module, shared: nn.Module) -> torch.Tensor:
+        """Set `.grad`, α-weighted on the shared part alone; return the total loss, of shape ()."""
+        loss = super().backward(terms, learnt, shared)
+        fused_by = {id(parameter) for parameter in shared.parameters()}
+        for parameter in learnt.parameters():
+            if id(parameter) not in fused_by and parameter.grad is not None:
+                parameter.grad /= self._alpha
+        return loss
+
+    def end_epoch(self, losses: Mapping[str, float]) -> None:
+        """Report the epoch's mean gradient norms."""
+        self.facts = {f"grad_norm_{task}": total / self._count for task, total in self._norm_sums.items()}
+        self._norm_sums, self._count = dict.fromkeys(TASKS, 0.0), 0
+        super().end_epoch(losses)
 
 
 class GradNormWeighting(GradientWeighting):

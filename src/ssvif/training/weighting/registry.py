@@ -9,7 +9,11 @@ import torch
 from ssvif.io.errors import UserError
 from ssvif.training.options import TrainingOptions
 from ssvif.training.weighting.base import Weighting
-from ssvif.training.weighting.gradient_based import GradientDescentWeighting, GradNormWeighting
+from ssvif.training.weighting.gradient_based import (
+    BalancedWeighting,
+    GradientDescentWeighting,
+    GradNormWeighting,
+)
 from ssvif.training.weighting.loss_based import (
     DynamicWeightAverage,
     FixedWeighting,
@@ -18,7 +22,11 @@ from ssvif.training.weighting.loss_based import (
 )
 
 WEIGHTINGS: dict[str, Callable[[TrainingOptions, torch.device], Weighting]] = {
-    "gdwa": lambda options, _: GradientDescentWeighting(options.temperature, options.gdwa_form, options.every_n_steps),
+    "gdwa": lambda options, _: (
+        BalancedWeighting(options.gradient_share, options.every_n_steps)
+        if options.gdwa_form == "balanced"
+        else GradientDescentWeighting(options.temperature, options.gdwa_form, options.every_n_steps)
+    ),
     "fixed": lambda options, _: FixedWeighting(options.fixed_alpha),
     "dwa": lambda options, _: DynamicWeightAverage(options.temperature),
     "ucw": lambda _, device: UncertaintyWeighting(device),
