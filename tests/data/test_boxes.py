@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssvif.data.boxes import TOLERANCE, boxes_to_label, read_boxes
+from ssvif.data.boxes import TOLERANCE, draw_boxes, read_boxes
 from ssvif.io.errors import UserError
 
 CLASSES = ("people", "car")
@@ -100,9 +100,9 @@ def test_a_clipped_box_is_the_part_inside_the_image(tmp_path_factory, left, top,
 
 def test_boxes_become_a_label_by_pixel_centers_smaller_over_larger():
     boxes = np.array([[1, 0.5, 0.5, 0.2, 0.5], [0, 0.5, 0.5, 0.8, 1.0], [1, 0.98, 0.5, 0.02, 0.02]])
-    label = boxes_to_label(boxes, 4, 10)
+    label = draw_boxes(boxes, 4, 10)
     assert label.dtype == np.uint8
     people = [[0, 1, 1, 1, 1, 1, 1, 1, 1, 0]]
     car = [[0, 1, 1, 1, 2, 2, 1, 1, 1, 0]]
     assert label.tolist() == people + car + car + people
-    assert not boxes_to_label(np.zeros((0, 5)), 4, 10).any()
+    assert not draw_boxes(np.zeros((0, 5)), 4, 10).any()

@@ -128,7 +128,7 @@ def _clip(where: str, row: list[float]) -> list[float] | None:
     return [index, (left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
 
 
-def boxes_to_label(boxes: NDArray[np.float64], height: int, width: int) -> NDArray[np.uint8]:
+def draw_boxes(boxes: NDArray[np.float64], height: int, width: int) -> NDArray[np.uint8]:
     """Draw boxes as a label map (height,width): 0 is the background, 1 + i the i-th detection class.
 
     A pixel, or a cell of a coarser grid, belongs to the smallest box that covers its center.

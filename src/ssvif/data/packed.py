@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from ssvif.data.boxes import boxes_to_label
+from ssvif.data.boxes import draw_boxes
 from ssvif.data.descriptor import Descriptor, descriptor_from_json
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.validation import invalid
@@ -175,7 +175,7 @@ class PairsFile(ImageReader):
         if (label := self.label(split, name)) is not None:
             return np.where(label == self.descriptor.ignore_index, np.uint8(255), label)
         boxes = self.boxes(split, name)
-        return None if boxes is None else boxes_to_label(boxes, *self.size(split, name))
+        return None if boxes is None else draw_boxes(boxes, *self.size(split, name))
 
     def _part(self, split: str, name: str, kind: str, dtype: type) -> NDArray[Any] | None:
         with self._named(f"the {kind} of {split}/{name}"):
