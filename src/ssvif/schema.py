@@ -9,6 +9,7 @@ from typing import Literal, get_args
 FrameworkName = Literal["ssvif", "fusion_only"]
 WeightingName = Literal["gdwa", "fixed", "dwa", "ucw", "segmif", "gradnorm"]
 Stages = Literal["two", "one"]
+Schedule = Literal["constant", "cosine"]  # of the learning rate
 PseudoLabelKind = Literal["soft", "hard"]
 Initialization = Literal["default", "scaled"]
 GdwaForm = Literal["ratio", "share", "balanced"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from ssvif.training.checkpoint import load_state, save_state, state_key
 from ssvif.training.diagnostics import COLLAPSED_EPOCHS, ClassUsage
 from ssvif.training.framework import Framework, Output
 from ssvif.training.history import HistoryRow, Means, history_row, is_collapsed, write_gradients, write_history
+from ssvif.training.optimization import WeightAverage, build_optimizer, set_learning_rate
 from ssvif.training.options import TrainingOptions
 from ssvif.training.pseudo_label_pictures import write_pseudo_labels
 from ssvif.training.stages import EarlyStopping, Stage, StageSwitch
@@ -38,7 +39,7 @@ from ssvif.training.weighting.registry import build_weighting
 
 log = logging.getLogger("ssvif")
 # attributes of a `Trainer` that make a checkpoint: by their own `state_dict`, and as they are
-STATEFUL = ("framework", "optimizer", "switch", "stopping", "weighting")
+STATEFUL = ("framework", "optimizer", "average", "switch", "stopping", "weighting")
 PLAIN = ("history", "gradients", "best", "best_epoch")
 
 
@@ -86,7 +87,8 @@ def train(
     joint = trainer.history[-1]["stage"] == Stage.JOINT
     if options.framework == "ssvif" and not joint:
         log.warning("All %d epochs were stage I; stage II never began. Set `stage_one_max_epochs`.", trainer.epoch)
-    write_pseudo_labels(trainer.framework if joint else None, pairs, output / "pseudo_labels", device)
+    with trainer.average.applied():
+        write_pseudo_labels(trainer.framework if joint else None, pairs, output / "pseudo_labels", device)
     network, facts = trainer.framework.fusion_model, {"training": asdict(options)}
     network.load_state_dict(trainer.best)
     save_fusion_model(network, output / "model.safetensors", name=options.fusion_model, facts=facts)
@@ -126,8 +128,8 @@ class Trainer:
         self.framework = Framework(options).to(device)
         self.weighting = build_weighting(options, device)
         self.weightings: dict[Stage, Weighting] = {Stage.FUSION: FusionOnly(), Stage.JOINT: self.weighting}
-        learnt = [*self.framework.parameters(), *self.weighting.parameters()]
-        self.optimizer = torch.optim.Adam(learnt, lr=options.learning_rate)
+        self.optimizer = build_optimizer(self.framework, self.weighting, options)
+        self.average = WeightAverage(self.framework.fusion_model, options.ema_decay)
         joint = options.framework == "ssvif"
         self.switch = StageSwitch(
             Stage.JOINT if joint and options.stages == "one" else Stage.FUSION,
@@ -151,18 +153,22 @@ class Trainer:
         """Whether the epochs or the patience are used up."""
         return self.epoch >= self.options.epochs or self.stopping.exhausted
 
-    def run_epoch(self, train_batches: Iterable[Batch], validation_batches: Iterable[Batch]) -> None:
+    def run_epoch(self, train_batches: Collection[Batch], validation_batches: Iterable[Batch]) -> None:
         """Train and validate one epoch, then decide on weights, stage and stopping."""
         stage = self.switch.stage
         weighting = self.weightings[stage]
         seed_torch(self.options.seed, "epoch", self.epoch)
         self.framework.train()
         means = Means()
-        for batch in train_batches:
+        steps = len(train_batches)
+        for step, batch in enumerate(train_batches, start=self.epoch * steps):
+            set_learning_rate(self.optimizer, self.options, step, self.options.epochs * steps)
             means.add(self.step(batch, stage))
+            self.average.update()
         train_means, weights = means.compute(), weighting.weights()
         self._check_finite("loss", train_means["loss"])
-        validation_means = self.validate(validation_batches, stage)
+        with self.average.applied():
+            validation_means = self.validate(validation_batches, stage)
         self._check_finite("validation loss", validation_means["loss"])
         self.gradients += [{"epoch": self.epoch + 1, **row} for row in weighting.measured]
         weighting.end_epoch(train_means)
@@ -172,8 +178,9 @@ class Trainer:
             live = [int(each["live_classes"]) for each in self.history if "live_classes" in each]
             row["collapsed"] = int(is_collapsed(live))
         if self.stopping.update(validation_means["loss"]):
-            state = self.framework.fusion_model.state_dict()
-            self.best = {name: value.detach().cpu().clone() for name, value in state.items()}
+            with self.average.applied():
+                state = self.framework.fusion_model.state_dict()
+                self.best = {name: value.detach().cpu().clone() for name, value in state.items()}
             self.best_epoch = self.epoch
         if self.switch.update(train_means["fusion"], stalled=self.stopping.exhausted):
             self.stopping.restart()

@@ -16,6 +16,7 @@ from ssvif.schema import (
     Initialization,
     Precision,
     PseudoLabelKind,
+    Schedule,
     SegFormerSize,
     Stages,
     StructuralShares,
@@ -85,7 +86,21 @@ class TrainingOptions:
     )
     batch_size: AtLeastOne = Field(default=10, description="pairs a step")
     crop_px: AtLeastOne = Field(default=128, description="side of the random training crop")
-    learning_rate: PositiveFloat = Field(default=1e-4, description="of Adam, constant")
+    learning_rate: PositiveFloat = Field(default=1e-4, description="of Adam")
+    branch_learning_rate: NotNegativeFloat = Field(
+        default=0.0, description="of the segmentation head and the segmenter; 0 takes `learning_rate`"
+    )
+    schedule: Schedule = Field(
+        default="constant", description="of the learning rates; cosine falls to 1 % over all `epochs`, step by step"
+    )
+    warmup_steps: NotNegative = Field(default=0, description="first steps, over which the learning rates rise from 0")
+    ema_decay: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="of the exponential mean of the fusion network's weights, which is validated and saved in their"
+        " place; 0 leaves it out",
+    )
     fixed_alpha: PositiveFloat = Field(default=0.1, description="α of the fixed weighting")
     temperature: PositiveFloat = Field(default=2.0, description="T of GDWA's and DWA's softmax over descent rates")
     gdwa_form: GdwaForm = Field(
