@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -153,7 +153,7 @@ class Trainer:
         """Whether the epochs or the patience are used up."""
         return self.epoch >= self.options.epochs or self.stopping.exhausted
 
-    def run_epoch(self, train_batches: Collection[Batch], validation_batches: Iterable[Batch]) -> None:
+    def run_epoch(self, train_batches: BatchLoader | Sequence[Batch], validation_batches: Iterable[Batch]) -> None:
         """Train and validate one epoch, then decide on weights, stage and stopping."""
         stage = self.switch.stage
         weighting = self.weightings[stage]
