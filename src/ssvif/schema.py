@@ -23,6 +23,7 @@ FUSION_MODELS: dict[str, str] = {
     "emma": "ssvif.models.emma:EMMA",
     "swinfusion": "ssvif.models.swinfusion:SwinFusion",
     "sage": "ssvif.models.sage:SAGE",
+    "lite": "ssvif.models.lite:Lite",
 }
 PUBLISHED_MODELS = ("swinfusion", "seafusion", "emma", "sage")  # whose released checkpoints can be read
 INFERENCE_NAMES = ("plain", *PUBLISHED_MODELS)  # how a network's output becomes an image: ours, or as its authors do

@@ -77,7 +77,8 @@ def test_a_batch_gives_what_single_pairs_give(inference):
     [
         ("seafusion", "plain", (97, 121), 50),
         ("seafusion", "seafusion", (97, 121), 50),
-        ("", "plain", (150, 140), 128),  # a network that is not ours
+        ("lite", "plain", (97, 121), 64),
+        ("", "plain", (150, 140), 128),  # a network that is not of this package
         pytest.param("sage", "plain", (240, 280), 232, marks=pytest.mark.slow),
         pytest.param("swinfusion", "plain", (155, 247), 232, marks=pytest.mark.slow),
     ],
@@ -104,7 +105,8 @@ def test_the_reach_of_networks_that_are_not_ours_is_found():
 
 
 @pytest.mark.parametrize(
-    "name", ["seafusion", *(pytest.param(each, marks=pytest.mark.slow) for each in ("sage", "swinfusion", "emma"))]
+    "name",
+    ["seafusion", "lite", *(pytest.param(each, marks=pytest.mark.slow) for each in ("sage", "swinfusion", "emma"))],
 )
 def test_the_reaches_in_the_table_are_those_of_the_networks(name):
     torch.manual_seed(0)

@@ -23,6 +23,7 @@ KNOWN: dict[str, tuple[Reach | None, int]] = {
     "sage": (Reach(40, 4), 880),
     "swinfusion": (Reach(72, 8), 4800),
     "emma": (None, 500),
+    "lite": (Reach(12, 2), 96),
 }
 UNKNOWN_BYTES_PER_PX = 5000  # like the network above that needs most
 PROBE_SIDES_PX = (96, 224)
