@@ -50,8 +50,8 @@ class Lite(FusionModel):
         self.encoder = nn.Sequential(*(layer for pair in layers for layer in pair))
         self.correct = conv3x3(WIDTH, channels * FACTOR**2)
         with torch.no_grad():
-            self.correct.weight.mul_(START_SCALE)
-            self.correct.bias.zero_()
+            for parameter in self.correct.parameters():
+                parameter.mul_(START_SCALE)
 
     def backbone(self, visible: torch.Tensor, infrared: torch.Tensor) -> list[torch.Tensor]:
         """Return the base image (B,C,H,W) and features (B,32,H/2,W/2) of (B,C,H,W) images; H and W rounded up to even.
