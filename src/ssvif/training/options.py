@@ -63,7 +63,9 @@ class TrainingOptions:
         default="gradient", description="weights of the two sources in the structural term"
     )
     initialization: Initialization = Field(
-        default="default", description="PyTorch's, as the released networks; or scaled, ours for short trainings"
+        default="default",
+        description="PyTorch's, as the released networks; or ours for short trainings: scaled, or maximum, which begins"
+        " as the brighter of both images (seafusion and lite)",
     )
     balance: NotNegativeFloat = Field(
         default=0.0, description="weight of the entropy term against collapse of the pseudo label; the paper has none"
