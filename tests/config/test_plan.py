@@ -127,6 +127,38 @@ def test_a_training_does_not_depend_on_the_code_of_another_network(folder):
     assert plan.training_code("a") == plan.training_code("b") != plan.training_code("c")
 
 
+def test_a_run_may_be_trained_on_a_dataset_that_judges_nothing(folder):
+    rows = (
+        "run|kind|fusion_model|train_on|seeds",
+        "far|trained||msrs128|0 1",
+        "near|trained|||",
+        "mean|baseline|average||",
+    )
+    plan = plan_rows(folder, *rows, datasets=["msrs", "fmb"])
+    results = plan.settings.results
+    assert [*plan.descriptors] == ["msrs", "fmb", "msrs128"]
+    assert [*plan.shown] == ["msrs", "fmb"]
+    assert plan.packed("msrs", "far_seed1") == plan.packed("msrs128") == results / "msrs128/data/pairs.h5"
+    assert plan.packed("msrs", "near") == plan.packed("msrs") == results / "msrs/data/pairs.h5"
+    assert results / "msrs/far_seed0/model.safetensors" in plan.products
+    below = [path for path in (*plan.products, *plan.scores, *plan.fused) if path.is_relative_to(results / "msrs128")]
+    assert [path.name for path in below] == ["pairs.h5", "splits.csv"]
+    assert not any("msrs128" in each for each in (*plan.run_arguments(), *plan.source_arguments()))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a|trained||nowhere", "config/datasets/nowhere.yaml does not exist"),
+        ("a|trained||../fmb", "run 'a': `train_on` names no dataset: '../fmb'"),
+        ("a|baseline|average|msrs128", "a run of kind 'baseline' does not use train_on"),
+    ],
+)
+def test_what_a_run_is_trained_on_must_exist(folder, row, message):
+    with pytest.raises(UserError, match=message):
+        plan_rows(folder, "run|kind|fusion_model|train_on", row)
+
+
 def test_one_row_serves_several_datasets(folder):
     plan = plan_rows(
         folder,

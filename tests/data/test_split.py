@@ -5,10 +5,14 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from ssvif.data.descriptor import Descriptor, Layout
 from ssvif.data.find import FoundPair, find_pairs, find_sources
+from ssvif.data.pack import pack_pairs
+from ssvif.data.packed import PairsFile
 from ssvif.data.split import deal_pairs, read_splits, split_dataset
+from ssvif.data.training_view import TrainingView
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv
 from ssvif.schema import SPLITS
@@ -203,11 +207,27 @@ def test_a_bad_line_of_the_list_is_named(tmp_path, line, message):
             read_splits(path)
 
 
-@pytest.mark.parametrize(("folder", "labelled"), [("MSRS", 63), ("RoadScene", 0)])
+@pytest.mark.parametrize(("folder", "labelled"), [("MSRS", 63), ("RoadScene", 0), ("MSRS128", 0)])
 def test_the_real_pairs_are_found(load, shared, tmp_path, folder, labelled):
     counts = split_dataset(load(folder.lower()), shared / "data" / folder, tmp_path / "splits.csv", seed=0)
-    assert sum(counts.values()) == {"MSRS": 183, "RoadScene": 180}[folder]
+    assert sum(counts.values()) == {"MSRS": 183, "RoadScene": 180, "MSRS128": 1083}[folder]
     assert sum(bool(pair.label) for _, pair in read_splits(tmp_path / "splits.csv")) == labelled
+
+
+def test_a_dataset_to_train_on_alone_needs_no_test_split(load, tmp_path):
+    """As config/datasets/msrs128.yaml; the folder `test` beside its training pairs is not read."""
+    descriptor = load("msrs128")
+    for split in ("train", "test"):
+        for side, mode in (("vi", "RGB"), ("ir", "L")):
+            folder = tmp_path / split / side
+            folder.mkdir(parents=True)
+            for index in range(10):
+                Image.new(mode, (40, 36)).save(folder / f"{split}{index}.png")
+    counts = split_dataset(descriptor, tmp_path, tmp_path / "splits.csv", seed=0)
+    assert counts == {"train": 9, "validation": 1}
+    pack_pairs(descriptor, tmp_path, tmp_path / "splits.csv", tmp_path / "pairs.h5")
+    assert PairsFile(tmp_path / "pairs.h5").splits() == ["train", "validation"]
+    assert len(TrainingView(tmp_path / "pairs.h5", "train", 32, seed=0)) == 9
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ def test_writes_its_files_and_leaves_no_state(undisturbed):
     assert load_fusion_model(undisturbed / "model.safetensors").channels == 3
     record = json.loads((undisturbed / "record.json").read_text())
     assert record["settings"]["crop_px"] == 32
+    assert record["trained_on"] == "Tiny"
     assert (record["epochs"], record["device"], record["switch_epoch"]) == (4, "cpu", 2)
     assert 3 <= record["best_epoch"] <= 4
     assert record["collapsed"] in (True, False)

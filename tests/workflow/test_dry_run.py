@@ -87,6 +87,18 @@ def test_one_file_of_one_run_is_a_target(project):
     }  # fmt: skip
 
 
+def test_a_run_is_trained_on_another_dataset(project):
+    table = "run\tkind\tfusion_model\ttrain_on\nfar\ttrained\t\tmsrs128\nmean\tbaseline\taverage\t\n"
+    (project / "config/experiments/demo.tsv").write_text(table)
+    done = run_snakemake(project, "-n", "-p", "runs", "--config", "segmentation=false", "detection=false")
+    assert jobs(done) == {
+        "scenes": 1, "split": 2, "pack": 2, "train": 1, "fuse": 2, "score": 2, "runs": 1, "total": 11,
+    }  # fmt: skip
+    text = " ".join((done.stdout + done.stderr).split())
+    assert "ssvif train --pairs results/msrs128/data/pairs.h5 --output results/scenes/far" in text
+    assert "ssvif fuse --pairs results/scenes/data/pairs.h5 --model results/scenes/far/model.safetensors" in text
+
+
 def test_nothing_of_the_default_configuration_leaks_into_another(project):
     (project / "config/own.yaml").write_text("datasets: [scenes]\nexperiments: config/experiments/demo.tsv\n")
     done = run_snakemake(project, "-n", "-p", "--configfile", "config/own.yaml")

@@ -3,7 +3,7 @@
 
 rule train:
     input:
-        pairs=RESULTS / "{dataset}/data/pairs.h5",
+        pairs=lambda wildcards: PLAN.packed(wildcards.dataset, wildcards.run),
     output:
         model=RESULTS / "{dataset}/{run}/model.safetensors",
         history=RESULTS / "{dataset}/{run}/history.csv",

@@ -33,7 +33,7 @@ class Plan:
 
     settings: Settings
     runs: Mapping[str, Run]  # of the experiments table, by name
-    descriptors: Mapping[str, Descriptor]  # of the datasets, by name
+    descriptors: Mapping[str, Descriptor]  # by name: of the datasets that are judged or only trained on
     specs: SheetSpecs  # what the paper's tables hold
     folder: Path  # holds datasets/ and published/
 
@@ -55,10 +55,12 @@ class Plan:
                 not exist; no run can be made because all lack their files.
         """
         settings = load_settings(values, last=last, source=source)
+        runs = load_runs(settings.experiments, settings.training)
+        datasets = dict.fromkeys([*settings.datasets, *(run.train_on for run in runs if run.train_on)])
         plan = cls(
             settings=settings,
-            runs={run.name: run for run in load_runs(settings.experiments, settings.training)},
-            descriptors={name: load_descriptor(folder / "datasets" / f"{name}.yaml") for name in settings.datasets},
+            runs={run.name: run for run in runs},
+            descriptors={name: load_descriptor(folder / "datasets" / f"{name}.yaml") for name in datasets},
             specs=load_sheet_specs(folder / "published/tables.yaml"),
             folder=folder,
         )
@@ -127,6 +129,11 @@ class Plan:
         folder = self.descriptors[dataset].folder
         return self.runs[run].located(dataset=dataset, folder=folder, data_root=self.settings.data_root)
 
+    def packed(self, dataset: str, run: str = "") -> Path:
+        """Return the file of a dataset's packed pairs, or of those that a run judged on it is trained on."""
+        trained_on = self.runs[run].train_on if run else ""
+        return self.settings.results / (trained_on or dataset) / "data/pairs.h5"
+
     def training(self, run: str) -> TrainingOptions:
         """Return the training options of a run: the configuration's, changed by its row."""
         return override(self.settings.training, self.runs[run].training)
@@ -134,7 +141,7 @@ class Plan:
     def wanted(self, run: Run) -> dict[str, set[str]]:
         """Return the scores of a run by dataset: fusion metrics and what its tables show; all if it names no table."""
         if not run.tables:
-            return {dataset: set(RUN_FILES) for dataset in self.descriptors}
+            return {dataset: set(RUN_FILES) for dataset in self.settings.datasets}
         found: dict[str, set[str]] = {}
         for table in self.specs.tables_of(run.name, run.tables):
             for dataset in self.table_datasets(table):
@@ -147,7 +154,7 @@ class Plan:
 
         Nobody has all of them: such a run is left out on that dataset, which is no error, and `left_out` says so.
         """
-        pairs = [(dataset, run) for run in self.runs for dataset in self.descriptors]
+        pairs = [(dataset, run) for run in self.runs for dataset in self.settings.datasets]
         sources = {pair: self.located(*pair).source for pair in pairs}
         return {pair: source for pair, source in sources.items() if source and not Path(source).exists()}
 
@@ -160,7 +167,7 @@ class Plan:
                 for run in self.runs.values()
                 if dataset in self.wanted(run) and (dataset, run.name) not in self.missing
             ]
-            for dataset in self.descriptors
+            for dataset in self.settings.datasets
         }
         return {dataset: runs for dataset, runs in found.items() if runs}
 
@@ -217,9 +224,10 @@ class Plan:
     @cached_property
     def products(self) -> list[Path]:
         """What lies between the raw pairs and the scores."""
-        data = [self.settings.results / dataset / "data" for dataset in self.shown]
-        packed = [folder / file for folder in data for file in ("splits.csv", "pairs.h5")]
-        return [*packed, *self.fused, *(folder / "model.safetensors" for folder in self.trained)]
+        used = [*map(self.packed, self.shown), *(self.packed(dataset, run.name) for dataset, run in self._pairs)]
+        packed = list(dict.fromkeys(used))
+        splits = [pairs.with_name("splits.csv") for pairs in packed]
+        return [*packed, *splits, *self.fused, *(folder / "model.safetensors" for folder in self.trained)]
 
     # the paper's tables
 

@@ -19,7 +19,7 @@ from ssvif.training.options import TrainingOptions
 TRAINING = tuple(field.name for field in fields(TrainingOptions))
 COMMON = ("run", "kind", "title", "tables", "note")
 USED_BY: dict[str, tuple[str, ...]] = {  # kind of run to its columns besides `COMMON`
-    "trained": ("seeds", "inference", *TRAINING),
+    "trained": ("seeds", "inference", "train_on", *TRAINING),
     "published": ("fusion_model", "checkpoint", "inference"),
     "baseline": ("fusion_model",),
     "images": ("images",),
@@ -44,6 +44,7 @@ class Run:
     images: str = ""  # folder of another method's images; may hold `PLACES` in braces
     checkpoint: str = ""  # file that a network's authors released; likewise
     inference: str = "plain"  # one of `INFERENCE_NAMES`: how the network's output becomes an image
+    train_on: str = ""  # dataset whose training pairs train the run; empty for the one that it is judged on
     training: Mapping[str, str]  # options that differ from the configuration's
     tables: tuple[str, ...] = ()  # the paper's tables it belongs to
     note: str = ""
@@ -125,6 +126,7 @@ def _load_row(path: Path, row: Mapping[str | None, Any], defaults: TrainingOptio
         checkpoint=cells["checkpoint"],
         # a released checkpoint is used as its authors do
         inference=cells["inference"] or (cells["fusion_model"] if kind == "published" else "plain"),
+        train_on=cells["train_on"],
         training={},
         tables=tuple(_words(cells["tables"])),
         note=cells["note"],
@@ -158,6 +160,8 @@ def _check_run(where: str, run: Run, cells: Mapping[str, str]) -> None:
         raise wrong(f"no released checkpoint of {network!r} is known", PUBLISHED_MODELS)
     if kind == "published" and not run.checkpoint:
         raise wrong("a run of kind 'published' needs the column `checkpoint`, a file")
+    if run.train_on and not NAME.fullmatch(run.train_on):
+        raise wrong(f"`train_on` names no dataset: {run.train_on!r}", ["the name of a file in config/datasets"])
     if run.inference not in INFERENCE_NAMES:
         raise wrong(f"unknown inference {run.inference!r}", INFERENCE_NAMES)
 

@@ -8,6 +8,7 @@ attributes hold the format, the descriptor, and digests of the inputs and of spl
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -62,6 +63,12 @@ class ImageReader:
         """SHA-256 over the names and contents of all files that were packed, 64 hexadecimal digits."""
         with self._named("its digest"):
             return str(self._open().attrs["digest"])
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's title."""
+        with self._named("its dataset's title"):
+            return str(json.loads(self._open().attrs["descriptor"])["title"])
 
     def splits(self) -> list[str]:
         """Return the splits that hold pairs, in the order train, validation, test."""

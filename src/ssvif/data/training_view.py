@@ -58,6 +58,11 @@ class TrainingView(Dataset[dict[str, torch.Tensor]]):
         """The SHA-256 over all that was packed, as provenance."""
         return self._reader.digest
 
+    @property
+    def dataset(self) -> str:
+        """The dataset's title, as provenance."""
+        return self._reader.dataset
+
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose crops and flips are drawn, before workers are started."""
         self._epoch = epoch

@@ -98,6 +98,7 @@ def train(
         output / "record.json",
         settings=asdict(options),
         device=device_name(device),
+        trained_on=view.dataset,
         data_sha256=view.digest,
         switch_epoch=trainer.switch.epoch if joint else None,
         epochs=trainer.epoch,
