@@ -29,13 +29,14 @@ def test_every_weight_that_the_start_leaves_free_learns():
     model = build_fusion_model("seafusion")
     INITIALIZATIONS["maximum"](model)
     visible, infrared = torch.rand(2, 2, 3, 16, 16)
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-2)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     for _ in range(8):  # layer by layer, from the last to the first
         optimizer.zero_grad()
-        (model(visible, infrared) - visible).square().sum().backward()
+        (model(visible, infrared) - visible).square().mean().backward()
         optimizer.step()
-    assert all((value != before[name]).any() for name, value in model.state_dict().items())
+    changed = {name: (value != before[name]).float().mean() for name, value in model.state_dict().items()}
+    assert min(changed.values()) > 0.9
 
 
 def test_other_networks_have_no_such_start():
