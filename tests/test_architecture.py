@@ -132,6 +132,7 @@ def test_configuration_knows_options_and_names_alone():
         "ssvif.io.errors",
         "ssvif.io.fingerprint",
         "ssvif.io.validation",
+        "ssvif.report.ladder.declaration",
         "ssvif.report.specs",
         "ssvif.training.options",
     }

@@ -48,6 +48,12 @@ VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpe
 # the experiments table
 RunKind = Literal["trained", "published", "baseline", "images"]
 RUN_KINDS: tuple[str, ...] = get_args(RunKind)
+# what a run is for in a ladder: an image that needs no training, what arms are compared with, a question, a control
+# that teaches nothing, a control that must win
+LadderRole = Literal["input", "reference", "arm", "negative", "positive"]
+LADDER_ROLES: tuple[str, ...] = get_args(LadderRole)
+LadderScore = Literal["probe.mean_ap", "probe.log_loss", "probe.miou", "segmentation.miou", "detection.map50"]
+LADDER_SCORES: tuple[str, ...] = get_args(LadderScore)
 
 
 def add_seed(run: str, title: str, seed: str) -> tuple[str, str]:
@@ -65,15 +71,19 @@ def drop_seed(run: str, title: str = "") -> tuple[str, str]:
 SPLIT_COLUMNS = ("split", "pair_id", "visible", "infrared", "label", "boxes")
 
 # files of a run, results/{dataset}/{run}/
-ScoreKind = Literal["fusion_metrics", "segmentation", "detection", "efficiency"]
-FUSION_METRICS, SEGMENTATION, DETECTION = "fusion_metrics", "segmentation", "detection"
+ScoreKind = Literal["fusion_metrics", "segmentation", "detection", "probe", "efficiency"]
+FUSION_METRICS, SEGMENTATION, DETECTION, PROBE = "fusion_metrics", "segmentation", "detection", "probe"
 RUN_FILES: dict[str, str] = {
     FUSION_METRICS: "fusion_metrics.csv",
     SEGMENTATION: "segmentation/iou.csv",
     DETECTION: "detection/ap.csv",
+    PROBE: "probe/scores.csv",
 }
 METRIC_COLUMNS = ("dataset", "run", "pair_id", "metric", "value")
 JUDGE_COLUMNS = ("dataset", "run", "metric", "class", "value", "initial_weights")  # iou.csv and ap.csv
+# scores.csv of the probe: a row without a pair_id is about all judged pairs together; `labels` are masks or boxes
+PROBE_COLUMNS = ("dataset", "run", "pair_id", "metric", "class", "value", "labels")
+ProbeLabels = Literal["auto", "masks", "boxes"]
 BOX_COLUMNS = ("pair_id", "class", "confidence", "x_min_px", "y_min_px", "x_max_px", "y_max_px")
 GRADIENT_RELATIONS = ("projection_consistency", "projection_fusion", "cosine")  # of the tasks, in gradients.csv
 PSEUDO_LABEL_CUES = ("visible", "infrared", "row", "border")  # columns of classes.csv, rows of follows.csv
@@ -131,6 +141,9 @@ MEASURES = {
     "fmi": Measure("FMI (pixel)", "FMI (pixel)"),
     "nabf": Measure("Nabf", "$N^{AB/F}$", "↓"),
     "viff": Measure("VIFF", "VIFF"),
+    "log_loss": Measure("log-loss", "log-loss", "↓"),
+    "ap": Measure("AP (cells)", "AP (cells)", decimals=2, unit="%"),
+    "mean_ap": Measure("mean AP (cells)", "mean AP (cells)", decimals=2, unit="%"),
     "iou": Measure("IoU", "IoU", decimals=2, unit="%"),
     "miou": Measure("mIoU", "mIoU", decimals=2, unit="%"),
     "miou_without_background": Measure("mIoU w/o background", "mIoU w/o bg.", decimals=2, unit="%"),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssvif.ops.statistics import Summary, describe, mean_of, student_interval, wilcoxon_p
+from ssvif.ops.statistics import Summary, describe, holm, mean_of, student_interval, student_p, wilcoxon_p
 
 VALUES = st.floats(-1e12, 1e12, allow_subnormal=True)
 SAMPLES = st.lists(VALUES, min_size=1, max_size=12)
@@ -90,3 +90,37 @@ def test_wilcoxon_is_a_probability_and_two_sided(differences):
     p = wilcoxon_p(differences)
     assert 0 <= p <= 1
     assert wilcoxon_p([-each for each in differences]) == pytest.approx(p, abs=1e-12)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=9))
+def test_students_p_is_that_of_his_interval(differences):
+    """The interval at the confidence 1 − p ends at 0."""
+    p = student_p(differences)
+    assert 0 <= p <= 1
+    if 1e-6 < p < 1 - 1e-6:
+        low, high = student_interval(differences, 1 - p)
+        assert min(abs(low), abs(high)) == pytest.approx(0, abs=1e-6 * (high - low))
+    assert student_p([-each for each in differences]) == pytest.approx(p)
+
+
+def test_students_p_of_few_and_of_equal_differences():
+    assert math.isnan(student_p([1.0]))
+    assert math.isnan(student_p([1.0, math.inf]))
+    assert (student_p([2.0, 2.0]), student_p([0.0, 0.0])) == (0, 1)
+    assert student_p([1.0, 2.0, 3.0]) == pytest.approx(0.0741799, rel=1e-5)  # t = 2√3 with two degrees of freedom
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == []
+    with_a_gap = holm([0.02, math.nan, 0.04])
+    assert with_a_gap[::2] == pytest.approx([0.04, 0.04])
+    assert math.isnan(with_a_gap[1])
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_holm_keeps_the_order_and_lies_between_no_correction_and_bonferronis(p_values):
+    adjusted = holm(p_values)
+    for p, each in zip(p_values, adjusted, strict=True):
+        assert p <= each <= min(1, len(p_values) * p)
+    assert [each for _, each in sorted(zip(p_values, adjusted, strict=True))] == sorted(adjusted)

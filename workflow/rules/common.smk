@@ -5,6 +5,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from ssvif.config.ladder import declare, ladder_inputs
 from ssvif.config.options import to_json
 from ssvif.config.plan import Plan
 from ssvif.config.settings import to_yaml

@@ -212,3 +212,45 @@ rule report:
         " --figures {input.figures:q} --datasets {params.datasets:q} --title {params.title:q} --pairs {params.pairs}"
         " --settings {params.settings:q} --command {params.command:q}"
         " {params.sources:q} {params.runs:q} > {log:q} 2>&1"
+
+
+def ladder_of(dataset, function):
+    """Return what `declare` or `ladder_inputs` says, its error as one of the workflow."""
+    try:
+        return function(PLAN, dataset)
+    except UserError as error:
+        raise WorkflowError(str(error))
+
+
+rule ladder_results:
+    input:
+        lambda wildcards: ladder_of(wildcards.dataset, ladder_inputs),
+    output:
+        directory(RESULTS / "{dataset}/ladder"),
+    log:
+        LOGS / "{dataset}/ladder.log",
+    benchmark:
+        BENCHMARKS / "{dataset}/ladder.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        declaration=lambda wildcards: ladder_of(wildcards.dataset, declare).to_json(),
+        results=RESULTS,
+        code=fingerprint("ssvif.report.ladder.make"),
+        templates=files_fingerprint("ssvif/report/templates/ladder"),
+    message:
+        "Comparing the arms of the ladder on {wildcards.dataset}"
+    shell:
+        "ssvif ladder --results {params.results:q} --declaration {params.declaration:q} --output {output:q}"
+        " > {log:q} 2>&1"
+
+
+rule ladder:
+    input:
+        lambda wildcards: [
+            RESULTS / dataset / "ladder"
+            for dataset in PLAN.shown
+            if ladder_of(dataset, declare)
+        ],
+    localrule: True

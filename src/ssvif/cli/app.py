@@ -29,6 +29,7 @@ VERBS = (
     results.compare,
     results.figures,
     results.report,
+    results.ladder,
 )
 
 app = typer.Typer(

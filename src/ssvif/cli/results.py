@@ -1,4 +1,4 @@
-"""The verbs that show results: tables, compare, figures, report."""
+"""The verbs that show results: tables, compare, figures, report, ladder."""
 
 from __future__ import annotations
 
@@ -133,6 +133,31 @@ def report(
         sheets=table or [],
     )
     typer.echo(page)
+
+
+def ladder(
+    results: Results,
+    output: Output,
+    config: Annotated[Path, typer.Option(help="Configuration with a section `ladder`.")] = Path("config/ladder.yaml"),
+    dataset: Annotated[str, typer.Option(help="Dataset to compare on; default: the configuration's first.")] = "",
+    declaration: Annotated[
+        str, typer.Option(help="The ladder as JSON, as `snakemake ladder` passes it; instead of a configuration.")
+    ] = "",
+) -> None:
+    """Compare the arms of a ladder with its reference and its controls: results.md, CSV and a figure."""
+    from ssvif.report.ladder.declaration import read_declaration
+    from ssvif.report.ladder.make import make_ladder
+
+    if declaration:
+        declared = read_declaration(declaration)
+    else:
+        from ssvif.config.files import read_yaml
+        from ssvif.config.ladder import declare
+        from ssvif.config.plan import Plan
+
+        plan = Plan.load(read_yaml(config), source=str(config))
+        declared = declare(plan, dataset or plan.settings.datasets[0])
+    typer.echo(make_ladder(results, declared, output))
 
 
 def _read_sources(texts: list[str], results: Path, datasets: Path) -> dict[str, PictureSource]:

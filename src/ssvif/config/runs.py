@@ -13,11 +13,11 @@ from typing import Any
 from ssvif.config.options import override
 from ssvif.io.errors import UserError
 from ssvif.models.names import class_path
-from ssvif.schema import BASELINES, INFERENCE_NAMES, PUBLISHED_MODELS, RUN_KINDS, add_seed
+from ssvif.schema import BASELINES, INFERENCE_NAMES, LADDER_ROLES, PUBLISHED_MODELS, RUN_KINDS, add_seed
 from ssvif.training.options import TrainingOptions
 
 TRAINING = tuple(field.name for field in fields(TrainingOptions))
-COMMON = ("run", "kind", "title", "tables", "note")
+COMMON = ("run", "kind", "title", "tables", "note", "role")
 USED_BY: dict[str, tuple[str, ...]] = {  # kind of run to its columns besides `COMMON`
     "trained": ("seeds", "inference", "train_on", *TRAINING),
     "published": ("fusion_model", "checkpoint", "inference"),
@@ -25,9 +25,9 @@ USED_BY: dict[str, tuple[str, ...]] = {  # kind of run to its columns besides `C
     "images": ("images",),
 }
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")  # what names a folder and stands in patterns and commands
-NAME_RULE = "letters, digits, - and _; not 'data'"
+NAME_RULE = "letters, digits, - and _; not 'data' or 'ladder'"
 SEED = re.compile("0|[1-9][0-9]*")  # which a run's name ends with
-NOT_RUNS = ("data",)  # names of other folders of a dataset
+NOT_RUNS = ("data", "ladder")  # names of other folders of a dataset
 # in braces in `images` and `checkpoint`: the dataset's name, its folder, and the folder that holds that folder
 PLACES = ("dataset", "folder", "data_root")
 BRACED = re.compile(r"\{(\w*)\}")
@@ -48,6 +48,7 @@ class Run:
     training: Mapping[str, str]  # options that differ from the configuration's
     tables: tuple[str, ...] = ()  # the paper's tables it belongs to
     note: str = ""
+    role: str = ""  # one of `LADDER_ROLES`, or "" for a run that is no part of a ladder
 
     @property
     def source(self) -> str:
@@ -130,6 +131,7 @@ def _load_row(path: Path, row: Mapping[str | None, Any], defaults: TrainingOptio
         training={},
         tables=tuple(_words(cells["tables"])),
         note=cells["note"],
+        role=cells["role"],
     )
     where = f"{path}, run {run.name!r}"
     _check_run(where, run, cells)
@@ -147,6 +149,8 @@ def _check_run(where: str, run: Run, cells: Mapping[str, str]) -> None:
         raise wrong("not a name for a run", [NAME_RULE])
     if kind not in RUN_KINDS:
         raise wrong(f"unknown kind {kind!r}", RUN_KINDS)
+    if run.role and run.role not in LADDER_ROLES:
+        raise wrong(f"unknown role {run.role!r}", LADDER_ROLES)
     if unused := [name for name, cell in cells.items() if cell and name not in (*COMMON, *USED_BY[kind])]:
         raise wrong(f"a run of kind {kind!r} does not use {', '.join(unused)}", remedy="leave these cells empty")
     if unknown := sorted(set(BRACED.findall(run.source)) - set(PLACES)):

@@ -17,6 +17,7 @@ from ssvif.io.errors import UserError
 from ssvif.io.validation import AtLeastOne, NotNegative
 from ssvif.judging.options import DetectionOptions, SegmentationOptions
 from ssvif.models.names import class_path
+from ssvif.report.ladder.declaration import LadderSettings
 from ssvif.schema import Device, Split, StandardMetric
 from ssvif.training.options import TrainingOptions
 
@@ -56,7 +57,7 @@ def _check_results(folder: Path) -> Path:
 def _none_if_false(value: Any) -> Any:
     if value is None or str(value).lower() == "false":  # `--config detection=false` gives text
         return None
-    if isinstance(value, Mapping | SegmentationOptions | DetectionOptions):
+    if isinstance(value, Mapping | SegmentationOptions | DetectionOptions | LadderSettings):
         return value
     raise ValueError("must be settings, or false to leave it out")
 
@@ -132,6 +133,10 @@ class Settings:
         BeforeValidator(_none_if_false, json_schema_input_type=DetectionOptions | Literal[False]),
     ] = Field(default=DetectionOptions(), description="false leaves it out")
     report: ReportSettings = ReportSettings()
+    ladder: LadderSettings | None = Field(
+        default=None,
+        description="how `snakemake ladder` compares the runs that have a role; config/ladder.yaml has one",
+    )
 
     @model_validator(mode="after")
     def _tables_show_known_datasets(self) -> Self:

@@ -66,8 +66,8 @@ def describe(values: Sequence[float]) -> Summary:
     return Summary(len(sample), mean, median, float(sample.std(ddof=1)), *_interval(sample, mean))
 
 
-def student_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the 95 % interval of the mean of a few independent values, by Student's t; of one value, itself.
+def student_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Return the interval of the mean of a few independent values, by Student's t; of one value, itself.
 
     NaN where the mean is not finite.
     """
@@ -78,8 +78,39 @@ def student_interval(values: Sequence[float]) -> tuple[float, float]:
         return math.nan, math.nan
     from scipy.stats import t  # takes two seconds to import
 
-    half = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
+    half = float(t.ppf((1 + confidence) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
     return center - half, center + half
+
+
+def student_p(differences: Sequence[float]) -> float:
+    """Return the two-sided p of Student's t test that a few independent differences have the mean 0.
+
+    Equal differences have no spread: p is 0 then, or 1 if they are all 0. NaN for fewer than two, or if one is not
+    finite.
+    """
+    center = mean_of(differences) if differences else math.nan
+    if len(differences) < 2 or not math.isfinite(center):
+        return math.nan
+    error = stdev(differences) / math.sqrt(len(differences))
+    if error <= RESOLUTION * max(map(abs, differences)):
+        return float(center == 0)
+    from scipy.stats import t  # takes two seconds to import
+
+    return float(2 * t.sf(abs(center) / error, len(differences) - 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values of a family of tests adjusted by Holm (1979), in the order given.
+
+    The share of families in which any true null hypothesis is rejected is at most the level at which the adjusted
+    values are read. NaN stands for a test that was not made: it stays NaN and does not count.
+    """
+    made = sorted((p, place) for place, p in enumerate(p_values) if not math.isnan(p))
+    adjusted, largest = [math.nan] * len(p_values), 0.0
+    for rank, (p, place) in enumerate(made):
+        largest = max(largest, min(1.0, (len(made) - rank) * p))
+        adjusted[place] = largest
+    return adjusted
 
 
 def wilcoxon_p(differences: Sequence[float]) -> float:

@@ -1,0 +1,94 @@
+"""A ladder as a configuration and its experiments table declare it."""
+
+from pathlib import Path
+
+import pytest
+
+from ssvif.config.ladder import declare, ladder_inputs
+from ssvif.config.plan import Plan
+from ssvif.io.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+COLUMNS = ("run", "kind", "title", "fusion_model", "framework", "seeds", "role", "note")
+ROWS = (
+    ("average", "baseline", "Average", "average", "", "", "input", ""),
+    ("maximum", "baseline", "Maximum", "maximum", "", "", "", "no part of the ladder"),
+    ("fusion_only", "trained", "Fusion only", "seafusion", "fusion_only", "0 1", "reference", ""),
+    ("paper", "trained", "The paper", "seafusion", "ssvif", "0 1", "arm", "as the paper has it"),
+)
+
+
+def plan_of(folder, rows=ROWS, **settings):
+    table = folder / "ladder.tsv"
+    table.write_text("\n".join("\t".join(cells) for cells in (COLUMNS, *rows)) + "\n", "utf-8")
+    values = {"datasets": ["scenes"], "experiments": str(table), "ladder": {"primary": "segmentation.miou"}}
+    return Plan.load(values | settings, folder=ROOT / "config")
+
+
+def test_a_row_with_a_role_is_an_arm_with_a_run_for_each_seed(tmp_path):
+    declaration = declare(plan_of(tmp_path), "scenes")
+    assert [(arm.name, arm.role, arm.title) for arm in declaration.arms] == [
+        ("average", "input", "Average"),
+        ("fusion_only", "reference", "Fusion only"),
+        ("paper", "arm", "The paper"),
+    ]
+    assert [arm.runs for arm in declaration.arms] == [
+        {"": "average"},
+        {"0": "fusion_only_seed0", "1": "fusion_only_seed1"},
+        {"0": "paper_seed0", "1": "paper_seed1"},
+    ]
+    assert declaration.arms[2].note == "as the paper has it"
+    assert declaration.digest != declare(plan_of(tmp_path, ladder={"margin": 1}), "scenes").digest
+
+
+def test_the_ladder_reads_scores_and_histories_of_its_runs_alone(tmp_path):
+    plan = plan_of(tmp_path, detection=False)
+    files = {path.relative_to(plan.settings.results / "scenes").as_posix() for path in ladder_inputs(plan, "scenes")}
+    assert {"average/fusion_metrics.csv", "paper_seed1/segmentation/iou.csv", "paper_seed0/history.csv"} <= files
+    assert not [name for name in files if name.startswith("maximum")]
+    assert "average/history.csv" not in files
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings", "says"),
+    [
+        (ROWS[:1], {}, "needs one reference.*got: +none"),
+        ((*ROWS, ("two", "trained", "Two", "", "", "", "reference", "")), {}, "got: +fusion_only, two"),
+        (ROWS[:3], {}, "`arm` in the column `role`"),
+        (
+            ROWS,
+            {"ladder": {"order": [["average"], ["maximum"]]}},
+            "names 'maximum', which is no run.*expected: +average",
+        ),
+        (ROWS, {"ladder": None}, "declares no ladder.*--configfile config/ladder.yaml"),
+    ],
+)
+def test_what_a_ladder_lacks_is_told(tmp_path, rows, settings, says):
+    plan = plan_of(tmp_path, rows, **settings)
+    with pytest.raises(UserError, match=f"(?s){says}"):
+        declare(plan, "scenes")
+
+
+def test_the_score_that_decides_must_be_wanted(tmp_path):
+    plan = plan_of(tmp_path, segmentation=False)
+    with pytest.raises(UserError, match=r"decided by segmentation.miou, and no run of it is judged so"):
+        ladder_inputs(plan, "scenes")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"primary": "probe.map"}, "ladder.primary.*'probe.mean_ap'"),
+        ({"margin": 0}, "ladder.margin"),
+        ({"level": 0.7}, "ladder.level"),
+        ({"margins": 1}, "ladder.margins: unknown key"),
+    ],
+)
+def test_a_wrong_setting_of_the_ladder_is_told(tmp_path, settings, says):
+    with pytest.raises(UserError, match=says):
+        plan_of(tmp_path, ladder=settings)
+
+
+def test_an_unknown_role_is_told_with_those_there_are(tmp_path):
+    with pytest.raises(UserError, match=r"(?s)unknown role 'judge'.*input \| reference \| arm \| negative \| positive"):
+        plan_of(tmp_path, (("average", "baseline", "Average", "average", "", "", "judge", ""),))
