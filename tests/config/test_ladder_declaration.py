@@ -60,7 +60,7 @@ def test_the_ladder_reads_scores_and_histories_of_its_runs_alone(tmp_path):
             {"ladder": {"order": [["average"], ["maximum"]]}},
             "names 'maximum', which is no run.*expected: +average",
         ),
-        (ROWS, {"ladder": None}, "declares no ladder.*--configfile config/ladder.yaml"),
+        (ROWS, {"ladder": None}, "no section `ladder`.*--configfile config/ladder.yaml"),
     ],
 )
 def test_what_a_ladder_lacks_is_told(tmp_path, rows, settings, says):

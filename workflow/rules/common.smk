@@ -5,7 +5,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from ssvif.config.ladder import declare, ladder_inputs
+from ssvif.config.ladder import NO_LADDER, declare, ladder_inputs
 from ssvif.config.options import to_json
 from ssvif.config.plan import Plan
 from ssvif.config.settings import to_yaml
@@ -36,6 +36,12 @@ try:
         ),
         source=", ".join(map(str, workflow.configfiles)) or "the configuration",
         folder=CONFIG,
+    )
+    # dataset to what its ladder declares and reads
+    LADDERS = (
+        {name: (declare(PLAN, name), ladder_inputs(PLAN, name)) for name in PLAN.shown}
+        if PLAN.settings.ladder
+        else {}
     )
 except UserError as error:
     raise WorkflowError(str(error))

@@ -214,28 +214,22 @@ rule report:
         " {params.sources:q} {params.runs:q} > {log:q} 2>&1"
 
 
-def ladder_of(dataset, function):
-    """Return what `declare` or `ladder_inputs` says, its error as one of the workflow."""
-    try:
-        return function(PLAN, dataset)
-    except UserError as error:
-        raise WorkflowError(str(error))
-
-
 rule ladder_results:
     input:
-        lambda wildcards: ladder_of(wildcards.dataset, ladder_inputs),
+        lambda wildcards: LADDERS[wildcards.dataset][1],
     output:
         directory(RESULTS / "{dataset}/ladder"),
     log:
         LOGS / "{dataset}/ladder.log",
     benchmark:
         BENCHMARKS / "{dataset}/ladder.tsv"
+    wildcard_constraints:
+        dataset="|".join(LADDERS) or "no ladder",
     resources:
         mem_mb=2000,
         runtime=30,
     params:
-        declaration=lambda wildcards: ladder_of(wildcards.dataset, declare).to_json(),
+        declaration=lambda wildcards: LADDERS[wildcards.dataset][0].to_json(),
         results=RESULTS,
         code=fingerprint("ssvif.report.ladder.make"),
         templates=files_fingerprint("ssvif/report/templates/ladder"),
@@ -246,11 +240,22 @@ rule ladder_results:
         " > {log:q} 2>&1"
 
 
-rule ladder:
-    input:
-        lambda wildcards: [
-            RESULTS / dataset / "ladder"
-            for dataset in PLAN.shown
-            if ladder_of(dataset, declare)
-        ],
-    localrule: True
+if LADDERS:
+
+    rule ladder:
+        input:
+            expand(rules.ladder_results.output, dataset=LADDERS),
+        localrule: True
+
+else:
+
+    rule ladder:
+        log:
+            LOGS / "ladder.log",
+        localrule: True
+        params:
+            told=NO_LADDER,
+        message:
+            NO_LADDER
+        shell:
+            "printf '%s\n' {params.told:q} | tee {log:q} >&2; exit 1"

@@ -10,6 +10,11 @@ from ssvif.io.errors import UserError
 from ssvif.report.ladder.declaration import Declaration, DeclaredArm, check_declaration
 from ssvif.schema import RUN_FILES, LadderRole, drop_seed
 
+NO_LADDER = (
+    "The configuration has no section `ladder`; one that has: snakemake --cores all ladder --configfile"
+    " config/ladder.yaml"
+)
+
 
 def declare(plan: Plan, dataset: str) -> Declaration:
     """Return the ladder of a configuration on one of its datasets, runs whose files are missing included.
@@ -19,11 +24,7 @@ def declare(plan: Plan, dataset: str) -> Declaration:
     """
     settings = plan.settings.ladder
     if settings is None:
-        raise UserError(
-            "The configuration declares no ladder",
-            expected="a section `ladder` and an experiments table with the column `role`",
-            remedy="snakemake --cores all ladder --configfile config/ladder.yaml",
-        )
+        raise UserError(NO_LADDER)
     arms: dict[str, DeclaredArm] = {}
     for run in plan.runs.values():
         name, title = drop_seed(run.name, run.title)

@@ -133,7 +133,10 @@ class Settings:
         BeforeValidator(_none_if_false, json_schema_input_type=DetectionOptions | Literal[False]),
     ] = Field(default=DetectionOptions(), description="false leaves it out")
     report: ReportSettings = ReportSettings()
-    ladder: LadderSettings | None = Field(
+    ladder: Annotated[
+        LadderSettings | None,
+        BeforeValidator(_none_if_false, json_schema_input_type=LadderSettings | Literal[False]),
+    ] = Field(
         default=None,
         description="how `snakemake ladder` compares the runs that have a role; config/ladder.yaml has one",
     )
