@@ -105,10 +105,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
     The share of families in which any true null hypothesis is rejected is at most the level at which the adjusted
     values are read. NaN stands for a test that was not made: it stays NaN and does not count.
     """
-    made = sorted((p, place) for place, p in enumerate(p_values) if not math.isnan(p))
+    made = sorted((value, place) for place, value in enumerate(p_values) if not math.isnan(value))
     adjusted, largest = [math.nan] * len(p_values), 0.0
-    for rank, (p, place) in enumerate(made):
-        largest = max(largest, min(1.0, (len(made) - rank) * p))
+    for rank, (value, place) in enumerate(made):
+        largest = max(largest, min(1.0, (len(made) - rank) * value))
         adjusted[place] = largest
     return adjusted
 

@@ -112,9 +112,9 @@ def test_differences_are_paired_by_seed(tmp_path):
 def test_the_p_of_an_arm_is_the_largest_of_its_comparisons_adjusted_over_the_arms(tmp_path):
     found = find(read_measured(write_ladder(tmp_path, OUTCOMES["helps"]), declare()))
     paper, remedy = found.judged
-    assert remedy.p == pytest.approx(2 * max(each.p for each in (remedy.reference, *remedy.controls)))
-    assert paper.p == 1, "it is below one of the controls"
-    assert remedy.reference.p_holm == pytest.approx(2 * remedy.reference.p)
+    assert remedy.p_value == pytest.approx(2 * max(each.p_value for each in (remedy.reference, *remedy.controls)))
+    assert paper.p_value == 1, "it is below one of the controls"
+    assert remedy.reference.p_holm == pytest.approx(2 * remedy.reference.p_value)
     assert math.isnan(found.positive.p_holm), "the controls are no part of the family"
 
 

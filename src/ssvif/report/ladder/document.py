@@ -165,7 +165,7 @@ def _effects_table(measured: Measured, found: Findings) -> str:
         by_name = {each.against.declared.name: each for each in judged.controls}
         against = [_cell(by_name.get(each.declared.name)) for each in controls]
         verdict = VERDICTS[judged.verdict] if sees else DASH
-        rows.append([_plain(judged.arm.title), _cell(judged.reference), *against, _p(judged.p), verdict])
+        rows.append([_plain(judged.arm.title), _cell(judged.reference), *against, _p(judged.p_value), verdict])
     for effect in (*found.negatives, *([found.positive] if found.positive else [])):
         role = ROLES[effect.arm.declared.role]
         rows.append([_plain(effect.arm.title), _cell(effect), *[DASH] * len(controls), DASH, role])

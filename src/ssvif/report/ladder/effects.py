@@ -36,7 +36,7 @@ class Effect:
     mean: float
     low: float | None = None  # ends of the interval; None for a single seed or image
     high: float | None = None
-    p: float = math.nan  # two-sided; NaN where there is no test
+    p_value: float = math.nan  # two-sided; NaN where there is no test
     p_holm: float = math.nan  # adjusted over the arms that were compared with the same other one
     seed: str | None = None  # whose images are compared; None for a comparison over seeds
 
@@ -54,7 +54,7 @@ class Effect:
 
     def is_better(self, level: float) -> bool:
         """Whether the arm is better with evidence, without a correction for several tests."""
-        return self.gain > 0 and self.p < level
+        return self.gain > 0 and self.p_value < level
 
     def is_within(self, margin: float) -> bool:
         """Whether the whole interval lies within ±margin: no effect of interest."""
@@ -68,7 +68,9 @@ class Judged:
     arm: Arm
     reference: Effect  # against the reference
     controls: tuple[Effect, ...]  # against each negative control that was run
-    p: float  # that it is better than none or not all of these, adjusted over the arms; NaN where there is no test
+    p_value: (
+        float  # that it is better than none or not all of these, adjusted over the arms; NaN where there is no test
+    )
     verdict: Verdict
 
 
@@ -134,7 +136,7 @@ def compare(arm: Arm, against: Arm, key: Key, level: float) -> Effect | None:
     if len(differences) == 1:
         return effect
     low, high = student_interval(differences, 1 - level)
-    return replace(effect, low=low, high=high, p=student_p(differences))
+    return replace(effect, low=low, high=high, p_value=student_p(differences))
 
 
 def compare_images(arm: Arm, against: Arm, key: Key, seed: str, other: str | None = None) -> Effect | None:
@@ -149,15 +151,15 @@ def compare_images(arm: Arm, against: Arm, key: Key, seed: str, other: str | Non
     if not differences:
         return None
     found = describe(differences)
-    p = wilcoxon_p(differences) if len(differences) > 1 else math.nan
-    return Effect(arm, against, key, found.count, found.mean, found.low, found.high, p, seed=seed)
+    p_value = wilcoxon_p(differences) if len(differences) > 1 else math.nan
+    return Effect(arm, against, key, found.count, found.mean, found.low, found.high, p_value, seed=seed)
 
 
 def compare_all(arms: Sequence[Arm], against: Arm, key: Key, level: float) -> list[Effect]:
     """Return the effects of several arms against one, p adjusted by Holm over those of the role `arm`."""
     effects = [effect for arm in arms if arm is not against and (effect := compare(arm, against, key, level))]
     family = [effect for effect in effects if effect.arm.declared.role == "arm"]
-    adjusted = dict(zip(map(id, family), holm([effect.p for effect in family]), strict=True))
+    adjusted = dict(zip(map(id, family), holm([effect.p_value for effect in family]), strict=True))
     return [replace(effect, p_holm=adjusted.get(id(effect), math.nan)) for effect in effects]
 
 
@@ -203,23 +205,23 @@ def _judge_all(effects: Sequence[Effect], controls: Sequence[Arm], settings: Lad
     ]
     # better than all of them: its p is the largest of the single tests (intersection-union test, Berger 1982)
     largest = [
-        math.nan if math.isnan(effect.p) else max(_p_of_gain(each) for each in (effect, *others))
+        math.nan if math.isnan(effect.p_value) else max(_p_of_gain(each) for each in (effect, *others))
         for effect, others in zip(effects, against, strict=True)
     ]
     return tuple(
-        Judged(effect.arm, effect, others, p, _verdict(effect, others, p, settings))
-        for effect, others, p in zip(effects, against, holm(largest), strict=True)
+        Judged(effect.arm, effect, others, p_value, _verdict(effect, others, p_value, settings))
+        for effect, others, p_value in zip(effects, against, holm(largest), strict=True)
     )
 
 
 def _p_of_gain(effect: Effect) -> float:
-    return effect.p if effect.gain > 0 and not math.isnan(effect.p) else 1.0
+    return effect.p_value if effect.gain > 0 and not math.isnan(effect.p_value) else 1.0
 
 
-def _verdict(effect: Effect, controls: Sequence[Effect], p: float, settings: LadderSettings) -> Verdict:
-    if math.isnan(effect.p):
+def _verdict(effect: Effect, controls: Sequence[Effect], p_value: float, settings: LadderSettings) -> Verdict:
+    if math.isnan(effect.p_value):
         return "untested"
-    if controls and p < settings.level:
+    if controls and p_value < settings.level:
         return "helps"
     if effect.p_holm < settings.level:
         return "controls" if effect.gain > 0 else "harms"
@@ -230,7 +232,7 @@ def _conclude(positive: Effect | None, judged: Sequence[Judged], level: float) -
     verdicts = {each.verdict for each in judged}
     if not judged:
         return "missing"
-    if verdicts == {"untested"} or (positive and math.isnan(positive.p)):
+    if verdicts == {"untested"} or (positive and math.isnan(positive.p_value)):
         return "untested"
     if positive is None:
         return "unchecked"

@@ -78,7 +78,7 @@ def _effect_row(effect: Effect) -> dict[str, Any]:
         "difference": effect.mean,
         "low": effect.low,
         "high": effect.high,
-        "p": None if math.isnan(effect.p) else effect.p,
+        "p": None if math.isnan(effect.p_value) else effect.p_value,
         "p_holm": None if math.isnan(effect.p_holm) else effect.p_holm,
     }
 
