@@ -10,7 +10,8 @@ CONTRACT = (
     "epoch,stage,train_loss,train_fusion,train_intensity,train_gradient,train_structural,train_color,"
     "train_consistency,validation_loss,validation_fusion,validation_consistency,weight_fusion,weight_consistency,"
     "alpha,grad_norm_fusion,grad_norm_consistency,loss_ratio_fusion,loss_ratio_consistency,projection_consistency,"
-    "projection_fusion,cosine,live_classes,class_entropy,agreement,collapsed"
+    "projection_fusion,cosine,live_classes,class_entropy,agreement,pixel_agreement,position_information,nmi_color,"
+    "nmi_label,collapsed"
 )
 
 

@@ -136,13 +136,18 @@ def test_another_settings_state_is_ignored(undisturbed, pairs, tmp_path, interru
     assert digests_of(tmp_path) == digests_of(undisturbed)
 
 
-def test_labels_do_not_matter(undisturbed, pairs, tmp_path):
+def test_labels_do_not_matter_but_to_the_column_that_compares_with_them(undisturbed, pairs, tmp_path):
     bare = tmp_path / "bare.h5"
     bare.write_bytes(pairs.read_bytes())
     with h5py.File(bare, "r+") as file:
         removed = [group.pop("label") for split in file.values() for group in split.values() if "label" in group]
     assert len(removed) == 10
-    assert digests_of(run(bare, tmp_path / "run")) == digests_of(undisturbed)
+    without = run(bare, tmp_path / "run")
+    rows = read_history(undisturbed)
+    assert all(0 <= float(row["nmi_label"]) <= 1 for row in rows[2:])
+    assert read_history(without) == [row | {"nmi_label": ""} for row in rows]
+    digests, others = digests_of(without), digests_of(undisturbed)
+    assert {name for name in digests if digests[name] != others[name]} == {"history.csv"}
 
 
 def test_fusion_only_builds_no_branch_and_never_switches(pairs, tmp_path, monkeypatch):

@@ -15,7 +15,10 @@ from ssvif.training.stages import Stage
 
 HistoryRow = dict[str, float | int | str]
 TERMS = ("fusion", "intensity", "gradient", "structural", "color", "consistency")
-DIAGNOSTICS = ("live_classes", "class_entropy", "agreement", "collapsed")
+DIAGNOSTICS = (
+    *("live_classes", "class_entropy", "agreement", "pixel_agreement", "position_information"),
+    *("nmi_color", "nmi_label", "collapsed"),
+)
 COLUMNS = (
     "epoch",
     "stage",

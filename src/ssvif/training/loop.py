@@ -27,7 +27,7 @@ from ssvif.models.names import network_fingerprint
 from ssvif.models.registry import save_fusion_model
 from ssvif.ops.seeds import derive_seed, generator, make_deterministic, seed_torch
 from ssvif.training.checkpoint import load_state, save_state, state_key
-from ssvif.training.diagnostics import COLLAPSED_EPOCHS, ClassUsage
+from ssvif.training.diagnostics import COLLAPSED_EPOCHS, ClassUsage, References, read_references
 from ssvif.training.framework import Framework, Output
 from ssvif.training.history import HistoryRow, Means, history_row, is_collapsed, write_gradients, write_history
 from ssvif.training.optimization import WeightAverage, build_optimizer, set_learning_rate
@@ -69,6 +69,8 @@ def train(
     view = TrainingView(pairs, "train", options.crop_px, derive_seed(options.seed, "pairs"))
     held_out = TrainingView(pairs, "validation", options.crop_px, 0, augment=False)
     trainer = Trainer(options, device)
+    if options.framework != "fusion_only":
+        trainer.references = read_references(pairs, held_out.names, options.crop_px, options.classes)
     code = network_fingerprint(options.fusion_model, "ssvif.training.loop")
     key = state_key(options=asdict(options), data=view.digest, code=code, torch=torch.__version__, device=device.type)
     if resumed := load_state(state, key):
@@ -143,6 +145,7 @@ class Trainer:
         self.gradients: list[HistoryRow] = []
         self.best: dict[str, torch.Tensor] = {}  # the fusion network's weights after the last stage's best epoch
         self.best_epoch = 0
+        self.references: References = {}  # what the diagnostics compare the pseudo labels with
 
     @property
     def epoch(self) -> int:
@@ -205,13 +208,13 @@ class Trainer:
     def validate(self, batches: Iterable[Batch], stage: Stage) -> dict[str, float]:
         """Return the mean terms and "loss" over the validation pairs and, in stage II, the diagnostics."""
         self.framework.eval()
-        means, usage = Means(), ClassUsage(self.options.classes)
+        means, usage = Means(), ClassUsage(self.options.classes, self.references)
         for batch in batches:
             output, terms = self._forward(batch, stage)
             means.add({**terms, "loss": self.weightings[stage].total(terms)}, count=len(output.fused))
             if output.branches:
                 usage.update(*output.branches)
-        return means.compute() | (usage.compute() if stage is Stage.JOINT else {})
+        return means.compute() | usage.compute()
 
     def _forward(self, batch: Batch, stage: Stage) -> tuple[Output, dict[str, torch.Tensor]]:
         visible, infrared = self.framework.inputs(batch, self.device)
@@ -245,7 +248,10 @@ def log_epoch(trainer: Trainer, seconds: float) -> None:
     parts = [f"epoch {trainer.epoch}/{trainer.options.epochs} ({row['stage']})"]
     parts += [f"loss {row['train_loss']:.3f}, validation {row['validation_loss']:.3f}"]
     if "alpha" in row:
-        parts.append(f"α {row['alpha']:.3g}, {row['live_classes']} of {trainer.options.classes} classes live")
+        parts.append(f"α {row['alpha']:.3g}")
+    if "live_classes" in row:
+        live, agreed = f"{row['live_classes']} of {trainer.options.classes} classes live", row["pixel_agreement"]
+        parts.append(f"{live}, the branches agree on {agreed:.0%} of the pixels")
     left = format_seconds(seconds * (trainer.options.epochs - trainer.epoch))
     parts.append(f"{format_seconds(seconds)} an epoch, at most {left} left")
     log.info("%s", "; ".join(parts))
