@@ -13,6 +13,7 @@ from ssvif.schema import BOX_COLUMNS, JUDGE_COLUMNS, METRIC_COLUMNS, SPLIT_COLUM
 PAIRS = ("001", "002", "003", "004 #4")
 HISTORY = ("epoch", "stage", "train_loss", "train_fusion", "validation_fusion", "train_consistency", "alpha")
 DIAGNOSTICS = ("live_classes", "class_entropy", "agreement", "collapsed")
+INFORMATION = ("pixel_agreement", "position_information", "nmi_color", "nmi_label")
 
 
 def write(path: Path, columns, rows) -> None:
@@ -54,9 +55,13 @@ def write_history(folder: Path, *, collapsed: bool = False, joint: bool = True) 
     for epoch in range(8):
         second = joint and epoch >= 3
         loss = 10 / (epoch + 1)
-        end = (2.5, 0.1, 5 - epoch // 2, 1.2, 0.8, int(collapsed and epoch > 5)) if second else ("",) * 6
+        end = (
+            (2.5, 0.1, 5 - epoch // 2, 1.2, 0.8, int(collapsed and epoch > 5), 0.75, 0.3, 0.2, 0.1)
+            if second
+            else ("",) * 10
+        )
         rows.append((epoch, "joint" if second else "fusion", loss, loss, loss * 1.1, *end))
-    write(folder / "history.csv", HISTORY + DIAGNOSTICS, rows)
+    write(folder / "history.csv", HISTORY + DIAGNOSTICS + INFORMATION, rows)
 
 
 def picture(path: Path, array: np.ndarray) -> None:

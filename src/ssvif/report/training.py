@@ -27,6 +27,12 @@ CUES = dict(
 )
 
 
+# of the last epoch; see `diagnose`
+LEAST_AGREEMENT = 0.5  # share of the pixels on which the branches agree
+MOST_POSITION = 0.4  # share of the classes' entropy that the position explains; 0.1 to 0.25 for masks of real scenes
+MOST_COLOR = 0.5  # NMI with clusters of color and heat; masks of real scenes have 0.05, two clusterings 0.7 to 0.9
+
+
 @dataclass(frozen=True)
 class History:
     """A training's history, one value an epoch."""
@@ -51,6 +57,48 @@ class History:
         pairs = zip(self.columns["epoch"], self.columns.get(column, []), strict=False)
         kept = [(epoch, value) for epoch, value in pairs if math.isfinite(value)]
         return [epoch for epoch, _ in kept], [value for _, value in kept]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the last epoch of stage II says of the pseudo label."""
+
+    verdict: str  # collapsed, branches disagree, follows the border, only color, or healthy
+    sentences: list[str]  # one a diagnostic
+
+
+def diagnose(history: History) -> Diagnosis | None:
+    """Judge the pseudo label by the last epoch; None without a stage II, or where its diagnostics were not written.
+
+    The first that applies: "collapsed", at most one live class; "branches disagree", on more than half of the pixels;
+    "follows the border", position explains more than 40 % of the classes' entropy; "only color", an NMI with clusters
+    of color and heat above 0.5; else "healthy". The limits are ours.
+    """
+    last = {name: values[-1] for name, values in history.columns.items()}
+    needed = ("live_classes", "class_entropy", "pixel_agreement", "position_information", "nmi_color")
+    if not all(math.isfinite(last.get(name, math.nan)) for name in needed):
+        return None
+    live, entropy, agreed, information, color = (last[name] for name in needed)
+    position = information / entropy if entropy else 0.0
+    findings = {
+        "collapsed": live <= 1,
+        "branches disagree": agreed < LEAST_AGREEMENT,
+        "follows the border": position > MOST_POSITION,
+        "only color": color > MOST_COLOR,
+        "healthy": True,
+    }
+    sentences = [
+        f"{live:.0f} {'class is' if live == 1 else 'classes are'} live, above {LIVE_SHARE:.1%} of the pixels; a pseudo "
+        "label of one class has collapsed.",
+        f"The branches agree on {agreed:.0%} of the pixels; below {LEAST_AGREEMENT:.0%} they disagree.",
+        f"The position in the image explains {position:.0%} of the classes' entropy ({information:.2f} of "
+        f"{entropy:.2f} nats); above {MOST_POSITION:.0%} they follow the border rather than the scene.",
+        f"With clusters of color and heat the classes share a normalized mutual information of {color:.2f} (1: they "
+        f"are the same); above {MOST_COLOR:g} they say little but color.",
+    ]
+    if math.isfinite(label := last.get("nmi_label", math.nan)):
+        sentences.append(f"With the true labels, never used for training, they share {label:.2f}.")
+    return Diagnosis(next(name for name, applies in findings.items() if applies), sentences)
 
 
 def read_history(path: Path) -> History | None:

@@ -85,7 +85,7 @@ def mutual_information(counts: torch.Tensor) -> float:
     I = Σ_x p(x) KL(p(y|x) ‖ p(y)): with the cells of a grid as x, the mean divergence of a cell's usage of the classes
     from the whole's. Source: Cover and Thomas, Elements of Information Theory, Eq. 2.28.
     """
-    joint = counts / counts.sum()
+    joint = counts.double() / counts.sum()
     return max(0.0, _entropy(joint.sum(dim=0)) + _entropy(joint.sum(dim=1)) - _entropy(joint))
 
 
@@ -94,7 +94,7 @@ def normalized_mutual_information(counts: torch.Tensor) -> float:
 
     Source: Vinh, Epps and Bailey, Information Theoretic Measures for Clusterings Comparison, JMLR 2010, NMI_sum.
     """
-    joint = counts / counts.sum()
+    joint = counts.double() / counts.sum()
     total = _entropy(joint.sum(dim=0)) + _entropy(joint.sum(dim=1))
     return min(1.0, 2 * mutual_information(counts) / total) if total > 0 else 0.0
 

@@ -67,6 +67,9 @@ PANELS = (
     Panel("Live classes", "live_classes", start_at_zero=True),
     Panel("Entropy of class usage (nats)", "class_entropy", start_at_zero=True),
     Panel("Agreement of branches (mIoU)", "agreement", start_at_zero=True),
+    Panel("Pixels on which branches agree", "pixel_agreement", start_at_zero=True),
+    Panel("Information on position (nats)", "position_information", start_at_zero=True),
+    Panel("NMI with color (dashed: labels)", "nmi_color", "nmi_label", start_at_zero=True),
 )
 
 

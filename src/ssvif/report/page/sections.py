@@ -17,7 +17,7 @@ from ssvif.report.pictures import Album
 from ssvif.report.runs import RunLabel
 from ssvif.report.sheet import Table, listed
 from ssvif.report.tables import KINDS, read_table
-from ssvif.report.training import GradientMean, collect_pseudo_labels, read_gradient_table
+from ssvif.report.training import GradientMean, collect_pseudo_labels, diagnose, read_gradient_table
 from ssvif.schema import DETECTION, SEGMENTATION
 
 RECORDS = {"Training": "record.json", "Segmentation": "segmentation/record.json", "Detection": "detection/record.json"}
@@ -148,6 +148,7 @@ def _describe_run(
         "warnings": _warnings(training) if training else [],
         "curves": _draw([training], folder, f"curves/{results.name}/run_{run.name}.svg") if training else "",
         "gradients": [each for each in gradients if each.run == run.name],
+        "diagnosis": diagnose(training.history) if training else None,
         "pseudo_labels": collect_pseudo_labels(results / run.name, folder),
         # other stages have settings of the same names
         "records": {
