@@ -11,7 +11,7 @@ WeightingName = Literal["gdwa", "fixed", "dwa", "ucw", "segmif", "gradnorm"]
 Stages = Literal["two", "one"]
 Schedule = Literal["constant", "cosine"]  # of the learning rate
 PseudoLabelKind = Literal["soft", "hard"]
-Initialization = Literal["default", "scaled", "maximum"]
+Initialization = Literal["default", "scaled", "maximum", "accurate", "fast"]
 GdwaForm = Literal["ratio", "share", "balanced"]
 DiceEpsilon = Literal["both", "denominator"]
 StructuralShares = Literal["gradient", "equal"]
@@ -25,6 +25,7 @@ FUSION_MODELS: dict[str, str] = {
     "sage": "ssvif.models.sage:SAGE",
     "lite": "ssvif.models.lite:Lite",
 }
+PACKAGED_MODELS = ("accurate", "fast")  # trained networks inside the package; the first is the default
 PUBLISHED_MODELS = ("swinfusion", "seafusion", "emma", "sage")  # whose released checkpoints can be read
 INFERENCE_NAMES = ("plain", *PUBLISHED_MODELS)  # how a network's output becomes an image: ours, or as its authors do
 BASELINES = ("average", "maximum", "visible", "infrared")

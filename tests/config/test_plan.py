@@ -1,5 +1,6 @@
 """What a configuration asks for, planned without Snakemake."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ssvif.config.files import read_yaml
 from ssvif.config.plan import Plan
 from ssvif.config.settings import load_settings, to_yaml
 from ssvif.io.errors import UserError
+from ssvif.models import names
 from ssvif.schema import RUN_FILES
 
 ROOT = Path(__file__).parents[2]
@@ -157,6 +159,18 @@ def test_a_run_may_be_trained_on_a_dataset_that_judges_nothing(folder):
 def test_what_a_run_is_trained_on_must_exist(folder, row, message):
     with pytest.raises(UserError, match=message):
         plan_rows(folder, "run|kind|fusion_model|train_on", row)
+
+
+def test_a_training_depends_on_the_content_of_the_weights_that_it_starts_from(folder, tmp_path, monkeypatch):
+    shutil.copytree(names.WEIGHTS, tmp_path / "weights")
+    monkeypatch.setattr(names, "WEIGHTS", tmp_path / "weights")
+    table = "run|fusion_model|initialization", "a|lite|scaled", "b|lite|fast"
+    plan = plan_rows(folder, *table)
+    before = [plan.training_code(run) for run in "ab"]
+    shutil.copy(tmp_path / "weights/accurate.safetensors", tmp_path / "weights/fast.safetensors")
+    assert [plan.training_code(run) == old for run, old in zip("ab", before, strict=True)] == [True, False]
+    with pytest.raises(UserError, match=r"run 'b': `initialization: fast` does not fit lite(?s:.*)seafusion"):
+        plan_rows(folder, *table)
 
 
 def test_one_row_serves_several_datasets(folder):

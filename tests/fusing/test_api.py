@@ -202,6 +202,7 @@ def test_models_are_loaded_by_file_by_name_and_by_release(network, tmp_path):
     assert released.channels == 1
     assert released.finish is not None
     assert load_model(tmp_path / "net.pth", network="seafusion", inference="plain", device="cpu").finish is None
+    assert load_model("fast", device="cpu").channels == 3
     with pytest.raises(UserError, match=r"gone\.safetensors does not exist"):
         load_model("gone.safetensors", device="cpu")
     with pytest.raises(UserError, match="device 'cuda:77' cannot be used"):
@@ -215,7 +216,7 @@ def test_models_are_loaded_by_file_by_name_and_by_release(network, tmp_path):
 def test_without_a_model_ssvifs_own_is_loaded_once(monkeypatch):
     first = fuse(VISIBLE, INFRARED)
     np.testing.assert_array_equal(first, fuse(VISIBLE, INFRARED, load_model()))
-    monkeypatch.setattr("ssvif.fusing.load.shipped_model", lambda: pytest.fail("loaded twice"))
+    monkeypatch.setattr("ssvif.fusing.load.find_model", lambda _: pytest.fail("loaded twice"))
     np.testing.assert_array_equal(fuse(VISIBLE, INFRARED), first)
 
 

@@ -1,4 +1,5 @@
 import os
+import shutil
 from functools import partial
 
 import numpy as np
@@ -16,6 +17,7 @@ from ssvif.pairs.alignment import Alignment, write_alignment
 from ssvif.pairs.pair import Rules
 from ssvif.pairs.sources import open_source
 from ssvif.pairs.video import facts_of
+from ssvif.schema import PACKAGED_MODELS
 
 NAMES = ("a", "b", "c", "d", "e")
 
@@ -256,10 +258,23 @@ def test_the_network_of_the_package_is_taken_when_none_is_named(folders, command
     monkeypatch.setattr("ssvif.models.names.WEIGHTS", folders / "weights")
     status, errors = command(*call)
     assert status == 1
-    assert "This installation of ssvif holds no network of its own" in errors
-    monkeypatch.setattr("ssvif.models.names.WEIGHTS", network.parent)
+    assert "This installation of ssvif lacks its network 'accurate'" in errors
+    (folders / "weights").mkdir()
+    shutil.copy(network, folders / "weights/accurate.safetensors")
     assert command(*call)[0] == 0
     assert read_image(folders / "f.png").shape == (20, 26, 3)
+
+
+def test_networks_of_the_package_are_taken_by_name(folders, command):
+    fused = {}
+    for name in PACKAGED_MODELS:
+        assert command("vi/a.png", "ir/a.png", "-o", f"{name}.png", "--model", name, "--device", "cpu")[0] == 0
+        fused[name] = read_image(folders / f"{name}.png")
+    assert not np.array_equal(fused["accurate"], fused["fast"])
+    status, errors = command("vi/a.png", "ir/a.png", "-o", "x.png", "--model", "faster", "--device", "cpu")
+    assert status == 1
+    assert "There is no network 'faster'" in errors
+    assert "accurate | fast | the file of a network" in errors
 
 
 def test_without_a_network_torch_is_not_imported(folders):

@@ -14,6 +14,7 @@ from ssvif.fusing.onnx_fuser import OnnxFuser
 from ssvif.fusing.torch_fuser import TorchFuser
 from ssvif.io.errors import UserError
 from ssvif.models.base import FusionModel
+from ssvif.models.names import packaged_model
 from ssvif.models.registry import build_fusion_model, load_fusion_model, save_fusion_model
 from ssvif.ops.shapes import pad_to_multiple
 from ssvif.schema import FUSION_MODELS
@@ -97,6 +98,12 @@ def test_the_command_says_what_it_wrote(network, monkeypatch, capsys):
     assert capsys.readouterr().out == (
         f"{path}: seafusion, 1 channels, 1.0 MB; differs from PyTorch by at most 0.0e+00\n"
     )
+
+
+def test_a_network_of_the_package_is_exported_by_name(tmp_path):
+    path = tmp_path / "fast.onnx"
+    cli.app(["export", "fast", "-o", str(path)], standalone_mode=False)
+    assert worst(load_fusion_model(packaged_model("fast")), OnnxFuser(path, "cpu"), SIZES[1:]) <= 1e-5
 
 
 def test_the_file_says_what_it_is(exported):

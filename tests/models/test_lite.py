@@ -22,7 +22,7 @@ def test_the_base_has_the_larger_luma_and_visibles_chroma(seed):
     assert torch.allclose(brighter_luma(gray, infrared), torch.maximum(gray, infrared), atol=1e-6)
 
 
-@pytest.mark.parametrize("initialization", INITIALIZATIONS)
+@pytest.mark.parametrize("initialization", ["default", "scaled"])
 @pytest.mark.parametrize("channels", [1, 3])
 @torch.no_grad()
 def test_training_begins_near_the_base(initialization, channels):

@@ -1,4 +1,7 @@
+from pathlib import Path
+
 import pytest
+import torch
 
 from ssvif import schema
 from ssvif.io.errors import UserError
@@ -6,6 +9,7 @@ from ssvif.io.fingerprint import fingerprint
 from ssvif.models import names
 from ssvif.models.inference import INFERENCES
 from ssvif.models.published import PUBLISHED
+from ssvif.models.registry import build_fusion_model, save_fusion_model
 
 
 def take(model):
@@ -39,6 +43,44 @@ def test_a_network_of_ours_that_an_own_one_builds_on_counts(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     (tmp_path / "built.py").write_text("from ssvif.models.emma import EMMA\n")
     assert fingerprint("built") != fingerprint("built", without={"ssvif.models.emma"})
+
+
+def test_networks_of_the_package_have_their_files_and_cards():
+    cards = (names.WEIGHTS / "README.md").read_text(encoding="utf-8")
+    assert sorted(path.stem for path in names.WEIGHTS.glob("*.safetensors")) == sorted(schema.PACKAGED_MODELS)
+    for name in schema.PACKAGED_MODELS:
+        assert names.read_header(names.packaged_model(name))["channels"] == 3
+        assert f"\n## `{name}`\n" in cards
+
+
+def test_a_network_is_found_by_name_or_by_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert names.find_model(None) == names.packaged_model("accurate")
+    assert names.find_model(Path("fast")) == names.packaged_model("fast")
+    (tmp_path / "mine").touch()
+    for path in ("mine", "gone.safetensors"):  # what a missing file is told as, its reader knows better
+        assert names.find_model(Path(path)) == Path(path)
+    with pytest.raises(UserError, match=r"no network 'slow'(?s:.*)accurate \| fast \| the file"):
+        names.find_model(Path("slow"))
+    with pytest.raises(UserError, match=r"no network 'slow'(?s:.*)accurate \| fast"):
+        names.packaged_model("slow")
+
+
+def test_initial_weights_of_the_package_must_fit_and_count_by_content(tmp_path, monkeypatch):
+    monkeypatch.setattr(names, "WEIGHTS", tmp_path)
+    assert names.initial_digest("scaled") == ""
+    names.check_initialization("scaled", "emma", 1)
+    digests = set()
+    for seed in range(2):
+        torch.manual_seed(seed)
+        save_fusion_model(build_fusion_model("lite", 1), tmp_path / "fast.safetensors", name="lite", facts={})
+        digests.add(names.initial_digest("fast"))
+    assert len(digests) == 2
+    names.check_initialization("fast", "lite", 1)
+    names.check_initialization("fast", "ssvif.models.lite:Lite", 1)
+    for model, channels in (("lite", 3), ("seafusion", 1)):
+        with pytest.raises(UserError, match=r"does not fit(?s:.*)`fusion_model: lite` and `channels: 1`"):
+            names.check_initialization("fast", model, channels)
 
 
 @pytest.mark.parametrize("name", [":", "mine", "mine:", ":Net", "my mod:Net"])

@@ -198,6 +198,14 @@ def test_a_run_tells_its_settings_environment_and_what_is_assumed(build, results
     assert "This run has no record" in texts(read(page, "runs/toy/average.html"))
 
 
+def test_a_run_that_starts_from_a_network_of_the_package_says_so(build, results):
+    for start, says in (("fast", True), ("scaled", False)):
+        write_json(results / "toy/ours/record.json", {"settings": {"initialization": start}})
+        reader, page = build()
+        assert ("starts from the package's network fast" in texts(read(page, "runs/toy/ours.html"))) == says
+        assert ("starts from the package's fast" in texts(reader)) == says
+
+
 def test_runs_that_share_the_best_value_are_told_apart(build, results):
     runs = {"toy": [RunLabel("average", "Net, plain"), RunLabel("ours", "Net, ours"), RunLabel("third")]}
     for name, value in (("average", 7), ("ours", 7), ("third", 6)):

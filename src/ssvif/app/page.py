@@ -17,11 +17,10 @@ from ssvif.app.work import Fused, fuse_files, preview
 from ssvif.fusing.api import load_model
 from ssvif.io.errors import UserError
 from ssvif.io.images import TIFF_SUFFIXES
-from ssvif.models.names import shipped_model
 from ssvif.pairs.alignment import read_alignment
 from ssvif.pairs.pair import Rules
 from ssvif.pairs.ranges import parse_rule
-from ssvif.schema import BASELINES, RANGES, RESIZES, SIDES
+from ssvif.schema import BASELINES, PACKAGED_MODELS, RANGES, RESIZES, SIDES
 
 HEADERS = ["metric", "value"]
 NETWORK_SUFFIXES = [".safetensors", ".onnx"]
@@ -37,11 +36,8 @@ Originals = dict[str, str]  # name of a preview → path of what was dropped
 def choices_of(model: Path | None) -> Choices:
     """Return the networks and baselines as (label, path or name), `model` first; the first is the default."""
     own: Choices = [(model.name, str(model))] if model else []
-    try:
-        shipped: Choices = [("SSVIF's own network", str(shipped_model()))]
-    except UserError:  # an installation without one still has the baselines
-        shipped = []
-    return [*own, *shipped, *((name, name) for name in BASELINES)]
+    packaged = [(f"SSVIF's network {name}", name) for name in PACKAGED_MODELS if name != str(model)]
+    return [*own, *packaged, *((name, name) for name in BASELINES)]
 
 
 def build_page(model: Path | None, device: str, folder: Path) -> gradio.Blocks:

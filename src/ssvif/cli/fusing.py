@@ -27,7 +27,7 @@ FusedOutput = Annotated[
     Path, typer.Option("--output", "-o", help="Image or video by its suffix, otherwise a folder; --pairs: a folder.")
 ]
 PackedPairs = Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`, instead of VISIBLE INFRARED.")]
-Model = Annotated[Path | None, typer.Option(help="Network to fuse with; default: the one that comes with ssvif.")]
+Model = Annotated[Path | None, typer.Option(help="Network to fuse with: accurate (default), fast, or a file.")]
 Checkpoint = Annotated[Path | None, typer.Option(help="Released checkpoint of --network, instead of --model.")]
 Network = Annotated[str, typer.Option(help="Network of --checkpoint: swinfusion, seafusion, emma or sage.")]
 Inference = Annotated[
@@ -115,7 +115,7 @@ def fuse(
 
 
 def app(
-    model: Annotated[Path | None, typer.Option(help="Another network to offer, first in the list.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Network to offer first: accurate, fast, or a file.")] = None,
     port: Annotated[
         int, typer.Option(help="Port to listen on; 0: the first free one from 7860.", min=0, max=65535)
     ] = 0,

@@ -113,7 +113,7 @@ def _own_options(settings: str, assignments: list[str]) -> TrainingOptions:
 
 def export(
     model: Annotated[
-        Path | None, typer.Argument(metavar="[MODEL]", help="Network file; default: the network that comes with ssvif.")
+        Path | None, typer.Argument(metavar="[MODEL]", help="Network: accurate (default), fast, or a file.")
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path("model.onnx"),
     form: Annotated[str, typer.Option("--format", help="onnx or torch; default: by the suffix of OUTPUT.")] = "",
@@ -121,11 +121,11 @@ def export(
 ) -> None:
     """Export a network for images of any size to ONNX or torch.export, and compare the file with the network."""
     from ssvif.fusing.export import SUFFIXES, describe, export_model
-    from ssvif.models.names import shipped_model
+    from ssvif.models.names import find_model, read_header
     from ssvif.models.published import load_published
-    from ssvif.models.registry import load_fusion_model, read_header
+    from ssvif.models.registry import load_fusion_model
 
-    path = model or shipped_model()
+    path = model if model and network else find_model(model)
     if network:
         loaded, header = load_published(network, path), {"fusion_model": network}
     else:

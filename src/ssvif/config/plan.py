@@ -17,7 +17,7 @@ from ssvif.data.descriptor import Descriptor
 from ssvif.io.errors import UserError
 from ssvif.io.fingerprint import fingerprint
 from ssvif.judging.options import JudgeOptions
-from ssvif.models.names import network_fingerprint
+from ssvif.models.names import initial_digest, network_fingerprint
 from ssvif.report.specs import SheetSpecs
 from ssvif.schema import DETECTION, EFFICIENCY, FUSION_METRICS, RUN_FILES, SEGMENTATION
 from ssvif.training.options import TrainingOptions
@@ -325,8 +325,10 @@ class Plan:
     # fingerprints of code
 
     def training_code(self, run: str) -> str:
-        """Return the fingerprint of what trains a run; another network's code does not count."""
-        return network_fingerprint(self.training(run).fusion_model, "ssvif.training.loop")
+        """Return the fingerprint of what trains a run, initial weights included; another network's does not count."""
+        options = self.training(run)
+        code = network_fingerprint(options.fusion_model, "ssvif.training.loop")
+        return code + initial_digest(options.initialization)
 
     def fuse_code(self, run: str) -> str:
         """Return the fingerprint of what makes a run's fused images."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from ssvif.config.options import override
 from ssvif.io.errors import UserError
-from ssvif.models.names import class_path
+from ssvif.models.names import check_initialization, class_path
 from ssvif.schema import BASELINES, INFERENCE_NAMES, LADDER_ROLES, PUBLISHED_MODELS, RUN_KINDS, add_seed
 from ssvif.training.options import TrainingOptions
 
@@ -190,7 +190,9 @@ def _with_seeds(where: str, run: Run, training: Mapping[str, str], seeds: str, d
     ]
     for each in runs:
         try:
-            class_path(override(defaults, each.training).fusion_model)
+            options = override(defaults, each.training)
+            class_path(options.fusion_model)
+            check_initialization(options.initialization, options.fusion_model, options.channels)
         except UserError as error:
             raise error.replace(what=f"{where}: {error.what}") from error
     return runs

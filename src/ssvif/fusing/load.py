@@ -13,7 +13,7 @@ from ssvif.fusing.onnx_fuser import SUFFIX as ONNX_SUFFIX
 from ssvif.fusing.onnx_fuser import OnnxFuser
 from ssvif.io.errors import UserError
 from ssvif.io.files import sha256_of
-from ssvif.models.names import shipped_model
+from ssvif.models.names import find_model
 from ssvif.schema import INFERENCE_NAMES, PRECISIONS
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FuserSpec:
-    """The fuser to load; by default the network that comes with ssvif.
+    """The fuser to load; by default the network `accurate`, which comes with ssvif.
 
     Raises:
         UserError: a released network without its checkpoint, an unknown inference or precision, or one of a baseline.
     """
 
-    path: Path | None = None  # file of a network, .safetensors or .onnx, or a released checkpoint of `network`
+    path: Path | None = None  # `accurate`, `fast`, a file .safetensors or .onnx, or a released checkpoint of `network`
     network: str = ""  # name of the released network
     baseline: str = ""  # or a fusion without a network
     inference: str = ""  # whose script to follow; "" is plain, or for a released checkpoint that of its authors
@@ -53,8 +53,12 @@ class FuserSpec:
 
     @property
     def file(self) -> Path:
-        """The network's file."""
-        return self.path or shipped_model()
+        """The network's file; a name of one in the package is its file.
+
+        Raises:
+            UserError: `path` is neither such a name nor a file's.
+        """
+        return self.path if self.path and self.network else find_model(self.path)
 
     @property
     def is_onnx(self) -> bool:

@@ -1,8 +1,9 @@
-"""Initial weights: PyTorch's defaults, which the networks were released with, or ours for short trainings."""
+"""Initial weights: PyTorch's defaults, which the networks were released with, ours for short trainings, or trained."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import nn
 
@@ -10,7 +11,10 @@ from ssvif.io.errors import UserError
 from ssvif.models.base import FusionModel
 from ssvif.models.lite import Lite
 from ssvif.models.maximum_start import start_at_maximum
+from ssvif.models.names import check_initialization, packaged_model, path_of_class
+from ssvif.models.registry import load_fusion_model
 from ssvif.models.seafusion import SeAFusion
+from ssvif.schema import PACKAGED_MODELS
 
 LEAKY_SLOPE = 0.2
 OUTPUT_SCALE = 0.1
@@ -48,8 +52,19 @@ def start_brighter(model: FusionModel) -> None:
         )
 
 
+def start_from(name: str, model: FusionModel) -> None:
+    """Give a network the weights of a trained one inside the package.
+
+    Raises:
+        UserError: they differ in architecture or channels.
+    """
+    check_initialization(name, path_of_class(type(model)), model.channels)
+    model.load_state_dict(load_fusion_model(packaged_model(name)).state_dict())
+
+
 INITIALIZATIONS: dict[str, Callable[[FusionModel], None]] = {
     "default": lambda model: None,  # every weight as PyTorch and the network's constructor made it
     "scaled": scale_for_depth,
     "maximum": start_brighter,
+    **{name: partial(start_from, name) for name in PACKAGED_MODELS},
 }

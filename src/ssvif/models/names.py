@@ -1,13 +1,18 @@
-"""Fusion networks by name, without importing torch, and the network inside the package."""
+"""Fusion networks by name and the trained ones inside the package, without importing torch."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
 
 from ssvif.io.errors import UserError
+from ssvif.io.files import sha256_of
 from ssvif.io.fingerprint import fingerprint
-from ssvif.schema import FUSION_MODELS
+from ssvif.schema import FUSION_MODELS, PACKAGED_MODELS
 
 WEIGHTS = Path(__file__).parent / "weights"
 OWN_PATH = re.compile(r"\w+(\.\w+)*:\w+")
@@ -30,10 +35,14 @@ def class_path(name: str) -> str:
     return FUSION_MODELS[name]
 
 
+def path_of_class(kind: type) -> str:
+    """Return the `package.module:Class` of a network's class."""
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
 def name_of_class(kind: type) -> str:
     """Return the name in `FUSION_MODELS` of a network's class; "" for a network of the user's own."""
-    path = f"{kind.__module__}:{kind.__qualname__}"
-    return next((name for name, known in FUSION_MODELS.items() if known == path), "")
+    return next((name for name, known in FUSION_MODELS.items() if known == path_of_class(kind)), "")
 
 
 def network_fingerprint(fusion_model: str, *modules: str) -> str:
@@ -48,18 +57,86 @@ def network_fingerprint(fusion_model: str, *modules: str) -> str:
     return fingerprint(*modules, *filter(None, [network]), without={__name__})
 
 
-def shipped_model() -> Path:
-    """Return the file of the network inside the package, the default of `ssvif fuse`: the only one in `WEIGHTS`.
+def packaged_model(name: str = PACKAGED_MODELS[0]) -> Path:
+    """Return the file of a trained network inside the package, by default that of `ssvif fuse` without --model.
 
     Raises:
-        UserError: there is none.
+        UserError: the name is unknown, or this installation lacks the file.
     """
-    found = sorted(WEIGHTS.glob("*.safetensors"))
-    if len(found) != 1:
+    if name not in PACKAGED_MODELS:
+        raise UserError(f"The package holds no network {name!r}", expected=" | ".join(PACKAGED_MODELS))
+    path = WEIGHTS / f"{name}.safetensors"
+    if not path.is_file():
         raise UserError(
-            "This installation of ssvif holds no network of its own",
-            expected=f"one .safetensors file in {WEIGHTS}",
-            got=", ".join(path.name for path in found) or "none",
-            remedy="pass --model FILE, --checkpoint FILE --network NAME, or --baseline average",
+            f"This installation of ssvif lacks its network {name!r}",
+            expected=f"{path}",
+            remedy="install ssvif again, or pass --model FILE, --checkpoint FILE --network NAME, or --baseline average",
         )
-    return found[0]
+    return path
+
+
+def find_model(model: Path | None) -> Path:
+    """Return the file of a network: that of a name in `PACKAGED_MODELS`, of None the default's, or the path itself.
+
+    Raises:
+        UserError: the path has no suffix, as no file of a network has, and is neither a name nor a file.
+    """
+    model = model or Path(PACKAGED_MODELS[0])
+    if str(model) in PACKAGED_MODELS:
+        return packaged_model(str(model))
+    if not (model.suffix or model.exists()):
+        raise UserError(
+            f"There is no network {str(model)!r}",
+            expected=" | ".join((*PACKAGED_MODELS, "the file of a network, .safetensors or .onnx")),
+            remedy="correct the name or the path",
+        )
+    return model
+
+
+def check_initialization(initialization: str, fusion_model: str, channels: int) -> None:
+    """Check that an initialization that is a network inside the package fits the network that is to be trained.
+
+    Raises:
+        UserError: they differ in architecture or channels.
+    """
+    if initialization not in PACKAGED_MODELS:
+        return
+    held = read_header(packaged_model(initialization))
+    if (class_path(held["fusion_model"]), held["channels"]) != (class_path(fusion_model), channels):
+        raise UserError(
+            f"`initialization: {initialization}` does not fit {fusion_model} with {channels} channels",
+            expected=f"`fusion_model: {held['fusion_model']}` and `channels: {held['channels']}`",
+            remedy="set these, or `initialization: default`",
+        )
+
+
+def initial_digest(initialization: str) -> str:
+    """Return the SHA-256 of the weights inside the package that a training starts from; "" where it takes none."""
+    return sha256_of(packaged_model(initialization)) if initialization in PACKAGED_MODELS else ""
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Return what a file of `save_fusion_model` says about its network: name, channels and further facts.
+
+    Raises:
+        UserError: the file is missing, damaged, or not one of ours.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} does not exist", remedy="correct the path, or train the network first")
+    try:
+        with safe_open(path, framework="numpy") as stream:
+            header: dict[str, Any] = json.loads((stream.metadata() or {})["ssvif"])
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise not_ours(path, error) from error
+    return header
+
+
+def not_ours(path: Path, error: Exception) -> UserError:
+    """Return the error for a file that is damaged or not of `save_fusion_model`."""
+    return UserError(
+        f"{path} is not a model written by ssvif",
+        expected="a .safetensors of `ssvif train` or an .onnx of `ssvif export`",
+        got=str(error),
+        remedy="of a released checkpoint name the network, too: --checkpoint FILE --network NAME; "
+        "a file of ours is damaged: copy it, or train the network, again",
+    )

@@ -17,7 +17,7 @@ from safetensors.torch import save
 from ssvif.io.errors import UserError
 from ssvif.io.files import write_aside
 from ssvif.models.base import FusionModel, check_contract
-from ssvif.models.names import class_path
+from ssvif.models.names import class_path, not_ours, read_header
 
 TRIAL_SIZE = (69, 77)  # odd, so that a network which needs even sides is found out at once
 
@@ -96,31 +96,5 @@ def load_fusion_model(path: Path) -> FusionModel:
         model = build_fusion_model(header["fusion_model"], header["channels"])
         model.load_state_dict(state)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise _not_ours(path, error) from error
+        raise not_ours(path, error) from error
     return model.eval()
-
-
-def read_header(path: Path) -> dict[str, Any]:
-    """Return what a file of `save_fusion_model` says about its network: name, channels and further facts.
-
-    Raises:
-        UserError: the file is missing, damaged, or not one of ours.
-    """
-    if not path.is_file():
-        raise UserError(f"{path} does not exist", remedy="correct the path, or train the network first")
-    try:
-        with safe_open(path, framework="pt") as stream:
-            header: dict[str, Any] = json.loads((stream.metadata() or {})["ssvif"])
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise _not_ours(path, error) from error
-    return header
-
-
-def _not_ours(path: Path, error: Exception) -> UserError:
-    return UserError(
-        f"{path} is not a model written by ssvif",
-        expected="a .safetensors of `ssvif train` or an .onnx of `ssvif export`",
-        got=str(error),
-        remedy="of a released checkpoint name the network, too: --checkpoint FILE --network NAME; "
-        "a file of ours is damaged: copy it, or train the network, again",
-    )

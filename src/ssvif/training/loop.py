@@ -23,7 +23,7 @@ from ssvif.io.device import device_name
 from ssvif.io.errors import UserError
 from ssvif.io.progress import format_seconds
 from ssvif.io.record import Recorder
-from ssvif.models.names import network_fingerprint
+from ssvif.models.names import initial_digest, network_fingerprint
 from ssvif.models.registry import save_fusion_model
 from ssvif.ops.seeds import derive_seed, generator, make_deterministic, seed_torch
 from ssvif.training.checkpoint import load_state, save_state, state_key
@@ -71,7 +71,7 @@ def train(
     trainer = Trainer(options, device)
     if options.framework != "fusion_only":
         trainer.references = read_references(pairs, held_out.names, options.crop_px, options.classes)
-    code = network_fingerprint(options.fusion_model, "ssvif.training.loop")
+    code = network_fingerprint(options.fusion_model, "ssvif.training.loop") + initial_digest(options.initialization)
     key = state_key(options=asdict(options), data=view.digest, code=code, torch=torch.__version__, device=device.type)
     if resumed := load_state(state, key):
         trainer.load_state_dict(resumed)

@@ -18,7 +18,7 @@ from ssvif.report.runs import RunLabel
 from ssvif.report.sheet import Table, listed
 from ssvif.report.tables import KINDS, read_table
 from ssvif.report.training import GradientMean, collect_pseudo_labels, diagnose, read_gradient_table
-from ssvif.schema import DETECTION, SEGMENTATION
+from ssvif.schema import DETECTION, PACKAGED_MODELS, SEGMENTATION
 
 RECORDS = {"Training": "record.json", "Segmentation": "segmentation/record.json", "Detection": "detection/record.json"}
 ALREADY_SAID = ("settings", "dataset", "run")  # keys of a record that the page shows elsewhere
@@ -140,6 +140,10 @@ def _describe_run(
 ) -> dict[str, Any]:
     """Draw a run's curves, copy its pseudo labels, and return what its page shows, out of the tables of all runs."""
     paths = {stage: results / run.name / file for stage, file in RECORDS.items()}
+    # other stages have settings of the same names
+    records = {
+        stage: _record(path, assumed if stage == "Training" else {}) for stage, path in paths.items() if path.is_file()
+    }
     return {
         "name": run.name,
         "title": run.title,
@@ -150,13 +154,15 @@ def _describe_run(
         "gradients": [each for each in gradients if each.run == run.name],
         "diagnosis": diagnose(training.history) if training else None,
         "pseudo_labels": collect_pseudo_labels(results / run.name, folder),
-        # other stages have settings of the same names
-        "records": {
-            stage: _record(path, assumed if stage == "Training" else {})
-            for stage, path in paths.items()
-            if path.is_file()
-        },
+        "records": records,
+        "starts_from": _starts_from(records.get("Training", {})),
     }
+
+
+def _starts_from(record: Mapping[str, list[tuple[str, ...]]]) -> str:
+    """Return the name of the network inside the package whose weights a training began with; "" if there is none."""
+    settings = {name: value for name, value, _ in record.get("settings", ())}
+    return settings["initialization"] if settings.get("initialization") in PACKAGED_MODELS else ""
 
 
 def _scores(table: Table, run: str) -> list[dict[str, Any]]:
