@@ -16,7 +16,7 @@ ASSUMED: dict[str, str] = {
     "consistency": "soft and detached pseudo labels",
     "gdwa_form": "Eq. 2 has one weight, on the second term: α = w_consistency / w_fusion",
     "structural_shares": "as in SwinFusion's released loss",
-    "initialization": "not stated; scaled, accurate and fast are ours",
+    "initialization": "not stated; scaled, maximum, accurate and fast are ours",
     "dice_epsilon": "Sudre et al. 2017 add it to both; the paper names it as what prevents a division by zero",
     "balance": "the term is not in the paper; 0 leaves it out",
     "label_temperature": "sharpening is not in the paper; 1 leaves it out",
