@@ -53,8 +53,9 @@ def network_fingerprint(fusion_model: str, *modules: str) -> str:
         *modules: such as "ssvif.training.loop".
     """
     network = class_path(fusion_model).partition(":")[0] if fusion_model else ""
-    # this module knows every network
-    return fingerprint(*modules, *filter(None, [network]), without={__name__})
+    # this module knows every network, and weights to start from are made for several
+    others = {path.partition(":")[0] for path in FUSION_MODELS.values()} if fusion_model in FUSION_MODELS else set()
+    return fingerprint(*modules, *filter(None, [network]), without={__name__, *others} - {network})
 
 
 def packaged_model(name: str = PACKAGED_MODELS[0]) -> Path:
