@@ -41,7 +41,10 @@ def shell_lines(page):
     return [line for text in blocks(page, "sh") for line in text.splitlines()]
 
 
-SCORED = ("--visible", "a", "--infrared", "b", "--fused", "c", "--output", "d.csv")
+SHORTENED = {  # what "…" stands for
+    "score": ("--visible", "a", "--infrared", "b", "--fused", "c", "--output", "d.csv"),
+    "probe": ("--pairs", "a.h5", "--fused", "b", "--output", "c"),
+}
 
 
 def commands_in(page):
@@ -64,7 +67,7 @@ def parse(line):
     verb, *arguments = words
     assert verb in COMMANDS, f"there is no verb {verb}"
     if "…" in arguments:  # stands for the options of a line above
-        arguments = [*SCORED, *(each for each in arguments if each != "…")] if verb == "score" else arguments
+        arguments = [*SHORTENED[verb], *(each for each in arguments if each != "…")] if verb in SHORTENED else arguments
     if arguments and arguments != ["--help"]:  # a bare verb is a mention of it
         COMMANDS[verb].make_context(verb, arguments)
 

@@ -214,7 +214,7 @@ def test_of_the_compared_methods_those_are_shown_whose_files_are_there(folder):
     assert "CDDFuse is left out on FMB, M3FD: no data/FMB/published/CDDFuse, data/M3FD/published/CDDFuse;" in told[0]
     names = ["CDDFuse", "TIMFusion", "SwinFusion", "EMMA", "MRFS", "SeAFusion", "SegMiF"]
     assert [line.split()[0] for line in told] == names
-    assert "CDDFuse is not segmented or detected on MSRS." in "\n".join(plan.left_out)
+    assert "CDDFuse is not segmented, detected or probed on MSRS." in "\n".join(plan.left_out)
 
 
 def test_images_of_the_training_pairs_are_judged_downstream_too(folder):
@@ -228,8 +228,11 @@ def test_images_of_the_training_pairs_are_judged_downstream_too(folder):
 
 
 def test_a_judge_that_nobody_wants_or_that_lacks_labels_is_left_out():
-    assert plan_of("config").judges("scenes") == ["segmentation", "detection"]
-    assert plan_of("config", detection=False).judges("scenes") == ["segmentation"]
+    assert plan_of("config").judges("scenes") == ["segmentation", "detection", "probe"]
+    assert plan_of("config", detection=False, probe=False).judges("scenes") == ["segmentation"]
+    assert plan_of("paper").judges("m3fd") == ["detection"]
+    assert plan_of("paper", probe={}).judges("m3fd") == ["detection", "probe"]  # boxes will do
+    assert plan_of("paper", probe={"labels": "masks"}).judges("m3fd") == ["detection"]
     plan = plan_of("roadscene", segmentation={}, detection=False)
     assert plan.judges("roadscene") == []
     assert any(line == "RoadScene: no labels, so segmentation is left out." for line in plan.left_out)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ssvif.data.descriptor import ClassInfo, Descriptor, Layout
 from ssvif.report.pictures import PictureSource
-from ssvif.schema import BOX_COLUMNS, JUDGE_COLUMNS, METRIC_COLUMNS, SPLIT_COLUMNS
+from ssvif.schema import BOX_COLUMNS, JUDGE_COLUMNS, METRIC_COLUMNS, PROBE_COLUMNS, SPLIT_COLUMNS
 
 PAIRS = ("001", "002", "003", "004 #4")
 HISTORY = ("epoch", "stage", "train_loss", "train_fusion", "validation_fusion", "train_consistency", "alpha")
@@ -48,6 +48,18 @@ def write_judged(path: Path, metric: str, mean, weights: str = "scratch", **clas
 def write_iou(results: Path, run: str, person: float, weights: str = "scratch") -> None:
     path = results / "toy" / run / "segmentation/iou.csv"
     write_judged(path, "iou", (0.9 + person) / 2, weights, sky=0.9, person=person, bike="")
+
+
+def write_probe(run: Path, log_loss: list[float], person: list[float], labels: str = "boxes") -> None:
+    """Write the probe's scores.csv: two values for each pair, and their means as those over all cells."""
+    rows = []
+    for place, (loss, ap) in enumerate(zip(log_loss, person, strict=True)):
+        scores = (("log_loss", "", loss), ("ap", "person", ap), ("iou", "person", ap / 2), ("mean_ap", "", ap))
+        rows += [("toy", run.name, f"{place:03d}", *score, labels) for score in scores]
+    mean, mean_ap = np.mean(log_loss), np.mean(person)
+    pooled = (("log_loss", "", mean), ("ap", "person", mean_ap), ("ap", "bus", ""), ("iou", "person", mean_ap / 2))
+    rows += [("toy", run.name, "", *score, labels) for score in (*pooled, ("mean_ap", "", mean_ap), ("miou", "", 0.3))]
+    write(run / "probe/scores.csv", PROBE_COLUMNS, rows)
 
 
 def write_history(folder: Path, *, collapsed: bool = False, joint: bool = True) -> None:

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from report.made_results import write_judged, write_scores
+from report.made_results import write_judged, write_probe, write_scores
 from ssvif.io.errors import UserError
 from ssvif.report.compare import compare_runs, summary_table
 
@@ -139,6 +139,28 @@ def test_scores_of_one_number_have_a_difference_and_no_interval(runs):
         ["third", "–", "–"],
     ]
     assert cells(lines, "mAP@0.5 ↑ [%]")[1] == ["second", "25.00", "–"]
+
+
+def test_the_probes_scores_are_compared_image_by_image(runs):
+    losses = [1.0, 1.1, 0.9, 1.05, 0.95, 1.2, 1.3, 1.0]
+    write_probe(runs[0], losses, [0.5] * 8)
+    write_probe(runs[1], [loss - 0.1 - place / 1000 for place, loss in enumerate(losses)], [0.5] * 8)
+    lines = compared(runs, width=400)
+    _, second, third = cells(lines, "log-loss ↓")
+    assert second[1:4] == ["0.9590", "best", "−0.1035"]
+    assert second[-2:] == ["8", "better"]
+    assert third[1] == "–"  # was not probed
+    assert cells(lines, "AP (cells) person ↑ [%]")[1][1] == "50.0000"
+    assert cells(lines, "mean AP (cells) ↑ [%]")[1][-2:] == ["no", "evidence"]
+    assert not any("IoU" in line for line in lines)
+
+
+def test_probes_of_other_labels_are_not_compared(runs):
+    write_probe(runs[0], [1.0], [0.5], labels="masks")
+    write_probe(runs[1], [0.9], [0.5])
+    lines = compared(runs)
+    assert "probe: not compared, the classes are from boxes and from masks" in lines
+    assert not any("log-loss" in line for line in lines)
 
 
 def test_runs_of_one_name_are_told_apart(runs, tmp_path):

@@ -330,7 +330,7 @@ def test_a_dataset_without_labels_says_so(build, results, source):
     (results / "toy/ours/detection/boxes.csv").unlink()
     reader, page = build()
     text = " ".join(reader.text)
-    for sentence in ("No segmentation scores", "No detection scores", "No curves"):
+    for sentence in ("No segmentation scores", "No detection scores", "No probe scores", "No curves"):
         assert sentence in text
     assert "curves" not in reader.classes
     shown = data_of(page, "pictures")

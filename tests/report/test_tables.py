@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from report.made_results import write, write_iou, write_metrics
+from report.made_results import write, write_iou, write_metrics, write_probe
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv
 from ssvif.report.runs import RunLabel, parse_runs
@@ -91,6 +91,24 @@ def test_segmentation_is_in_percent_and_says_how_it_started(make):
     assert [cell.text for cell in table.rows[0].cells] == ["90.00", "50.00", "–", "70.00"]
     assert table.caption.endswith("from scratch.")
     assert "bike: absent from the test labels." in table.notes
+
+
+def test_the_probes_table_has_scores_over_all_cells_and_names_the_labels(results, make):
+    write_probe(results / "toy/average", [1.0, 1.5], [0.25, 0.5])
+    write_probe(results / "toy/ours", [1.0, 1.0], [0.5, 0.5])
+    table = make("probe")
+    assert [head.shown for head in table.headings] == [
+        "log-loss ↓", "person ↑", "bus ↑", "mean AP (cells) (%) ↑", "mIoU (%) ↑"
+    ]  # fmt: skip
+    assert [cell.text for cell in column(table, "log-loss").values()] == ["1.250", "1.000"]
+    assert [cell.text for cell in column(table, "person").values()] == ["37.50", "50.00"]
+    assert [cell.rank for cell in column(table, "log-loss").values()] == [0, 1]
+    assert "classes from boxes, 2 test images" in table.caption
+    assert table.notes == ("bus: absent from the test labels.",)
+    write_probe(results / "toy/ours", [1.0], [0.5], labels="masks")
+    other = make("probe")
+    assert "classes from boxes and masks" in other.caption
+    assert "The runs differ in images: average: 2; Ours & 100 %: 1." in other.notes
 
 
 def test_a_judge_that_saw_nothing_is_told(results, make):

@@ -43,6 +43,7 @@ def test_everything_is_there(finished):
         assert {row["pair_id"] for row in rows} == {path.stem for path in (run / "fused/test").glob("*.png")}
         assert read_csv(run / "segmentation/iou.csv")
         assert read_csv(run / "detection/ap.csv")
+        assert read_csv(run / "probe/scores.csv")
     assert (finished / "results/report/index.html").is_file()
     assert (finished / "results/tables/fusion_metrics_scenes.tex").is_file()
     assert not list((finished / "results/.state/scenes").iterdir())

@@ -1,4 +1,4 @@
-# What the metrics, a segmenter and a detector make of a run's fused images.
+# What the metrics, a probe, a segmenter and a detector make of a run's fused images.
 
 
 rule score:
@@ -22,6 +22,37 @@ rule score:
     shell:
         "ssvif score --pairs {input.pairs:q} --fused {input.fused:q}/test --output {output:q}"
         " --dataset {wildcards.dataset} --run {wildcards.run} --device cpu --workers {threads} > {log:q} 2>&1"
+
+
+rule probe:
+    input:
+        pairs=RESULTS / "{dataset}/data/pairs.h5",
+        fused=RESULTS / "{dataset}/{run}/fused",
+    output:
+        scores=RESULTS / "{dataset}/{run}/probe/scores.csv",
+        record=RESULTS / "{dataset}/{run}/probe/record.json",
+    log:
+        LOGS / "{dataset}/{run}/probe.log",
+    benchmark:
+        BENCHMARKS / "{dataset}/{run}/probe.tsv"
+    threads: SETTINGS.threads
+    resources:
+        gpu=GPU,
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings=lambda wildcards: to_json(
+            PLAN.judge_options(wildcards.dataset, "probe")
+        ),
+        folder=subpath(output.scores, parent=True),
+        device=SETTINGS.device,
+        code=fingerprint("ssvif.judging.probe"),
+    message:
+        "Probing {wildcards.dataset} as fused by {wildcards.run}"
+    shell:
+        "ssvif probe --pairs {input.pairs:q} --fused {input.fused:q} --output {params.folder:q}"
+        " --dataset {wildcards.dataset} --run {wildcards.run} --settings {params.settings:q}"
+        " --device {params.device} --threads {threads} > {log:q} 2>&1"
 
 
 rule segment:

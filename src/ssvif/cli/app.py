@@ -23,6 +23,7 @@ VERBS = (
     networks.export,
     networks.complexity,
     scores.score,
+    scores.probe,
     scores.segment,
     scores.detect,
     results.tables,

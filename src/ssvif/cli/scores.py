@@ -1,4 +1,4 @@
-"""The verbs that judge fused images: score, segment, detect."""
+"""The verbs that judge fused images: score, probe, segment, detect."""
 
 from __future__ import annotations
 
@@ -83,6 +83,31 @@ def score(
     typer.echo(summary_table(output))
     if against:
         typer.echo("\n" + compare_runs([against, output], any_dataset=True))
+
+
+def probe(
+    pairs: Pairs,
+    fused: Fused,
+    output: Output,
+    settings: SettingsText = "",
+    assignments: Assignments = None,
+    dataset: DatasetName = "",
+    run: RunName = "",
+    device: Device = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Fit a linear classifier to ImageNet features of the fused images: log-loss, AP and IoU in about a minute."""
+    from ssvif.config.options import parse_options
+    from ssvif.judging.options import ProbeOptions
+
+    options = parse_options(ProbeOptions(), settings, assignments or [])
+    from ssvif.io.device import lease_device, prepare_cpu
+    from ssvif.judging import probe as probing
+    from ssvif.judging.fused_images import JudgedRun
+
+    prepare_cpu(threads)
+    with lease_device(device) as leased:
+        probing.probe(JudgedRun(pairs, fused, output, dataset, run, leased), options)
 
 
 def segment(

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from ssvif.config.files import read_yaml
 from ssvif.io.errors import UserError
 from ssvif.io.validation import invalid
-from ssvif.judging.options import DetectionOptions, SegmentationOptions
+from ssvif.judging.options import DetectionOptions, JudgeOptions, ProbeOptions, SegmentationOptions
 from ssvif.training.options import TrainingOptions
 
-Option = TypeVar("Option", TrainingOptions, SegmentationOptions, DetectionOptions)
+Option = TypeVar("Option", TrainingOptions, SegmentationOptions, DetectionOptions, ProbeOptions)
 
 
 def override(options: Option, values: Mapping[str, Any]) -> Option:
@@ -55,6 +55,6 @@ def parse_options(default: Option, settings: str, assignments: Sequence[str] = (
     return override(default, values)
 
 
-def to_json(options: TrainingOptions | SegmentationOptions | DetectionOptions) -> str:
+def to_json(options: TrainingOptions | JudgeOptions) -> str:
     """Return options as one line of JSON with sorted keys, as `parse_options` reads it."""
     return json.dumps(asdict(options), sort_keys=True)

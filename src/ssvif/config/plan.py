@@ -19,11 +19,12 @@ from ssvif.io.fingerprint import fingerprint
 from ssvif.judging.options import JudgeOptions
 from ssvif.models.names import initial_digest, network_fingerprint
 from ssvif.report.specs import SheetSpecs
-from ssvif.schema import DETECTION, EFFICIENCY, FUSION_METRICS, RUN_FILES, SEGMENTATION
+from ssvif.schema import DETECTION, EFFICIENCY, FUSION_METRICS, PROBE, RUN_FILES, SEGMENTATION
 from ssvif.training.options import TrainingOptions
 
 ALWAYS_COUNTED = ("swinfusion", "emma", "seafusion")  # networks of Table IV, each with one channel and with three
-ANNOTATIONS = {SEGMENTATION: "labels", DETECTION: "boxes"}  # what each judge needs of a dataset
+# what each judge needs of a dataset; the probe takes one of two, or what its settings ask for
+ANNOTATIONS = {SEGMENTATION: "labels", DETECTION: "boxes", PROBE: "labels or boxes"}
 HOW_TO_GET = "config/experiments/README.md says where to get it"
 
 
@@ -87,11 +88,11 @@ class Plan:
         return self.settings.results / dataset / "data" if dataset == "scenes" else self.settings.data_root
 
     def judges(self, dataset: str) -> list[str]:
-        """Return which of segmentation and detection the configuration wants and the dataset has annotations for."""
+        """Return the judges that the configuration wants and for which the dataset has annotations."""
         return [judge for judge in self._wanted_judges if self._is_annotated(dataset, judge)]
 
     def judge_options(self, dataset: str, judge: str) -> JudgeOptions:
-        """Return the settings of segmentation or detection on a dataset.
+        """Return the settings of segmentation, detection or the probe on a dataset.
 
         Raises:
             UserError: the configuration leaves it out, or the dataset has no annotations for it.
@@ -108,15 +109,18 @@ class Plan:
 
     @property
     def _judges(self) -> dict[str, JudgeOptions | None]:
-        return {SEGMENTATION: self.settings.segmentation, DETECTION: self.settings.detection}
+        settings = self.settings
+        return {SEGMENTATION: settings.segmentation, DETECTION: settings.detection, PROBE: settings.probe}
 
     @property
     def _wanted_judges(self) -> list[str]:
         return [judge for judge, options in self._judges.items() if options]
 
     def _is_annotated(self, dataset: str, judge: str) -> bool:
-        layouts = self.descriptors[dataset].layouts
-        return any(layout.label if judge == SEGMENTATION else layout.boxes for layout in layouts)
+        kinds = {SEGMENTATION: ["label"], DETECTION: ["boxes"], PROBE: ["label", "boxes"]}[judge]
+        if judge == PROBE and self.settings.probe:
+            kinds = {"masks": ["label"], "boxes": ["boxes"]}.get(self.settings.probe.labels, kinds)
+        return any(getattr(layout, kind) for layout in self.descriptors[dataset].layouts for kind in kinds)
 
     # runs
 
@@ -360,7 +364,7 @@ class Plan:
         ]
         not_judged = [
             f"{self.located(dataset, run.name).images} holds no images of the training pairs: {run.title} is not"
-            f" segmented or detected on {titles[dataset]}."
+            f" segmented, detected or probed on {titles[dataset]}."
             for dataset, run in self._pairs
             if not self.trains_judges(dataset, run.name)
         ]

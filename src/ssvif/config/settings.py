@@ -15,7 +15,7 @@ from ssvif.config.files import check
 from ssvif.config.runs import NAME
 from ssvif.io.errors import UserError
 from ssvif.io.validation import AtLeastOne, NotNegative
-from ssvif.judging.options import DetectionOptions, SegmentationOptions
+from ssvif.judging.options import DetectionOptions, JudgeOptions, ProbeOptions, SegmentationOptions
 from ssvif.models.names import class_path
 from ssvif.report.ladder.declaration import LadderSettings
 from ssvif.schema import Device, Split, StandardMetric
@@ -57,7 +57,7 @@ def _check_results(folder: Path) -> Path:
 def _none_if_false(value: Any) -> Any:
     if value is None or str(value).lower() == "false":  # `--config detection=false` gives text
         return None
-    if isinstance(value, Mapping | SegmentationOptions | DetectionOptions | LadderSettings):
+    if isinstance(value, Mapping | JudgeOptions | LadderSettings):
         return value
     raise ValueError("must be settings, or false to leave it out")
 
@@ -132,6 +132,10 @@ class Settings:
         DetectionOptions | None,
         BeforeValidator(_none_if_false, json_schema_input_type=DetectionOptions | Literal[False]),
     ] = Field(default=DetectionOptions(), description="false leaves it out")
+    probe: Annotated[
+        ProbeOptions | None,
+        BeforeValidator(_none_if_false, json_schema_input_type=ProbeOptions | Literal[False]),
+    ] = Field(default=ProbeOptions(), description="false leaves it out")
     report: ReportSettings = ReportSettings()
     ladder: Annotated[
         LadderSettings | None,

@@ -1,4 +1,4 @@
-"""Shared by both judges: the fused PNGs of a run, the labels of their pairs, and the folder of the result."""
+"""Shared by the judges: the fused PNGs of a run, the labels of their pairs, and the folder of the result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ssvif.io.errors import UserError
 from ssvif.io.files import read_image, write_csv
 from ssvif.io.images import open_image
 from ssvif.io.record import Recorder
-from ssvif.judging.options import JudgeOptions
+from ssvif.judging.options import DetectionOptions, JudgeOptions, SegmentationOptions
 from ssvif.ops.seeds import generator
 from ssvif.schema import JUDGE_COLUMNS, SPLITS
 
@@ -43,15 +43,23 @@ class JudgedRun:
     recorder: Recorder = field(default_factory=Recorder)  # measures the time from here on
 
     def write_result(
-        self, folder: Path, table: str, scores: Sequence[Score], options: JudgeOptions, **facts: Any
+        self,
+        folder: Path,
+        table: str,
+        scores: Sequence[Score],
+        options: SegmentationOptions | DetectionOptions,
+        **facts: Any,
     ) -> None:
         """Write the table of scores, and `record.json` with the options and further facts, into a folder."""
-        known = {"dataset": self.dataset, "run": self.run}
         weights = Path(options.weights).name or "scratch"
-        rows = [dict(zip(JUDGE_COLUMNS, (*known.values(), *score, weights), strict=True)) for score in scores]
+        rows = [dict(zip(JUDGE_COLUMNS, (self.dataset, self.run, *score, weights), strict=True)) for score in scores]
         write_csv(folder / table, rows, JUDGE_COLUMNS)
-        record = folder / "record.json"
-        self.recorder.write(record, settings=asdict(options), device=device_name(self.device), **known, **facts)
+        self.write_record(folder, options, **facts)
+
+    def write_record(self, folder: Path, options: JudgeOptions, **facts: Any) -> None:
+        """Write `record.json` with the options and further facts into a folder."""
+        known = {"dataset": self.dataset, "run": self.run, "device": device_name(self.device)}
+        self.recorder.write(folder / "record.json", settings=asdict(options), **known, **facts)
 
 
 def names_by_split(pairs: PairsFile) -> dict[str, list[str]]:

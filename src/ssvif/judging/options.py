@@ -1,4 +1,4 @@
-"""Settings of the downstream trainings. Imports no torch, so that configurations are checked at once."""
+"""Settings of the judges that look at fused images. Imports no torch, so that configurations are checked at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from ssvif.io.validation import AtLeastOne, NotNegative, NotNegativeFloat, PositiveFloat
-from ssvif.schema import SegFormerSize
+from ssvif.schema import ProbeLabels, SegFormerSize
 
 SMALLEST_CROP_PX = 32
 
@@ -26,6 +26,12 @@ def _check_crop(crop: int) -> int:
     if 0 < crop < SMALLEST_CROP_PX:
         raise ValueError(f"must be 0 or at least {SMALLEST_CROP_PX}")
     return crop
+
+
+def _check_folds(folds: int) -> int:
+    if folds == 1:
+        raise ValueError("must be 0, or 2 or more")
+    return folds
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
@@ -85,4 +91,28 @@ class DetectionOptions:
     seed: NotNegative = Field(default=0, description="of everything random")
 
 
-JudgeOptions = SegmentationOptions | DetectionOptions
+@dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
+class ProbeOptions:
+    """A linear classifier on frozen ImageNet features of fused images; ours, not the paper's. Nothing in it is random.
+
+    Raises:
+        pydantic.ValidationError: a value out of range; names the setting and the value.
+    """
+
+    folds: Annotated[NotNegative, AfterValidator(_check_folds)] = Field(
+        default=0,
+        description="0 fits on training and validation pairs and judges the test pairs; 2 or more judge every pair "
+        "by a fit to the other folds, which share no neighboring frames with it",
+    )
+    labels: ProbeLabels = Field(
+        default="auto",
+        description="what the classifier learns: masks or boxes; auto takes masks where every judged pair has one",
+    )
+    scale: float = Field(default=0.5, gt=0, le=1, description="size of the image that the features see")
+    cell_px: AtLeastOne = Field(default=8, description="side of a cell, which is one sample, in pixels of the image")
+    shrinkage: PositiveFloat = Field(
+        default=1e-2, description="share of the mean variance that is added to each variance of the features"
+    )
+
+
+JudgeOptions = SegmentationOptions | DetectionOptions | ProbeOptions

@@ -16,11 +16,12 @@ from ssvif.report.scores import (
     Scores,
     check_overlap,
     compare_scores,
+    read_probe_images,
     read_samples,
     read_scores,
 )
 from ssvif.report.sheet import DASH, measure_of, print_number, rank
-from ssvif.schema import DETECTION, FUSION_METRICS, MEASURES, RUN_FILES, SEGMENTATION
+from ssvif.schema import DETECTION, FUSION_METRICS, MEASURES, PROBE, RUN_FILES, SEGMENTATION
 
 LEAST_P = 0.001
 MARKS = ("", "best", "second")
@@ -78,9 +79,21 @@ def compare_runs(runs: Sequence[Path], *, any_dataset: bool = False, width: int 
         check_overlap({name: scores[name], first: scores[first]})
     compared = {name: compare_scores(scores[name], scores[first]) for name in others}
     remarks = [line for name in others for line in _left_out(compared[name], name, scores[name], first, scores[first])]
-    rows = [*_fusion_rows(scores, compared), *_judge_rows(runs, scores)]
+    probed = _read_probes(dict(zip(scores, runs, strict=True)))
+    if len(labels := {sample.labels for found in probed.values() for sample in found.values()}) > 1:
+        remarks.append(f"probe: not compared, the classes are from {' and from '.join(sorted(labels))}")
+        probed = {}
+    of_probe = {name: compare_scores(probed[name], probed[first]) for name in others if probed}
+    rows = [*_image_rows(scores, compared), *_image_rows(probed, of_probe), *_judge_rows(runs, scores)]
     title = f"differences are to {first}, image by image where there is an interval"
     return "\n".join([title, _layout(rows, width or screen_width()), *dict.fromkeys(remarks), *LEGEND])
+
+
+def _read_probes(runs: Mapping[str, Path]) -> dict[str, Scores]:
+    """Return the probe's scores of each image by run; of none if no run was probed."""
+    paths = {name: run / RUN_FILES[PROBE] for name, run in runs.items()}
+    found: dict[str, Scores] = {name: read_probe_images(path) if path.is_file() else {} for name, path in paths.items()}
+    return found if any(found.values()) else {}
 
 
 def _layout(rows: Sequence[Sequence[str]], width: int) -> str:
@@ -144,7 +157,7 @@ def _left_out(compared: Mapping[str, Comparison], name: str, this: Scores, first
                 yield f"{metric}: values only in {where}, not compared: {shorten(absent)}"
 
 
-def _fusion_rows(
+def _image_rows(
     scores: Mapping[str, Scores], compared: Mapping[str, Mapping[str, Comparison]]
 ) -> Iterator[Sequence[str]]:
     """Yield for each metric a row with its title and a row for each run; a metric without any value is left out."""
@@ -153,7 +166,7 @@ def _fusion_rows(
         if any(values):  # otherwise the images are too small for it
             texts = [print_number(mean_of(list(each.values())) if each else None, ".4f") for each in values]
             same_images = len({frozenset(each) for each in values if each}) == 1
-            arrow = measure_of(metric).arrow
+            arrow = measure_of(metric.partition(" ")[0]).arrow
             rests = [_difference(compared.get(name, {}).get(metric), arrow) for name in scores]
             yield from _metric_rows(metric, scores, texts, arrow if same_images else "", rests)
 
@@ -196,8 +209,11 @@ def _difference(comparison: Comparison | None, arrow: str) -> Sequence[str]:
 
 
 def _title(metric: str) -> str:
-    measure = measure_of(metric)
-    return f"{measure.heading} {measure.arrow}".strip() + (f" [{measure.unit}]" if measure.unit else "")
+    name, _, class_name = metric.partition(" ")  # such as "ap person"
+    measure = measure_of(name)
+    return " ".join(filter(None, (measure.heading, class_name, measure.arrow))) + (
+        f" [{measure.unit}]" if measure.unit else ""
+    )
 
 
 def _interval(summary: Summary | None, form: str = ".4f") -> str:

@@ -11,12 +11,13 @@ from ssvif.io.errors import UserError, shorten
 from ssvif.ops.statistics import Summary, describe, mean_of, student_interval, wilcoxon_p
 from ssvif.report.runs import read_rows, to_number, to_number_or_none
 from ssvif.report.sheet import Cell
-from ssvif.schema import COSTS, EFFICIENCY_COLUMNS, FUSION_METRICS
+from ssvif.schema import COSTS, EFFICIENCY_COLUMNS, FUSION_METRICS, MEASURES, PROBE, PROBE_COLUMNS
 
 TOO_SMALL = "not defined at this image size"
 ABSENT = "absent from the test labels"
 SIGNIFICANT = 0.05
 SIZE_PX = 256  # height and width of the pair whose cost is shown, as in the paper's Table IV
+PROBE_IMAGE_METRICS = ("log_loss", "ap", "mean_ap")  # that runs are compared by, image by image
 Key = tuple[str, str]  # metric and class, "" where it is about none
 
 
@@ -26,11 +27,18 @@ class Sample:
 
     values: dict[str, float | None]  # by pair_id, or one value of the whole test set by ""; None for an empty cell
     initial_weights: str = ""  # of the network that was trained on the fused images
+    labels: str = ""  # what the probe's classes are from: "masks" or "boxes"
+    pooled: int = 0  # images that the one value of the whole test set is about; 0 where the file does not give them
 
     @property
     def known(self) -> dict[str, float]:
         """The values that are there, NaN included."""
         return {pair_id: value for pair_id, value in self.values.items() if value is not None}
+
+    @property
+    def images(self) -> int:
+        """How many images are behind the mean; 0 where that is not known."""
+        return self.pooled if "" in self.known else len(self.known)
 
     @property
     def note(self) -> str:
@@ -77,10 +85,37 @@ def read_samples(path: Path, source: str) -> dict[Key, Sample]:
     """
     if source == FUSION_METRICS:
         return {(metric, ""): sample for metric, sample in read_scores(path, may_be_empty=True).items()}
+    if source == PROBE:
+        rows = read_rows(path, PROBE_COLUMNS)
+        images = len({row["pair_id"] for row in rows} - {""})
+        return {
+            (row["metric"], row["class"]): Sample(
+                {"": to_number_or_none(row["value"], path)}, labels=row["labels"], pooled=images
+            )
+            for row in rows
+            if not row["pair_id"]
+        }
     return {
         (row["metric"], row["class"]): Sample({"": to_number_or_none(row["value"], path)}, row["initial_weights"])
         for row in read_rows(path, ("metric", "class", "value", "initial_weights"))
     }
+
+
+def read_probe_images(path: Path) -> dict[str, Sample]:
+    """Read the log-loss and the average precisions of each image from the probe's scores.csv.
+
+    They are named "log_loss", "mean_ap" and, of a class, "ap person", and are in the unit that they are shown in.
+
+    Raises:
+        UserError: the file is missing or cannot be read as one of ours.
+    """
+    found: dict[str, Sample] = {}
+    for row in read_rows(path, PROBE_COLUMNS):
+        if row["pair_id"] and row["metric"] in PROBE_IMAGE_METRICS:
+            name = f"{row['metric']} {row['class']}".strip()
+            sample = found.setdefault(name, Sample({}, labels=row["labels"]))
+            sample.values[row["pair_id"]] = to_number(row["value"], path) * MEASURES[row["metric"]].scale
+    return found
 
 
 def read_efficiency(path: Path) -> dict[str, dict[Key, Sample]]:
@@ -119,12 +154,12 @@ def average(samples: Sequence[Sample], *, interval: bool = True) -> Cell:
         return Cell(initial_weights=weights, note="; ".join(notes))
     if len(used) < len(samples) > 1:
         notes.append(f"{len(used)} of {len(samples)} seeds")
-    images = min(0 if "" in sample.known else len(sample.known) for sample in used)
+    images = min(sample.images for sample in used)
     means = [mean_of(list(sample.known.values())) for sample in used]
     value, low, high, over = mean_of(means), None, None, ""
     if interval and math.isfinite(value) and len(used) > 1:
         (low, high), over = student_interval(means), "seeds"
-    elif interval and math.isfinite(value) and images > 1:
+    elif interval and math.isfinite(value) and len(used[0].known) > 1:
         summary = describe(list(used[0].known.values()))
         low, high, over = summary.low, summary.high, "images"
     return Cell(value, low, high, over, images, len(used), weights, "; ".join(notes))

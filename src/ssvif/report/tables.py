@@ -15,19 +15,22 @@ from ssvif.report.runs import RunLabel, read_rows, to_number_or_none
 from ssvif.report.scores import average, read_samples
 from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table, listed, position, rank
 from ssvif.report.training import write_gradient_table
-from ssvif.schema import DETECTION, FUSION_METRICS, RUN_FILES, SEGMENTATION
+from ssvif.schema import DETECTION, FUSION_METRICS, PROBE, RUN_FILES, SEGMENTATION
 
 log = logging.getLogger("ssvif")
 
 KINDS = tuple(RUN_FILES)
 PRINTED = (".md", ".tex")
-COLUMNS = ("dataset", "run", "metric", "class", "mean", "images", "label", "initial_weights", "note")
-TITLES = {FUSION_METRICS: "Fusion quality", SEGMENTATION: "Segmentation", DETECTION: "Detection"}
+COLUMNS = ("dataset", "run", "metric", "class", "mean", "images", "label", "initial_weights", "labels", "note")
+TITLES = {FUSION_METRICS: "Fusion quality", SEGMENTATION: "Segmentation", DETECTION: "Detection", PROBE: "Probe"}
 CAPTIONS = {
     FUSION_METRICS: "Fusion quality on {title}, mean over {images}.",
     SEGMENTATION: "Segmentation on {title}: IoU in percent of a SegFormer trained on each run's fused images{start}.",
     DETECTION: "Detection on {title}: AP@0.5 in percent of a YOLO detector trained on each run's fused images{start}.",
+    PROBE: "Probe on {title}: log-loss (class-balanced, in nats), average precision and IoU in percent of a linear "
+    "classifier on ImageNet features of each run's fused images; classes from {labels}, {images}.",
 }
+NOT_SHOWN = {PROBE: ("iou",)}  # beside AP of the same classes; the files of scores hold them
 BLIND = {"miou_without_background": "SegFormer found nothing but background", "map50": "YOLO found nothing"}
 
 
@@ -95,9 +98,10 @@ def _measure(kind: str, folder: Path, run: RunLabel) -> Iterator[dict[str, str |
             "metric": metric,
             "class": class_name,
             "mean": mean.value,
-            "images": mean.images if kind == FUSION_METRICS else None,
+            "images": mean.images or None,
             "label": run.title,
             "initial_weights": sample.initial_weights,
+            "labels": sample.labels,
             "note": mean.note,
         }
 
@@ -109,7 +113,8 @@ def read_table(path: Path, title: str) -> Table:
         UserError: the file is missing or not one of `make_tables`.
     """
     runs: dict[str, MeasuredRow] = {}
-    for row in read_rows(path, COLUMNS):
+    rows = read_rows(path, COLUMNS)
+    for row in rows:
         run = runs.setdefault(row["run"], MeasuredRow(row["label"], (row["run"],)))
         run.cells[Heading(row["metric"], row["class"])] = Cell(
             value=to_number_or_none(row["mean"], path),
@@ -119,13 +124,15 @@ def read_table(path: Path, title: str) -> Table:
             note=row["note"],
         )
     kind = next(kind for kind in KINDS if path.name.startswith(kind))
-    headings = dict.fromkeys(heading for run in runs.values() for heading in run.cells)
+    hidden = NOT_SHOWN.get(kind, ())
+    headings = dict.fromkeys(each for run in runs.values() for each in run.cells if each.metric not in hidden)
     ordered = tuple(sorted(headings, key=lambda heading: position(heading.metric)))
     empty = Table(path.stem, f"{TITLES[kind]} on {title}", "", path.stem.removeprefix(f"{kind}_"), ordered, ())
     table = fill_table(empty, list(runs.values()))
     most = max((cell.images for cell in table.cells), default=0)
     images = "one test image" if most == 1 else f"{most} test images"
-    caption = CAPTIONS[kind].format(title=title, images=images, start=_start(table))
+    labels = " and ".join(sorted({row["labels"] for row in rows} - {""}))
+    caption = CAPTIONS[kind].format(title=title, images=images, start=_start(table), labels=labels)
     notes = (*remarks(table, [(row.label, row) for row in table.rows]), *_differences(kind, table), *_blind(table))
     return replace(table, caption=caption, notes=notes)
 
@@ -190,7 +197,7 @@ def _start(table: Table) -> str:
 
 def _differences(kind: str, table: Table) -> Iterator[str]:
     """Yield a note where the runs differ in their initial weights or numbers of images."""
-    if kind == FUSION_METRICS:
+    if kind in (FUSION_METRICS, PROBE):
         what, facts = "images", [str(max(cell.images for cell in row.cells)) for row in table.rows]
     else:
         weights = [{each for cell in row.cells for each in cell.initial_weights} for row in table.rows]

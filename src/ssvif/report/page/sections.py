@@ -18,11 +18,16 @@ from ssvif.report.runs import RunLabel
 from ssvif.report.sheet import Table, listed
 from ssvif.report.tables import KINDS, read_table
 from ssvif.report.training import GradientMean, collect_pseudo_labels, diagnose, read_gradient_table
-from ssvif.schema import DETECTION, PACKAGED_MODELS, SEGMENTATION
+from ssvif.schema import DETECTION, PACKAGED_MODELS, PROBE, SEGMENTATION
 
-RECORDS = {"Training": "record.json", "Segmentation": "segmentation/record.json", "Detection": "detection/record.json"}
+RECORDS = {
+    "Training": "record.json",
+    "Segmentation": "segmentation/record.json",
+    "Detection": "detection/record.json",
+    "Probe": "probe/record.json",
+}
 ALREADY_SAID = ("settings", "dataset", "run")  # keys of a record that the page shows elsewhere
-HIGHLIGHTS = {"mIoU": " %", "mAP@0.5": " %", "VIF": "", "Qabf": ""}  # with their units
+HIGHLIGHTS = {"mIoU": " %", "mAP@0.5": " %", "mean AP (cells)": " %", "VIF": "", "Qabf": ""}  # with their units
 TEASERS = 6  # pairs whose thumbnails lead to the gallery
 
 
@@ -94,6 +99,7 @@ def _missing(tables: Sequence[Table], trainings: Sequence[Training]) -> list[str
     sentences = {
         "No segmentation scores: the dataset has no labels, or no run was segmented.": SEGMENTATION in kinds,
         "No detection scores: the dataset has no boxes, or no run went through the detector.": DETECTION in kinds,
+        "No probe scores: the dataset has neither labels nor boxes, or no run was probed.": PROBE in kinds,
         "No curves: none of these runs was trained here.": bool(trainings),
     }
     return [sentence for sentence, present in sentences.items() if not present]
