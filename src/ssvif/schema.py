@@ -9,6 +9,7 @@ from typing import Literal, get_args
 FrameworkName = Literal["ssvif", "fusion_only"]
 WeightingName = Literal["gdwa", "fixed", "dwa", "ucw", "segmif", "gradnorm"]
 Stages = Literal["two", "one"]
+KeptEpoch = Literal["best", "last"]  # of the last stage, whose network a training saves
 Schedule = Literal["constant", "cosine"]  # of the learning rate
 PseudoLabelKind = Literal["soft", "hard"]
 Initialization = Literal["default", "scaled", "maximum", "accurate", "fast"]

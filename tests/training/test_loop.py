@@ -290,6 +290,12 @@ def test_stopping_starts_anew_at_the_switch_and_keeps_the_best_of_stage_two(stag
     assert trainer.best_epoch == 4
 
 
+def test_the_last_epoch_may_be_kept_whatever_its_loss(staged):
+    told = [(3.0, 1.0), (1.0, 2.0), (1.0, 3.0), (1.0, 4.0)]
+    assert staged(told, stage_one_max_epochs=1, epochs=4).best_epoch == 2
+    assert staged(told, stage_one_max_epochs=1, epochs=4, kept_epoch="last").best_epoch == 4
+
+
 def test_a_stalled_stage_one_moves_on(staged):
     told = [(3.0, 1.0), (2.0, 2.0), (1.0, 3.0), (0.5, 9.0), (0.4, 8.0)]
     trainer = staged(told, stage_one_max_epochs=0, epochs=5, patience=2)

@@ -143,7 +143,7 @@ class Trainer:
         self.stopping = EarlyStopping(options.patience)
         self.history: list[HistoryRow] = []
         self.gradients: list[HistoryRow] = []
-        self.best: dict[str, torch.Tensor] = {}  # the fusion network's weights after the last stage's best epoch
+        self.best: dict[str, torch.Tensor] = {}  # the fusion network's weights after the last stage's kept epoch
         self.best_epoch = 0
         self.references: References = {}  # what the diagnostics compare the pseudo labels with
 
@@ -181,7 +181,7 @@ class Trainer:
         if "live_classes" in row:  # stage II
             live = [int(each["live_classes"]) for each in self.history if "live_classes" in each]
             row["collapsed"] = int(is_collapsed(live))
-        if self.stopping.update(validation_means["loss"]):
+        if self.stopping.update(validation_means["loss"]) or self.options.kept_epoch == "last":
             with self.average.applied():
                 state = self.framework.fusion_model.state_dict()
                 self.best = {name: value.detach().cpu().clone() for name, value in state.items()}

@@ -14,6 +14,7 @@ from ssvif.schema import (
     FrameworkName,
     GdwaForm,
     Initialization,
+    KeptEpoch,
     Precision,
     PseudoLabelKind,
     Schedule,
@@ -83,6 +84,11 @@ class TrainingOptions:
     segmenter: SegFormerSize = Field(default="b3", description="SegFormer size of the pixel branch")
     epochs: AtLeastOne = Field(default=110, description="most epochs, both stages together")
     patience: AtLeastOne = Field(default=10, description="epochs without a better validation loss before stopping")
+    kept_epoch: KeptEpoch = Field(
+        default="best",
+        description="whose network is saved: of the least validation loss; or the last, ours, for trainings whose α"
+        " changes from epoch to epoch, and with it what the validation loss means",
+    )
     stage_one_min_epochs: AtLeastOne = Field(default=1, description="epochs before stage I may end")
     stage_one_max_epochs: NotNegative = Field(
         default=0, description="epochs after which stage I ends in any case; 0 sets no limit"
