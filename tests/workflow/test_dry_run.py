@@ -46,9 +46,10 @@ def test_released_weights_and_images_are_runs_of_the_sample(project, shared):
         project, "-n", "-p", "--configfile", "config/msrs_sample.yaml", "--config", f"data_root={shared / 'data'}"
     )
     counted, text = jobs(done), done.stdout + done.stderr
-    assert (counted["fuse"], counted["score"], counted["segment"], counted["detect"]) == (6, 6, 5, 5)
+    assert (counted["fuse"], counted["score"]) == (6, 6)
+    assert (counted["segment"], counted["detect"], counted["probe"]) == (5, 5, 5)
     assert "published/SeAFusion" in text
-    assert "SeAFusion, released images is not segmented or detected on MSRS" in text
+    assert "SeAFusion, released images is not segmented, detected or probed on MSRS" in text
     assert "left out" not in text
 
 
@@ -65,7 +66,9 @@ def test_another_workflow_may_use_this_one_as_a_module(project, tmp_path_factory
     """With a configuration and a table of its own; datasets and the paper's numbers come from this one's folder."""
     other = tmp_path_factory.mktemp("other")
     (other / "Snakefile").write_text(MODULE.format(project=project))
-    (other / "mine.yaml").write_text("fusion: {datasets: [scenes], experiments: mine.tsv, detection: false}\n")
+    (other / "mine.yaml").write_text(
+        "fusion: {datasets: [scenes], experiments: mine.tsv, detection: false, probe: false}\n"
+    )
     (other / "mine.tsv").write_text("run\tkind\tfusion_model\nmean\tbaseline\taverage\n")
     # what the command line says is for the other workflow
     done = run_snakemake(other, "-n", "-p", "fusion_all", "--config", "theirs=1", package=project / "src")
@@ -90,7 +93,9 @@ def test_one_file_of_one_run_is_a_target(project):
 def test_a_run_is_trained_on_another_dataset(project):
     table = "run\tkind\tfusion_model\ttrain_on\nfar\ttrained\t\tmsrs128\nmean\tbaseline\taverage\t\n"
     (project / "config/experiments/demo.tsv").write_text(table)
-    done = run_snakemake(project, "-n", "-p", "runs", "--config", "segmentation=false", "detection=false")
+    done = run_snakemake(
+        project, "-n", "-p", "runs", "--config", "segmentation=false", "detection=false", "probe=false"
+    )
     assert jobs(done) == {
         "scenes": 1, "split": 2, "pack": 2, "train": 1, "fuse": 2, "score": 2, "runs": 1, "total": 11,
     }  # fmt: skip
