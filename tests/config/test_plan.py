@@ -173,6 +173,27 @@ def test_a_training_depends_on_the_content_of_the_weights_that_it_starts_from(fo
         plan_rows(folder, *table)
 
 
+def test_runs_that_differ_in_stage_two_alone_share_stage_one(folder):
+    plan = plan_rows(
+        folder,
+        "run|framework|weighting|stages|classes|train_on|seeds",
+        "a|ssvif|gdwa|two|||0 1",
+        "b|ssvif|fixed|two|5||0",
+        "c|fusion_only|||||0",
+        "d|||one|||0",
+        "e|||||msrs128|0",
+    )
+    stage_one = {run: plan.stage_one("scenes", run) for run in plan.runs}
+    assert stage_one["a_seed0"] == stage_one["b_seed0"] == stage_one["c_seed0"] != stage_one["a_seed1"]
+    assert stage_one["d_seed0"] is None
+    assert stage_one["e_seed0"] == plan.settings.results / "msrs128/stage_one" / stage_one["a_seed0"].name
+    assert {path.stem for path in stage_one.values() if path} == {*plan.stages_one}
+    assert sorted(options.seed for options in plan.stages_one.values()) == [0, 1]
+    inputs = plan.train_inputs("scenes", "a_seed1")
+    assert inputs == {"pairs": plan.packed("scenes"), "stage_one": stage_one["a_seed1"]}
+    assert plan.train_inputs("scenes", "d_seed0") == {"pairs": plan.packed("scenes")}
+
+
 def test_one_row_serves_several_datasets(folder):
     plan = plan_rows(
         folder,

@@ -150,7 +150,7 @@ def test_labels_do_not_matter_but_to_the_column_that_compares_with_them(undistur
     assert {name for name in digests if digests[name] != others[name]} == {"history.csv"}
 
 
-def test_fusion_only_builds_no_branch_and_never_switches(pairs, tmp_path, monkeypatch):
+def test_fusion_only_builds_no_branch_and_goes_on_after_the_switch(pairs, tmp_path, monkeypatch):
     monkeypatch.setattr("ssvif.training.framework.Segmenter", None)
     monkeypatch.setattr("ssvif.training.framework.SegmentationHead", None)
     options = replace(OPTIONS, framework="fusion_only", stage_one_max_epochs=1, epochs=3)
@@ -158,7 +158,9 @@ def test_fusion_only_builds_no_branch_and_never_switches(pairs, tmp_path, monkey
     rows = read_history(tmp_path)
     assert [row["stage"] for row in rows] == ["fusion"] * 3
     assert not any(row["alpha"] or row["live_classes"] or row["collapsed"] for row in rows)
-    assert json.loads((tmp_path / "record.json").read_text())["switch_epoch"] is None
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert record["switch_epoch"] == 1
+    assert record["best_epoch"] >= 2
 
 
 def test_fusion_only_begins_as_ssvif_does(undisturbed, pairs, tmp_path):
@@ -345,30 +347,38 @@ def test_an_incomplete_batch_is_left_out_unless_it_is_the_only_one(count, sizes)
 
 @pytest.mark.slow
 def test_a_killed_process_ends_with_the_same_bytes(pairs, tmp_path):
-    """SIGKILL at a moment of its own choosing, twice; then to the end."""
+    """SIGKILL at a moment of its own choosing: of the whole, twice; of stage I, and of what goes on from it."""
     settings = ["segmenter=b0", "classes=4", "epochs=8", "stage_one_max_epochs=3", "batch_size=2", "crop_px=32"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
-    def command(folder):
+    def command(folder, *more):
         sets = [part for each in settings for part in ("--set", each)]
-        where = ["--pairs", str(pairs), "--output", str(folder), "--state", str(folder.parent / f"{folder.name}.pt")]
-        return [sys.executable, "-m", "ssvif", "train", *where, *sets, "--device", "cpu", "--threads", "1"]
+        where = ["--pairs", str(pairs), "--output", str(folder), "--state", str(tmp_path / f"{folder.stem}.pt")]
+        verb = "stage-one" if folder.suffix else "train"
+        return [sys.executable, "-m", "ssvif", verb, *where, *sets, *more, "--device", "cpu", "--threads", "1"]
+
+    def kill_and_finish(words, output, delays_s):
+        state = tmp_path / f"{output.stem}.pt"
+        for more_s in delays_s:
+            seen = state.stat().st_mtime_ns if state.exists() else 0
+            process = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL)
+            deadline = time.monotonic() + 300
+            while not (state.exists() and state.stat().st_mtime_ns > seen):
+                assert process.poll() is None, "it ended before it could be killed"
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            time.sleep(more_s)
+            process.send_signal(signal.SIGKILL)
+            assert process.wait() == -signal.SIGKILL
+            assert not output.exists()
+        last = subprocess.run(words, check=True, env=environment, capture_output=True, text=True)
+        assert "resuming after epoch" in last.stderr
+        assert not state.exists()
 
     subprocess.run(command(tmp_path / "whole"), check=True, env=environment, capture_output=True)
-    killed, state = tmp_path / "killed", tmp_path / "killed.pt"
-    for more_s in (0.0, 0.35):
-        seen = state.stat().st_mtime_ns if state.exists() else 0
-        process = subprocess.Popen(command(killed), env=environment, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 300
-        while not (state.exists() and state.stat().st_mtime_ns > seen):
-            assert process.poll() is None, "it ended before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        time.sleep(more_s)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-        assert not killed.exists()
-    last = subprocess.run(command(killed), check=True, env=environment, capture_output=True, text=True)
-    assert "resuming after epoch" in last.stderr
+    killed, stage_one, steps = tmp_path / "killed", tmp_path / "stage_one.safetensors", tmp_path / "steps"
+    kill_and_finish(command(killed), killed, (0.0, 0.35))
+    kill_and_finish(command(stage_one), stage_one, (0.0,))
+    kill_and_finish(command(steps, "--stage-one", str(stage_one)), steps, (0.0,))
     assert digests_of(killed) == digests_of(tmp_path / "whole")
-    assert not state.exists()
+    assert digests_of(steps) == digests_of(tmp_path / "whole")

@@ -43,6 +43,12 @@ def test_stage_one_ends_where_the_rule_says(losses, least):
     assert switch_epoch(losses, min_epochs=least) == (rises[0] if rises else None)
 
 
+def test_without_a_second_task_the_stage_stays_and_the_switch_is_told():
+    switch = StageSwitch(Stage.FUSION, Stage.FUSION, may_switch=True, max_epochs=2)
+    assert [switch.update(loss) for loss in (3, 2, 1, 4)] == [False, True, False, False]
+    assert (switch.stage, switch.epoch) == (Stage.FUSION, 2)
+
+
 def test_one_stage_begins_jointly_and_stays():
     switch = StageSwitch(Stage.JOINT, may_switch=True)
     assert not any(switch.update(loss, stalled=True) for loss in (1, 2, 3))

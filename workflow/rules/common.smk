@@ -12,6 +12,7 @@ from ssvif.config.settings import to_yaml
 from ssvif.data.descriptor import descriptor_to_json
 from ssvif.io.errors import UserError
 from ssvif.io.fingerprint import files_fingerprint, fingerprint
+from ssvif.training.options import training_code
 
 # `ssvif` is the one of the Python that runs Snakemake, whether or not an environment is active;
 # -P: no random.py in the working folder takes the place of a library's module
@@ -59,4 +60,5 @@ GPU = int(
 wildcard_constraints:
     dataset="|".join(PLAN.descriptors),
     run="|".join(PLAN.runs),
+    stage_one="|".join(PLAN.stages_one) or "none",
     table="|".join(PLAN.tables),

@@ -1,9 +1,41 @@
 # A run's network and its fused images.
 
 
+rule stage_one:
+    input:
+        pairs=RESULTS / "{dataset}/data/pairs.h5",
+    output:
+        model=RESULTS / "{dataset}/stage_one/{stage_one}.safetensors",
+        record=RESULTS / "{dataset}/stage_one/{stage_one}.json",
+    log:
+        LOGS / "{dataset}/stage_one/{stage_one}.log",
+    benchmark:
+        BENCHMARKS / "{dataset}/stage_one/{stage_one}.tsv"
+    priority: 3  # runs wait for it
+    threads: SETTINGS.threads
+    resources:
+        gpu=GPU,
+        workers=SETTINGS.workers,  # no parameter: they change no result
+        mem_mb=8000,
+        runtime=1440,
+    params:
+        settings=lambda wildcards: to_json(PLAN.stages_one[wildcards.stage_one]),
+        # outside the declared outputs, which Snakemake deletes before a job and after a failed one
+        state=lambda wildcards: STATES
+        / wildcards.dataset
+        / f"stage_one_{wildcards.stage_one}.pt",
+        device=SETTINGS.device,
+        code=lambda wildcards: training_code(PLAN.stages_one[wildcards.stage_one]),
+    message:
+        "Training stage I {wildcards.stage_one} on {wildcards.dataset}"
+    shell:
+        "ssvif stage-one --pairs {input.pairs:q} --output {output.model:q} --state {params.state:q}"
+        " --settings {params.settings:q} --device {params.device} --threads {threads} --workers {resources.workers} > {log:q} 2>&1"
+
+
 rule train:
     input:
-        pairs=lambda wildcards: PLAN.packed(wildcards.dataset, wildcards.run),
+        unpack(lambda wildcards: PLAN.train_inputs(wildcards.dataset, wildcards.run)),
     output:
         model=RESULTS / "{dataset}/{run}/model.safetensors",
         history=RESULTS / "{dataset}/{run}/history.csv",
@@ -23,15 +55,19 @@ rule train:
         runtime=1440,
     params:
         settings=lambda wildcards: to_json(PLAN.training(wildcards.run)),
+        # a training without stage I has no such file
+        stage_one=lambda wildcards, input: (
+            ["--stage-one", input.stage_one] if "stage_one" in input.keys() else []
+        ),
         folder=subpath(output.model, parent=True),
-        # outside the declared outputs, which Snakemake deletes before a job and after a failed one
+        # outside the declared outputs, too
         state=lambda wildcards: STATES / wildcards.dataset / f"{wildcards.run}.pt",
         device=SETTINGS.device,
         code=lambda wildcards: PLAN.training_code(wildcards.run),
     message:
         "Training {wildcards.run} on {wildcards.dataset}"
     shell:
-        "ssvif train --pairs {input.pairs:q} --output {params.folder:q} --state {params.state:q}"
+        "ssvif train --pairs {input.pairs:q} {params.stage_one:q} --output {params.folder:q} --state {params.state:q}"
         " --settings {params.settings:q} --device {params.device} --threads {threads} --workers {resources.workers} > {log:q} 2>&1"
 
 

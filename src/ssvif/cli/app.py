@@ -17,6 +17,7 @@ VERBS = (
     data.align,
     data.split,
     data.pack,
+    networks.stage_one,
     networks.train,
     fusing.fuse,
     fusing.app,

@@ -1,4 +1,4 @@
-"""The verbs of fusion networks: train, export, complexity."""
+"""The verbs of fusion networks: stage-one, train, export, complexity."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ssvif.cli.arguments import (
     Infrared,
     InfraredRange,
     Output,
+    Pairs,
     Resize,
     SettingsText,
     Threads,
@@ -28,6 +29,33 @@ if TYPE_CHECKING:
     from ssvif.training.options import TrainingOptions
 
 
+def stage_one(
+    pairs: Pairs,
+    output: Annotated[Path, typer.Option(help="File to write, .safetensors; its record lies beside it.")],
+    state: Annotated[Path | None, typer.Option(help="File of the training state; default: OUTPUT with .pt.")] = None,
+    settings: SettingsText = "",
+    assignments: Assignments = None,
+    device: Device = "auto",
+    workers: Workers = 0,
+    threads: Threads = 0,
+) -> None:
+    """Train stage I alone, for several trainings that differ in stage II only (`ssvif train --stage-one`).
+
+    Settings are those of `ssvif train`; what only stage II reads does not matter. An interrupted training is resumed.
+    """
+    from ssvif.config.options import parse_options
+    from ssvif.io.device import lease_device, prepare_cpu
+    from ssvif.training.loop import train_stage_one
+    from ssvif.training.options import TrainingOptions
+
+    options = parse_options(TrainingOptions(), settings, assignments or [])
+    prepare_cpu(threads)
+    with lease_device(device) as leased:
+        train_stage_one(
+            pairs, output, state or output.with_suffix(".pt"), options=options, device=leased, workers=workers
+        )
+
+
 def train(
     output: Output,
     pairs: Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`.")] = None,
@@ -39,6 +67,7 @@ def train(
     resize: Resize = None,
     only: Annotated[Path | None, typer.Option(help="Pairs to use: a file of `ssvif check --fix-list`.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard the training that OUTPUT holds.")] = False,
+    stage_one: Annotated[Path | None, typer.Option(help="File of `ssvif stage-one` to go on from.")] = None,
     state: Annotated[Path | None, typer.Option(help="File of the training state; default: OUTPUT/state.pt.")] = None,
     settings: SettingsText = "",
     assignments: Assignments = None,
@@ -55,6 +84,8 @@ def train(
 
     check_sources("train", pairs, visible, infrared)
     state = state or output / "state.pt"
+    if stage_one and not pairs:
+        raise UserError("ssvif train --stage-one needs --pairs", remedy="leave it out: stage I is then trained first")
     if not pairs:
         from dataclasses import asdict
 
@@ -91,7 +122,7 @@ def train(
 
     prepare_cpu(threads)
     with lease_device(device) as leased:
-        run(pairs, output, state, options=options, device=leased, workers=workers)
+        run(pairs, output, state, options=options, device=leased, workers=workers, stage_one=stage_one)
 
 
 def _own_options(settings: str, assignments: list[str]) -> TrainingOptions:

@@ -17,10 +17,10 @@ from ssvif.data.descriptor import Descriptor
 from ssvif.io.errors import UserError
 from ssvif.io.fingerprint import fingerprint
 from ssvif.judging.options import JudgeOptions
-from ssvif.models.names import initial_digest, network_fingerprint
+from ssvif.models.names import network_fingerprint
 from ssvif.report.specs import SheetSpecs
 from ssvif.schema import DETECTION, EFFICIENCY, FUSION_METRICS, PROBE, RUN_FILES, SEGMENTATION
-from ssvif.training.options import TrainingOptions
+from ssvif.training.options import TrainingOptions, stage_one_key, training_code
 
 ALWAYS_COUNTED = ("swinfusion", "emma", "seafusion")  # networks of Table IV, each with one channel and with three
 # what each judge needs of a dataset; the probe takes one of two, or what its settings ask for
@@ -141,6 +141,25 @@ class Plan:
     def training(self, run: str) -> TrainingOptions:
         """Return the training options of a run: the configuration's, changed by its row."""
         return override(self.settings.training, self.runs[run].training)
+
+    @cached_property
+    def stages_one(self) -> dict[str, TrainingOptions]:
+        """The options of each stage I of the runs that have one, by the digest of these options."""
+        trainings = [self.training(run.name) for run in self.runs.values() if run.kind == "trained"]
+        options = [training.stage_one() for training in trainings if training.stages == "two"]
+        return {stage_one_key(each): each for each in options}
+
+    def stage_one(self, dataset: str, run: str) -> Path | None:
+        """Return the file of the stage I that a trained run goes on from, which other runs may share."""
+        options = self.training(run)
+        if options.stages == "one":
+            return None
+        return self.packed(dataset, run).parents[1] / "stage_one" / f"{stage_one_key(options)}.safetensors"
+
+    def train_inputs(self, dataset: str, run: str) -> dict[str, Path]:
+        """Return the files that a run is trained from."""
+        stage_one = self.stage_one(dataset, run)
+        return {"pairs": self.packed(dataset, run)} | ({"stage_one": stage_one} if stage_one else {})
 
     def wanted(self, run: Run) -> dict[str, set[str]]:
         """Return the scores of a run by dataset: fusion metrics and what its tables show; all if it names no table."""
@@ -330,9 +349,7 @@ class Plan:
 
     def training_code(self, run: str) -> str:
         """Return the fingerprint of what trains a run, initial weights included; another network's does not count."""
-        options = self.training(run)
-        code = network_fingerprint(options.fusion_model, "ssvif.training.loop")
-        return code + initial_digest(options.initialization)
+        return training_code(self.training(run))
 
     def fuse_code(self, run: str) -> str:
         """Return the fingerprint of what makes a run's fused images."""

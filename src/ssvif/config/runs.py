@@ -25,9 +25,9 @@ USED_BY: dict[str, tuple[str, ...]] = {  # kind of run to its columns besides `C
     "images": ("images",),
 }
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")  # what names a folder and stands in patterns and commands
-NAME_RULE = "letters, digits, - and _; not 'data' or 'ladder'"
+NAME_RULE = "letters, digits, - and _; not 'data', 'ladder' or 'stage_one'"
 SEED = re.compile("0|[1-9][0-9]*")  # which a run's name ends with
-NOT_RUNS = ("data", "ladder")  # names of other folders of a dataset
+NOT_RUNS = ("data", "ladder", "stage_one")  # names of other folders of a dataset
 # in braces in `images` and `checkpoint`: the dataset's name, its folder, and the folder that holds that folder
 PLACES = ("dataset", "folder", "data_root")
 BRACED = re.compile(r"\{(\w*)\}")

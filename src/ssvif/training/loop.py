@@ -1,7 +1,7 @@
 """The self-supervised training; read this file first.
 
-`train` is the command. `Trainer` holds everything that changes from epoch to epoch, so its state is the
-checkpoint. `Trainer.step` is the method of the paper: forward, losses, weighting, optimizer.
+`train` is the command, `train_stage_one` its first part alone. `Trainer` holds everything that changes from epoch to
+epoch, so its state is the checkpoint. `Trainer.step` is the method of the paper: forward, losses, weighting, optimizer.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ssvif.data.loader import Batch, BatchLoader
 from ssvif.data.training_view import TrainingView
 from ssvif.io.device import device_name
 from ssvif.io.errors import UserError
+from ssvif.io.files import sha256_of
 from ssvif.io.progress import format_seconds
 from ssvif.io.record import Recorder
-from ssvif.models.names import initial_digest, network_fingerprint
 from ssvif.models.registry import save_fusion_model
 from ssvif.ops.seeds import derive_seed, generator, make_deterministic, seed_torch
 from ssvif.training.checkpoint import load_state, save_state, state_key
@@ -31,8 +31,9 @@ from ssvif.training.diagnostics import COLLAPSED_EPOCHS, ClassUsage, References,
 from ssvif.training.framework import Framework, Output
 from ssvif.training.history import HistoryRow, Means, history_row, is_collapsed, write_gradients, write_history
 from ssvif.training.optimization import WeightAverage, build_optimizer, set_learning_rate
-from ssvif.training.options import TrainingOptions
+from ssvif.training.options import TrainingOptions, training_code
 from ssvif.training.pseudo_label_pictures import write_pseudo_labels
+from ssvif.training.stage_one import load_stage_one, save_stage_one
 from ssvif.training.stages import EarlyStopping, Stage, StageSwitch
 from ssvif.training.weighting.base import FusionOnly, Weighting
 from ssvif.training.weighting.registry import build_weighting
@@ -44,7 +45,14 @@ PLAIN = ("history", "gradients", "best", "best_epoch")
 
 
 def train(
-    pairs: Path, output: Path, state: Path, *, options: TrainingOptions, device: torch.device, workers: int = 0
+    pairs: Path,
+    output: Path,
+    state: Path,
+    *,
+    options: TrainingOptions,
+    device: torch.device,
+    workers: int = 0,
+    stage_one: Path | None = None,
 ) -> None:
     """Train a fusion network on unlabelled pairs; write the network and its history.
 
@@ -59,32 +67,22 @@ def train(
         options: of the training.
         device: to compute on.
         workers: processes that load pairs; 0 loads in this one. Does not change the result.
+        stage_one: file of `train_stage_one` to go on from; does not change the result either. None trains stage I.
 
     Raises:
-        UserError: there is nothing to train on, or an image is smaller than the crop.
+        UserError: there is nothing to train on, an image is smaller than the crop, or `stage_one` does not belong to
+            these options and pairs.
     """
     recorder = Recorder()
     _warn_without_stage_two(options)
     make_deterministic(device)
-    view = TrainingView(pairs, "train", options.crop_px, derive_seed(options.seed, "pairs"))
-    held_out = TrainingView(pairs, "validation", options.crop_px, 0, augment=False)
+    view, held_out = _open_views(pairs, options)
     trainer = Trainer(options, device)
     if options.framework != "fusion_only":
         trainer.references = read_references(pairs, held_out.names, options.crop_px, options.classes)
-    code = network_fingerprint(options.fusion_model, "ssvif.training.loop") + initial_digest(options.initialization)
-    key = state_key(options=asdict(options), data=view.digest, code=code, torch=torch.__version__, device=device.type)
-    if resumed := load_state(state, key):
-        trainer.load_state_dict(resumed)
-        log.info("resuming after epoch %d", trainer.epoch)
-
-    in_order = list(BatchSampler(range(len(held_out)), options.batch_size, drop_last=False))
-    start, first = time.monotonic(), trainer.epoch
-    while not trainer.finished:
-        view.set_epoch(trainer.epoch)
-        order = shuffled_batches(len(view), options.batch_size, options.seed, trainer.epoch)
-        trainer.run_epoch(BatchLoader(view, order, workers, device), BatchLoader(held_out, in_order, workers, device))
-        save_state(state, key, trainer.state_dict())
-        log_epoch(trainer, (time.monotonic() - start) / (trainer.epoch - first))
+    if stage_one:
+        trainer.load_state_dict(load_stage_one(stage_one, trainer.state_dict(), options, view.digest))
+    run_epochs(trainer, view, held_out, state, workers, stage_one=sha256_of(stage_one) if stage_one else "")
 
     joint = trainer.history[-1]["stage"] == Stage.JOINT
     if options.framework == "ssvif" and not joint:
@@ -102,12 +100,76 @@ def train(
         device=device_name(device),
         trained_on=view.dataset,
         data_sha256=view.digest,
-        switch_epoch=trainer.switch.epoch if joint else None,
+        stage_one=str(stage_one or ""),
+        switch_epoch=trainer.switch.epoch,
         epochs=trainer.epoch,
         best_epoch=trainer.best_epoch,
         collapsed=any(row.get("collapsed") for row in trainer.history),
     )
     state.unlink(missing_ok=True)
+
+
+def train_stage_one(
+    pairs: Path, output: Path, state: Path, *, options: TrainingOptions, device: torch.device, workers: int = 0
+) -> None:
+    """Train stage I alone and write it as a file that `train` goes on from.
+
+    Args:
+        pairs: as for `train`.
+        output: file to write, .safetensors; its record lies beside it, .json.
+        state: file for the state between epochs; removed at the end.
+        options: of one of the trainings; what stage I does not read does not matter.
+        device: to compute on.
+        workers: processes that load pairs; 0 loads in this one. Does not change the result.
+
+    Raises:
+        UserError: there is nothing to train on, an image is smaller than the crop, or the training has no stage I.
+    """
+    recorder = Recorder()
+    options = options.stage_one()
+    make_deterministic(device)
+    view, held_out = _open_views(pairs, options)
+    trainer = Trainer(options, device, stage_one_only=True)
+    run_epochs(trainer, view, held_out, state, workers)
+    save_stage_one(output, trainer.state_dict(), options, view.digest)
+    recorder.write(
+        output.with_suffix(".json"),
+        settings=asdict(options),
+        device=device_name(device),
+        trained_on=view.dataset,
+        data_sha256=view.digest,
+        epochs=trainer.epoch,
+    )
+    state.unlink(missing_ok=True)
+
+
+def _open_views(pairs: Path, options: TrainingOptions) -> tuple[TrainingView, TrainingView]:
+    view = TrainingView(pairs, "train", options.crop_px, derive_seed(options.seed, "pairs"))
+    return view, TrainingView(pairs, "validation", options.crop_px, 0, augment=False)
+
+
+def run_epochs(
+    trainer: Trainer, view: TrainingView, held_out: TrainingView, state: Path, workers: int, stage_one: str = ""
+) -> None:
+    """Run the epochs that are left, the trainer's state written after each to `state` and read from there at first.
+
+    `stage_one` is the digest of the file that the trainer goes on from.
+    """
+    options, device, only = trainer.options, trainer.device, trainer.stage_one_only
+    facts = {"data": view.digest, "code": training_code(options), "torch": torch.__version__, "device": device.type}
+    key = state_key(options=asdict(options), stage_one=stage_one, stage_one_only=only, **facts)
+    if resumed := load_state(state, key):
+        trainer.load_state_dict(resumed)
+        log.info("resuming after epoch %d", trainer.epoch)
+
+    in_order = list(BatchSampler(range(len(held_out)), options.batch_size, drop_last=False))
+    start, first = time.monotonic(), trainer.epoch
+    while not trainer.finished:
+        view.set_epoch(trainer.epoch)
+        order = shuffled_batches(len(view), options.batch_size, options.seed, trainer.epoch)
+        trainer.run_epoch(BatchLoader(view, order, workers, device), BatchLoader(held_out, in_order, workers, device))
+        save_state(state, key, trainer.state_dict())
+        log_epoch(trainer, (time.monotonic() - start) / (trainer.epoch - first))
 
 
 def _warn_without_stage_two(options: TrainingOptions) -> None:
@@ -124,10 +186,10 @@ def _warn_without_stage_two(options: TrainingOptions) -> None:
 
 
 class Trainer:
-    """A training; between two epochs its state is what `STATEFUL` and `PLAIN` name."""
+    """A training, or its stage I alone; between two epochs its state is what `STATEFUL` and `PLAIN` name."""
 
-    def __init__(self, options: TrainingOptions, device: torch.device) -> None:
-        self.options, self.device = options, device
+    def __init__(self, options: TrainingOptions, device: torch.device, *, stage_one_only: bool = False) -> None:
+        self.options, self.device, self.stage_one_only = options, device, stage_one_only
         self.framework = Framework(options).to(device)
         self.weighting = build_weighting(options, device)
         self.weightings: dict[Stage, Weighting] = {Stage.FUSION: FusionOnly(), Stage.JOINT: self.weighting}
@@ -136,7 +198,8 @@ class Trainer:
         joint = options.framework == "ssvif"
         self.switch = StageSwitch(
             Stage.JOINT if joint and options.stages == "one" else Stage.FUSION,
-            may_switch=joint,
+            Stage.JOINT if joint else Stage.FUSION,
+            may_switch=options.stages == "two",
             min_epochs=options.stage_one_min_epochs,
             max_epochs=options.stage_one_max_epochs,
         )
@@ -154,8 +217,15 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether the epochs or the patience are used up."""
-        return self.epoch >= self.options.epochs or self.stopping.exhausted
+        """Whether the epochs or the patience are used up, or stage I is over and was all that was wanted."""
+        over = self.stage_one_only and self.switch.epoch is not None
+        return over or self.epoch >= self.options.epochs or self.stopping.exhausted
+
+    @property
+    def most_epochs(self) -> int:
+        """Number of epochs after which the training ends in any case."""
+        limit = self.options.stage_one_max_epochs if self.stage_one_only else 0
+        return min(limit or self.options.epochs, self.options.epochs)
 
     def run_epoch(self, train_batches: BatchLoader | Sequence[Batch], validation_batches: Iterable[Batch]) -> None:
         """Train and validate one epoch, then decide on weights, stage and stopping."""
@@ -245,14 +315,14 @@ def shuffled_batches(count: int, batch_size: int, seed: int, epoch: int) -> list
 def log_epoch(trainer: Trainer, seconds: float) -> None:
     """Log the losses and what is left after an epoch, and warn of a collapse; `seconds` is the time of an epoch."""
     row = trainer.history[-1]
-    parts = [f"epoch {trainer.epoch}/{trainer.options.epochs} ({row['stage']})"]
+    parts = [f"epoch {trainer.epoch}/{trainer.most_epochs} ({row['stage']})"]
     parts += [f"loss {row['train_loss']:.3f}, validation {row['validation_loss']:.3f}"]
     if "alpha" in row:
         parts.append(f"α {row['alpha']:.3g}")
     if "live_classes" in row:
         live, agreed = f"{row['live_classes']} of {trainer.options.classes} classes live", row["pixel_agreement"]
         parts.append(f"{live}, the branches agree on {agreed:.0%} of the pixels")
-    left = format_seconds(seconds * (trainer.options.epochs - trainer.epoch))
+    left = format_seconds(seconds * (trainer.most_epochs - trainer.epoch))
     parts.append(f"{format_seconds(seconds)} an epoch, at most {left} left")
     log.info("%s", "; ".join(parts))
     if row.get("collapsed"):

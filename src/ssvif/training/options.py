@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
+from dataclasses import asdict, replace
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from ssvif.io.errors import UserError
 from ssvif.io.validation import AtLeastOne, NotNegative, NotNegativeFloat, PositiveFloat
+from ssvif.models.names import initial_digest, network_fingerprint
 from ssvif.schema import (
     DiceEpsilon,
     FrameworkName,
@@ -25,6 +30,29 @@ from ssvif.schema import (
 )
 
 SMALLEST_SEEN_PX = 32  # side of the smallest image that SegFormer takes
+
+# what stage I does not read: trainings that differ in these alone share it. One that is forgotten here is shared less
+STAGE_TWO = (
+    "framework",
+    "weighting",
+    "consistency",
+    "classes",
+    "balance",
+    "label_temperature",
+    "consistency_window",
+    "segmenter",
+    "branch_learning_rate",
+    "dice_epsilon",
+    "fixed_alpha",
+    "temperature",
+    "gdwa_form",
+    "gradient_share",
+    "every_n_steps",
+    "preference_fusion",
+    "preference_consistency",
+    "gradnorm_asymmetry",
+    "gradnorm_learning_rate",
+)
 
 # a number may come as text, from a table of experiments or from --set
 Channels = Annotated[Literal[1, 3], BeforeValidator(lambda given: int(given) if str(given) in ("1", "3") else given)]
@@ -146,6 +174,17 @@ class TrainingOptions:
         """Side of the smallest crop whose window, rounded to whole pixels, SegFormer takes."""
         return math.ceil((SMALLEST_SEEN_PX - 0.5) / self.consistency_window) if self.framework == "ssvif" else 1
 
+    def stage_one(self) -> TrainingOptions:
+        """Return the options of stage I alone: equal for all trainings that may share it.
+
+        Raises:
+            UserError: the training has no stage I.
+        """
+        if self.stages == "one":
+            raise UserError("A training with `stages: one` has no stage I", remedy="set `stages: two`")
+        defaults = TrainingOptions()
+        return replace(self, **{name: getattr(defaults, name) for name in STAGE_TWO} | {"framework": "fusion_only"})
+
     def fusion_weights(self) -> dict[str, float]:
         """Return λ₁..λ₄ of Eq. 3 by the names of the loss terms."""
         return {
@@ -154,3 +193,19 @@ class TrainingOptions:
             "structural": self.structural_weight,
             "color": self.color_weight,
         }
+
+
+def training_code(options: TrainingOptions) -> str:
+    """Return the fingerprint of what trains, initial weights included; the code of another network does not count."""
+    code = network_fingerprint(options.fusion_model, "ssvif.training.loop")
+    return code + initial_digest(options.initialization)
+
+
+def stage_one_key(options: TrainingOptions) -> str:
+    """Return the digest of all that stage I reads of the options, 16 hexadecimal digits.
+
+    Raises:
+        UserError: the training has no stage I.
+    """
+    text = json.dumps(asdict(options.stage_one()), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
