@@ -103,7 +103,7 @@ def test_the_probes_table_has_scores_over_all_cells_and_names_the_labels(results
     assert [cell.text for cell in column(table, "log-loss").values()] == ["1.250", "1.000"]
     assert [cell.text for cell in column(table, "person").values()] == ["37.50", "50.00"]
     assert [cell.rank for cell in column(table, "log-loss").values()] == [0, 1]
-    assert "classes from boxes, 2 test images" in table.caption
+    assert "classes from boxes, 2 images" in table.caption
     assert table.notes == ("bus: absent from the test labels.",)
     write_probe(results / "toy/ours", [1.0], [0.5], labels="masks")
     other = make("probe")

@@ -115,7 +115,8 @@ def read_probe_images(path: Path) -> dict[str, Sample]:
             name = f"{row['metric']} {row['class']}".strip()
             sample = found.setdefault(name, Sample({}, labels=row["labels"]))
             sample.values[row["pair_id"]] = to_number(row["value"], path) * MEASURES[row["metric"]].scale
-    return found
+    order = PROBE_IMAGE_METRICS.index  # the first image may lack a class
+    return dict(sorted(found.items(), key=lambda item: order(item[0].partition(" ")[0])))
 
 
 def read_efficiency(path: Path) -> dict[str, dict[Key, Sample]]:

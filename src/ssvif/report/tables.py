@@ -130,7 +130,8 @@ def read_table(path: Path, title: str) -> Table:
     empty = Table(path.stem, f"{TITLES[kind]} on {title}", "", path.stem.removeprefix(f"{kind}_"), ordered, ())
     table = fill_table(empty, list(runs.values()))
     most = max((cell.images for cell in table.cells), default=0)
-    images = "one test image" if most == 1 else f"{most} test images"
+    what = "image" if kind == PROBE else "test image"  # by folds it judges all pairs
+    images = f"one {what}" if most == 1 else f"{most} {what}s"
     labels = " and ".join(sorted({row["labels"] for row in rows} - {""}))
     caption = CAPTIONS[kind].format(title=title, images=images, start=_start(table), labels=labels)
     notes = (*remarks(table, [(row.label, row) for row in table.rows]), *_differences(kind, table), *_blind(table))
