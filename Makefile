@@ -4,7 +4,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test slow lint bench format schema lock pull setup clean
+.PHONY: demo test slow lint bench gpu format schema lock pull setup clean
 .DEFAULT_GOAL := demo
 
 demo: setup ## the whole workflow on generated scenes
@@ -25,6 +25,9 @@ lint: setup ## what .ci/run checks besides the tests
 
 bench: setup ## what the metrics cost, beside other libraries
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/metrics.py
+
+gpu: ## checks, timings and the ladder on a CUDA device, resumable; needs PYTHON with torch, no setup (benchmarks/README.md)
+	$(PYTHON) benchmarks/gpu.py $(GPU)
 
 format: setup
 	$(BIN)/ruff check --fix .
