@@ -20,6 +20,7 @@ from ssvif.training.stages import Stage
 
 MOST_PICTURES = 4
 GAP_PX = 4
+SHADES = ((0.8, 0.95), (0.8, 0.6), (0.45, 0.95))  # saturation and value, in turn
 PANELS = ("visible", "infrared", "fused", "pseudo label", "segmentation head", "segmenter")
 CLASS_COLUMNS = ("class", "share", *CUES)
 OWNED = ("*.png", "classes.csv", "follows.csv")
@@ -104,9 +105,9 @@ class ClassTally:
 
 
 def class_colors(count: int) -> NDArray[np.uint8]:
-    """Return (count,3) uint8 RGB, hues a golden section apart so that neighbours differ."""
+    """Return (count,3) uint8 RGB, hues a golden section apart and shades in turn, so that neighbours differ."""
     hues = [(0.07 + index * 0.618034) % 1 for index in range(count)]
-    shades = [colorsys.hsv_to_rgb(hue, 0.75, 0.95 - 0.3 * (index % 3) / 2) for index, hue in enumerate(hues)]
+    shades = [colorsys.hsv_to_rgb(hue, *SHADES[index % len(SHADES)]) for index, hue in enumerate(hues)]
     return (np.array(shades) * 255).round().astype(np.uint8)
 
 
