@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 # networks, and how they are trained
-FrameworkName = Literal["ssvif", "fusion_only"]
+FrameworkName = Literal["ssvif", "fusion_only", "supervised"]
 WeightingName = Literal["gdwa", "fixed", "dwa", "ucw", "segmif", "gradnorm"]
 Stages = Literal["two", "one"]
 KeptEpoch = Literal["best", "last"]  # of the last stage, whose network a training saves
 Schedule = Literal["constant", "cosine"]  # of the learning rate
-PseudoLabelKind = Literal["soft", "hard"]
+ConsistencyName = Literal[
+    "soft", "hard", "mutual_information", "sinkhorn", "distribution_alignment", "random_clusters", "random_gradient",
+]  # fmt: skip
 Initialization = Literal["default", "scaled", "maximum", "accurate", "fast"]
 GdwaForm = Literal["ratio", "share", "balanced"]
 DiceEpsilon = Literal["both", "denominator"]

@@ -1,14 +1,17 @@
-"""The cross-segmentation consistency loss, Eq. 4-6: agreement of the two branches, without labels."""
+"""Losses of the two segmentation branches: the paper's consistency (Eq. 4-6), remedies against collapse, controls."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch.nn import functional
 
 DICE_EPSILON = 1.0
 TINY = 1e-30
+SINKHORN_TURNS = 3
+IGNORED = 255
 
 
 def make_pseudo_label(
@@ -83,6 +86,68 @@ def consistency_loss(
 
 
 def entropy(distribution: torch.Tensor) -> torch.Tensor:
-    """Return −Σ p log p in nats of a distribution (K,)."""
-    total: torch.Tensor = torch.special.entr(distribution).sum()
+    """Return −Σ p log p in nats of distributions (...,K), of shape (...)."""
+    total: torch.Tensor = torch.special.entr(distribution).sum(dim=-1)
     return total
+
+
+def mutual_information_loss(
+    feature: torch.Tensor, pixel: torch.Tensor, usage: torch.Tensor, entropy_weight: float
+) -> torch.Tensor:
+    """Return ½[KL(p₁‖p₂) + KL(p₂‖p₁)] + mean H(p) + λ₂·(ln K − H(mean p)), a scalar of at least 0.
+
+    It is 0 where both branches are sure, agree at every pixel, and use all classes equally. Source: Wang et al., TWIST,
+    2021, eq. 2, shifted by λ₂ ln K; the mutual information of input and class of Hu et al., IMSAT, ICML 2017.
+
+    Args:
+        feature: probabilities (B,K,H,W) of the segmentation head.
+        pixel: probabilities (B,K,H,W) of the segmenter.
+        usage: (2,K), each branch's mean prediction.
+        entropy_weight: λ₂.
+    """
+    log_feature, log_pixel = feature.clamp(min=TINY).log(), pixel.clamp(min=TINY).log()
+    divergence = ((feature - pixel) * (log_feature - log_pixel)).sum(dim=1).mean() / 2
+    unsure = -(feature * log_feature + pixel * log_pixel).sum(dim=1).mean() / 2
+    unused = math.log(feature.shape[1]) - entropy(usage).mean()
+    return divergence + unsure + entropy_weight * unused
+
+
+@torch.no_grad()
+def balance_by_sinkhorn(
+    logits: torch.Tensor, prior: torch.Tensor, temperature: float, turns: int = SINKHORN_TURNS
+) -> torch.Tensor:
+    """Return probabilities (B,K,H,W) near softmax(logits/temperature) whose means over all pixels near a prior (K,).
+
+    A turn scales every class to its share of the prior and then every pixel to a sum of 1; with many turns both hold.
+    Source: Caron et al., SwAV, NeurIPS 2020, with three turns; a prior that is not uniform as in Li et al., CPSL, CVPR
+    2022.
+    """
+    by_class = logits.transpose(0, 1)
+    scores = by_class.flatten(1) / temperature  # (K,N), logarithms
+    for _ in range(turns):
+        scores = scores - scores.logsumexp(dim=1, keepdim=True) + prior.log()[:, None]
+        scores = scores - scores.logsumexp(dim=0, keepdim=True)
+    return scores.exp().view(by_class.shape).transpose(0, 1)
+
+
+def align_distribution(label: torch.Tensor, prior: torch.Tensor, usage: torch.Tensor) -> torch.Tensor:
+    """Return probabilities (B,K,H,W) times prior/usage, both (K,), normalized at each pixel.
+
+    Source: Berthelot et al., ReMixMatch, ICLR 2020, section 3.1.
+    """
+    aligned = label * (prior / usage.clamp(min=TINY)).view(1, -1, 1, 1)
+    return aligned / aligned.sum(dim=1, keepdim=True)
+
+
+def label_loss(logits: torch.Tensor, label: torch.Tensor, class_weights: torch.Tensor) -> torch.Tensor:
+    """Return the class-weighted cross-entropy of logits (B,K,H,W) against class ids (B,H,W), a scalar.
+
+    The mean over all pixels but those of id 255, each weighted by that of its class (K,); 0 if there is none.
+    """
+    total = functional.cross_entropy(logits, label, class_weights, ignore_index=IGNORED, reduction="sum")
+    return total / (label != IGNORED).sum().clamp(min=1)
+
+
+def random_gradient_loss(parameters: Iterable[torch.Tensor]) -> torch.Tensor:
+    """Return a scalar of value 0 whose gradient is standard normal noise, drawn anew by torch's generators."""
+    return torch.stack([(torch.randn_like(each) * (each - each.detach())).sum() for each in parameters]).sum()

@@ -10,22 +10,22 @@ import logging
 import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.data import BatchSampler
 
+from ssvif.data.labelled_view import LabelledView
 from ssvif.data.loader import Batch, BatchLoader
-from ssvif.data.training_view import TrainingView
 from ssvif.io.device import device_name
 from ssvif.io.errors import UserError
 from ssvif.io.files import sha256_of
 from ssvif.io.progress import format_seconds
 from ssvif.io.record import Recorder
 from ssvif.models.registry import save_fusion_model
-from ssvif.ops.seeds import derive_seed, generator, make_deterministic, seed_torch
+from ssvif.ops.seeds import generator, make_deterministic, seed_torch
 from ssvif.training.checkpoint import load_state, save_state, state_key
 from ssvif.training.diagnostics import COLLAPSED_EPOCHS, ClassUsage, References, read_references
 from ssvif.training.framework import Framework, Output
@@ -35,6 +35,7 @@ from ssvif.training.options import TrainingOptions, training_code
 from ssvif.training.pseudo_label_pictures import write_pseudo_labels
 from ssvif.training.stage_one import load_stage_one, save_stage_one
 from ssvif.training.stages import EarlyStopping, Stage, StageSwitch
+from ssvif.training.views import open_views
 from ssvif.training.weighting.base import FusionOnly, Weighting
 from ssvif.training.weighting.registry import build_weighting
 
@@ -54,13 +55,14 @@ def train(
     workers: int = 0,
     stage_one: Path | None = None,
 ) -> None:
-    """Train a fusion network on unlabelled pairs; write the network and its history.
+    """Train a fusion network on pairs; write the network and its history.
 
     Killed at any point and called again, it resumes after the last complete epoch and writes the same bytes as an
     uninterrupted training on the same machine.
 
     Args:
-        pairs: HDF5 of `ssvif pack`; its splits "train" and "validation" are used, without labels.
+        pairs: HDF5 of `ssvif pack`; its splits "train" and "validation" are used; of labels, by the framework
+            "supervised" alone.
         output: folder of model.safetensors, history.csv (an epoch a row), gradients.csv (a measured step a
             row), record.json and pseudo_labels/.
         state: file for the state between epochs; removed at the end.
@@ -70,13 +72,15 @@ def train(
         stage_one: file of `train_stage_one` to go on from; does not change the result either. None trains stage I.
 
     Raises:
-        UserError: there is nothing to train on, an image is smaller than the crop, or `stage_one` does not belong to
-            these options and pairs.
+        UserError: there is nothing to train on, an image is smaller than the crop, labels are missing, or `stage_one`
+            does not belong to these options and pairs.
     """
     recorder = Recorder()
     _warn_without_stage_two(options)
     make_deterministic(device)
-    view, held_out = _open_views(pairs, options)
+    view, held_out = open_views(pairs, options)
+    if isinstance(view, LabelledView):  # the classes are the dataset's
+        options = replace(options, classes=view.num_classes)
     trainer = Trainer(options, device)
     if options.framework != "fusion_only":
         trainer.references = read_references(pairs, held_out.names, options.crop_px, options.classes)
@@ -85,10 +89,11 @@ def train(
     run_epochs(trainer, view, held_out, state, workers, stage_one=sha256_of(stage_one) if stage_one else "")
 
     joint = trainer.history[-1]["stage"] == Stage.JOINT
-    if options.framework == "ssvif" and not joint:
+    if options.has_stage_two and not joint:
         log.warning("All %d epochs were stage I; stage II never began. Set `stage_one_max_epochs`.", trainer.epoch)
+    drawn = trainer.framework if joint and options.has_branches else None
     with trainer.average.applied():
-        write_pseudo_labels(trainer.framework if joint else None, pairs, output / "pseudo_labels", device)
+        write_pseudo_labels(drawn, pairs, output / "pseudo_labels", device)
     network, facts = trainer.framework.fusion_model, {"training": asdict(options)}
     network.load_state_dict(trainer.best)
     save_fusion_model(network, output / "model.safetensors", name=options.fusion_model, facts=facts)
@@ -128,7 +133,7 @@ def train_stage_one(
     recorder = Recorder()
     options = options.stage_one()
     make_deterministic(device)
-    view, held_out = _open_views(pairs, options)
+    view, held_out = open_views(pairs, options)
     trainer = Trainer(options, device, stage_one_only=True)
     run_epochs(trainer, view, held_out, state, workers)
     save_stage_one(output, trainer.state_dict(), options, view.digest)
@@ -141,11 +146,6 @@ def train_stage_one(
         epochs=trainer.epoch,
     )
     state.unlink(missing_ok=True)
-
-
-def _open_views(pairs: Path, options: TrainingOptions) -> tuple[TrainingView, TrainingView]:
-    view = TrainingView(pairs, "train", options.crop_px, derive_seed(options.seed, "pairs"))
-    return view, TrainingView(pairs, "validation", options.crop_px, 0, augment=False)
 
 
 def run_epochs(
@@ -175,7 +175,7 @@ def run_epochs(
 def _warn_without_stage_two(options: TrainingOptions) -> None:
     """Warn if stage I is set to last as long as the training: then the consistency is not trained."""
     rise = max(options.stage_one_min_epochs, 2)  # the first epoch after which a risen loss ends stage I
-    two = options.framework == "ssvif" and options.stages == "two"
+    two = options.has_stage_two and options.stages == "two"
     if two and (options.stage_one_max_epochs or rise) >= options.epochs:
         log.warning(
             "Stage I %s last all %d epochs, without the consistency: set `stage_one_max_epochs` to 1 or more and "
@@ -195,7 +195,7 @@ class Trainer:
         self.weightings: dict[Stage, Weighting] = {Stage.FUSION: FusionOnly(), Stage.JOINT: self.weighting}
         self.optimizer = build_optimizer(self.framework, self.weighting, options)
         self.average = WeightAverage(self.framework.fusion_model, options.ema_decay)
-        joint = options.framework == "ssvif"
+        joint = options.has_stage_two
         self.switch = StageSwitch(
             Stage.JOINT if joint and options.stages == "one" else Stage.FUSION,
             Stage.JOINT if joint else Stage.FUSION,
@@ -288,9 +288,10 @@ class Trainer:
 
     def _forward(self, batch: Batch, stage: Stage) -> tuple[Output, dict[str, torch.Tensor]]:
         visible, infrared = self.framework.inputs(batch, self.device)
+        target = batch["target"].to(self.device, non_blocking=True) if "target" in batch else None
         mixed = self.options.precision == "bfloat16"
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=mixed):
-            output = self.framework(visible, infrared, stage)
+            output = self.framework(visible, infrared, stage, target)
         return output, self.framework.losses(output, visible, infrared)
 
     def state_dict(self) -> dict[str, Any]:

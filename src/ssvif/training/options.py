@@ -15,13 +15,13 @@ from ssvif.io.errors import UserError
 from ssvif.io.validation import AtLeastOne, NotNegative, NotNegativeFloat, PositiveFloat
 from ssvif.models.names import initial_digest, network_fingerprint
 from ssvif.schema import (
+    ConsistencyName,
     DiceEpsilon,
     FrameworkName,
     GdwaForm,
     Initialization,
     KeptEpoch,
     Precision,
-    PseudoLabelKind,
     Schedule,
     SegFormerSize,
     Stages,
@@ -40,6 +40,11 @@ STAGE_TWO = (
     "balance",
     "label_temperature",
     "consistency_window",
+    "consistency_margin_px",
+    "consistency_augment",
+    "centered_logits",
+    "logit_temperature",
+    "entropy_weight",
     "segmenter",
     "branch_learning_rate",
     "dice_epsilon",
@@ -68,12 +73,18 @@ class TrainingOptions:
 
     fusion_model: str = Field(default="seafusion", description="name of a fusion model, or package.module:Class")
     framework: FrameworkName = Field(
-        default="ssvif", description="fusion_only has no segmentation branches (Table III, row iii)"
+        default="ssvif",
+        description="fusion_only has no segmentation branches (Table III, row iii); supervised, ours and a control, "
+        "trains them on the dataset's label maps, or on its boxes as such",
     )
     weighting: WeightingName = Field(
         default="gdwa", description="how consistency is weighed against fusion: Eq. 7, or one of Table III, row ii"
     )
-    consistency: PseudoLabelKind = Field(default="soft", description="kind of the pseudo label")
+    consistency: ConsistencyName = Field(
+        default="soft",
+        description="the paper's task with a soft or a hard pseudo label; ours against collapse: mutual_information, "
+        "sinkhorn, distribution_alignment; ours as negative controls: random_clusters, random_gradient",
+    )
     stages: Stages = Field(
         default="two", description="fusion first, then jointly; or jointly from the start (Table III, row iv)"
     )
@@ -101,13 +112,30 @@ class TrainingOptions:
         default=0.0, description="weight of the entropy term against collapse of the pseudo label; the paper has none"
     )
     label_temperature: PositiveFloat = Field(
-        default=1.0, description="of soft pseudo labels; 1 is the paper's, below 1 sharpens them"
+        default=1.0,
+        description="of soft pseudo labels; 1 is the paper's, below 1 sharpens them; for sinkhorn, SwAV's ε",
     )
     consistency_window: float = Field(
         default=1.0,
         gt=0,
         le=1,
         description="side of a random window of each crop, as a share of the crop's, on which the branches must agree",
+    )
+    consistency_margin_px: NotNegative = Field(
+        default=0, description="border of that window, or of the crop, on which the branches are not compared"
+    )
+    consistency_augment: bool = Field(
+        default=False,
+        description="whether the segmenter sees the fused image flipped and in another brightness and contrast",
+    )
+    centered_logits: bool = Field(
+        default=False, description="whether each branch ends in a BatchNorm of its logits, without affine"
+    )
+    logit_temperature: PositiveFloat = Field(
+        default=1.0, description="what both branches' logits are divided by; below 1 makes them surer"
+    )
+    entropy_weight: NotNegativeFloat = Field(
+        default=2.0, description="λ₂ of `consistency: mutual_information`, of the entropy of the mean prediction"
     )
     segmenter: SegFormerSize = Field(default="b3", description="SegFormer size of the pixel branch")
     epochs: AtLeastOne = Field(default=110, description="most epochs, both stages together")
@@ -167,12 +195,28 @@ class TrainingOptions:
                 f"crop_px times consistency_window must be at least {SMALLEST_SEEN_PX}, SegFormer's least,"
                 f" got {self.crop_px} times {self.consistency_window:g}"
             )
+        if self.has_branches and 2 * self.consistency_margin_px >= round(self.crop_px * self.consistency_window):
+            raise ValueError(
+                "consistency_margin_px must leave something of crop_px times consistency_window,"
+                f" got {self.consistency_margin_px} px on each side of {self.crop_px * self.consistency_window:g}"
+            )
         return self
 
     @property
     def least_crop_px(self) -> int:
         """Side of the smallest crop whose window, rounded to whole pixels, SegFormer takes."""
-        return math.ceil((SMALLEST_SEEN_PX - 0.5) / self.consistency_window) if self.framework == "ssvif" else 1
+        return math.ceil((SMALLEST_SEEN_PX - 0.5) / self.consistency_window) if self.has_branches else 1
+
+    @property
+    def has_stage_two(self) -> bool:
+        """Whether a second task follows, or goes along with, fusion."""
+        return self.framework != "fusion_only"
+
+    @property
+    def has_branches(self) -> bool:
+        """Whether that task has segmentation branches."""
+        noise = self.framework == "ssvif" and self.consistency == "random_gradient"
+        return self.has_stage_two and not noise
 
     def stage_one(self) -> TrainingOptions:
         """Return the options of stage I alone: equal for all trainings that may share it.

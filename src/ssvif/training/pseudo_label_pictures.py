@@ -15,7 +15,7 @@ from ssvif.io.files import write_csv, write_folder_aside, write_png
 from ssvif.ops.color import rgb_to_ycbcr, to_image, to_tensor
 from ssvif.ops.sampling import choose_evenly
 from ssvif.schema import PSEUDO_LABEL_CUES as CUES
-from ssvif.training.framework import Framework
+from ssvif.training.framework import Framework, Output
 from ssvif.training.stages import Stage
 
 MOST_PICTURES = 4
@@ -58,9 +58,11 @@ def _draw_all(framework: Framework, pairs: Path, folder: Path, device: torch.dev
 
 def _segment(framework: Framework, visible: torch.Tensor, infrared: torch.Tensor) -> dict[str, torch.Tensor]:
     inputs = framework.inputs({"visible": visible, "infrared": infrared}, visible.device)
-    fused, (feature_logits, pixel_logits, pseudo_label) = framework(*inputs, Stage.JOINT)
+    output: Output = framework(*inputs, Stage.JOINT)
+    assert output.branches is not None, "only a framework with branches is drawn"
+    feature_logits, pixel_logits, pseudo_label = output.branches
     best = [each.argmax(dim=1)[0].cpu() for each in (pseudo_label, feature_logits, pixel_logits)]
-    return {"fused": fused.expand(-1, 3, -1, -1), **dict(zip(PANELS[3:], best, strict=True))}
+    return {"fused": output.fused.expand(-1, 3, -1, -1), **dict(zip(PANELS[3:], best, strict=True))}
 
 
 class ClassTally:

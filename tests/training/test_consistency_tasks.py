@@ -1,0 +1,220 @@
+"""The tasks of stage II on the tiny pairs, and what state they keep."""
+
+import math
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+import torch
+
+from reference.files import digests_of
+from ssvif.data.labelled_view import LabelledView, RandomClusterView
+from ssvif.data.training_view import TrainingView
+from ssvif.io.errors import UserError
+from ssvif.io.files import read_csv
+from ssvif.losses.consistency import consistency_loss, make_pseudo_label
+from ssvif.schema import ConsistencyName
+from ssvif.training import loop
+from ssvif.training.consistency_tasks import CONSISTENCIES, Branches, build_task
+from ssvif.training.framework import Framework
+from ssvif.training.options import TrainingOptions
+from ssvif.training.stages import Stage
+from ssvif.training.views import open_views
+
+CPU = torch.device("cpu")
+OPTIONS = TrainingOptions(
+    segmenter="b0",
+    classes=4,
+    epochs=3,
+    stage_one_max_epochs=1,
+    batch_size=2,
+    crop_px=32,
+    learning_rate=1e-3,
+    gdwa_form="balanced",
+)
+REMEDIES = {
+    "crop_px": 40,
+    "consistency_window": 0.8,
+    "consistency_margin_px": 4,
+    "consistency_augment": True,
+    "centered_logits": True,
+    "logit_temperature": 0.5,
+}
+CASES = {
+    **{name: {"consistency": name} for name in get_args(ConsistencyName)[2:]},
+    "remedies": {"consistency": "mutual_information", **REMEDIES},
+    "supervised": {"framework": "supervised", **REMEDIES},
+}
+
+
+def draw_branches(seed=0, favored=0.0, shape=(2, 4, 6, 8)):
+    """Both branches' results; `favored` is added to the logits of class 1."""
+    random = torch.Generator().manual_seed(seed)
+    feature, pixel = torch.randn((2, *shape), generator=random)
+    feature[:, 1] += favored
+    pixel[:, 1] += favored
+    return Branches(feature, pixel, make_pseudo_label(feature, pixel))
+
+
+def train(pairs, folder, options):
+    loop.train(pairs, folder, folder / "state.pt", options=options, device=CPU)
+    return folder
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_task_trains_and_resumes_to_the_same_bytes(name, pairs, tmp_path, monkeypatch):
+    options = replace(OPTIONS, **CASES[name])
+    whole = train(pairs, tmp_path / "whole", options)
+    rows = read_csv(whole / "history.csv")
+    assert [row["stage"] for row in rows] == ["fusion", "joint", "joint"]
+    assert all(math.isfinite(float(row["train_loss"])) for row in rows)
+    drawn = list((whole / "pseudo_labels").glob("*.png"))
+    assert bool(drawn) == bool(rows[-1]["live_classes"]) == (name != "random_gradient")
+
+    save_state = loop.save_state
+
+    def save_and_stop(path, key, state):
+        save_state(path, key, state)
+        if len(state["history"]) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "save_state", save_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(pairs, tmp_path / "halted", options)
+    assert digests_of(whole) == digests_of(train(pairs, tmp_path / "halted", options))
+
+
+def test_a_table_can_name_every_task():
+    assert set(CONSISTENCIES) == set(get_args(ConsistencyName))
+    options = replace(OPTIONS)
+    object.__setattr__(options, "consistency", "magic")
+    with pytest.raises(UserError, match=r"(?s)Unknown consistency 'magic'.*sinkhorn"):
+        build_task(options, torch.nn.Linear(1, 1))
+
+
+@pytest.mark.parametrize("name", ["soft", "hard"])
+def test_the_papers_task_is_its_loss(name):
+    task, branches = build_task(replace(OPTIONS, consistency=name, balance=0.5), torch.nn.Linear(1, 1)), draw_branches()
+    label = task.pseudo_label(*branches[:2])
+    assert torch.equal(label, make_pseudo_label(*branches[:2], name))
+    assert task(Branches(*branches[:2], label), None) == consistency_loss(*branches[:2], label, balance=0.5)
+    assert not list(task.buffers())
+
+
+@pytest.mark.parametrize("name", ["mutual_information", "sinkhorn", "distribution_alignment", "random_clusters"])
+def test_what_a_task_has_seen_is_in_its_state_and_changes_in_training_alone(name):
+    options = replace(OPTIONS, consistency=name)
+    task, branches = build_task(options, torch.nn.Linear(1, 1)), draw_branches(favored=3.0)
+    target = torch.ones(2, 6, 8, dtype=torch.int64)
+    (before,) = (each.clone() for each in task.buffers())
+    first = task.eval()(branches, target)
+    assert torch.equal(task.eval()(branches, target), first)
+    assert torch.equal(next(task.buffers()), before)
+    for _ in range(50):
+        task.train()(branches, target)
+    after = next(task.buffers())
+    assert (after / after.sum())[1] > 0.5 > (before / before.sum())[1]
+    resumed = build_task(options, torch.nn.Linear(1, 1))
+    resumed.load_state_dict(task.state_dict())
+    assert task.eval()(branches, target) == resumed.eval()(branches, target)
+    assert task.eval()(branches, target) != first
+
+
+def test_an_aligned_label_lifts_classes_that_are_seldom_predicted():
+    task = build_task(replace(OPTIONS, consistency="distribution_alignment"), torch.nn.Linear(1, 1))
+    branches = draw_branches(favored=3.0)
+    for _ in range(300):
+        task.train()(branches, None)
+    shares = make_pseudo_label(*branches[:2]).mean((0, 2, 3))
+    aligned = task.pseudo_label(*branches[:2]).mean((0, 2, 3))
+    assert aligned[1] < shares[1]
+    assert (aligned[[0, 2, 3]] > shares[[0, 2, 3]]).all()
+
+
+def test_rare_classes_of_given_labels_weigh_more():
+    """Classes of 3/4 and 1/4 of the pixels weigh as 1/√3 to 1 in the loss of a pixel."""
+    task = build_task(replace(OPTIONS, framework="supervised", classes=2), torch.nn.Linear(1, 1))
+    target = torch.zeros(2, 400, 80, dtype=torch.int64)
+    target[..., :20] = 1
+    unsure = torch.zeros(2, 2, 400, 80)
+    task.train()(Branches(unsure, unsure, unsure), target)
+    losses = []
+    for only in (0, 1):
+        losses.append(task.eval()(Branches(unsure, unsure, unsure), torch.where(target == only, target, 255)).item())
+    assert losses[1] / losses[0] == pytest.approx(math.sqrt(3), rel=1e-3)
+    assert (3 * losses[0] + losses[1]) / 4 == pytest.approx(math.log(2), rel=1e-3)
+
+
+def test_only_tasks_of_given_labels_are_handed_some(pairs):
+    kinds = {}
+    for name, case in {"soft": {}, **CASES}.items():
+        views = open_views(pairs, replace(OPTIONS, **case))
+        kinds[name] = {type(view) for view in views}
+        assert all(("target" in view[0]) == (name in ("random_clusters", "supervised")) for view in views)
+    assert kinds.pop("supervised") == {LabelledView}
+    assert kinds.pop("random_clusters") == {RandomClusterView}
+    assert all(each == {TrainingView} for each in kinds.values())
+
+
+def test_a_supervised_run_has_the_classes_of_the_dataset(pairs, tmp_path):
+    train(pairs, tmp_path, replace(OPTIONS, framework="supervised", epochs=2))
+    (row,) = (row for row in read_csv(tmp_path / "history.csv") if row["stage"] == "joint")
+    assert int(row["live_classes"]) <= 2
+    assert float(row["train_consistency"]) > 0
+
+
+def test_noise_is_of_the_set_share_and_trains_no_branch(pairs):
+    options = replace(OPTIONS, consistency="random_gradient", stages="one", gradient_share=2.0)
+    trainer = loop.Trainer(options, CPU)
+    assert not any(name.startswith(("segment", "task")) for name, _ in trainer.framework.named_parameters())
+    batch = {name: torch.rand(2, 3, 32, 32) for name in ("visible", "infrared")}
+    terms = trainer.step(batch, Stage.JOINT)
+    assert terms["consistency"] == 0
+    norms = trainer.weighting.measured[0]
+    share = trainer.weighting.weights()["consistency"] * norms["grad_norm_consistency"] / norms["grad_norm_fusion"]
+    assert share == pytest.approx(2)
+    assert abs(norms["cosine"]) < 0.1
+
+
+@pytest.mark.parametrize("target", [None, "given"])
+def test_branches_and_target_are_cut_alike(target):
+    framework = Framework(
+        replace(OPTIONS, framework="supervised", classes=4, **REMEDIES | {"consistency_augment": False})
+    )
+    images = torch.rand(2, 3, 40, 40)
+    places = torch.arange(1600).view(1, 40, 40).expand(2, -1, -1) if target else None
+    torch.manual_seed(1)
+    output = framework.train()(images, images, Stage.JOINT, places)
+    assert {each.shape for each in output.branches} == {(2, 4, 24, 24)}
+    if target:
+        top = output.target[0, 0, 0]
+        assert torch.equal(output.target[0], places[0][top // 40 :, top % 40 :][:24, :24])
+    assert framework.eval()(images, images, Stage.JOINT).branches.feature_logits.shape == (2, 4, 40, 40)
+
+
+def test_the_segmenters_view_is_flipped_and_its_result_flipped_back():
+    """A segmenter that sees one pixel at a time gives the same result whichever way the image lies."""
+    options = replace(OPTIONS, channels=3, consistency_augment=True)
+    framework = Framework(options).train()
+    framework.segmenter = torch.nn.Conv2d(3, 4, 1)
+    seen = []
+    framework.segmenter.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    visible, infrared = torch.rand(2, 2, 3, 32, 32)
+    with torch.no_grad():
+        for _ in range(5):
+            output = framework(visible, infrared, Stage.JOINT)
+            logits = torch.nn.functional.conv2d(output.fused, framework.segmenter.weight, framework.segmenter.bias)
+            correlated = torch.corrcoef(torch.stack([output.branches.pixel_logits.flatten(), logits.flatten()]))[0, 1]
+            assert correlated > 0.98
+    assert all(not torch.equal(each, output.fused) for each in seen)
+
+
+def test_centered_logits_have_no_mean_and_one_spread():
+    framework = Framework(replace(OPTIONS, centered_logits=True, logit_temperature=0.5))
+    images = torch.rand(2, 3, 32, 32)
+    branches = framework.train()(images, images, Stage.JOINT).branches
+    for logits in branches[:2]:
+        assert logits.mean((0, 2, 3)).tolist() == pytest.approx([0] * 4, abs=1e-3)
+        assert logits.std((0, 2, 3)).tolist() == pytest.approx([2] * 4, rel=0.05)
+    assert not [name for name, _ in framework.named_parameters() if name.startswith("centers")]
