@@ -108,7 +108,10 @@ def test_a_minimal_configuration_takes_defaults():
         (LEAST | {"presets": ["quick"]}, "presets"),
         (LEAST | {"preset": [["quick"]], "presets": {"quick": {}}}, "Unknown preset"),
         (LEAST | {"preset": 3}, "Unknown preset 3"),
-        (LEAST | {"training": {"framework": "magic"}}, r"training\.framework: .*'ssvif' or 'fusion_only', got 'magic'"),
+        (
+            LEAST | {"training": {"framework": "magic"}},
+            r"training\.framework: .*'ssvif', 'fusion_only' or 'supervised', got 'magic'",
+        ),
         (LEAST | {"training": {"fusion_model": "seafuson"}}, "training: Unknown fusion model 'seafuson'"),
         (LEAST | {"report": {"figure_metric": "sd"}}, r"report\.figure_metric: .*'vif', .*got 'sd'"),
         (LEAST | {"datasets": ["a/b"]}, "not a name for a dataset: .*'a/b'"),

@@ -22,6 +22,24 @@ def test_the_defaults_are_the_papers_protocol():
     assert options.balance == 0
 
 
+def test_a_margin_leaves_something_to_compare():
+    TrainingOptions(crop_px=40, consistency_window=0.8, consistency_margin_px=15)
+    with pytest.raises(ValidationError, match=r"consistency_margin_px must leave something.* got 16 px"):
+        TrainingOptions(crop_px=40, consistency_window=0.8, consistency_margin_px=16)
+    TrainingOptions(framework="fusion_only", crop_px=8, consistency_margin_px=16)  # compares nothing
+
+
+def test_which_frameworks_have_a_second_stage_and_branches():
+    for framework, consistency, stage_two, branches in (
+        ("ssvif", "soft", True, True),
+        ("ssvif", "random_gradient", True, False),
+        ("supervised", "random_gradient", True, True),
+        ("fusion_only", "soft", False, False),
+    ):
+        options = TrainingOptions(framework=framework, consistency=consistency)
+        assert (options.has_stage_two, options.has_branches) == (stage_two, branches)
+
+
 def test_what_is_assumed_is_a_setting():
     assert set(ASSUMED) <= {field.name for field in fields(TrainingOptions)}
     assert all(ASSUMED.values())
@@ -37,11 +55,11 @@ WRONG = {
     "nosuch": "framework weighting consistency stages structural_shares gdwa_form precision segmenter channels"
     " dice_epsilon",
     0: "channels epochs patience batch_size crop_px every_n_steps stage_one_min_epochs learning_rate label_temperature"
-    " consistency_window gradient_share",
+    " consistency_window gradient_share logit_temperature",
     1: "classes",
     2: "channels consistency_window",
     31: "crop_px",
-    -1: "stage_one_max_epochs fixed_alpha color_weight balance",
+    -1: "stage_one_max_epochs fixed_alpha color_weight balance entropy_weight consistency_margin_px",
     math.nan: "learning_rate intensity_weight",
     math.inf: "temperature",
 }

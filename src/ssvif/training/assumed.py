@@ -13,14 +13,18 @@ ASSUMED: dict[str, str] = {
     "ema_decay": "a mean of the weights is not in the paper; 0 leaves it out",
     "crop_px": "the printed number is lost; SwinFusion's, whose schedule the paper follows",
     "temperature": "DWA's value",
-    "consistency": "soft and detached pseudo labels",
-    "gdwa_form": "Eq. 2 has one weight, on the second term: α = w_consistency / w_fusion",
+    "consistency": "soft and detached pseudo labels; all but soft and hard are ours",
+    "gdwa_form": "Eq. 2 has one weight, on the second term: α = w_consistency / w_fusion; balanced is ours",
     "structural_shares": "as in SwinFusion's released loss",
     "initialization": "not stated; scaled, maximum, accurate and fast are ours",
     "dice_epsilon": "Sudre et al. 2017 add it to both; the paper names it as what prevents a division by zero",
     "balance": "the term is not in the paper; 0 leaves it out",
     "label_temperature": "sharpening is not in the paper; 1 leaves it out",
     "consistency_window": "windows within crops are not in the paper; 1 leaves them out",
+    "consistency_margin_px": "margins are not in the paper; 0 leaves them out",
+    "consistency_augment": "a changed view of the fused image is not in the paper",
+    "centered_logits": "the BatchNorm of the logits is not in the paper",
+    "logit_temperature": "not in the paper; 1 leaves it out",
 }
 # the same, for what is no setting
 ASSUMED_CONSTANTS: dict[str, str] = {
