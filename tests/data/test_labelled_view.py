@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from ssvif.data.boxes import boxes_to_label
+from ssvif.data.boxes import draw_boxes
 from ssvif.data.labelled_view import LabelledView, RandomClusterView
 from ssvif.data.packed import PairsFile
 from ssvif.io.errors import UserError
@@ -46,7 +46,7 @@ def test_boxes_serve_as_labels_with_the_background_first(packed):
     view = LabelledView(write_annotation(packed, "boxes"), "validation", 24, seed=0, augment=False)
     assert view.num_classes == 3
     boxes = PairsFile(packed).boxes("validation", view.names[0])
-    expected = boxes_to_label(boxes, 24, 32)[:, 4:28]
+    expected = draw_boxes(boxes, 24, 32)[:, 4:28]
     assert view[0]["target"].tolist() == expected.tolist()
     assert set(np.unique(expected)) == {0, 1, 2}
 
