@@ -19,6 +19,7 @@ from torch.utils.data import BatchSampler
 
 from ssvif.data.labelled_view import LabelledView
 from ssvif.data.loader import Batch, BatchLoader
+from ssvif.data.training_view import TrainingView
 from ssvif.io.device import device_name
 from ssvif.io.errors import UserError
 from ssvif.io.files import sha256_of
