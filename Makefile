@@ -2,9 +2,10 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
+DATA ?= data
 INSTALLED := .venv/.installed
 
-.PHONY: demo test slow lint bench gpu format schema lock pull setup clean
+.PHONY: demo test slow lint bench gpu format schema lock pull results results_scenes setup clean
 .DEFAULT_GOAL := demo
 
 demo: setup ## the whole workflow on generated scenes
@@ -44,6 +45,17 @@ lock: setup ## newest versions that pyproject.toml allows, for every platform, w
 pull: setup ## results from the DVC remote, and Snakemake told to trust them
 	$(BIN)/dvc pull
 	$(BIN)/snakemake --cores 1 --touch
+
+results: setup ## runs the ladder for hours, and writes docs/results.md; DATA=FOLDER holds MSRS and MSRS128
+	$(BIN)/snakemake --cores all ladder --configfile config/ladder.yaml --config data_root=$(DATA)
+	rm -rf docs/images/results/msrs
+	cp -R results/ladder/msrs/ladder/results.md results/ladder/msrs/ladder/images docs
+
+results_scenes: setup ## the same on the built-in scenes: docs/results_scenes.md
+	$(BIN)/snakemake --cores all ladder --configfile config/ladder.yaml --config preset=scenes
+	rm -rf docs/images/results/scenes
+	cp results/ladder_scenes/scenes/ladder/results.md docs/results_scenes.md
+	cp -R results/ladder_scenes/scenes/ladder/images docs
 
 setup: $(INSTALLED)
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from ssvif.config.files import read_yaml
 from ssvif.config.ladder import declare, ladder_inputs
 from ssvif.config.plan import Plan
 from ssvif.io.errors import UserError
+from ssvif.schema import LADDER_ROLES
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = ("run", "kind", "title", "fusion_model", "framework", "seeds", "role", "note")
@@ -92,3 +94,32 @@ def test_a_wrong_setting_of_the_ladder_is_told(tmp_path, settings, says):
 def test_an_unknown_role_is_told_with_those_there_are(tmp_path):
     with pytest.raises(UserError, match=r"(?s)unknown role 'judge'.*input \| reference \| arm \| negative \| positive"):
         plan_of(tmp_path, (("average", "baseline", "Average", "average", "", "", "judge", ""),))
+
+
+def test_the_shipped_ladders_have_the_same_arms_on_real_pairs_and_on_scenes(monkeypatch):
+    """But for the released network, whose weights a newcomer lacks, and the dataset that trains the runs."""
+    monkeypatch.chdir(ROOT)
+    values = read_yaml(ROOT / "config/ladder.yaml")
+    real, scenes = (
+        {arm.name: arm for arm in declare(Plan.load(each, folder=ROOT / "config"), name).arms}
+        for each, name in ((values, "msrs"), (values | {"preset": "scenes"}, "scenes"))
+    )
+    assert set(real) - set(scenes) == {"seafusion_released"}
+    assert scenes == {name: real[name] for name in scenes}
+    assert {arm.role for arm in real.values()} == set(LADDER_ROLES)
+    assert all(len(arm.runs) == 3 for arm in real.values() if arm.role != "input")
+
+
+def test_the_shipped_arms_differ_in_their_second_stage_alone(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for preset in ("", "scenes"):
+        plan = Plan.load(read_yaml(ROOT / "config/ladder.yaml") | {"preset": preset})
+        trained = [run for run in plan.runs.values() if run.kind == "trained"]
+        changed = {name for run in trained for name in run.training}
+        assert changed <= {
+            "fusion_model", "framework", "seed", "gdwa_form", "consistency", "dice_epsilon", "centered_logits",
+            "logit_temperature", "label_temperature", "consistency_window", "consistency_margin_px",
+            "consistency_augment",
+        }  # fmt: skip
+        assert {run.training["fusion_model"] for run in trained} == {"seafusion"}
+        assert {run.train_on for run in trained} == {"" if preset else "msrs128"}

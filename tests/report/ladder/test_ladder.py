@@ -147,7 +147,7 @@ def test_the_folder_holds_what_was_declared_and_the_same_bytes_twice(tmp_path):
     assert one == two
     assert {str(path) for path in one} == {
         "declaration.json", "arms.csv", "effects.csv", "effects.pdf", "results.md",
-        "images/results/effects.png", "images/results/paper.jpg", "images/results/remedy.jpg",
+        "images/results/toy/effects.png", "images/results/toy/paper.jpg", "images/results/toy/remedy.jpg",
     }  # fmt: skip
     assert read_declaration((folders[0] / "declaration.json").read_text("utf-8")) == declaration
     text = (folders[0] / "results.md").read_text("utf-8")

@@ -34,7 +34,7 @@ ROLES = {
 }
 # metrics of the table of other scores; effects.csv holds them all
 DESCRIBED = ("log_loss", "mean_ap", "miou", "map50", "vif", "qabf", "ssim", "delta_e76")
-IMAGES = "images/results"  # beside results.md
+IMAGES = "images/results/{dataset}"  # beside results.md
 NAMES = {
     "live_classes": "live classes",
     "pixel_agreement": "agreement",
@@ -71,7 +71,7 @@ def write_document(measured: Measured, found: Findings, *, charts: bool, picture
         tables={name: make(measured, found) for name, make in TABLES.items()},
         charts=charts,
         pictures=pictures,
-        folder=IMAGES,
+        folder=IMAGES.format(dataset=measured.declaration.dataset),
         epochs=LAST_EPOCHS,
         verdicts=VERDICTS,
     )

@@ -32,7 +32,7 @@ def make_ladder(results: Path, declaration: Declaration, output: Path) -> Path:
     """Compare the arms of a ladder; equal results give equal bytes.
 
     Arms without scores are reported as missing. `output`, replaced as a whole, gets declaration.json, effects.csv
-    (a row a comparison), arms.csv (a row a score), effects.pdf, and results.md with its pictures in images/results/.
+    (a row a comparison), arms.csv (a row a score), effects.pdf, and results.md with its pictures in images/.
 
     Returns:
         results.md.
@@ -46,7 +46,7 @@ def make_ladder(results: Path, declaration: Declaration, output: Path) -> Path:
         (folder / "declaration.json").write_text(declaration.to_json() + "\n", encoding="utf-8")
         write_csv(folder / "effects.csv", _effect_rows(found), COLUMNS)
         write_csv(folder / "arms.csv", _arm_rows(measured), ARM_COLUMNS)
-        images = folder / IMAGES
+        images = folder / IMAGES.format(dataset=declaration.dataset)
         images.mkdir(parents=True)
         if figure := draw_effects(measured, found):
             save_figure(figure, folder, "effects")
