@@ -231,7 +231,9 @@ def _others_table(measured: Measured, found: Findings) -> str:
 
 
 def _scores_table(measured: Measured, found: Findings) -> str:
-    judged = _scores(measured, measured.arms, _keys(measured, PROBE, SEGMENTATION, DETECTION))
+    keys = _keys(measured, PROBE, SEGMENTATION, DETECTION)
+    # with the IoU of every class the table is too wide to read; arms.csv holds them
+    judged = _scores(measured, measured.arms, [key for key in keys if key.metric != "iou"])
     fused = _scores(measured, measured.arms, _keys(measured, FUSION_METRICS))
     return "\n\n".join(each for each in (judged, fused) if each)
 
