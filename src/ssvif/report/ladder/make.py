@@ -25,6 +25,7 @@ OWNED = ("declaration.json", "effects.csv", "arms.csv", "effects.pdf", "results.
 ARM_COLUMNS = ("arm", "role", "title", "score", "metric", "class", "seeds", "mean", "low", "high")
 PICTURED_PAIRS = 2  # whose pseudo labels are shown, one above the other
 PICTURE_WIDTH_PX = 960
+GAP_PX = 4
 JPEG_QUALITY = 88
 
 
@@ -122,4 +123,6 @@ def _narrowed(strip: NDArray[np.uint8]) -> Image.Image:
 
 
 def _stacked(images: Sequence[Image.Image]) -> Image.Image:
-    return Image.fromarray(np.concatenate([np.asarray(image) for image in images]))
+    gap = np.full((GAP_PX, PICTURE_WIDTH_PX, 3), 255, np.uint8)
+    parts = [part for image in images for part in (gap, np.asarray(image))]
+    return Image.fromarray(np.concatenate(parts[1:]))
