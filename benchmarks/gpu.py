@@ -75,9 +75,15 @@ def run_phase(arguments: argparse.Namespace) -> int:
         return time_all(arguments.output, arguments.deadline, arguments.tiny)
     from gpu_runs import make_runs
 
+    from ssvif.io.errors import UserError
+
     configuration = arguments.ladder if arguments.phase == "ladder" else arguments.shipped
     given = dict(text.partition("=")[::2] for text in arguments.pairs)
-    return make_runs(configuration, arguments.output, {name: Path(path) for name, path in given.items()})
+    try:
+        return make_runs(configuration, arguments.output, {name: Path(path) for name, path in given.items()})
+    except UserError as error:
+        print(error)
+        return 1
 
 
 def prepare_imports(arguments: argparse.Namespace) -> list[Path]:

@@ -10,7 +10,7 @@ import torch
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 CONFIGURATION = """
-datasets: [tiny]
+datasets: [roadscene]
 experiments: {folder}/runs.tsv
 results: not used
 threads: 1
@@ -81,7 +81,7 @@ def test_all_phases_run_on_a_cpu_and_go_on_where_they_were_stopped(tmp_path, pai
 
     def call(*words, minutes=5):
         given = ["--tiny", "--minutes", str(minutes), "--output", str(output), "--ladder", str(configuration)]
-        command = [sys.executable, str(BENCHMARKS / "gpu.py"), *given, "--pairs", f"tiny={pairs}", *words]
+        command = [sys.executable, str(BENCHMARKS / "gpu.py"), *given, "--pairs", f"roadscene={pairs}", *words]
         return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
 
     assert call("--phases", "checks,timings", minutes=0).returncode == 1
@@ -93,7 +93,7 @@ def test_all_phases_run_on_a_cpu_and_go_on_where_they_were_stopped(tmp_path, pai
     timings = rows_of(output / "timings.csv")
     assert not any(row["error"] for row in timings)
     assert {"fusing", "metrics", "stage I step", "stage II step"} == {row["part"] for row in timings}
-    runs = output / "results/tiny"
+    runs = output / "results/roadscene"
     for run in ("average", "lite_seed0", "lite_seed1"):
         assert (runs / run / "fusion_metrics.csv").is_file()
     model = (runs / "lite_seed0/model.safetensors").stat().st_mtime_ns
