@@ -69,6 +69,14 @@ def test_pictures_lie_beside_the_pairs(pairs, tmp_path):
     assert [row["cue"] for row in read_csv(tmp_path / "labels/follows.csv")] == list(CUES)
 
 
+def test_a_supervised_run_is_drawn_in_the_colors_of_the_dataset(pairs, tmp_path):
+    options = TrainingOptions(segmenter="b0", classes=2, framework="supervised")
+    write_pseudo_labels(Framework(options), pairs, tmp_path / "labels", CPU)
+    image = read_image(next((tmp_path / "labels").glob("*.png")))
+    last = image[:, -40:].reshape(-1, 3)
+    assert {tuple(color) for color in last} <= {(0, 0, 0), (226, 48, 60)}
+
+
 def test_without_trained_branches_the_tables_are_empty(pairs, tmp_path):
     write_pseudo_labels(None, pairs, tmp_path / "labels", CPU)
     assert sorted(path.name for path in (tmp_path / "labels").iterdir()) == ["classes.csv", "follows.csv"]

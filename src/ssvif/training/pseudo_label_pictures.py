@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ssvif.data.packed import ImageReader
+from ssvif.data.packed import PairsFile
 from ssvif.io.files import write_csv, write_folder_aside, write_png
 from ssvif.ops.color import rgb_to_ycbcr, to_image, to_tensor
 from ssvif.ops.sampling import choose_evenly
@@ -34,7 +34,8 @@ def write_pseudo_labels(framework: Framework | None, pairs: Path, output: Path, 
     row for each class that these pseudo labels use: its share of the pixels and the means there of visible
     luma, infrared, row, and distance to the border, each 0..1. follows.csv says how much of each cue's
     variance the classes explain (the correlation ratio η², 0..1). The border is a cue since padded
-    convolutions detect it, and both branches can agree on it whatever the scene.
+    convolutions detect it, and both branches can agree on it whatever the scene. Classes have colors of their own in
+    all pictures of a run: those of the dataset where its masks were trained on.
     Without a framework, where the branches were not trained, the tables are empty. `output` is replaced as a whole.
     """
     with write_folder_aside(output, OWNED) as folder:
@@ -46,7 +47,10 @@ def write_pseudo_labels(framework: Framework | None, pairs: Path, output: Path, 
 def _draw_all(framework: Framework, pairs: Path, folder: Path, device: torch.device) -> ClassTally:
     framework.eval()
     classes = framework.options.classes
-    tally, colors, reader = ClassTally(classes), class_colors(classes), ImageReader(pairs)
+    tally, colors, reader = ClassTally(classes), class_colors(classes), PairsFile(pairs)
+    known = sorted(reader.descriptor.classes, key=lambda each: each.id)
+    if framework.options.framework == "supervised" and len(known) == classes:  # of masks; boxes have no colors
+        colors = np.array([each.color for each in known], np.uint8)
     for name in choose_evenly(reader.names("validation"), MOST_PICTURES):
         visible = to_tensor(reader.visible("validation", name)).to(device)
         infrared = to_tensor(reader.infrared("validation", name)).to(device)
