@@ -44,6 +44,7 @@ def shell_lines(page):
 SHORTENED = {  # what "…" stands for
     "score": ("--visible", "a", "--infrared", "b", "--fused", "c", "--output", "d.csv"),
     "probe": ("--pairs", "a.h5", "--fused", "b", "--output", "c"),
+    "train": ("--output", "a"),
 }
 
 
@@ -67,7 +68,7 @@ def parse(line):
     verb, *arguments = words
     assert verb in COMMANDS, f"there is no verb {verb}"
     if "…" in arguments:  # stands for the options of a line above
-        arguments = [*SHORTENED[verb], *(each for each in arguments if each != "…")] if verb in SHORTENED else arguments
+        arguments = [*SHORTENED.get(verb, ()), *(each for each in arguments if each != "…")]
     if arguments and arguments != ["--help"]:  # a bare verb is a mention of it
         COMMANDS[verb].make_context(verb, arguments)
 
