@@ -10,10 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from reference.files import digests_of
+from ssvif.io import fingerprint
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv
 from ssvif.training import loop
-from ssvif.training.options import STAGE_TWO, TrainingOptions
+from ssvif.training.options import STAGE_TWO, STAGE_TWO_CODE, TrainingOptions, training_code
 
 CPU = torch.device("cpu")
 OPTIONS = TrainingOptions(
@@ -166,3 +167,21 @@ def test_what_stage_one_does_not_read_is_no_part_of_its_options():
         assert replace(OPTIONS, **changes).stage_one() != one
     with pytest.raises(UserError, match="has no stage I"):
         replace(OPTIONS, stages="one").stage_one()
+
+
+def test_the_code_of_stage_two_does_not_count_for_stage_one(tmp_path, monkeypatch):
+    shutil.copytree(fingerprint.ROOT / "ssvif", tmp_path / "ssvif", ignore=shutil.ignore_patterns("weights"))
+    monkeypatch.setattr(fingerprint, "ROOT", tmp_path)
+
+    def codes():
+        return training_code(OPTIONS.stage_one(), stage_one=True), training_code(OPTIONS)
+
+    before = codes()
+    for module, expected in (("losses/consistency", [True, False]), ("losses/fusion", [False, False])):
+        source = tmp_path / "ssvif" / f"{module}.py"
+        kept = source.read_text()
+        source.write_text(kept + "\nADDED = 1\n")
+        assert [code == old for code, old in zip(codes(), before, strict=True)] == expected
+        source.write_text(kept)
+    for name in STAGE_TWO_CODE:
+        assert (tmp_path / f"{name.replace('.', '/')}.py").is_file()

@@ -25,7 +25,9 @@ rule stage_one:
         / wildcards.dataset
         / f"stage_one_{wildcards.stage_one}.pt",
         device=SETTINGS.device,
-        code=lambda wildcards: training_code(PLAN.stages_one[wildcards.stage_one]),
+        code=lambda wildcards: training_code(
+            PLAN.stages_one[wildcards.stage_one], stage_one=True
+        ),
     message:
         "Training stage I {wildcards.stage_one} on {wildcards.dataset}"
     shell:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +46,18 @@ def name_of_class(kind: type) -> str:
     return next((name for name, known in FUSION_MODELS.items() if known == path_of_class(kind)), "")
 
 
-def network_fingerprint(fusion_model: str, *modules: str) -> str:
+def network_fingerprint(fusion_model: str, *modules: str, without: Collection[str] = ()) -> str:
     """Return the digest of what modules do with one fusion network; networks it does not use do not count.
 
     Args:
         fusion_model: a name, or a path whose file counts if it can be found; empty for none at all.
         *modules: such as "ssvif.training.loop".
+        without: modules that do not count, nor what only they import.
     """
     network = class_path(fusion_model).partition(":")[0] if fusion_model else ""
     # this module knows every network, and weights to start from are made for several
     others = {path.partition(":")[0] for path in FUSION_MODELS.values()} if fusion_model in FUSION_MODELS else set()
-    return fingerprint(*modules, *filter(None, [network]), without={__name__, *others} - {network})
+    return fingerprint(*modules, *filter(None, [network]), without={__name__, *others, *without} - {network})
 
 
 def packaged_model(name: str = PACKAGED_MODELS[0]) -> Path:

@@ -58,6 +58,15 @@ STAGE_TWO = (
     "gradnorm_asymmetry",
     "gradnorm_learning_rate",
 )
+STAGE_TWO_CODE = (  # modules that it does not use
+    "ssvif.losses.consistency",
+    "ssvif.models.segmentation",
+    "ssvif.training.diagnostics",
+    "ssvif.training.gradients",
+    "ssvif.training.pseudo_label_pictures",
+    "ssvif.training.weighting.gradient_based",
+    "ssvif.training.weighting.loss_based",
+)
 
 # a number may come as text, from a table of experiments or from --set
 Channels = Annotated[Literal[1, 3], BeforeValidator(lambda given: int(given) if str(given) in ("1", "3") else given)]
@@ -239,9 +248,13 @@ class TrainingOptions:
         }
 
 
-def training_code(options: TrainingOptions) -> str:
-    """Return the fingerprint of what trains, initial weights included; the code of another network does not count."""
-    code = network_fingerprint(options.fusion_model, "ssvif.training.loop")
+def training_code(options: TrainingOptions, *, stage_one: bool = False) -> str:
+    """Return the fingerprint of what trains, or of what trains stage I, initial weights included.
+
+    The code of another network does not count.
+    """
+    without = STAGE_TWO_CODE if stage_one else ()
+    code = network_fingerprint(options.fusion_model, "ssvif.training.loop", without=without)
     return code + initial_digest(options.initialization)
 
 
