@@ -59,8 +59,11 @@ STAGE_TWO = (
     "gradnorm_learning_rate",
 )
 STAGE_TWO_CODE = (  # modules that it does not use
+    "ssvif.data.labelled_view",
     "ssvif.losses.consistency",
     "ssvif.models.segmentation",
+    "ssvif.ops.augment",
+    "ssvif.training.consistency_tasks",
     "ssvif.training.diagnostics",
     "ssvif.training.gradients",
     "ssvif.training.pseudo_label_pictures",
