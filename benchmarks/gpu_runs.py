@@ -34,12 +34,8 @@ def make_runs(configuration: Path, output: Path, pairs: Mapping[str, Path]) -> i
     """
     device_and_facts(output)
     results = output / "results"
-    plan = Plan.load(
-        read_yaml(configuration),
-        last={"results": str(results), "device": "auto"},
-        source=str(configuration),
-        folder=ROOT / "config",
-    )
+    values = read_yaml(configuration) | {"results": str(results), "device": "auto"}
+    plan = Plan.load(values, source=str(configuration), folder=ROOT / "config")
     for line in plan.left_out:
         tell("%s", line)
     for dataset, file in pairs.items():
