@@ -75,6 +75,8 @@ def halt_after(monkeypatch):
         {"framework": "fusion_only"},
         {"weighting": "gradnorm", "branch_learning_rate": 3e-3, "classes": 4},
         {"weighting": "ucw", "consistency": "hard"},
+        {"framework": "supervised", "weighting": "fixed"},
+        {"consistency": "mutual_information", "centered_logits": True, "weighting": "fixed"},
     ],
 )
 def test_in_two_steps_as_in_one(pairs, shared_stage, tmp_path, changes):
@@ -82,7 +84,7 @@ def test_in_two_steps_as_in_one(pairs, shared_stage, tmp_path, changes):
     whole = train(pairs, tmp_path / "whole", options)
     assert digests_of(train(pairs, tmp_path / "steps", options, shared_stage)) == digests_of(whole)
     rows = read_csv(whole / "history.csv")
-    second = "fusion" if changes.get("framework") else "joint"
+    second = "fusion" if changes.get("framework") == "fusion_only" else "joint"
     assert [row["stage"] for row in rows] == ["fusion", "fusion", second, second]
     for folder in ("whole", "steps"):
         record = json.loads((tmp_path / folder / "record.json").read_text())
