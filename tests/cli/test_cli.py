@@ -15,8 +15,8 @@ from ssvif.io.files import write_png
 from ssvif.pairs.match import find_images
 
 PAIR_VERBS = ("scenes", "check", "align", "split", "pack")
-NETWORK_VERBS = ("train", "fuse", "app", "export", "complexity")
-SCORE_VERBS = ("score", "segment", "detect", "tables", "compare", "figures", "report", "ladder")
+NETWORK_VERBS = ("stage-one", "train", "fuse", "app", "export", "complexity")
+SCORE_VERBS = ("score", "probe", "segment", "detect", "tables", "compare", "figures", "report", "ladder")
 VERBS = (*PAIR_VERBS, *NETWORK_VERBS, *SCORE_VERBS)
 SCENES = Path(__file__).parents[2] / "config/datasets/scenes.yaml"
 COMMANDS = get_command(cli.app).commands
