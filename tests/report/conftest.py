@@ -39,6 +39,10 @@ def show(browser, report):
     """Open a page of the report; at the end nothing was complained about and nothing came from elsewhere."""
     contexts, complaints, requests = [], [], []
 
+    def complain(request):
+        if request.failure != "net::ERR_ABORTED":  # the page was closed while an image below was still loading
+            complaints.append(f"{request.url}: {request.failure}")
+
     def open_page(name, width=1280, height=800, **settings):
         context = browser.new_context(viewport={"width": width, "height": height}, **settings)
         contexts.append(context)
@@ -46,7 +50,7 @@ def show(browser, report):
         page.set_default_timeout(8000)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("requestfailed", lambda request: complaints.append(request.url))
+        page.on("requestfailed", complain)
         page.on("request", lambda request: requests.append(request.url))
         page.goto(f"{report.as_uri()}/{name}")
         return page
