@@ -1,4 +1,4 @@
-"""All that is done on a lent machine with a CUDA device, in one resumable script, within a time limit.
+"""All that is done on a machine with a CUDA device, in one resumable script, within a time limit.
 
 Phases, in this order: `checks` compares the device with the CPU (networks, losses, metrics), `timings` measures
 training steps, fusing and metrics, `ladder` makes the runs of a ladder's configuration, and `shipped` those of the
