@@ -19,6 +19,7 @@ from ssvif.fusing.load import FuserSpec, load_fuser
 from ssvif.fusing.pipeline import fuse_pairs
 from ssvif.io.errors import UserError
 from ssvif.io.images import ORIENTATION, RawImage, drop_alpha, pixels_of, upright
+from ssvif.models.names import packaged_model
 from ssvif.pairs.pair import LEAST_UNIT, MOST_UNIT, Rules, make_pair, to_gray
 from ssvif.pairs.ranges import Rule, parse_rule, sequence_range, to_levels
 from ssvif.schema import BASELINES, COLOR_MODES, RESIZES, SIDES
@@ -64,7 +65,7 @@ def load_model(
     return load_fuser(spec)
 
 
-_default_model = cache(load_model)  # called without arguments: the network `accurate`, loaded once
+_load_once = cache(load_model)
 
 
 def fuse(
@@ -120,7 +121,7 @@ def fuse(
         infrared_range=_rule("infrared", infrared_range, grays.pixels),
         resize=resize,
     )
-    fuser = _default_model() if model is None else model
+    fuser = _load_once(packaged_model()) if model is None else model
     if isinstance(fuser, (str, os.PathLike)):
         raise TypeError(f"model: expected what load_model returns, got {fuser!r}; call load_model({str(fuser)!r})")
     jobs = []
