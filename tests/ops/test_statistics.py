@@ -113,6 +113,7 @@ def test_students_p_of_few_and_of_equal_differences():
 def test_holm_by_hand():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]) == []
+    assert holm([0.01, 0.02], planned=4) == pytest.approx(holm([0.01, 0.02, 1.0, 1.0])[:2])
     with_a_gap = holm([0.02, math.nan, 0.04])
     assert with_a_gap[::2] == pytest.approx([0.04, 0.04])
     assert math.isnan(with_a_gap[1])

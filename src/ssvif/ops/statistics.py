@@ -99,16 +99,21 @@ def student_p(differences: Sequence[float]) -> float:
     return float(2 * t.sf(abs(center) / error, len(differences) - 1))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: Sequence[float], planned: int = 0) -> list[float]:
     """Return p-values of a family of tests adjusted by Holm (1979), in the order given.
 
     The share of families in which any true null hypothesis is rejected is at most the level at which the adjusted
-    values are read. NaN stands for a test that was not made: it stays NaN and does not count.
+    values are read. NaN stands for a test that was not made: it stays NaN.
+
+    Args:
+        p_values: of the tests.
+        planned: number of tests in the family; those not made count as if their p were 1. At least the tests made.
     """
     made = sorted((value, place) for place, value in enumerate(p_values) if not math.isnan(value))
+    count = max(planned, len(made))
     adjusted, largest = [math.nan] * len(p_values), 0.0
     for rank, (value, place) in enumerate(made):
-        largest = max(largest, min(1.0, (len(made) - rank) * value))
+        largest = max(largest, min(1.0, (count - rank) * value))
         adjusted[place] = largest
     return adjusted
 

@@ -16,7 +16,7 @@ from ssvif.report.ladder.measured import read_measured
 ANSWERS = {
     "helps": "**Yes: label-free consistency helps, in the arm remedy.**",
     "controls": "**Not shown: the gain is not told apart from that of a task without meaning.** Remedy is above",
-    "harms": "**No: no arm helps, and paper does harm.** It is below fusion only",
+    "harms": "**No arm is shown to help, and paper does harm.** It is below fusion only",
     "none": "**No effect of interest.**",
     "open": "**Not shown.** None of the 2 label-free arms is above fusion only with evidence",
     "blind": "**This experiment cannot tell, and the ladder stops here.** The positive control, supervised,",
@@ -84,8 +84,7 @@ def test_what_was_declared_and_is_not_there_is_named(tmp_path):
     results = write_ladder(tmp_path, {name: gain for name, gain in OUTCOMES["helps"].items() if name != "paper"})
     (results / "toy/remedy_seed2/probe/scores.csv").unlink()
     text = text_of(results, declare())
-    assert "Declared but not there: Paper; Remedy (seed 2)." in text
-    assert "over 2 training seeds" in answer_of(text)
+    assert "**Preliminary.** Declared but not there: Paper; Remedy (seed 2)." in text
     assert "2 to 3 training seeds an arm" in text
 
 
@@ -93,7 +92,33 @@ def test_without_a_negative_control_nothing_is_said_to_help(tmp_path):
     results = write_ladder(tmp_path, {"paper": 0.1, "remedy": 2.0, "supervised": 4.0})
     answer = answer_of(text_of(results, declare()))
     assert answer.startswith("**Not shown")
-    assert "but no negative control was run" in answer
+    assert "but is not compared with every negative control: Random clusters and Random gradient are missing" in answer
+
+
+@pytest.mark.parametrize("lost", ["random_clusters", "random_gradient"])
+def test_an_arm_must_beat_each_declared_control_and_not_just_those_there(tmp_path, lost):
+    results = write_ladder(tmp_path, {name: gain for name, gain in OUTCOMES["helps"].items() if name != lost})
+    found = find(read_measured(results, declare()))
+    assert found.outcome == "controls"
+    assert all(math.isnan(judged.p_value) and len(judged.controls) == 1 for judged in found.judged)
+    text = text_of(results, declare())
+    title = lost.replace("_", " ").capitalize()
+    assert f"not compared with every negative control: {title} is missing" in answer_of(text)
+
+
+def test_one_seed_of_a_control_is_no_comparison(tmp_path):
+    results = write_ladder(tmp_path, OUTCOMES["helps"])
+    for seed in (1, 2):
+        (results / f"toy/random_gradient_seed{seed}/probe/scores.csv").unlink()
+    assert find(read_measured(results, declare())).outcome == "controls"
+
+
+def test_missing_arms_do_not_make_the_tests_of_others_easier(tmp_path):
+    whole = find(read_measured(write_ladder(tmp_path / "whole", OUTCOMES["helps"]), declare()))
+    part = {name: gain for name, gain in OUTCOMES["helps"].items() if name != "paper"}
+    (judged,) = find(read_measured(write_ladder(tmp_path / "part", part), declare())).judged
+    assert judged.p_value == whole.judged[1].p_value
+    assert judged.reference.p_holm == whole.judged[1].reference.p_holm
 
 
 def test_differences_are_paired_by_seed(tmp_path):

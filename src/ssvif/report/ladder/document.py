@@ -19,7 +19,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates/ladder"
 JUDGES = {PROBE: "the probe", SEGMENTATION: "SegFormer", DETECTION: "YOLO", FUSION_METRICS: "fusion", TRAINING: ""}
 VERDICTS: dict[Verdict, str] = {
     "helps": "helps",
-    "controls": "above the reference, not above every control",
+    "controls": "above the reference, not shown above every control",
     "harms": "harms",
     "none": "no effect of interest",
     "open": "not shown",
@@ -67,6 +67,8 @@ def write_document(measured: Measured, found: Findings, *, charts: bool, picture
         unit=_unit(primary),
         percent=f"{100 * (1 - level):g} %",
         missing=measured.missing,
+        arms=sum(arm.declared.role == "arm" for arm in measured.arms),
+        complete=measured.is_complete,
         seeds=_seeds(measured),
         tables={name: make(measured, found) for name, make in TABLES.items()},
         charts=charts,

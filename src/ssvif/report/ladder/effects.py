@@ -19,7 +19,7 @@ COLUMNS = (
 )  # fmt: skip
 LOG_LOSS = Key(PROBE, "log_loss")
 OF_IMAGES = ("log_loss", "ap")  # metrics that are compared image by image
-# "controls": above the reference, yet not above every negative control; "none": no effect as large as the margin
+# "controls": above the reference, not shown above every negative control; "none": no effect as large as the margin
 Verdict = Literal["helps", "controls", "harms", "none", "open", "untested"]
 # "blind": the positive control does not win; "unchecked": there is none; "missing": nothing can be compared
 Outcome = Literal["missing", "untested", "unchecked", "blind", "helps", "controls", "harms", "none", "open"]
@@ -37,7 +37,7 @@ class Effect:
     low: float | None = None  # ends of the interval; None for a single seed or image
     high: float | None = None
     p_value: float = math.nan  # two-sided; NaN where there is no test
-    p_holm: float = math.nan  # adjusted over the arms that were compared with the same other one
+    p_holm: float = math.nan  # adjusted over the arms that are declared, compared with the same other one
     seed: str | None = None  # whose images are compared; None for a comparison over seeds
 
     @property
@@ -68,9 +68,9 @@ class Judged:
     arm: Arm
     reference: Effect  # against the reference
     controls: tuple[Effect, ...]  # against each negative control that was run
-    p_value: (
-        float  # that it is better than none or not all of these, adjusted over the arms; NaN where there is no test
-    )
+    lacking: tuple[str, ...]  # titles of the negative controls that were declared and cannot be compared with
+    # that it is better than none or not all of these, adjusted over the arms; NaN where a comparison is missing
+    p_value: float
     verdict: Verdict
 
 
@@ -155,11 +155,11 @@ def compare_images(arm: Arm, against: Arm, key: Key, seed: str, other: str | Non
     return Effect(arm, against, key, found.count, found.mean, found.low, found.high, p_value, seed=seed)
 
 
-def compare_all(arms: Sequence[Arm], against: Arm, key: Key, level: float) -> list[Effect]:
-    """Return the effects of several arms against one, p adjusted by Holm over those of the role `arm`."""
-    effects = [effect for arm in arms if arm is not against and (effect := compare(arm, against, key, level))]
+def compare_all(arms: Sequence[Arm], against: Arm, key: Key, settings: LadderSettings, planned: int) -> list[Effect]:
+    """Return the effects of several arms against one, p adjusted by Holm over the `planned` ones of the role `arm`."""
+    effects = [effect for arm in arms if (effect := compare(arm, against, key, settings.level))]
     family = [effect for effect in effects if effect.arm.declared.role == "arm"]
-    adjusted = dict(zip(map(id, family), holm([effect.p_value for effect in family]), strict=True))
+    adjusted = dict(zip(map(id, family), holm([effect.p_value for effect in family], planned), strict=True))
     return [replace(effect, p_holm=adjusted.get(id(effect), math.nan)) for effect in effects]
 
 
@@ -170,11 +170,13 @@ def find(measured: Measured) -> Findings:
     reference = next(iter(measured.of("reference")), None)
     if reference is None:
         return Findings("missing", None, None, (), (), steps)
-    controls = measured.of("negative")
-    effects = compare_all(measured.of("arm", "negative", "positive"), reference, key, settings.level)
+    # of the declared arms: one that is not there yet must not make the others' tests easier
+    planned = sum(arm.declared.role == "arm" for arm in measured.arms)
+    effects = compare_all(measured.of("arm", "negative", "positive"), reference, key, settings, planned)
     positive = next((each for each in effects if each.arm.declared.role == "positive"), None)
     negatives = tuple(each for each in effects if each.arm.declared.role == "negative")
-    judged = _judge_all([each for each in effects if each.arm.declared.role == "arm"], controls, settings)
+    controls = [arm for arm in measured.arms if arm.declared.role == "negative"]
+    judged = _judge_all([each for each in effects if each.arm.declared.role == "arm"], controls, settings, planned)
     outcome = _conclude(positive, judged, settings.level)
     others, images = _describe([each.arm for each in effects], reference, key, settings.level)
     return Findings(outcome, reference, positive, negatives, judged, steps, others, images)
@@ -197,21 +199,23 @@ def _describe(
     return tuple(each for each in over_seeds if each), tuple(each for each in over_images if each)
 
 
-def _judge_all(effects: Sequence[Effect], controls: Sequence[Arm], settings: LadderSettings) -> tuple[Judged, ...]:
-    level = settings.level
-    against = [
-        tuple(found for control in controls if (found := compare(effect.arm, control, effect.key, level)))
-        for effect in effects
-    ]
+def _judge_all(
+    effects: Sequence[Effect], controls: Sequence[Arm], settings: LadderSettings, planned: int
+) -> tuple[Judged, ...]:
+    against = [[compare(effect.arm, control, effect.key, settings.level) for control in controls] for effect in effects]
     # better than all of them: its p is the largest of the single tests (intersection-union test, Berger 1982)
     largest = [
-        math.nan if math.isnan(effect.p_value) else max(_p_of_gain(each) for each in (effect, *others))
+        math.nan
+        if None in others or math.isnan(effect.p_value)
+        else max(map(_p_of_gain, (effect, *filter(None, others))))
         for effect, others in zip(effects, against, strict=True)
     ]
-    return tuple(
-        Judged(effect.arm, effect, others, p_value, _verdict(effect, others, p_value, settings))
-        for effect, others, p_value in zip(effects, against, holm(largest), strict=True)
-    )
+    judged = []
+    for effect, others, p_value in zip(effects, against, holm(largest, planned), strict=True):
+        found = tuple(each for each in others if each)
+        lacking = tuple(arm.title for arm, each in zip(controls, others, strict=True) if each is None)
+        judged.append(Judged(effect.arm, effect, found, lacking, p_value, _verdict(effect, found, p_value, settings)))
+    return tuple(judged)
 
 
 def _p_of_gain(effect: Effect) -> float:

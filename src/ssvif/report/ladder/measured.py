@@ -82,6 +82,11 @@ class Measured:
         return [arm for arm in self.arms if arm.declared.role in roles and arm.runs]
 
     @property
+    def is_complete(self) -> bool:
+        """Whether each run but those of the inputs, whose images not everybody has, has the primary score."""
+        return all(arm.declared.role == "input" or arm.runs.keys() == arm.declared.runs.keys() for arm in self.arms)
+
+    @property
     def missing(self) -> list[str]:
         """What was declared and has no primary score: titles, with the seeds where some of them have one."""
         found = []
