@@ -54,23 +54,3 @@ def test_a_row_of_stage_one_leaves_the_rest_empty(tmp_path):
         "validation_loss": "4",
         "validation_fusion": "4",
     }
-
-
-def test_a_row_of_stage_two_has_the_weights_and_the_diagnostics():
-    validation = {
-        "loss": 5.0,
-        "fusion": 4.0,
-        "consistency": 2.0,
-        "structural": 1.0,
-        "live_classes": 3,
-        "class_entropy": 0.5,
-        "agreement": 0.9,
-    }
-    weights = {"fusion": 2.0, "consistency": 0.5}
-    row = history_row(7, Stage.JOINT, TRAIN | {"consistency": 2.5}, validation, weights)
-    assert set(row) <= set(COLUMNS)
-    assert row["alpha"] == 0.25
-    assert (row["weight_fusion"], row["weight_consistency"]) == (2.0, 0.5)
-    assert (row["live_classes"], row["class_entropy"], row["agreement"]) == (3, 0.5, 0.9)
-    assert (row["train_consistency"], row["validation_consistency"]) == (2.5, 2.0)
-    assert row["stage"] == "joint"

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import h5py
 import pytest
@@ -21,28 +20,11 @@ from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv
 from ssvif.models.registry import load_fusion_model
 from ssvif.training import loop
-from ssvif.training.options import TrainingOptions
 from ssvif.training.stages import Stage
 
 CPU = torch.device("cpu")
-OPTIONS = TrainingOptions(
-    segmenter="b0",
-    classes=4,
-    epochs=4,
-    stage_one_max_epochs=2,
-    batch_size=2,
-    crop_px=32,
-    learning_rate=1e-3,
-    every_n_steps=2,
-)
 FILES = ["gradients.csv", "history.csv", "model.safetensors", "pseudo_labels", "record.json"]
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  # a small machine's warning
-
-
-def run(pairs, folder, options=OPTIONS, **more):
-    """Train; return the folder of the results."""
-    loop.train(pairs, folder, folder / "state.pt", options=options, device=CPU, **more)
-    return folder
 
 
 def read_history(folder):
@@ -50,29 +32,8 @@ def read_history(folder):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run(pairs, tmp_path_factory.mktemp("undisturbed"))
-
-
-@pytest.fixture
-def interrupt(monkeypatch: pytest.MonkeyPatch, pairs: Path):
-    """A function that trains until the state after an epoch is written, and no further."""
-
-    def train_until(folder, epoch, options=OPTIONS):
-        save_state = loop.save_state
-
-        def save_and_stop(path, key, state):
-            save_state(path, key, state)
-            if len(state["history"]) == epoch:
-                raise KeyboardInterrupt
-
-        with monkeypatch.context() as patch:
-            patch.setattr(loop, "save_state", save_and_stop)
-            with pytest.raises(KeyboardInterrupt):
-                run(pairs, folder, options)
-        assert (folder / "state.pt").is_file()
-
-    return train_until
+def undisturbed(train, options, tmp_path_factory):
+    return train(tmp_path_factory.mktemp("undisturbed"), options)
 
 
 def test_writes_its_files_and_leaves_no_state(undisturbed):
@@ -87,7 +48,7 @@ def test_writes_its_files_and_leaves_no_state(undisturbed):
     assert len(record["data_sha256"]) == 64
 
 
-def test_history_fills_the_columns_of_each_stage(undisturbed):
+def test_history_fills_the_columns_of_each_stage(undisturbed, options):
     rows = read_history(undisturbed)
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
     assert [row["stage"] for row in rows] == ["fusion", "fusion", "joint", "joint"]
@@ -100,49 +61,53 @@ def test_history_fills_the_columns_of_each_stage(undisturbed):
         assert all(row.values())
         alpha = float(row["weight_consistency"]) / float(row["weight_fusion"])
         assert float(row["alpha"]) == pytest.approx(alpha)
-        assert 1 <= int(row["live_classes"]) <= OPTIONS.classes
+        assert 1 <= int(row["live_classes"]) <= options.classes
         assert float(row["validation_loss"]) == pytest.approx(
             float(row["validation_fusion"]) + alpha * float(row["validation_consistency"]), rel=1e-5
         )
         assert 0 <= float(row["agreement"]) <= 1
 
 
-def test_the_fusion_loss_is_the_weighted_sum_of_its_terms_and_falls(undisturbed):
+def test_the_fusion_loss_is_the_weighted_sum_of_its_terms_and_falls(undisturbed, options):
     rows = read_history(undisturbed)
     for row in rows:
-        total = sum(weight * float(row[f"train_{name}"]) for name, weight in OPTIONS.fusion_weights().items())
+        total = sum(weight * float(row[f"train_{name}"]) for name, weight in options.fusion_weights().items())
         assert float(row["train_fusion"]) == pytest.approx(total, rel=1e-5)
     assert float(rows[-1]["train_fusion"]) < 0.9 * float(rows[0]["train_fusion"])
 
 
-def test_the_same_again_gives_the_same_bytes(undisturbed, pairs, tmp_path):
-    assert digests_of(run(pairs, tmp_path, workers=2)) == digests_of(undisturbed)
+def test_the_same_again_gives_the_same_bytes(undisturbed, train, options, tmp_path):
+    assert digests_of(train(tmp_path, options, workers=2)) == digests_of(undisturbed)
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3, 4])
-def test_an_interrupted_training_ends_with_the_same_bytes(undisturbed, pairs, tmp_path, interrupt, epoch, log):
-    interrupt(tmp_path, epoch)
+def test_an_interrupted_training_ends_with_the_same_bytes(
+    undisturbed, train, options, tmp_path, halted_after, epoch, log
+):
+    with halted_after(epoch):
+        train(tmp_path, options)
     torch.manual_seed(epoch)  # whatever the process did before must not matter
-    run(pairs, tmp_path)
+    train(tmp_path, options)
     assert f"resuming after epoch {epoch}" in log.text
     assert digests_of(tmp_path) == digests_of(undisturbed)
     assert not (tmp_path / "state.pt").exists()
 
 
-def test_another_settings_state_is_ignored(undisturbed, pairs, tmp_path, interrupt, log):
-    interrupt(tmp_path, 1, replace(OPTIONS, seed=1))
-    run(pairs, tmp_path)
+def test_another_settings_state_is_ignored(undisturbed, train, options, tmp_path, halted_after, log):
+    with halted_after(1):
+        train(tmp_path, replace(options, seed=1))
+    train(tmp_path, options)
     assert "resuming" not in log.text
     assert digests_of(tmp_path) == digests_of(undisturbed)
 
 
-def test_labels_do_not_matter_but_to_the_column_that_compares_with_them(undisturbed, pairs, tmp_path):
+def test_labels_do_not_matter_but_to_the_column_that_compares_with_them(undisturbed, train, options, pairs, tmp_path):
     bare = tmp_path / "bare.h5"
     bare.write_bytes(pairs.read_bytes())
     with h5py.File(bare, "r+") as file:
         removed = [group.pop("label") for split in file.values() for group in split.values() if "label" in group]
     assert len(removed) == 10
-    without = run(bare, tmp_path / "run")
+    without = train(tmp_path / "run", options, pairs=bare)
     rows = read_history(undisturbed)
     assert all(0 <= float(row["nmi_label"]) <= 1 for row in rows[2:])
     assert read_history(without) == [row | {"nmi_label": ""} for row in rows]
@@ -150,11 +115,10 @@ def test_labels_do_not_matter_but_to_the_column_that_compares_with_them(undistur
     assert {name for name in digests if digests[name] != others[name]} == {"history.csv"}
 
 
-def test_fusion_only_builds_no_branch_and_goes_on_after_the_switch(pairs, tmp_path, monkeypatch):
+def test_fusion_only_builds_no_branch_and_goes_on_after_the_switch(train, options, tmp_path, monkeypatch):
     monkeypatch.setattr("ssvif.training.framework.Segmenter", None)
     monkeypatch.setattr("ssvif.training.framework.SegmentationHead", None)
-    options = replace(OPTIONS, framework="fusion_only", stage_one_max_epochs=1, epochs=3)
-    run(pairs, tmp_path, options)
+    train(tmp_path, replace(options, framework="fusion_only", stage_one_max_epochs=1, epochs=3))
     rows = read_history(tmp_path)
     assert [row["stage"] for row in rows] == ["fusion"] * 3
     assert not any(row["alpha"] or row["live_classes"] or row["collapsed"] for row in rows)
@@ -163,19 +127,10 @@ def test_fusion_only_builds_no_branch_and_goes_on_after_the_switch(pairs, tmp_pa
     assert record["best_epoch"] >= 2
 
 
-def test_fusion_only_begins_as_ssvif_does(undisturbed, pairs, tmp_path):
-    """Stage I is the same training, so the two rows of a table differ by the method alone."""
-    run(pairs, tmp_path, replace(OPTIONS, framework="fusion_only", epochs=2))
-    for alone, joint in zip(read_history(tmp_path), read_history(undisturbed), strict=False):
-        assert {name: cell for name, cell in alone.items() if cell} == {
-            name: joint[name] for name in alone if alone[name]
-        }
-
-
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_one_stage_one_channel_fixed_and_hard(pairs, tmp_path, precision):
-    options = replace(OPTIONS, stages="one", channels=1, weighting="fixed", consistency="hard", epochs=1)
-    run(pairs, tmp_path, replace(options, precision=precision))
+def test_one_stage_one_channel_fixed_and_hard(train, options, tmp_path, precision):
+    changes = {"stages": "one", "channels": 1, "weighting": "fixed", "consistency": "hard", "epochs": 1}
+    train(tmp_path, replace(options, precision=precision, **changes))
     (row,) = read_history(tmp_path)
     assert (row["stage"], row["alpha"]) == ("joint", "0.1")
     assert float(row["train_loss"]) > 0
@@ -184,23 +139,22 @@ def test_one_stage_one_channel_fixed_and_hard(pairs, tmp_path, precision):
     assert load_fusion_model(tmp_path / "model.safetensors").channels == 1
 
 
-def test_a_diverging_training_is_told(pairs, tmp_path, monkeypatch):
-    options = replace(OPTIONS, framework="fusion_only", epochs=1)
+def test_a_diverging_training_is_told(train, options, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "ssvif.training.framework.weighted_sum", lambda terms, weights: terms["intensity"] * float("nan")
     )
     with pytest.raises(UserError, match="diverged in epoch 1") as caught:
-        run(pairs, tmp_path, options)
+        train(tmp_path, replace(options, framework="fusion_only", epochs=1))
     assert "learning_rate" in caught.value.remedy
     assert not (tmp_path / "model.safetensors").exists()
 
 
 @pytest.fixture
-def staged(monkeypatch):
+def staged(options, monkeypatch):
     """A trainer whose epochs are told, not trained: train and validation losses."""
 
     def make(told, **changes):
-        trainer = loop.Trainer(replace(OPTIONS, framework="fusion_only", weighting="fixed", **changes), CPU)
+        trainer = loop.Trainer(replace(options, framework="fusion_only", weighting="fixed", **changes), CPU)
         trainer.switch = loop.StageSwitch(Stage.FUSION, may_switch=True, max_epochs=changes["stage_one_max_epochs"])
         steps = iter(told)
 
@@ -223,16 +177,16 @@ def staged(monkeypatch):
     return make
 
 
-def test_two_branches_in_one_class_are_seen_and_told(pairs, log):
+def test_two_branches_in_one_class_are_seen_and_told(pairs, options, log):
     """Both branches are so sure of one class that the consistency loss is at its trivial optimum."""
-    trainer = loop.Trainer(replace(OPTIONS, stages="one", epochs=4), CPU)
+    trainer = loop.Trainer(replace(options, stages="one", ema_decay=0), CPU)
     with torch.no_grad():
         for bias in (
             trainer.framework.segmentation_head[-1].bias,
             trainer.framework.segmenter.network.decode_head.classifier.bias,
         ):
             bias[2] += 40
-    batches = list(DataLoader(TrainingView(pairs, "train", OPTIONS.crop_px, 0), batch_size=2))
+    batches = list(DataLoader(TrainingView(pairs, "train", options.crop_px, 0), batch_size=2))
     for _ in range(4):
         trainer.run_epoch(batches, batches)
         loop.log_epoch(trainer, 1.0)
@@ -244,30 +198,18 @@ def test_two_branches_in_one_class_are_seen_and_told(pairs, log):
     assert loud == [logging.WARNING] * 2
 
 
-def test_branches_may_agree_on_a_window_of_the_crop_alone(pairs, tmp_path, interrupt):
-    options = replace(OPTIONS, crop_px=40, consistency_window=0.8, label_temperature=0.5, balance=1.0)
-    trainer = loop.Trainer(options, CPU)
-    images = torch.rand(2, 3, 40, 40)
-    output = trainer.framework.train()(images, images, Stage.JOINT)
-    assert output.fused.shape == (2, 3, 40, 40)
-    assert {each.shape for each in output.branches} == {(2, 4, 32, 32)}
-    assert {each.shape for each in trainer.framework.eval()(images, images, Stage.JOINT).branches} == {(2, 4, 40, 40)}
-    whole = run(pairs, tmp_path / "whole", options)
-    interrupt(tmp_path / "halted", 3, options)
-    assert digests_of(whole) == digests_of(run(pairs, tmp_path / "halted", options))
-
-
-def test_every_weighting_trains_and_resumes(pairs, tmp_path, interrupt):
-    for name in ("dwa", "ucw", "segmif", "gradnorm"):
-        options = replace(OPTIONS, weighting=name, epochs=5, stage_one_max_epochs=1)
-        whole = run(pairs, tmp_path / name, options)
-        interrupt(tmp_path / f"{name}2", 3, options)
-        assert digests_of(whole) == digests_of(run(pairs, tmp_path / f"{name}2", options))
-        joint = read_history(whole)[1:]
-        assert {row["stage"] for row in joint} == {"joint"}
-        assert len({row["alpha"] for row in joint}) == (3 if name == "dwa" else 4), name
-        measured = (whole / "gradients.csv").read_text().splitlines()
-        assert len(measured) == 1 + (2 * len(joint) if name == "gradnorm" else 0)
+@pytest.mark.parametrize("name", ["dwa", "ucw", "segmif", "gradnorm"])
+def test_every_weighting_trains_and_resumes(train, options, tmp_path, halted_after, name):
+    options = replace(options, weighting=name, stage_one_max_epochs=1)
+    whole, halted = tmp_path / "whole", tmp_path / "halted"
+    with halted_after(3):
+        train(halted, options)
+    assert digests_of(train(whole, options)) == digests_of(train(halted, options))
+    joint = read_history(whole)[1:]
+    assert {row["stage"] for row in joint} == {"joint"}
+    assert len({row["alpha"] for row in joint}) == (2 if name == "dwa" else 3)  # DWA's first two epochs are alike
+    measured = (whole / "gradients.csv").read_text().splitlines()
+    assert len(measured) == 1 + (2 * len(joint) if name == "gradnorm" else 0)
 
 
 def test_gradients_are_compared_at_every_measured_step(undisturbed):
@@ -304,8 +246,8 @@ def test_a_stalled_stage_one_moves_on(staged):
     assert [row["stage"] for row in trainer.history] == ["fusion"] * 3 + ["joint"] * 2
 
 
-def test_a_run_without_stage_two_is_told(pairs, tmp_path, caplog):
-    run(pairs, tmp_path, replace(OPTIONS, epochs=1))
+def test_a_run_without_stage_two_is_told(train, options, tmp_path, caplog):
+    train(tmp_path, replace(options, epochs=1))
     assert "Stage I will last all 1 epochs" in caplog.text
     assert "stage II never began" in caplog.text
     assert not list((tmp_path / "pseudo_labels").glob("*.png"))
@@ -321,13 +263,13 @@ def test_a_run_without_stage_two_is_told(pairs, tmp_path, caplog):
         ((9, 3, 10), ""),
     ],
 )
-def test_a_first_stage_as_long_as_the_training_is_told_before_it(pairs, tmp_path, caplog, limits, told):
+def test_a_first_stage_as_long_as_the_training_is_told_before_it(train, options, tmp_path, caplog, limits, told):
     names = ("stage_one_min_epochs", "stage_one_max_epochs", "patience")
-    options = replace(OPTIONS, crop_px=99, **dict(zip(names, limits, strict=True)))
+    options = replace(options, crop_px=99, **dict(zip(names, limits, strict=True)))
     for changes in ({}, {"framework": "fusion_only"}, {"stages": "one"}):
         caplog.clear()
         with pytest.raises(UserError, match="smaller than the training crop"):
-            run(pairs, tmp_path, replace(options, **changes))
+            train(tmp_path, replace(options, **changes))
         said = [] if changes or not told else [told]
         assert [each.message.partition(",")[0] for each in caplog.records] == said
 

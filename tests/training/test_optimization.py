@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from reference.files import digests_of
 from ssvif.data.training_view import TrainingView
 from ssvif.io.files import read_csv
 from ssvif.models.registry import load_fusion_model
@@ -17,21 +16,6 @@ from ssvif.training import loop
 from ssvif.training.optimization import WeightAverage, set_learning_rate
 from ssvif.training.options import TrainingOptions
 from ssvif.training.stages import Stage
-
-CPU = torch.device("cpu")
-OPTIONS = TrainingOptions(
-    segmenter="b0",
-    classes=3,
-    epochs=4,
-    stage_one_max_epochs=2,
-    batch_size=3,
-    crop_px=32,
-    learning_rate=1e-3,
-    branch_learning_rate=3e-3,
-    schedule="cosine",
-    warmup_steps=3,
-    ema_decay=0.5,
-)
 
 
 def rates_of(options, steps):
@@ -46,7 +30,7 @@ def rates_of(options, steps):
 
 @given(steps=st.integers(2, 300), warmup=st.integers(0, 400))
 def test_the_cosine_falls_and_the_warm_up_rises(steps, warmup):
-    found = rates_of(replace(OPTIONS, warmup_steps=warmup), steps)
+    found = rates_of(TrainingOptions(schedule="cosine", warmup_steps=warmup), steps)
     expected = [0.505 + 0.495 * math.cos(math.pi * step / steps) for step in range(steps)]
     expected = [rate * min(1, (step + 1) / max(warmup, 1)) for step, rate in enumerate(expected)]
     assert found == pytest.approx(expected)
@@ -58,15 +42,16 @@ def test_without_a_schedule_the_rate_is_constant():
     assert rates_of(TrainingOptions(), 5) == [1.0] * 5
 
 
-def test_the_branches_have_a_rate_of_their_own():
-    for options, rate in ((OPTIONS, 3e-3), (replace(OPTIONS, branch_learning_rate=0), 1e-3)):
-        trainer = loop.Trainer(replace(options, weighting="ucw"), CPU)
+def test_the_branches_have_a_rate_of_their_own(options):
+    for own, rate in ((3e-3, 3e-3), (0, 1e-3)):
+        trainer = loop.Trainer(replace(options, weighting="ucw", branch_learning_rate=own), torch.device("cpu"))
         framework, groups = trainer.framework, trainer.optimizer.param_groups
         assert [group["lr"] for group in groups] == [1e-3, rate, 1e-3]
         learnt = [*framework.parameters(), *trainer.weighting.parameters()]
         assert {id(each) for group in groups for each in group["params"]} == {id(each) for each in learnt}
         assert set(framework.segmenter.parameters()) <= set(groups[1]["params"])
-    assert len(loop.Trainer(replace(OPTIONS, framework="fusion_only"), CPU).optimizer.param_groups) == 1
+    trainer = loop.Trainer(replace(options, framework="fusion_only"), torch.device("cpu"))
+    assert len(trainer.optimizer.param_groups) == 1
 
 
 @given(decay=st.floats(0.01, 0.999), values=st.lists(st.floats(-9, 9), min_size=1, max_size=30))
@@ -87,25 +72,7 @@ def test_the_mean_of_the_weights(decay, values):
     assert network.weight.item() == values[-1]
 
 
-def test_all_of_them_resume_bit_for_bit(pairs, tmp_path, monkeypatch):
-    whole, halted = tmp_path / "whole", tmp_path / "halted"
-    loop.train(pairs, whole, whole / "state.pt", options=OPTIONS, device=CPU)
-    save_state = loop.save_state
-
-    def save_and_stop(path, key, state):
-        save_state(path, key, state)
-        if len(state["history"]) == 3:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "save_state", save_and_stop)
-        with pytest.raises(KeyboardInterrupt):
-            loop.train(pairs, halted, halted / "state.pt", options=OPTIONS, device=CPU)
-    loop.train(pairs, halted, halted / "state.pt", options=OPTIONS, device=CPU)
-    assert digests_of(halted) == digests_of(whole)
-
-
-def test_the_mean_is_what_is_validated_and_saved(pairs, tmp_path, monkeypatch):
+def test_the_mean_is_what_is_validated_and_saved(train, pairs, options, tmp_path, monkeypatch):
     seen = {}
     save_state = loop.save_state
 
@@ -114,8 +81,8 @@ def test_the_mean_is_what_is_validated_and_saved(pairs, tmp_path, monkeypatch):
         seen[len(state["history"])] = torch.load(path, weights_only=True)["state"]
 
     monkeypatch.setattr(loop, "save_state", save_and_note)
-    options = replace(OPTIONS, framework="fusion_only", ema_decay=0.9)
-    loop.train(pairs, tmp_path, tmp_path / "state.pt", options=options, device=CPU)
+    options = replace(options, framework="fusion_only", ema_decay=0.9)
+    train(tmp_path, options)
     validated = [float(row["validation_loss"]) for row in read_csv(tmp_path / "history.csv")]
     best = 1 + validated.index(min(validated))
     saved = load_fusion_model(tmp_path / "model.safetensors").state_dict()
@@ -123,7 +90,7 @@ def test_the_mean_is_what_is_validated_and_saved(pairs, tmp_path, monkeypatch):
     for name, value in saved.items():
         assert torch.equal(value, seen[best]["average"]["mean"][name])
     assert any(not torch.equal(value, trained[name]) for name, value in saved.items())
-    trainer = loop.Trainer(options, CPU)
+    trainer = loop.Trainer(options, torch.device("cpu"))
     trainer.framework.fusion_model.load_state_dict(saved)
     held_out = TrainingView(pairs, "validation", options.crop_px, 0, augment=False)
     means = trainer.validate(DataLoader(held_out, batch_size=options.batch_size), Stage.FUSION)

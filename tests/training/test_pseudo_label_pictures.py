@@ -1,14 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from ssvif.io.files import read_csv, read_image
 from ssvif.training.framework import Framework
-from ssvif.training.options import TrainingOptions
 from ssvif.training.pseudo_label_pictures import CUES, GAP_PX, PANELS, ClassTally, class_colors, write_pseudo_labels
 
 CPU = torch.device("cpu")
-OPTIONS = TrainingOptions(segmenter="b0", classes=4)
 
 
 def test_shares_means_and_what_classes_explain_by_hand():
@@ -53,8 +53,8 @@ def test_a_label_that_frames_the_image_follows_the_border():
     assert max(explained[cue] for cue in ("visible", "infrared", "row")) < 0.05
 
 
-def test_pictures_lie_beside_the_pairs(pairs, tmp_path):
-    write_pseudo_labels(Framework(OPTIONS), pairs, tmp_path / "labels", CPU)
+def test_pictures_lie_beside_the_pairs(pairs, options, tmp_path):
+    write_pseudo_labels(Framework(options), pairs, tmp_path / "labels", CPU)
     pictures = sorted((tmp_path / "labels").glob("*.png"))
     assert len(pictures) == 2
     for path in pictures:
@@ -69,9 +69,9 @@ def test_pictures_lie_beside_the_pairs(pairs, tmp_path):
     assert [row["cue"] for row in read_csv(tmp_path / "labels/follows.csv")] == list(CUES)
 
 
-def test_a_supervised_run_is_drawn_in_the_colors_of_the_dataset(pairs, tmp_path):
-    options = TrainingOptions(segmenter="b0", classes=2, framework="supervised")
-    write_pseudo_labels(Framework(options), pairs, tmp_path / "labels", CPU)
+def test_a_supervised_run_is_drawn_in_the_colors_of_the_dataset(pairs, options, tmp_path):
+    supervised = replace(options, classes=2, framework="supervised")
+    write_pseudo_labels(Framework(supervised), pairs, tmp_path / "labels", CPU)
     image = read_image(next((tmp_path / "labels").glob("*.png")))
     last = image[:, -40:].reshape(-1, 3)
     assert {tuple(color) for color in last} <= {(0, 0, 0), (226, 48, 60)}

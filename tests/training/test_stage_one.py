@@ -17,55 +17,17 @@ from ssvif.training import loop
 from ssvif.training.options import STAGE_TWO, STAGE_TWO_CODE, TrainingOptions, training_code
 
 CPU = torch.device("cpu")
-OPTIONS = TrainingOptions(
-    segmenter="b0",
-    classes=3,
-    epochs=4,
-    stage_one_max_epochs=2,
-    batch_size=3,
-    crop_px=32,
-    learning_rate=1e-3,
-    every_n_steps=2,
-    schedule="cosine",
-    ema_decay=0.9,
-)
-ALONE = replace(OPTIONS, framework="fusion_only", patience=1)
 
 
-def train(pairs, folder, options, stage_one=None):
-    loop.train(pairs, folder, folder.parent / "state.pt", options=options, device=CPU, stage_one=stage_one)
-    return folder
-
-
-def write_stage_one(pairs, path, options=OPTIONS):
+def write_stage_one(pairs, path, options):
     loop.train_stage_one(pairs, path, path.with_suffix(".pt"), options=options, device=CPU)
     assert not path.with_suffix(".pt").exists()
     return path
 
 
 @pytest.fixture(scope="module")
-def shared_stage(pairs, tmp_path_factory):
-    return write_stage_one(pairs, tmp_path_factory.mktemp("stage_one") / "one.safetensors")
-
-
-@pytest.fixture
-def halt_after(monkeypatch):
-    """A function that calls another one, and stops it once the state after an epoch is written."""
-
-    def run(epoch, function, *arguments):
-        save_state = loop.save_state
-
-        def save_and_stop(path, key, state):
-            save_state(path, key, state)
-            if len(state["history"]) == epoch:
-                raise KeyboardInterrupt
-
-        with monkeypatch.context() as patch:
-            patch.setattr(loop, "save_state", save_and_stop)
-            with pytest.raises(KeyboardInterrupt):
-                function(*arguments)
-
-    return run
+def shared_stage(pairs, options, tmp_path_factory):
+    return write_stage_one(pairs, tmp_path_factory.mktemp("stage_one") / "one.safetensors", options)
 
 
 @pytest.mark.parametrize(
@@ -79,10 +41,10 @@ def halt_after(monkeypatch):
         {"consistency": "mutual_information", "centered_logits": True, "weighting": "fixed"},
     ],
 )
-def test_in_two_steps_as_in_one(pairs, shared_stage, tmp_path, changes):
-    options = replace(OPTIONS, **changes)
-    whole = train(pairs, tmp_path / "whole", options)
-    assert digests_of(train(pairs, tmp_path / "steps", options, shared_stage)) == digests_of(whole)
+def test_in_two_steps_as_in_one(train, options, shared_stage, tmp_path, changes):
+    options = replace(options, **changes)
+    whole = train(tmp_path / "whole", options)
+    assert digests_of(train(tmp_path / "steps", options, stage_one=shared_stage)) == digests_of(whole)
     rows = read_csv(whole / "history.csv")
     second = "fusion" if changes.get("framework") == "fusion_only" else "joint"
     assert [row["stage"] for row in rows] == ["fusion", "fusion", second, second]
@@ -93,90 +55,85 @@ def test_in_two_steps_as_in_one(pairs, shared_stage, tmp_path, changes):
 
 
 @pytest.mark.parametrize("limits", [(2, 0), (1, 1)])
-def test_stage_one_may_use_up_all_epochs(pairs, tmp_path, limits):
-    options = replace(ALONE, epochs=limits[0], stage_one_max_epochs=limits[1], patience=9)
+def test_stage_one_may_use_up_all_epochs(train, pairs, options, tmp_path, limits):
+    options = replace(options, framework="fusion_only", epochs=limits[0], stage_one_max_epochs=limits[1])
     shared_stage = write_stage_one(pairs, tmp_path / "one.safetensors", options)
-    whole = train(pairs, tmp_path / "whole", options)
-    assert digests_of(train(pairs, tmp_path / "steps", options, shared_stage)) == digests_of(whole)
+    whole = train(tmp_path / "whole", options)
+    assert digests_of(train(tmp_path / "steps", options, stage_one=shared_stage)) == digests_of(whole)
     assert len(read_csv(whole / "history.csv")) == limits[0]
 
 
-def test_the_file_depends_on_what_stage_one_reads_alone(pairs, shared_stage, tmp_path, halt_after):
-    other = replace(OPTIONS, framework="fusion_only", weighting="fixed", segmenter="b2", classes=9, balance=1.0)
-    halt_after(1, write_stage_one, pairs, tmp_path / "one.safetensors", other)
+def test_the_file_depends_on_what_stage_one_reads_alone(pairs, options, shared_stage, tmp_path, halted_after, log):
+    other = replace(options, framework="fusion_only", weighting="fixed", segmenter="b2", classes=9, balance=1.0)
+    with halted_after(1):
+        write_stage_one(pairs, tmp_path / "one.safetensors", other)
     resumed = write_stage_one(pairs, tmp_path / "one.safetensors", other)
     assert resumed.read_bytes() == shared_stage.read_bytes()
     record = json.loads(resumed.with_suffix(".json").read_text())
     assert (record["epochs"], record["trained_on"]) == (2, "Tiny")
+    assert "at most 0 s left" in next(each.message for each in log.records if "epoch 2/2 (fusion)" in each.message)
 
 
-def test_a_training_from_a_file_resumes(pairs, shared_stage, tmp_path, halt_after, log):
-    whole = train(pairs, tmp_path / "whole", OPTIONS, shared_stage)
-    halt_after(3, train, pairs, tmp_path / "halted", OPTIONS, shared_stage)
-    assert digests_of(train(pairs, tmp_path / "halted", OPTIONS, shared_stage)) == digests_of(whole)
+def test_a_training_from_a_file_resumes(train, options, shared_stage, tmp_path, halted_after, log):
+    whole = train(tmp_path / "whole", options, stage_one=shared_stage)
+    with halted_after(3):
+        train(tmp_path / "halted", options, stage_one=shared_stage)
+    assert digests_of(train(tmp_path / "halted", options, stage_one=shared_stage)) == digests_of(whole)
     assert "resuming after epoch 3" in log.text
 
 
-def test_what_is_left_is_told(pairs, tmp_path, log):
-    write_stage_one(pairs, tmp_path / "one.safetensors")
-    assert "epoch 1/2 (fusion)" in log.text
-    assert "at most 0 s left" in next(each.message for each in log.records if "epoch 2/2" in each.message)
-
-
-def test_another_stage_one_is_refused(pairs, shared_stage, tmp_path):
+def test_another_stage_one_is_refused(train, options, shared_stage, tmp_path):
     cases = {
-        "of other settings": (replace(OPTIONS, seed=1, batch_size=2), shared_stage),
-        "no stage I": (replace(OPTIONS, stages="one"), shared_stage),
-        "does not exist": (OPTIONS, tmp_path / "none.safetensors"),
+        "no stage I": (replace(options, stages="one"), shared_stage),
+        "does not exist": (options, tmp_path / "none.safetensors"),
+        "of other settings": (replace(options, seed=1, batch_size=3), shared_stage),
     }
-    for message, (options, path) in cases.items():
+    for message, (other, path) in cases.items():
         with pytest.raises(UserError, match=message) as caught:
-            train(pairs, tmp_path / "run", options, path)
+            train(tmp_path / "run", other, stage_one=path)
         assert caught.value.remedy
-    with pytest.raises(UserError) as caught:
-        train(pairs, tmp_path / "run", *cases["of other settings"])
-    assert (caught.value.expected, caught.value.got) == ("batch_size 2, seed 1", "batch_size 3, seed 0")
+    assert (caught.value.expected, caught.value.got) == ("batch_size 3, seed 1", "batch_size 2, seed 0")
     assert not (tmp_path / "run").exists()
 
 
-def test_other_pairs_are_refused(pairs, shared_stage, tmp_path):
+def test_other_pairs_are_refused(train, options, pairs, shared_stage, tmp_path):
     other = tmp_path / "other.h5"
     shutil.copy(pairs, other)
     with h5py.File(other, "r+") as file:
         file.attrs["digest"] = "0" * 64
     with pytest.raises(UserError, match="on other pairs"):
-        train(other, tmp_path / "run", OPTIONS, shared_stage)
+        train(tmp_path / "run", options, pairs=other, stage_one=shared_stage)
 
 
-def test_what_is_no_such_file_is_refused(pairs, shared_stage, tmp_path):
+def test_what_is_no_such_file_is_refused(train, options, shared_stage, tmp_path):
     whole = shared_stage.read_bytes()
     bad = tmp_path / "bad.safetensors"
     for content in (b"", whole[: len(whole) // 2]):
         bad.write_bytes(content)
         with pytest.raises(UserError, match="is no stage I of a training"):
-            train(pairs, tmp_path / "run", OPTIONS, bad)
+            train(tmp_path / "run", options, stage_one=bad)
     save_file(load_file(shared_stage), bad)  # the tensors without what describes them
     with pytest.raises(UserError, match="is no stage I of a training"):
-        train(pairs, tmp_path / "run", OPTIONS, bad)
+        train(tmp_path / "run", options, stage_one=bad)
 
 
-def test_what_stage_one_does_not_read_is_no_part_of_its_options():
+def test_what_stage_one_does_not_read_is_no_part_of_its_options(options):
     assert {*STAGE_TWO} < {field.name for field in fields(TrainingOptions)}
-    one = OPTIONS.stage_one()
-    assert one == replace(OPTIONS, classes=7, framework="fusion_only", weighting="ucw").stage_one()
+    one = options.stage_one()
+    assert one == replace(options, classes=7, framework="fusion_only", weighting="ucw").stage_one()
     assert one.stage_one() == one
-    for changes in ({"seed": 1}, {"ema_decay": 0.5}, {"epochs": 5}, {"fusion_model": "emma"}, {"color_weight": 1.0}):
-        assert replace(OPTIONS, **changes).stage_one() != one
+    for changes in ({"seed": 1}, {"ema_decay": 0.9}, {"epochs": 5}, {"fusion_model": "emma"}, {"color_weight": 1.0}):
+        assert replace(options, **changes).stage_one() != one
     with pytest.raises(UserError, match="has no stage I"):
-        replace(OPTIONS, stages="one").stage_one()
+        replace(options, stages="one").stage_one()
 
 
-def test_the_code_of_stage_two_does_not_count_for_stage_one(tmp_path, monkeypatch):
+def test_the_code_of_stage_two_does_not_count_for_stage_one(options, tmp_path, monkeypatch):
     shutil.copytree(fingerprint.ROOT / "ssvif", tmp_path / "ssvif", ignore=shutil.ignore_patterns("weights"))
     monkeypatch.setattr(fingerprint, "ROOT", tmp_path)
 
     def codes():
-        return training_code(OPTIONS.stage_one(), stage_one=True), training_code(OPTIONS)
+        return training_code(options.stage_one(), stage_one=True), training_code(options)
 
     before = codes()
     for module, expected in (("losses/consistency", [True, False]), ("losses/fusion", [False, False])):
