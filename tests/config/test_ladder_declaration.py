@@ -4,7 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from ssvif.cli.app import app
 from ssvif.config.files import read_yaml
 from ssvif.config.ladder import declare, ladder_inputs
 from ssvif.config.plan import Plan
@@ -71,6 +73,18 @@ def test_what_a_ladder_lacks_is_told(tmp_path, rows, settings, says):
     plan = plan_of(tmp_path, rows, **settings)
     with pytest.raises(UserError, match=f"(?s){says}"):
         declare(plan, "scenes")
+
+
+def test_a_dataset_that_is_not_judged_on_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"(?s)judges nothing on 'msrs'.*expected: +scenes"):
+        declare(plan_of(tmp_path), "msrs")
+
+
+def test_the_command_takes_a_preset(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    arguments = ["ladder", "--results", str(tmp_path), "--output", str(tmp_path / "ladder"), "--preset", "scenes"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert "A ladder of experiments on Scenes" in (tmp_path / "ladder/results.md").read_text("utf-8")
 
 
 def test_the_score_that_decides_must_be_wanted(tmp_path):

@@ -163,6 +163,11 @@ def test_labels_are_masks_where_there_are_some(make_dataset, labels, boxes, aske
     assert choose_labels(pairs, ProbeOptions(labels=asked)) == chosen
 
 
+def test_without_test_pairs_the_kind_is_that_of_all_pairs(make_dataset):
+    pairs = PairsFile(make_dataset({"train": 1}, size=(8, 8), labels=False, boxes=True)[0])
+    assert choose_labels(pairs, ProbeOptions()) == "boxes"
+
+
 def test_cells_of_boxes_and_masks_have_the_same_classes_under_the_names_of_each(make_dataset):
     pairs = PairsFile(make_dataset({"test": 1}, size=(64, 80))[0])
     boxes, masks = (CellLabels(pairs, kind, 8) for kind in ("boxes", "masks"))

@@ -92,6 +92,7 @@ def test_a_control_trains_from_end_to_end(name, train, options, tmp_path):
     rows = read_csv(tmp_path / "history.csv")
     assert [row["stage"] for row in rows] == ["fusion", "joint"]
     assert float(rows[1]["alpha"]) > 0
+    assert rows[1]["collapsed"] == "", "no label of its own that could collapse"
     drawn = list((tmp_path / "pseudo_labels").glob("*.png"))
     assert bool(drawn) == bool(rows[1]["live_classes"]) == (name == "supervised")
     if drawn:  # the classes are the dataset's two

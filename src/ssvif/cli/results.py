@@ -139,6 +139,7 @@ def ladder(
     results: Results,
     output: Output,
     config: Annotated[Path, typer.Option(help="Configuration with a section `ladder`.")] = Path("config/ladder.yaml"),
+    preset: Annotated[str, typer.Option(help="Preset of the configuration, as `snakemake ladder` was given.")] = "",
     dataset: Annotated[str, typer.Option(help="Dataset to compare on; default: the configuration's first.")] = "",
     declaration: Annotated[
         str, typer.Option(help="The ladder as JSON, as `snakemake ladder` passes it; instead of a configuration.")
@@ -155,7 +156,7 @@ def ladder(
         from ssvif.config.ladder import declare
         from ssvif.config.plan import Plan
 
-        plan = Plan.load(read_yaml(config), source=str(config))
+        plan = Plan.load(read_yaml(config) | ({"preset": preset} if preset else {}), source=str(config))
         declared = declare(plan, dataset or plan.settings.datasets[0])
     typer.echo(make_ladder(results, declared, output))
 

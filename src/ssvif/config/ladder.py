@@ -20,11 +20,18 @@ def declare(plan: Plan, dataset: str) -> Declaration:
     """Return the ladder of a configuration on one of its datasets, runs whose files are missing included.
 
     Raises:
-        UserError: the configuration declares no ladder, or its table has no reference, no arm or not the inputs named.
+        UserError: the configuration declares no ladder or does not judge on the dataset, or its table has no reference,
+            no arm or not the inputs named.
     """
     settings = plan.settings.ladder
     if settings is None:
         raise UserError(NO_LADDER)
+    if dataset not in plan.settings.datasets:
+        raise UserError(
+            f"The configuration judges nothing on {dataset!r}",
+            expected=" | ".join(plan.settings.datasets),
+            remedy="name one of these, or the preset whose `datasets` hold it",
+        )
     arms: dict[str, DeclaredArm] = {}
     for run in plan.runs.values():
         name, title = drop_seed(run.name, run.title)

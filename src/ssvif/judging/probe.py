@@ -58,7 +58,11 @@ def probe(run: JudgedRun, options: ProbeOptions) -> None:
             make_deterministic(run.device)
             rows = _Probe(source, run, options, CellLabels(source, kind, options.cell_px)).rows(plan)
         else:
-            log.info("%s has no %s to fit and to judge with: the probe is left out", run.dataset or run.pairs, kind)
+            log.info(
+                "%s has no pairs with %s to fit to, or no test pairs with them: no scores; `folds` judges all",
+                run.dataset or run.pairs,
+                kind,
+            )
         write_csv(folder / "scores.csv", rows, PROBE_COLUMNS)
         run.write_record(folder, options, data_sha256=source.digest, **facts)
 

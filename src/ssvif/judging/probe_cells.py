@@ -88,11 +88,12 @@ def cells_of_mask(label: NDArray[np.int64], grid: tuple[int, int], num_classes: 
 def choose_labels(pairs: PairsFile, options: ProbeOptions) -> str:
     """Return "masks" or "boxes": what is asked for; for "auto" masks if each judged pair has one or none has boxes.
 
-    The judged pairs are those of the test split, or with folds all.
+    The judged pairs are those of the test split, or with folds, or where there is no such split, all.
     """
     if options.labels != "auto":
         return options.labels
     judged = [(split, name) for split, name in _all_pairs(pairs) if options.folds or split == "test"]
+    judged = judged or _all_pairs(pairs)
     if all(pairs.has_label(*pair) for pair in judged):
         return "masks"
     return "boxes" if any(pairs.boxes(*pair) is not None for pair in judged) else "masks"

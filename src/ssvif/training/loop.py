@@ -249,7 +249,7 @@ class Trainer:
         weighting.end_epoch(train_means)
         row = history_row(self.epoch + 1, stage, train_means, validation_means, weights) | weighting.facts
         self.history.append(row)
-        if "live_classes" in row:  # stage II
+        if "live_classes" in row and self.options.has_pseudo_label:  # stage II
             live = [int(each["live_classes"]) for each in self.history if "live_classes" in each]
             row["collapsed"] = int(is_collapsed(live))
         if self.stopping.update(validation_means["loss"]) or self.options.kept_epoch == "last":
@@ -330,6 +330,6 @@ def log_epoch(trainer: Trainer, seconds: float) -> None:
     if row.get("collapsed"):
         log.warning(
             "THE PSEUDO LABEL HAS COLLAPSED into one class for %d epochs: the consistency loss teaches nothing. "
-            "Try `balance` above 0, a smaller weight or another seed.",
+            "Try `consistency: mutual_information` with `centered_logits: true`, or `balance` above 0.",
             COLLAPSED_EPOCHS,
         )

@@ -230,6 +230,11 @@ class TrainingOptions:
         noise = self.framework == "ssvif" and self.consistency == "random_gradient"
         return self.has_stage_two and not noise
 
+    @property
+    def has_pseudo_label(self) -> bool:
+        """Whether the branches learn a label of their own, which may collapse, and none that is given."""
+        return self.has_branches and self.framework != "supervised" and self.consistency != "random_clusters"
+
     def stage_one(self) -> TrainingOptions:
         """Return the options of stage I alone: equal for all trainings that may share it.
 
