@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from inspect import Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +16,9 @@ from ssvif import schema
 from ssvif.io.errors import UserError
 
 if TYPE_CHECKING:
+    import torch
+
+    from ssvif.config.options import Option
     from ssvif.pairs.pair import Rules
 
 Pairs = Annotated[Path, typer.Option(help="HDF5 file of `ssvif pack`.")]
@@ -36,6 +44,51 @@ OF_ALL = "auto (full; sequence for more than 8 bits), full, percentile (of each 
 InfraredRange = Annotated[str | None, typer.Option(help="Values that become black and white: " + OF_ALL)]
 VisibleRange = Annotated[str | None, typer.Option(help="The same for visible images; default: full.")]
 Resize = Annotated[schema.Resizing | None, typer.Option(help="Which image of a pair to resize if their sizes differ.")]
+
+
+@dataclass(frozen=True)
+class Job:
+    """The options of every verb that trains: its settings, and what it computes on."""
+
+    settings: SettingsText = ""
+    assignments: Assignments = None
+    device: Device = "auto"
+    workers: Workers = 0
+    threads: Threads = 0
+
+    def options(self, defaults: Option) -> Option:
+        """Return `defaults` with the settings that were given.
+
+        Raises:
+            UserError: a setting is unknown or has a wrong value.
+        """
+        from ssvif.config.options import parse_options
+
+        return parse_options(defaults, self.settings, self.assignments or [])
+
+    @contextmanager
+    def leased_device(self) -> Iterator[torch.device]:
+        """Yield the device, a GPU reserved until the block ends; the CPU has its number of threads."""
+        from ssvif.io.device import lease_device, prepare_cpu
+
+        prepare_cpu(self.threads)
+        with lease_device(self.device) as device:
+            yield device
+
+
+def with_job_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """Return a verb that has the fields of `Job` as options of its own, and hands them on as `job`."""
+    own = signature(verb, eval_str=True)
+    shared = signature(Job, eval_str=True).parameters
+
+    @wraps(verb)
+    def run(**given: Any) -> None:
+        job = Job(**{name: given.pop(name) for name in shared})
+        verb(**given, job=job)
+
+    parameters = [each for each in own.parameters.values() if each.name != "job"]
+    run.__signature__ = Signature([*parameters, *shared.values()])  # type: ignore[attr-defined]
+    return run
 
 
 def check_sources(verb: str, pairs: Path | None, visible: str | None, infrared: str | None) -> None:

@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ssvif.cli.arguments import (
-    Assignments,
     Device,
     Infrared,
     InfraredRange,
+    Job,
     Output,
     Pairs,
     Resize,
-    SettingsText,
-    Threads,
     Visible,
     VisibleRange,
-    Workers,
     check_sources,
     parse_rules,
+    with_job_options,
 )
 from ssvif.io.errors import UserError
 
@@ -29,33 +27,27 @@ if TYPE_CHECKING:
     from ssvif.training.options import TrainingOptions
 
 
+@with_job_options
 def stage_one(
     pairs: Pairs,
     output: Annotated[Path, typer.Option(help="File to write, .safetensors; its record lies beside it.")],
     state: Annotated[Path | None, typer.Option(help="File of the training state; default: OUTPUT with .pt.")] = None,
-    settings: SettingsText = "",
-    assignments: Assignments = None,
-    device: Device = "auto",
-    workers: Workers = 0,
-    threads: Threads = 0,
+    *,
+    job: Job,
 ) -> None:
     """Train stage I alone, for several trainings that differ in stage II only (`ssvif train --stage-one`).
 
     Settings are those of `ssvif train`; what only stage II reads does not matter. An interrupted training is resumed.
     """
-    from ssvif.config.options import parse_options
-    from ssvif.io.device import lease_device, prepare_cpu
     from ssvif.training.loop import train_stage_one
     from ssvif.training.options import TrainingOptions
 
-    options = parse_options(TrainingOptions(), settings, assignments or [])
-    prepare_cpu(threads)
-    with lease_device(device) as leased:
-        train_stage_one(
-            pairs, output, state or output.with_suffix(".pt"), options=options, device=leased, workers=workers
-        )
+    options, state = job.options(TrainingOptions()), state or output.with_suffix(".pt")
+    with job.leased_device() as device:
+        train_stage_one(pairs, output, state, options=options, device=device, workers=job.workers)
 
 
+@with_job_options
 def train(
     output: Output,
     pairs: Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`.")] = None,
@@ -69,17 +61,13 @@ def train(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard the training that OUTPUT holds.")] = False,
     stage_one: Annotated[Path | None, typer.Option(help="File of `ssvif stage-one` to go on from.")] = None,
     state: Annotated[Path | None, typer.Option(help="File of the training state; default: OUTPUT/state.pt.")] = None,
-    settings: SettingsText = "",
-    assignments: Assignments = None,
-    device: Device = "auto",
-    workers: Workers = 0,
-    threads: Threads = 0,
+    *,
+    job: Job,
 ) -> None:
     """Train a fusion network on unlabeled pairs; an interrupted training is resumed.
 
     The default settings are the paper's with --pairs, and suit a few hundred pairs with --visible and --infrared.
     """
-    from ssvif.config.options import parse_options
     from ssvif.training.options import TrainingOptions
 
     check_sources("train", pairs, visible, infrared)
@@ -91,7 +79,7 @@ def train(
 
         from ssvif.data.prepare import begin_training, find_own_pairs, pack_own_pairs
 
-        options = _own_options(settings, assignments or [])
+        options = _own_options(job)
         rules = parse_rules(infrared_range, visible_range, resize)
         own = find_own_pairs(str(visible), str(infrared), only=only)
         data = own.digest(rules, alignment)
@@ -116,29 +104,27 @@ def train(
                 "--visible and --infrared",
                 remedy="pass --alignment and the ranges to `ssvif pack`; packed pairs are used unchanged",
             )
-        options = parse_options(TrainingOptions(), settings, assignments or [])
-    from ssvif.io.device import lease_device, prepare_cpu
+        options = job.options(TrainingOptions())
     from ssvif.training.loop import train as run
 
-    prepare_cpu(threads)
-    with lease_device(device) as leased:
-        run(pairs, output, state, options=options, device=leased, workers=workers, stage_one=stage_one)
+    with job.leased_device() as device:
+        run(pairs, output, state, options=options, device=device, workers=job.workers, stage_one=stage_one)
 
 
-def _own_options(settings: str, assignments: list[str]) -> TrainingOptions:
+def _own_options(job: Job) -> TrainingOptions:
     """Return the settings for own pairs; the first stage keeps its share of another number of epochs."""
     from dataclasses import replace
 
-    from ssvif.config.options import override, parse_options
+    from ssvif.config.options import override
     from ssvif.config.settings import OWN_PAIRS
     from ssvif.training.options import TrainingOptions
 
     defaults = override(TrainingOptions(), OWN_PAIRS)
-    options = parse_options(defaults, settings, assignments)
+    options = job.options(defaults)
     if options.epochs != defaults.epochs:
         first = max(1, min(options.epochs - 1, round(options.epochs * defaults.stage_one_max_epochs / defaults.epochs)))
         scaled = replace(defaults, stage_one_min_epochs=first, stage_one_max_epochs=first)
-        options = parse_options(scaled, settings, assignments)
+        options = job.options(scaled)
     return options
 
 

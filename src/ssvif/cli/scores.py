@@ -15,6 +15,7 @@ from ssvif.cli.arguments import (
     Device,
     Fused,
     Infrared,
+    Job,
     Output,
     Pairs,
     RunName,
@@ -22,9 +23,9 @@ from ssvif.cli.arguments import (
     Threads,
     Visible,
     VisibleRange,
-    Workers,
     check_sources,
     parse_rules,
+    with_job_options,
 )
 from ssvif.io.errors import UserError
 from ssvif.schema import Resizing
@@ -97,66 +98,42 @@ def probe(
     threads: Threads = 0,
 ) -> None:
     """Fit a linear classifier to ImageNet features of the fused images: log-loss, AP and IoU in about a minute."""
-    from ssvif.config.options import parse_options
     from ssvif.judging.options import ProbeOptions
 
-    options = parse_options(ProbeOptions(), settings, assignments or [])
-    from ssvif.io.device import lease_device, prepare_cpu
+    job = Job(settings, assignments, device, threads=threads)
+    options = job.options(ProbeOptions())
     from ssvif.judging import probe as probing
     from ssvif.judging.fused_images import JudgedRun
 
-    prepare_cpu(threads)
-    with lease_device(device) as leased:
+    with job.leased_device() as leased:
         probing.probe(JudgedRun(pairs, fused, output, dataset, run, leased), options)
 
 
+@with_job_options
 def segment(
-    pairs: Pairs,
-    fused: Fused,
-    output: Output,
-    settings: SettingsText = "",
-    assignments: Assignments = None,
-    dataset: DatasetName = "",
-    run: RunName = "",
-    device: Device = "auto",
-    workers: Workers = 0,
-    threads: Threads = 0,
+    pairs: Pairs, fused: Fused, output: Output, dataset: DatasetName = "", run: RunName = "", *, job: Job
 ) -> None:
     """Fine-tune SegFormer on the fused images and score it: IoU per class, mIoU."""
-    from ssvif.config.options import parse_options
     from ssvif.judging.options import SegmentationOptions
 
-    options = parse_options(SegmentationOptions(), settings, assignments or [])
-    from ssvif.io.device import lease_device, prepare_cpu
+    options = job.options(SegmentationOptions())
     from ssvif.judging.fused_images import JudgedRun
     from ssvif.judging.segment import fine_tune
 
-    prepare_cpu(threads)
-    with lease_device(device) as leased:
-        fine_tune(JudgedRun(pairs, fused, output, dataset, run, leased, workers), options)
+    with job.leased_device() as device:
+        fine_tune(JudgedRun(pairs, fused, output, dataset, run, device, job.workers), options)
 
 
+@with_job_options
 def detect(
-    pairs: Pairs,
-    fused: Fused,
-    output: Output,
-    settings: SettingsText = "",
-    assignments: Assignments = None,
-    dataset: DatasetName = "",
-    run: RunName = "",
-    device: Device = "auto",
-    workers: Workers = 0,
-    threads: Threads = 0,
+    pairs: Pairs, fused: Fused, output: Output, dataset: DatasetName = "", run: RunName = "", *, job: Job
 ) -> None:
     """Train YOLO11n on the fused images and score it: AP@0.5 per class, mAP@0.5 (uses ultralytics, AGPL-3.0)."""
-    from ssvif.config.options import parse_options
     from ssvif.judging.options import DetectionOptions
 
-    options = parse_options(DetectionOptions(), settings, assignments or [])
-    from ssvif.io.device import lease_device, prepare_cpu
+    options = job.options(DetectionOptions())
     from ssvif.judging.detect import train_and_score
     from ssvif.judging.fused_images import JudgedRun
 
-    prepare_cpu(threads)
-    with lease_device(device) as leased:
-        train_and_score(JudgedRun(pairs, fused, output, dataset, run, leased, workers), options)
+    with job.leased_device() as device:
+        train_and_score(JudgedRun(pairs, fused, output, dataset, run, device, job.workers), options)
