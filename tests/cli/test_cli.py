@@ -101,7 +101,6 @@ def test_nobody_may_write_there(call, tiny, tmp_path):
         (["fuse", "--output", "x", "--network", "emma", "--pairs", "p"], "--checkpoint is missing"),
         (["fuse", "--output", "x", "--checkpoint", "c", "--network", "nonet", "--pairs", "p"], "'nonet' is known"),
         (["fuse", "--output", "x", "--checkpoint", "gone.pth", "--network", "emma", "--pairs", "p"], "gone.pth"),
-        (["fuse", "--output", "x", "--baseline", "average"], "two sources, or --pairs"),
         (["fuse", "--output", "x", "--images", "i"], "needs --pairs"),
         (["fuse", "v", "i", "--output", "x", "--baseline", "average", "--pairs", "p"], "not both"),
         (["fuse", "--output", "i", "--pairs", "p", "--images", "i"], "be overwritten"),

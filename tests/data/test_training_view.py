@@ -94,19 +94,6 @@ def test_workers_give_the_same_items_however_they_are_started(packed, method, wo
     assert_same(items(view, num_workers=workers, multiprocessing_context=method), wanted)
 
 
-def test_labels_and_boxes_change_no_item(packed):
-    with_labels = [items(TrainingView(packed, split, 8, seed=0)) for split in ("train", "test")]
-    removed = 0
-    with h5py.File(packed, "r+") as file:
-        for pair in (pair for split in file.values() for pair in split.values()):
-            for kind in {"label", "boxes"} & set(pair):
-                del pair[kind]
-                removed += 1
-    assert removed == 4 + 3 + 3
-    for split, wanted in zip(("train", "test"), with_labels, strict=True):
-        assert_same(items(TrainingView(packed, split, 8, seed=0)), wanted)
-
-
 def test_no_object_within_a_view_can_read_a_label(packed):
     view = TrainingView(packed, "train", 8, seed=0)
     _ = view[0]

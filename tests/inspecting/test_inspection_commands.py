@@ -1,7 +1,6 @@
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from ssvif.io.files import read_image, write_png
@@ -76,20 +75,3 @@ def test_aligning_tells_what_is_in_no_pair_and_refuses_two_files_of_a_name(
     status, _, errors = call(*asked)
     assert status == 1
     assert "share the name other" in errors
-
-
-def test_two_cameras_from_the_first_look_to_the_aligned_pairs(call, scenes, write_folders, tmp_path):
-    """As docs/own_cameras.md tells it, with a shift that must be gone at the end."""
-    moved = [np.roll(image, (3, 5), axis=(0, 1)) for image in scenes[1]]
-    visible, infrared = write_folders(scenes[0], moved)
-    sides = ["--visible", visible, "--infrared", infrared]
-    status, output, _ = call("check", *sides)
-    assert status == 0
-    assert "shift: the two sides are shifted" in output
-    wanted = ["--output", tmp_path / "a.json", "--picture", tmp_path / "a.png", "--model", "translation"]
-    status, output, _ = call("align", *sides, *wanted)
-    assert status == 0
-    assert output.startswith("translation from 4 pairs, visible 256×192 px")
-    status, output, _ = call("check", *sides, "--alignment", tmp_path / "a.json")
-    assert status == 0
-    assert "shift: the two" not in output

@@ -1,11 +1,12 @@
-"""What segmentation and detection have in common: datasets with nothing to train with, files that are missing."""
+"""What the judges have in common: datasets with nothing to train with, files that are missing."""
 
 import pytest
 from made_dataset import run_judge
 
 from ssvif.io.errors import UserError
 from ssvif.judging.detect import train_and_score
-from ssvif.judging.options import DetectionOptions, SegmentationOptions
+from ssvif.judging.options import DetectionOptions, ProbeOptions, SegmentationOptions
+from ssvif.judging.probe import probe
 from ssvif.judging.segment import fine_tune
 from ssvif.schema import BOX_COLUMNS, JUDGE_COLUMNS
 
@@ -39,8 +40,10 @@ def test_missing_weights_are_named_before_anything_is_written(make_dataset, tmp_
     assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_image_shows_before_the_training_and_keeps_the_old_result(make_dataset, tmp_path, case):
-    judge, options, table, *_ = case
+@pytest.mark.parametrize(
+    ("judge", "options", "table"), [SEGMENTATION[:3], DETECTION[:3], (probe, ProbeOptions, "scores.csv")]
+)
+def test_a_missing_image_shows_before_the_work_and_keeps_the_old_result(make_dataset, tmp_path, judge, options, table):
     pairs, fused = make_dataset({"train": 1, "test": 1})
     (fused / "test" / "000.a.png").unlink()
     (tmp_path / "out").mkdir()

@@ -113,17 +113,7 @@ def test_a_dataset_without_labels_is_left_out(tmp_path, make_dataset, log):
     bare = make_dataset({"train": 1, "test": 1}, labels=False, boxes=False)
     assert judge(bare, tmp_path / "probe") == []
     assert (tmp_path / "probe/scores.csv").read_text() == ",".join(PROBE_COLUMNS) + "\n"
-    assert "made has no masks to fit and to judge with" in log.text
-
-
-def test_a_missing_image_shows_before_the_work_and_keeps_the_old_result(make_dataset, tmp_path):
-    pairs, fused = make_dataset({"train": 1, "test": 1})
-    (fused / "test" / "000.a.png").unlink()
-    (tmp_path / "probe").mkdir()
-    (tmp_path / "probe/scores.csv").write_text("old")
-    with pytest.raises(UserError, match=r"000\.a\.png does not exist"):
-        judge((pairs, fused), tmp_path / "probe")
-    assert (tmp_path / "probe/scores.csv").read_text() == "old"
+    assert "made has no pairs with masks to fit to" in log.text
 
 
 def test_weights_that_are_not_installed_are_named_with_their_extra(monkeypatch):

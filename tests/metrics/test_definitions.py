@@ -13,8 +13,7 @@ from reference.images import as_tensor, natural_triple
 from reference.levels import cc_loop, en_loop, mi_loop, psnr_loop, scd_loop, sd_loop
 from reference.ssim import ms_ssim_loop, ssim_loop
 from reference.vif import vif_loop, viff_loop
-from ssvif.io.errors import UserError
-from ssvif.metrics.collection import METRICS, PAPER_SEVEN, STANDARD_SET, evaluate, of_convention
+from ssvif.metrics.collection import METRICS, PAPER_SEVEN, STANDARD_SET, evaluate
 
 ALL = tuple(METRICS)
 
@@ -121,16 +120,3 @@ def test_descriptions_are_complete():
 def test_the_usual_sets(batch):
     assert set(PAPER_SEVEN) < set(STANDARD_SET) < set(METRICS)
     assert tuple(evaluate(*batch)) == STANDARD_SET
-
-
-def test_conventions():
-    assert of_convention(STANDARD_SET, "paper") == PAPER_SEVEN
-    assert of_convention(STANDARD_SET, "standard") == (
-        "en", "mi", "vif", "qabf", "ssim255", "ms_ssim255", "delta_e2000",
-    )  # fmt: skip
-    assert of_convention(STANDARD_SET, "both") == STANDARD_SET
-    assert of_convention(["ssim", "sd"], "standard") == ("sd",)
-    with pytest.raises(UserError, match=r"(?s)paper standard.*printed"):
-        of_convention(STANDARD_SET, "printed")
-    with pytest.raises(UserError, match="Unknown metric"):
-        of_convention(["mean"], "both")

@@ -10,16 +10,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from reference.networks import draw, scatter
 from ssvif.models.published import load_published
 from ssvif.models.swinfusion import (
-    APART,
     DropPath,
     SwinFusion,
     explicit_attention,
-    from_windows,
     fused_attention,
-    relative_positions,
     seam_masks,
-    spread_seams,
-    to_windows,
 )
 
 
@@ -100,37 +95,6 @@ def test_training_drops_and_evaluation_does_not():
         first, second = model(*images), model(*images)
         assert not torch.equal(first, second)
         assert torch.equal(model.eval()(*images), model(*images))
-
-
-def test_windows_hold_neighbours_in_reading_order():
-    tokens = torch.arange(16 * 24.0).view(1, 16, 24, 1)
-    windows = to_windows(tokens, 0)
-    assert windows.shape == (1, 2, 3, 64, 1)
-    assert torch.equal(windows[0, 1, 2].view(8, 8), tokens[0, 8:, 16:, 0])
-    assert torch.equal(to_windows(tokens, 4)[0, 0, 0].view(8, 8), tokens[0, 4:12, 4:12, 0])
-    for shift in (0, 4):
-        assert torch.equal(from_windows(to_windows(tokens, shift), shift), tokens)
-
-
-def test_bias_rows_follow_the_offset():
-    positions = relative_positions()
-    assert positions.shape == (64, 64)
-    assert positions[0, 0] == 7 * 15 + 7
-    assert positions[3 * 8 + 5, 1 * 8 + 6] == (3 - 1 + 7) * 15 + (5 - 6 + 7)
-    assert (positions.min(), positions.max()) == (0, 224)
-
-
-@pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 24), (24, 16)])
-def test_seams_part_what_only_the_roll_made_neighbours(height, width):
-    """By the definition: three bands of rows and of columns, and a penalty between different regions."""
-    bands = [
-        torch.bucketize(torch.arange(size), torch.tensor([size - 8, size - 4]), right=True) for size in (height, width)
-    ]
-    regions = (bands[0][:, None] * 3 + bands[1])[None, :, :, None]
-    windows = to_windows(regions, 0)[0, ..., 0]
-    expected = (windows[..., :, None] != windows[..., None, :]) * APART
-    masks = spread_seams(spread_seams(seam_masks(), 0, height // 8), 1, width // 8)
-    assert torch.equal(masks[:, :, 0], expected)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])

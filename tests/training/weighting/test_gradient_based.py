@@ -174,14 +174,6 @@ def test_balanced_keeps_its_bounds(norms, expected):
     assert expected in BALANCED_BOUNDS
 
 
-def test_balanced_goes_on_from_its_state():
-    weighting, resumed = (BalancedWeighting(0.5, every_n_steps=1) for _ in range(2))
-    weighting.observe(tasks(8, 1), ANY)
-    weighting.end_epoch(ANY)
-    resumed.load_state_dict(weighting.state_dict())
-    assert alpha(resumed) == alpha(weighting) == pytest.approx(4)
-
-
 def test_gradnorm_three_epochs_by_hand():
     weighting = GradNormWeighting(asymmetry=1.5, learning_rate=0.025, every_n_steps=1)
     assert weighting.weights() == tasks(1, 1)
