@@ -57,7 +57,6 @@ RUN_KINDS: tuple[str, ...] = get_args(RunKind)
 LadderRole = Literal["input", "reference", "arm", "negative", "positive"]
 LADDER_ROLES: tuple[str, ...] = get_args(LadderRole)
 LadderScore = Literal["probe.mean_ap", "probe.log_loss", "probe.miou", "segmentation.miou", "detection.map50"]
-LADDER_SCORES: tuple[str, ...] = get_args(LadderScore)
 
 
 def add_seed(run: str, title: str, seed: str) -> tuple[str, str]:

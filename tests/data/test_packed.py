@@ -1,4 +1,3 @@
-import multiprocessing
 import os
 import pickle
 import subprocess
@@ -29,24 +28,6 @@ def test_an_open_file_pickles_and_reads_on(packed):
     np.testing.assert_array_equal(copy.visible("test", "00t"), wanted)
     file.close()
     np.testing.assert_array_equal(file.visible("test", "00t"), wanted)
-
-
-def _sums(file, queue):
-    queue.put([int(file.visible("train", name).sum()) for name in file.names("train")])
-
-
-def test_a_forked_child_reads_with_a_file_of_its_own(packed):
-    file = PairsFile(packed)
-    context = multiprocessing.get_context("fork")
-    file.visible("train", file.names("train")[0])
-    queue = context.Queue()
-    children = [context.Process(target=_sums, args=(file, queue)) for _ in range(2)]
-    for child in children:
-        child.start()
-    here = [int(file.visible("train", name).sum()) for name in file.names("train")]
-    assert [queue.get(timeout=60), queue.get(timeout=60)] == [here, here]
-    for child in children:
-        child.join()
 
 
 def test_a_reader_stops_nobody_from_writing(packed, pack):

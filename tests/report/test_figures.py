@@ -87,15 +87,6 @@ def test_a_figure_holds_no_color_twice(tmp_path, monkeypatch):
     assert [path.stem for path in written[::2]] == ["curves_cam_2", "curves2_cam_2"]
 
 
-def test_equal_histories_give_equal_bytes_without_a_date(tmp_path):
-    write_history(tmp_path)
-    history = read_history(tmp_path / "history.csv")
-    for name in ("first.svg", "second.svg"):
-        draw_curves([Training("run", history, 0)], tmp_path / name)
-    assert (tmp_path / "first.svg").read_bytes() == (tmp_path / "second.svg").read_bytes()
-    assert "<dc:date>" not in (tmp_path / "first.svg").read_text()
-
-
 def test_one_epoch_and_a_history_without_losses_can_be_drawn(tmp_path):
     write(tmp_path / "history.csv", ("epoch", "stage", "train_fusion"), [(0, "fusion", 1.5)])
     draw_curves(read_trainings(tmp_path.parent, [RunLabel(tmp_path.name)]), tmp_path / "one.svg")

@@ -67,7 +67,7 @@ def test_the_first_place_is_centered_on_the_object_that_differs_most(seed, heigh
     near = [place for place in range(len(objects)) if distances[first][place] <= nearest[place] + 1]
     assert near
     for place in range(len(objects)):
-        rival = choose_windows(difference, [objects[place]], count=1)[0]
+        rival = choose_windows(difference, [objects[place]])[0]
         assert total(difference, first) >= total(difference, rival) - 1e-5
 
 

@@ -161,13 +161,6 @@ def test_a_file_with_a_header_only_leaves_the_row_or_the_table_out(results, make
     assert f"toy: no run has {kind} results, so that table is left out" in log.text
 
 
-def test_equal_inputs_give_equal_bytes(results, tmp_path):
-    for folder in ("first", "second"):
-        make_tables(results, tmp_path / folder, RUNS)
-    for path in (tmp_path / "first").iterdir():
-        assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()
-
-
 @pytest.mark.parametrize(
     ("file", "text", "says"),
     [

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ssvif.data.descriptor import Descriptor
 
+MOST = 2  # places, so that the enlargements fit into the corners that are left
 SHARE = 1 / 6  # of the picture's height and width that is magnified
 ENLARGED = 0.4  # of the picture's height and width that the enlargement takes
 MARGIN = 0.02  # of the picture at its border that is left out: padding shows there
@@ -88,15 +89,12 @@ def find_objects(label: NDArray[np.uint8], descriptor: Descriptor) -> list[tuple
     return centers
 
 
-def choose_windows(
-    difference: NDArray[np.float64], objects: Sequence[tuple[float, float]] = (), count: int = 2
-) -> list[Window]:
-    """Return the places to magnify, by the rule at the head of this module.
+def choose_windows(difference: NDArray[np.float64], objects: Sequence[tuple[float, float]] = ()) -> list[Window]:
+    """Return the places to magnify, by the rule at the head of this module: two where there is room for both.
 
     Args:
-        difference: (H,W), of `disagreement`.
+        difference: (H,W), of `disagreement`; none is chosen in pictures smaller than `LEAST_PX`.
         objects: the centers (x, y) of labelled objects, in pixels.
-        count: how many places at most; fewer where there is no room, none in pictures smaller than `LEAST_PX`.
     """
     height, width = difference.shape
     if min(height, width) < LEAST_PX:
@@ -112,7 +110,7 @@ def choose_windows(
         top, left = np.clip(round(y - rows / 2), above, lowest), np.clip(round(x - columns / 2), beside, rightmost)
         candidates[top, left] = True
     chosen: list[Window] = []
-    while len(chosen) < count and allowed.any():
+    while len(chosen) < MOST and allowed.any():
         place = int(np.argmax(np.where(candidates, sums, -np.inf)))
         top, left = divmod(place, sums.shape[1])
         chosen.append(Window(left, top, left + columns, top + rows))
