@@ -119,7 +119,8 @@ def _change(effect: Effect) -> str:
 def _interval(effect: Effect) -> str:
     if effect.low is None or effect.high is None:
         return ""
-    low, high = (print_number(each, f".{_digits(effect.key)}f") for each in (effect.low, effect.high))
+    digits = _digits(effect.key)
+    low, high = (print_number(round(each, digits) + 0.0, f".{digits}f") for each in (effect.low, effect.high))
     return f"{low} to {high}"
 
 
