@@ -151,6 +151,7 @@ def _describe_run(
     records = {
         stage: _record(path, assumed if stage == "Training" else {}) for stage, path in paths.items() if path.is_file()
     }
+    settings = {name: value for name, value, _ in records.get("Training", {}).get("settings", ())}
     return {
         "name": run.name,
         "title": run.title,
@@ -159,17 +160,16 @@ def _describe_run(
         "warnings": _warnings(training) if training else [],
         "curves": _draw([training], folder, f"curves/{results.name}/run_{run.name}.svg") if training else "",
         "gradients": [each for each in gradients if each.run == run.name],
-        "diagnosis": diagnose(training.history) if training else None,
+        "diagnosis": diagnose(training.history) if training and not _learns_given_labels(settings) else None,
         "pseudo_labels": collect_pseudo_labels(results / run.name, folder),
         "records": records,
-        "starts_from": _starts_from(records.get("Training", {})),
+        "starts_from": settings["initialization"] if settings.get("initialization") in PACKAGED_MODELS else "",
     }
 
 
-def _starts_from(record: Mapping[str, list[tuple[str, ...]]]) -> str:
-    """Return the name of the network inside the package whose weights a training began with; "" if there is none."""
-    settings = {name: value for name, value, _ in record.get("settings", ())}
-    return settings["initialization"] if settings.get("initialization") in PACKAGED_MODELS else ""
+def _learns_given_labels(settings: Mapping[str, str]) -> bool:
+    """Whether a control was trained on labels that it was given: then no pseudo label of its own is to be judged."""
+    return settings.get("framework") == "supervised" or settings.get("consistency") == "random_clusters"
 
 
 def _scores(table: Table, run: str) -> list[dict[str, Any]]:
