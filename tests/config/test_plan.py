@@ -173,6 +173,15 @@ def test_a_training_depends_on_the_content_of_the_weights_that_it_starts_from(fo
         plan_rows(folder, *table)
 
 
+def test_fusion_only_does_not_depend_on_what_a_second_task_reads(folder):
+    head, rows = "run|framework|gradient_share|classes|learning_rate", ("a|fusion_only|{}", "b|ssvif|{}")
+    one, two, three = (
+        plan_rows(folder, head, *(row.format(cells) for row in rows)) for cells in ("0.5|15|", "0.7|9|", "0.5|15|0.01")
+    )
+    assert one.training("a") == two.training("a") != three.training("a")
+    assert one.training("b") != two.training("b")
+
+
 def test_runs_that_differ_in_stage_two_alone_share_stage_one(folder):
     plan = plan_rows(
         folder,

@@ -139,8 +139,13 @@ class Plan:
         return self.settings.results / (trained_on or dataset) / "data/pairs.h5"
 
     def training(self, run: str) -> TrainingOptions:
-        """Return the training options of a run: the configuration's, changed by its row."""
-        return override(self.settings.training, self.runs[run].training)
+        """Return the training options of a run: the configuration's, changed by its row.
+
+        Where nothing but fusion is trained, those that only a second task reads keep their defaults, so that changing
+        them trains nothing anew.
+        """
+        options = override(self.settings.training, self.runs[run].training)
+        return options if options.has_stage_two or options.stages == "one" else options.stage_one()
 
     @cached_property
     def stages_one(self) -> dict[str, TrainingOptions]:
