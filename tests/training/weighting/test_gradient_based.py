@@ -156,7 +156,7 @@ def test_balanced_sets_the_share_of_the_gradient_and_leaves_the_branches_their_o
         network.zero_grad(set_to_none=True)
         network.factor = 1.0 + step  # consistency's gradient is 2, 4 and 6
         loss = weighting.backward(network.terms(), learnt=network, shared=network.shared)
-        measured = (1.0, 1.0, 3.0)[step]  # α is that of the last measured step
+        measured = (1.0, 1.0, 0.9 * 1 + 0.1 * 3)[step]  # the running mean at the measured steps
         assert alpha(weighting) == pytest.approx(share * 3 / measured)
         assert loss.item() == pytest.approx(weighting.total(network.terms()).item())
         assert network.shared.weight.grad.item() == pytest.approx(6 + share * 6 * network.factor / measured)
@@ -166,12 +166,23 @@ def test_balanced_sets_the_share_of_the_gradient_and_leaves_the_branches_their_o
     assert weighting.facts["grad_norm_consistency"] == pytest.approx((2 + 6) / 2)
 
 
-@pytest.mark.parametrize(("norms", "expected"), [((1, 1e-9), 50), ((0, 1), 1e-6), ((1, 0), 50), ((0, 0), 50)])
+@pytest.mark.parametrize(("norms", "expected"), [((1, 1e-9), 1e4), ((0, 1), 1e-6), ((1, 0), 1e4), ((0, 0), 1e4)])
 def test_balanced_keeps_its_bounds(norms, expected):
     weighting = BalancedWeighting(0.5, every_n_steps=1)
     weighting.observe(tasks(*norms), ANY)
     assert alpha(weighting) == expected
     assert expected in BALANCED_BOUNDS
+
+
+def test_balanced_remembers_its_means_between_epochs():
+    whole, halted, resumed = (BalancedWeighting(0.5, every_n_steps=1) for _ in range(3))
+    for weighting in (whole, halted):
+        weighting.observe(tasks(800, 2), ANY)
+        weighting.end_epoch(ANY)
+    resumed.load_state_dict(halted.state_dict())
+    for weighting in (whole, resumed):
+        weighting.observe(tasks(600, 60), ANY)
+    assert alpha(resumed) == alpha(whole) == pytest.approx(0.5 * (0.9 * 800 + 0.1 * 600) / (0.9 * 2 + 0.1 * 60))
 
 
 def test_gradnorm_three_epochs_by_hand():

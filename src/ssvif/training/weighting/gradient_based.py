@@ -13,7 +13,8 @@ from ssvif.training.gradients import TASKS
 from ssvif.training.weighting.base import GradientWeighting, loss_ratios
 
 ALPHA_BOUNDS = (1e-3, 10.0)
-BALANCED_BOUNDS = (1e-6, 50.0)
+BALANCED_BOUNDS = (1e-6, 1e4)
+BALANCED_MEMORY = 0.9  # of the running means of the gradients' norms, at each measured step
 SMALLEST_WEIGHT = 1e-3
 
 
@@ -83,16 +84,18 @@ def gdwa_weights(
 class BalancedWeighting(GradientWeighting):
     """α such that consistency's gradient on the fusion network is a set share of fusion's: α = share · g_f / g_c.
 
-    g are the norms at the last measured step, α is kept within `BALANCED_BOUNDS`. What consistency alone trains, its
-    two branches, gets the gradient of the unweighted loss, so that their pace does not depend on α. Ours: GDWA's α is
-    small where the consistency gradient is, and such a task teaches the fusion network nothing.
+    g are running means of the norms over about the last ten measured steps, since single batches differ by a factor of
+    ten and more; α is kept within `BALANCED_BOUNDS`. What consistency alone trains, its two branches, gets the gradient
+    of the unweighted loss, so that their pace does not depend on α. Ours: GDWA's α is small where the consistency
+    gradient is, and such a task teaches the fusion network nothing.
     """
 
-    remembered = ("_alpha",)
+    remembered = ("_alpha", "_means")
 
     def __init__(self, share: float, every_n_steps: int) -> None:
         super().__init__(every_n_steps)
         self._share, self._alpha = share, 1.0
+        self._means: dict[str, float] = {}  # running means of the norms, by task
         self._norm_sums, self._count = dict.fromkeys(TASKS, 0.0), 0
 
     def weights(self) -> dict[str, float]:
@@ -100,9 +103,12 @@ class BalancedWeighting(GradientWeighting):
         return {"fusion": 1.0, "consistency": self._alpha}
 
     def observe(self, grad_norms: Mapping[str, float], losses: Mapping[str, float]) -> None:
-        """Set α from a step's gradient norms."""
+        """Take a step's gradient norms into the running means, and set α from these."""
+        self._means = {
+            task: norm + BALANCED_MEMORY * (self._means.get(task, norm) - norm) for task, norm in grad_norms.items()
+        }
         low, high = BALANCED_BOUNDS
-        wanted, given = self._share * grad_norms["fusion"], grad_norms["consistency"]
+        wanted, given = self._share * self._means["fusion"], self._means["consistency"]
         self._alpha = max(wanted / given, low) if wanted < high * given else high
         self._count += 1
         for task in TASKS:
