@@ -139,11 +139,8 @@ class Plan:
         return self.settings.results / (trained_on or dataset) / "data/pairs.h5"
 
     def training(self, run: str) -> TrainingOptions:
-        """Return the training options of a run: the configuration's, changed by its row.
-
-        Where nothing but fusion is trained, those that only a second task reads keep their defaults, so that changing
-        them trains nothing anew.
-        """
+        """Return the training options of a run: the configuration's, changed by its row."""
+        # fusion alone keeps the defaults of what it does not read, so that changing these trains nothing anew
         options = override(self.settings.training, self.runs[run].training)
         return options if options.has_stage_two or options.stages == "one" else options.stage_one()
 
