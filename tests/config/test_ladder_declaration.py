@@ -44,7 +44,13 @@ def test_a_row_with_a_role_is_an_arm_with_a_run_for_each_seed(tmp_path):
         {"0": "paper_seed0", "1": "paper_seed1"},
     ]
     assert declaration.arms[2].note == "as the paper has it"
-    assert declaration.digest != declare(plan_of(tmp_path, ladder={"margin": 1}), "scenes").digest
+
+
+@pytest.mark.parametrize(
+    "changed", [{"ladder": {"margin": 1}}, {"training": {"gradient_share": 0.4}}, {"probe": {"shrinkage": 1}}]
+)
+def test_the_digest_is_of_all_that_is_declared(tmp_path, changed):
+    assert declare(plan_of(tmp_path), "scenes").digest != declare(plan_of(tmp_path, **changed), "scenes").digest
 
 
 def test_the_ladder_reads_scores_and_histories_of_its_runs_alone(tmp_path):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import cast
 
+from ssvif.config.options import to_json
 from ssvif.config.plan import Plan
 from ssvif.io.errors import UserError
 from ssvif.report.ladder.declaration import Declaration, DeclaredArm, check_declaration
@@ -39,10 +41,21 @@ def declare(plan: Plan, dataset: str) -> Declaration:
             new = DeclaredArm(name=name, role=cast(LadderRole, run.role), title=title, note=run.note, runs={})
             arms.setdefault(name, new).runs[run.name.removeprefix(name).removeprefix("_seed")] = run.name
     declaration = Declaration(
-        ladder=settings, dataset=dataset, title=plan.descriptors[dataset].title, arms=tuple(arms.values())
+        ladder=settings,
+        dataset=dataset,
+        title=plan.descriptors[dataset].title,
+        arms=tuple(arms.values()),
+        settings=_digest(plan, dataset),
     )
     check_declaration(declaration, str(plan.settings.experiments))
     return declaration
+
+
+def _digest(plan: Plan, dataset: str) -> str:
+    trained = [run.name for run in plan.runs.values() if run.role and run.kind == "trained"]
+    options = [plan.training(name) for name in trained]
+    judged = [plan.judge_options(dataset, judge) for judge in plan.judges(dataset)]
+    return hashlib.sha256("\n".join(map(to_json, [*options, *judged])).encode()).hexdigest()
 
 
 def ladder_inputs(plan: Plan, dataset: str) -> list[Path]:

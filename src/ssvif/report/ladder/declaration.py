@@ -51,6 +51,7 @@ class Declaration:
     dataset: str  # on which the runs are judged
     title: str  # of the dataset
     arms: tuple[DeclaredArm, ...]
+    settings: str = ""  # SHA-256 of the settings with which the arms are trained and judged
 
     def to_json(self) -> str:
         """Return the declaration as one line of JSON, as `read_declaration` takes it."""
