@@ -67,7 +67,7 @@ def write_document(measured: Measured, found: Findings, *, charts: bool, picture
         unit=_unit(primary),
         percent=f"{100 * (1 - level):g} %",
         missing=measured.missing,
-        arms=sum(arm.declared.role == "arm" for arm in measured.arms),
+        arms=measured.planned,
         complete=measured.is_complete,
         seeds=_seeds(measured),
         tables={name: make(measured, found) for name, make in TABLES.items()},

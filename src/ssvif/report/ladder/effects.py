@@ -170,13 +170,13 @@ def find(measured: Measured) -> Findings:
     reference = next(iter(measured.of("reference")), None)
     if reference is None:
         return Findings("missing", None, None, (), (), steps)
-    # of the declared arms: one that is not there yet must not make the others' tests easier
-    planned = sum(arm.declared.role == "arm" for arm in measured.arms)
-    effects = compare_all(measured.of("arm", "negative", "positive"), reference, key, settings, planned)
+    effects = compare_all(measured.of("arm", "negative", "positive"), reference, key, settings, measured.planned)
     positive = next((each for each in effects if each.arm.declared.role == "positive"), None)
     negatives = tuple(each for each in effects if each.arm.declared.role == "negative")
     controls = [arm for arm in measured.arms if arm.declared.role == "negative"]
-    judged = _judge_all([each for each in effects if each.arm.declared.role == "arm"], controls, settings, planned)
+    judged = _judge_all(
+        [each for each in effects if each.arm.declared.role == "arm"], controls, settings, measured.planned
+    )
     outcome = _conclude(positive, judged, settings.level)
     others, images = _describe([each.arm for each in effects], reference, key, settings.level)
     return Findings(outcome, reference, positive, negatives, judged, steps, others, images)

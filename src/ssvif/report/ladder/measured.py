@@ -82,6 +82,11 @@ class Measured:
         return [arm for arm in self.arms if arm.declared.role in roles and arm.runs]
 
     @property
+    def planned(self) -> int:
+        """Number of declared arms of the role `arm`: one that is not there must not make the others' tests easier."""
+        return sum(arm.declared.role == "arm" for arm in self.arms)
+
+    @property
     def is_complete(self) -> bool:
         """Whether each run but those of the inputs, whose images not everybody has, has the primary score."""
         return all(arm.declared.role == "input" or arm.runs.keys() == arm.declared.runs.keys() for arm in self.arms)
