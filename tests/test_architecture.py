@@ -129,6 +129,7 @@ def test_configuration_knows_options_and_names_alone():
         "ssvif.fusing.method_images",  # inside a function, for runs of given images alone
         "ssvif.judging.options",
         "ssvif.models.names",
+        "ssvif.io.documents",
         "ssvif.io.errors",
         "ssvif.io.fingerprint",
         "ssvif.io.validation",

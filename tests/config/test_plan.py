@@ -124,6 +124,12 @@ def test_what_each_kind_of_run_is_fused_from(folder):
     assert model in plan.products
 
 
+def test_the_table_names_the_class_of_an_own_network_and_not_the_file(folder):
+    plan = plan_rows(folder, "run|kind|fusion_model", "mine|trained|my.module:Net")
+    words = plan.fuse_arguments("scenes", "mine")
+    assert words[2:4] == ["--network", "my.module:Net"]
+
+
 def test_a_training_does_not_depend_on_the_code_of_another_network(folder):
     plan = plan_rows(folder, "run|fusion_model|seed", "a|emma|0", "b|emma|1", "c|seafusion|0")
     assert plan.training_code("a") == plan.training_code("b") != plan.training_code("c")

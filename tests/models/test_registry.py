@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 import torch
@@ -156,3 +157,61 @@ def test_trying_an_own_network_leaves_it_as_it_was(tmp_path, monkeypatch):
     model = build_fusion_model("own_untouched:Net")
     assert model.training
     assert model.norm.num_batches_tracked == 0
+
+
+@pytest.fixture
+def own_file(tmp_path, monkeypatch):
+    """A model file of a network of the user's own, whose module leaves a trace when it is imported."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    name = f"own_traced_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(f"open('RAN', 'w').close()\n{OWN}")
+    save_fusion_model(build_fusion_model(f"{name}:Net"), tmp_path / "own.safetensors", name=f"{name}:Net", facts={})
+    (tmp_path / "RAN").unlink()
+    del sys.modules[name]
+    yield tmp_path / "own.safetensors", f"{name}:Net"
+    sys.modules.pop(name, None)
+
+
+def test_a_file_never_decides_what_is_imported(own_file):
+    path, name = own_file
+    with pytest.raises(UserError, match="not one of ssvif's") as caught:
+        load_fusion_model(path)
+    assert f"ssvif fuse VIS IR -o OUT --model {path} --network {name}" in caught.value.remedy
+    assert not (path.parent / "RAN").exists()
+    assert type(load_fusion_model(path, name)).__name__ == "Net"
+    assert (path.parent / "RAN").exists()
+
+
+@pytest.mark.parametrize("held", ["idlelib.idle:X", "antigravity:Net", "os:system"])
+def test_a_module_of_python_that_a_file_names_is_not_imported_either(tmp_path, held):
+    save_fusion_model(build_fusion_model("lite"), tmp_path / "m.safetensors", name=held, facts={})
+    before = set(sys.modules)
+    with pytest.raises(UserError, match="not one of ssvif's"):
+        load_fusion_model(tmp_path / "m.safetensors")
+    assert held.partition(":")[0] in before or held.partition(":")[0] not in sys.modules
+
+
+def test_a_network_of_ours_is_no_other_one(tmp_path):
+    save_fusion_model(build_fusion_model("lite"), tmp_path / "m.safetensors", name="lite", facts={})
+    with pytest.raises(UserError, match="of the network lite, not some:Net"):
+        load_fusion_model(tmp_path / "m.safetensors", "some:Net")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "5",
+        "[" * 50_000,
+        '{"fusion_model": 5, "channels": 3}',
+        '{"fusion_model": ["lite"], "channels": 3}',
+        '{"fusion_model": "lite", "channels": 1e400}',
+        f'{{"fusion_model": "lite", "channels": {"9" * 5000}}}',
+    ],
+)
+def test_strange_metadata_are_refused_in_one_line(tmp_path, text):
+    save_file({"a": torch.zeros(1)}, tmp_path / "m.safetensors", metadata={"ssvif": text})
+    with pytest.raises(UserError, match="is not a model written by ssvif") as caught:
+        load_fusion_model(tmp_path / "m.safetensors")
+    assert len(str(caught.value)) < 1000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import secrets
 import tempfile
+from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from PIL import Image
 
 from ssvif.app.work import Fused, fuse_files, preview
 from ssvif.fusing.api import load_model
+from ssvif.fusing.fuser import Fuser
 from ssvif.io.errors import UserError
 from ssvif.io.images import TIFF_SUFFIXES
 from ssvif.pairs.alignment import read_alignment
@@ -40,9 +42,17 @@ def choices_of(model: Path | None) -> Choices:
     return [*own, *packaged, *((name, name) for name in BASELINES)]
 
 
-def build_page(model: Path | None, device: str, folder: Path) -> gradio.Blocks:
-    """Return the page; `model` is a network to offer first, `folder` is for previews and images to be downloaded."""
+def build_page(model: Path | None, device: str, folder: Path, own: str = "") -> gradio.Blocks:
+    """Return the page.
+
+    `model` is a network to offer first, and `own` its class if that is the user's own; `folder` is for previews and
+    images to be downloaded.
+    """
     choices = choices_of(model)
+
+    def load(path: str) -> Fuser:
+        return _load(path, device=device, network=own if path == str(model) else "")
+
     page = gradio.Blocks(title="SSVIF", analytics_enabled=False, fill_width=True)
     with page:
         gradio.Markdown("# SSVIF\nFuse a visible and an infrared image. Nothing leaves this computer.")
@@ -66,7 +76,7 @@ def build_page(model: Path | None, device: str, folder: Path) -> gradio.Blocks:
                 )
                 saved = gradio.DownloadButton("Download the fused image", interactive=False, elem_id="saved")
         given = [visible, infrared, originals, network, beside, *options]
-        start.click(partial(_fuse, device, folder), given, [last, slider, remarks, rows, saved])
+        start.click(partial(_fuse, load, folder), given, [last, slider, remarks, rows, saved])
         beside.change(compare, [last, beside], slider)
         more.upload(add_network, [more, known], [known, network])
     return page
@@ -130,7 +140,7 @@ _load = lru_cache(LOADED)(load_model)
 
 
 def _fuse(
-    device: str,
+    load: Callable[[str], Fuser],
     folder: Path,
     visible: str | None,
     infrared: str | None,
@@ -145,7 +155,7 @@ def _fuse(
         return _not_fused("Drop a visible and an infrared image first.")
     left, right = (Path(originals.get(Path(each).name, each)) for each in (visible, infrared))
     try:
-        fused = fuse_files(left, right, _load(network, device=device), _rules(*rules), color)
+        fused = fuse_files(left, right, load(network), _rules(*rules), color)
     except UserError as error:  # the files are copies in a temporary folder
         return _not_fused(str(error).replace(str(left), left.name).replace(str(right), right.name))
     path = Path(tempfile.mkdtemp(dir=folder)) / f"{left.stem}_fused.png"

@@ -26,13 +26,13 @@ QUIET = {
 }
 
 
-def serve(model: Path | None, *, port: int = 0, browser: bool = True, device: str = "auto") -> None:
+def serve(model: Path | None, network: str = "", *, port: int = 0, browser: bool = True, device: str = "auto") -> None:
     """Run the app until SIGINT or SIGTERM; see `running`."""
     # so that temporary files are also deleted after SIGTERM, and in the background, where shells ignore Ctrl+C
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        with running(model, port=port, device=device, browser=browser) as address:
+        with running(model, network, port=port, device=device, browser=browser) as address:
             log.info("open %s in a browser; Ctrl+C ends the app", address)
             while True:
                 time.sleep(POLL_S)  # short, as another thread may receive the signal
@@ -41,9 +41,12 @@ def serve(model: Path | None, *, port: int = 0, browser: bool = True, device: st
 
 
 @contextmanager
-def running(model: Path | None, *, port: int = 0, device: str = "auto", browser: bool = False) -> Iterator[str]:
+def running(
+    model: Path | None, network: str = "", *, port: int = 0, device: str = "auto", browser: bool = False
+) -> Iterator[str]:
     """Run the app in threads of this process and yield its address; the network `model` is offered first.
 
+    `network` is its class, if that is the user's own.
     The port 0 is the first free one from 7860 on.
 
     Raises:
@@ -59,8 +62,8 @@ def running(model: Path | None, *, port: int = 0, device: str = "auto", browser:
         from ssvif.fusing.api import load_model
 
         if model:
-            load_model(model, device=device)
-        page = build_page(model, device, Path(name))
+            load_model(model, device=device, network=network)
+        page = build_page(model, device, Path(name), network)
         try:
             _, address, _ = page.launch(
                 server_name=HOST,

@@ -29,7 +29,10 @@ FusedOutput = Annotated[
 PackedPairs = Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`, instead of VISIBLE INFRARED.")]
 Model = Annotated[Path | None, typer.Option(help="Network to fuse with: accurate (default), fast, or a file.")]
 Checkpoint = Annotated[Path | None, typer.Option(help="Released checkpoint of --network, instead of --model.")]
-Network = Annotated[str, typer.Option(help="Network of --checkpoint: swinfusion, seafusion, emma or sage.")]
+Network = Annotated[
+    str,
+    typer.Option(help="Network of --checkpoint: swinfusion, seafusion, emma, sage; of --model: package.module:Class."),
+]
 Inference = Annotated[
     str,
     typer.Option(help="Whose padding, stretching and rounding to use: plain, swinfusion, seafusion, emma or sage."),
@@ -89,9 +92,13 @@ def fuse(
         raise UserError("ssvif fuse --images needs --pairs, whose pairs the images belong to")
     if sum(map(bool, (model, checkpoint, baseline, images))) > 1:
         raise UserError("ssvif fuse takes only one of --model, --checkpoint, --baseline and --images")
-    if bool(checkpoint) != bool(network):
-        missing = "--network" if checkpoint else "--checkpoint"
-        raise UserError(f"ssvif fuse takes --checkpoint and --network together; {missing} is missing")
+    own = ":" in network
+    if bool(model if own else checkpoint) != bool(network):
+        missing = "--network" if checkpoint else "--model" if own else "--checkpoint"
+        raise UserError(
+            f"ssvif fuse takes --checkpoint and --network together; {missing} is missing",
+            expected="--checkpoint FILE --network NAME, or --model FILE --network package.module:Class",
+        )
     spec = FuserSpec(
         path=checkpoint or model,
         network=network,
@@ -116,6 +123,7 @@ def fuse(
 
 def app(
     model: Annotated[Path | None, typer.Option(help="Network to offer first: accurate, fast, or a file.")] = None,
+    network: Annotated[str, typer.Option(help="Class of MODEL's network, if your own: package.module:Class.")] = "",
     port: Annotated[
         int, typer.Option(help="Port to listen on; 0: the first free one from 7860.", min=0, max=65535)
     ] = 0,
@@ -125,7 +133,7 @@ def app(
     """Fuse by drag and drop in a local browser page."""
     from ssvif.app.server import serve
 
-    serve(model, port=port, browser=browser, device=device)
+    serve(model, network, port=port, browser=browser, device=device)
 
 
 def _tile_side(tile: str, default: int) -> int:

@@ -134,7 +134,9 @@ def export(
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path("model.onnx"),
     form: Annotated[str, typer.Option("--format", help="onnx or torch; default: by the suffix of OUTPUT.")] = "",
-    network: Annotated[str, typer.Option(help="MODEL is a released checkpoint of this network.")] = "",
+    network: Annotated[
+        str, typer.Option(help="MODEL is a released checkpoint of this network, or of your own package.module:Class.")
+    ] = "",
 ) -> None:
     """Export a network for images of any size to ONNX or torch.export, and compare the file with the network."""
     from ssvif.fusing.export import SUFFIXES, describe, export_model
@@ -142,11 +144,12 @@ def export(
     from ssvif.models.published import load_published
     from ssvif.models.registry import load_fusion_model
 
-    path = model if model and network else find_model(model)
-    if network:
+    released = network and ":" not in network
+    path = model if model and released else find_model(model)
+    if released:
         loaded, header = load_published(network, path), {"fusion_model": network}
     else:
-        loaded, header = load_fusion_model(path), read_header(path)
+        loaded, header = load_fusion_model(path, network), read_header(path)
     form = form or next((each for each, suffix in SUFFIXES.items() if suffix == output.suffix.lower()), "onnx")
     name = header.pop("fusion_model")
     worst = export_model(loaded, output, facts=describe(loaded, name, header), form=form)

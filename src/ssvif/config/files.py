@@ -11,15 +11,17 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from ssvif.data.descriptor import Descriptor
+from ssvif.io.documents import MOST_DEPTH, TOO_DEEP, check_values, read_text
 from ssvif.io.errors import UserError
 from ssvif.io.validation import invalid
 from ssvif.report.specs import RowSpec, SheetSpec, SheetSpecs
 
+MOST_VALUES = 100_000  # of a YAML file
 Checked = TypeVar("Checked")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping.
+    """Read a YAML file that holds a mapping of text, numbers, truth values, lists and mappings.
 
     Raises:
         UserError: the file is missing or holds something else.
@@ -27,12 +29,56 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{path} does not exist", remedy="correct the path")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not YAML", got=str(error)) from error
+        values = _Loader(read_text(path)).get_single_data()
+        check_values(values)
+    except RecursionError as error:
+        raise UserError(f"{path} is not YAML", got=TOO_DEEP) from error
+    except (yaml.YAMLError, ValueError) as error:  # the latter of a text that is not UTF-8, and of `check_values`
+        mark = getattr(error, "problem_mark", None)
+        got = f"line {mark.line + 1}: {error.problem}" if mark else str(error)  # type: ignore[union-attr]
+        remedy = f"correct the file{' there' if mark else ''}"
+        raise UserError(f"{path} is not YAML of settings", got=got, remedy=remedy) from error
     if not isinstance(values, dict):
         raise UserError(f"{path} must hold a mapping", got=type(values).__name__)
+    if wrong := [key for key in values if not isinstance(key, str)]:
+        raise UserError(f"{path} has a key that is no text", got=f"{wrong[0]!r:.60}", remedy="put the key in quotes")
     return values
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader for a bounded number of values; one that cannot be what it looks like names its line."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None:
+            _measure(node, {})
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+            kind = str(node.tag).rpartition(":")[2]
+            problem = f"{node.value!s:.40} cannot be read as {kind}; in quotes it is text"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+
+
+def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Return how many values a node stands for, aliases written out, and how deeply they are nested.
+
+    Raises:
+        yaml.YAMLError: they are too many or too deep, or the node is a part of itself.
+    """
+    if id(node) not in known:
+        known[id(node)] = MOST_VALUES + 1, 0  # what a node finds that is a part of itself
+        parts = node.value if isinstance(node, yaml.CollectionNode) else []
+        inner = [_measure(each, known) for part in parts for each in (part if isinstance(part, tuple) else (part,))]
+        count, depth = 1 + sum(each for each, _ in inner), 1 + max((each for _, each in inner), default=0)
+        if count > MOST_VALUES or depth > MOST_DEPTH:
+            problem = TOO_DEEP if depth > MOST_DEPTH else f"more than {MOST_VALUES} values, aliases written out"
+            raise yaml.composer.ComposerError(None, None, problem, node.start_mark)
+        known[id(node)] = count, depth
+    return known[id(node)]
 
 
 def load_descriptor(path: Path) -> Descriptor:

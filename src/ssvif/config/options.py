@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from ssvif.config.files import read_yaml
+from ssvif.io.documents import parse_mapping
 from ssvif.io.errors import UserError
 from ssvif.io.validation import invalid
 from ssvif.judging.options import DetectionOptions, JudgeOptions, ProbeOptions, SegmentationOptions
@@ -42,8 +43,8 @@ def parse_options(default: Option, settings: str, assignments: Sequence[str] = (
     values: dict[str, Any] = {}
     if settings.lstrip().startswith("{"):
         try:
-            values = json.loads(settings)
-        except json.JSONDecodeError as error:
+            values = parse_mapping(settings)
+        except ValueError as error:
             raise UserError("--settings is not JSON", got=str(error)) from error
     elif settings:
         values = read_yaml(Path(settings))

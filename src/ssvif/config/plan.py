@@ -330,8 +330,10 @@ class Plan:
         if located.kind == "baseline":
             return ["--baseline", located.fusion_model]
         words = [word for name, path in self.fuse_inputs(dataset, run).items() for word in (f"--{name}", str(path))]
-        if located.kind == "published":
-            words += ["--network", located.fusion_model]
+        network = located.fusion_model if located.kind == "published" else ""
+        if located.kind == "trained" and ":" in (own := self.training(run).fusion_model):
+            network = own
+        words += ["--network", network] if network else []
         return words if located.kind == "images" else [*words, "--inference", located.inference]
 
     @cached_property

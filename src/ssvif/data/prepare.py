@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import Any
 from ssvif.data.find import FoundDataset, FoundPair, find_sources
 from ssvif.data.pack import describe_found, describe_rules, pack_pairs, read_pair
 from ssvif.data.split import deal_pairs, read_splits, write_splits
+from ssvif.io.documents import parse_mapping, read_text
 from ssvif.io.errors import UserError, counted, itemize, shorten
 from ssvif.io.files import sha256_of, write_json
 from ssvif.io.progress import track
@@ -180,15 +180,15 @@ def begin_training(output: Path, state: Path, *, settings: Mapping[str, Any], da
 
 def _read_record(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_mapping(read_text(path))
     except (OSError, ValueError):  # missing or not ours: then it is another training
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found.get("settings"), dict) else {}
 
 
 def _differences(former: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     if not former:
         return "a training whose settings and pairs are not recorded"
-    old, new = former.get("settings", {}), record["settings"]
+    old, new = former["settings"], record["settings"]
     changed = [f"{name} was {old.get(name)}, is {new[name]}" for name in new if old.get(name) != new[name]]
     return "; ".join(changed + ["the pairs or how they are read differ"] * (former.get("data") != record["data"]))

@@ -46,7 +46,8 @@ def load_model(
             which torch is not imported); or "average", "maximum", "visible" or "infrared"; None for "accurate".
         device: "auto" (a GPU if there is one), "cpu", "cuda", or another that torch knows.
         precision: "float32" or "bfloat16".
-        network: `path` is a released checkpoint of "swinfusion", "seafusion", "emma" or "sage".
+        network: `path` is a released checkpoint of "swinfusion", "seafusion", "emma" or "sage", or holds a network of
+            your own, "package.module:Class"; a file alone never decides what is imported.
         inference: whose script to follow: "plain" or one of these four; "" is "plain", or for a released checkpoint
             that of its authors.
 

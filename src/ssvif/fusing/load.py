@@ -29,7 +29,7 @@ class FuserSpec:
     """
 
     path: Path | None = None  # `accurate`, `fast`, a file .safetensors or .onnx, or a released checkpoint of `network`
-    network: str = ""  # name of the released network
+    network: str = ""  # name of the released network, or package.module:Class of the user's own in `path`
     baseline: str = ""  # or a fusion without a network
     inference: str = ""  # whose script to follow; "" is plain, or for a released checkpoint that of its authors
     precision: str = "float32"  # or "bfloat16"
@@ -39,7 +39,8 @@ class FuserSpec:
 
     def __post_init__(self) -> None:
         if self.network and not self.path:
-            raise UserError(f"The released network {self.network!r} needs a checkpoint", remedy="pass its path")
+            kind, file = ("released network", "checkpoint") if self.released else ("network", "model file")
+            raise UserError(f"The {kind} {self.network!r} needs a {file}", remedy="pass its path")
         choices = (("inference", self.inference, ("", *INFERENCE_NAMES)), ("precision", self.precision, PRECISIONS))
         for name, value, known in choices:
             if value not in known:
@@ -52,24 +53,29 @@ class FuserSpec:
             )
 
     @property
+    def released(self) -> str:
+        """Name of the released network that `path` is a checkpoint of; "" for a file of ours."""
+        return "" if ":" in self.network else self.network
+
+    @property
     def file(self) -> Path:
         """The network's file; a name of one in the package is its file.
 
         Raises:
             UserError: `path` is neither such a name nor a file's.
         """
-        return self.path if self.path and self.network else find_model(self.path)
+        return self.path if self.path and self.released else find_model(self.path)
 
     @property
     def is_onnx(self) -> bool:
         """Whether ONNX Runtime computes the network."""
-        return bool(self.path) and not self.network and self.file.suffix.lower() == ONNX_SUFFIX
+        return bool(self.path) and not self.released and self.file.suffix.lower() == ONNX_SUFFIX
 
     def identity(self) -> dict[str, str]:
         """Return the settings on which the fused images depend."""
         return {
             "fuser": self.baseline or (sha256_of(self.file) if self.file.is_file() else ""),
-            "inference": self.inference or self.network,
+            "inference": self.inference or self.released,
             "precision": self.precision,
         }
 
@@ -100,10 +106,10 @@ def load_fuser(spec: FuserSpec, device: torch.device | None = None) -> Fuser:
     if spec.baseline:
         return BaselineFuser(spec.baseline)
     if spec.is_onnx:
-        if spec.inference not in ("", "plain") or spec.precision != "float32":
+        if spec.inference not in ("", "plain") or spec.precision != "float32" or spec.network:
             raise UserError(
                 f"{spec.file} is an ONNX file, which supports only plain inference in float32",
-                expected="neither --inference nor --precision",
+                expected="neither --inference, --precision nor --network",
                 remedy="pass the network's .safetensors file instead",
             )
         return OnnxFuser(spec.file, spec.device, spec.threads)
@@ -112,8 +118,8 @@ def load_fuser(spec: FuserSpec, device: torch.device | None = None) -> Fuser:
     from ssvif.models.registry import load_fusion_model
 
     device = device or _usable_device(spec.device)
-    model = load_published(spec.network, spec.file) if spec.network else load_fusion_model(spec.file)
-    inference = spec.inference or spec.network or "plain"
+    model = load_published(spec.released, spec.file) if spec.released else load_fusion_model(spec.file, spec.network)
+    inference = spec.inference or spec.released or "plain"
     return TorchFuser(model, device, inference, spec.precision, channels_last=spec.channels_last)
 
 

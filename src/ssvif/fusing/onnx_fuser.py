@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from ssvif.fusing.fuser import GPU_BATCH, Floats, Fuser, Reach
 from ssvif.io.errors import UserError
-from ssvif.io.validation import AtLeastOne, invalid
+from ssvif.io.validation import invalid
 from ssvif.schema import DEVICES
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SUFFIX = ".onnx"
 KEY = "ssvif"  # the metadata entry of an ONNX file that describes the network
 CUDA = "CUDAExecutionProvider"
+WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"
 ERRORS_ONLY = 3  # onnxruntime's severity; its warnings are about the device's hardware
 
 
@@ -27,9 +29,16 @@ class NetworkFacts(BaseModel):
     """What fusing needs of the metadata that `ssvif.fusing.export.describe` makes."""
 
     channels: Literal[1, 3]
-    bytes_per_px: AtLeastOne
-    least_px: AtLeastOne
+    bytes_per_px: Annotated[int, Field(ge=1, le=10**6)]
+    least_px: Annotated[int, Field(ge=1, le=4096)]
     reach: Reach | None
+
+    @field_validator("reach")
+    @classmethod
+    def _check_reach(cls, reach: Reach | None) -> Reach | None:
+        if reach and not (0 <= reach.radius_px <= 4096 and 1 <= reach.grid_px <= 4096):
+            raise ValueError("radius_px and grid_px must be at most 4096")
+        return reach
 
 
 class OnnxFuser(Fuser):
@@ -85,11 +94,13 @@ def _open_session(path: Path, device: str, threads: int) -> InferenceSession:
     options.enable_mem_pattern = False  # plans one size in advance and doubles the memory of others
     providers = _providers(device, onnxruntime.get_available_providers())
     try:
-        return onnxruntime.InferenceSession(path, options, providers=providers)
+        # the bytes, and a folder that is none: weights in other files, which ONNX allows, are not read
+        options.add_session_config_entry(WEIGHTS_FOLDER, f"{path}{os.sep}none")
+        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=providers)
     except Exception as error:  # ONNX Runtime's exception types are not public
         raise UserError(
             f"{path} cannot be opened by ONNX Runtime {onnxruntime.__version__}",
-            expected="a file of `ssvif export`",
+            expected="a file of `ssvif export`, with all its weights inside",
             got=str(error).partition("\n")[0],
             remedy="export the network again",
         ) from error

@@ -18,6 +18,7 @@ from PIL import Image as Pillow
 
 from ssvif.fusing.fuser import Image
 from ssvif.fusing.pipeline import Write, write_behind
+from ssvif.io.documents import parse_json
 from ssvif.io.errors import UserError, counted, shorten
 from ssvif.io.files import make_folder, write_aside, write_png
 from ssvif.pairs.sources import Source
@@ -175,7 +176,7 @@ def _read_record(path: Path) -> dict[str, tuple[str, str]]:
     found = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ():
         with suppress(ValueError, TypeError):  # the last line of a killed process, or somebody else's
-            name, settings, state = json.loads(line)
+            name, settings, state = parse_json(line)
             found[str(name)] = str(settings), str(state)
     return found
 

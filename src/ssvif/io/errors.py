@@ -7,6 +7,7 @@ from enum import Enum, auto
 from typing import Self
 
 LISTED = 20  # lines of a list
+LINE, MOST_LINES = 600, 40  # characters of a line, and lines, of a part of a message
 
 
 class ErrorKind(Enum):
@@ -26,7 +27,9 @@ class UserError(Exception):
     def __init__(
         self, what: str, *, expected: str = "", got: str = "", remedy: str = "", kind: ErrorKind = ErrorKind.OTHER
     ) -> None:
-        self.what, self.expected, self.got, self.remedy, self.kind = what, expected, got, remedy, kind
+        self.kind = kind
+        self.what, self.expected, self.got, self.remedy = map(_cut, (what, expected, got, remedy))
+        what, expected, got, remedy = self.what, self.expected, self.got, self.remedy
         lines = [what]
         for name, text in (("expected", expected), ("got", got), ("remedy", remedy)):
             if text:
@@ -42,6 +45,13 @@ class UserError(Exception):
     def reason(self) -> str:
         """The problem in one line of a list: `what (got)`."""
         return f"{self.what} ({self.got})" if self.got else self.what
+
+
+def _cut(text: str) -> str:
+    """Return a text of at most a screen: the middle of a long line and the end of a long text are left out."""
+    lines = text.split("\n", MOST_LINES)
+    cut = [f"{line[: LINE // 2]} … {line[-LINE // 2 :]}" if len(line) > LINE else line for line in lines[:MOST_LINES]]
+    return "\n".join(cut) + " …" * (len(lines) > MOST_LINES)
 
 
 def itemize(lines: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field, FiniteFloat, ValidationError
 
-from ssvif.io.errors import UserError
+from ssvif.io.errors import UserError, itemize
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
@@ -41,7 +41,7 @@ def invalid(what: str, error: ValidationError, known: Sequence[str] = (), remedy
         plain = isinstance(each["input"], str | int | float | list | None) and ", got " not in message
         got = f", got {each['input']!r:.60}" if plain and each["type"] != "missing" else ""
         problems.append(f"{name}: {message}{got}".lstrip(": "))
-    return UserError("\n  - ".join([f"{what}:", *problems]), remedy=remedy)
+    return UserError(f"{what}:{itemize(problems)}", remedy=remedy)
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from ssvif.io.documents import parse_mapping
 from ssvif.io.errors import UserError
 from ssvif.io.files import sha256_of
 from ssvif.io.fingerprint import fingerprint
@@ -34,6 +34,35 @@ def class_path(name: str) -> str:
             remedy="correct `fusion_model`",
         )
     return FUSION_MODELS[name]
+
+
+def network_of_file(path: Path, header: Mapping[str, Any], network: str = "") -> str:
+    """Return the name of the network in a file of `save_fusion_model`, as `build_fusion_model` takes it.
+
+    A file never decides what is imported: a class outside of `FUSION_MODELS` counts only if the user names it.
+
+    Args:
+        path: the file, for messages.
+        header: of the file, see `read_header`.
+        network: "", or the `package.module:Class` that the user names for it.
+
+    Raises:
+        UserError: the file's network is a class that the user has not named, or not of the kind that was named.
+    """
+    held: str = header["fusion_model"]
+    is_ours = class_path(held) in FUSION_MODELS.values()
+    if is_ours and network in ("", held):
+        return held
+    if not is_ours and OWN_PATH.fullmatch(network):
+        return network
+    named = f"--network {held}, in Python load_model({str(path)!r}, network={held!r})"
+    raise UserError(
+        f"{path} is of the network {held}" + (f", not {network}" if network else ", which is not one of ssvif's"),
+        expected=f"{' | '.join(FUSION_MODELS)} | a class of your own that you name yourself",
+        remedy="leave --network out"
+        if is_ours
+        else f"if you trust its code: ssvif fuse VIS IR -o OUT --model {path} {named}",
+    )
 
 
 def path_of_class(kind: type) -> str:
@@ -128,8 +157,10 @@ def read_header(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} does not exist", remedy="correct the path, or train the network first")
     try:
         with safe_open(path, framework="numpy") as stream:
-            header: dict[str, Any] = json.loads((stream.metadata() or {})["ssvif"])
-    except (SafetensorError, KeyError, ValueError) as error:
+            header = parse_mapping((stream.metadata() or {})["ssvif"])
+        if not isinstance(header["fusion_model"], str) or header["channels"] not in (1, 3):
+            raise ValueError("metadata without the name and the channels of a network")
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise not_ours(path, error) from error
     return header
 

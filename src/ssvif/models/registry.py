@@ -17,7 +17,7 @@ from safetensors.torch import save
 from ssvif.io.errors import UserError
 from ssvif.io.files import write_aside
 from ssvif.models.base import FusionModel, check_contract
-from ssvif.models.names import class_path, not_ours, read_header
+from ssvif.models.names import class_path, network_of_file, not_ours, read_header
 
 TRIAL_SIZE = (69, 77)  # odd, so that a network which needs even sides is found out at once
 
@@ -83,18 +83,22 @@ def save_fusion_model(model: FusionModel, path: Path, *, name: str, facts: Mappi
         aside.write_bytes(save(state, metadata={"ssvif": header}))
 
 
-def load_fusion_model(path: Path) -> FusionModel:
+def load_fusion_model(path: Path, network: str = "") -> FusionModel:
     """Return the network in a file of `save_fusion_model`, in evaluation mode.
 
+    `network` is the `package.module:Class` of a network of the user's own; a file does not decide what is imported.
+
     Raises:
-        UserError: the file is missing, damaged, or not one of ours.
+        UserError: the file is missing, damaged, not one of ours, or of a network of somebody's own that `network`
+            does not name.
     """
     header = read_header(path)
+    name = network_of_file(path, header, network)
     try:
         with safe_open(path, framework="pt") as stream:
             state = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118 (not a dictionary)
-        model = build_fusion_model(header["fusion_model"], header["channels"])
+        model = build_fusion_model(name, header["channels"])
         model.load_state_dict(state)
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
         raise not_ours(path, error) from error
     return model.eval()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, FiniteFloat, PositiveInt, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
+from ssvif.io.documents import parse_mapping, read_text
 from ssvif.io.errors import UserError
 from ssvif.io.files import write_json
 from ssvif.io.validation import invalid
@@ -163,8 +164,8 @@ def read_alignment(path: Path) -> Alignment:
         UserError: the file is missing, is not such a file, or holds values that cannot be.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+        values = parse_mapping(read_text(path))
+        if values.pop("format", None) != FORMAT:
             raise ValueError(f'it lacks "format": "{FORMAT}"')
         return Alignment(**values)
     except FileNotFoundError as error:

@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from ssvif.io.documents import parse_mapping
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import write_aside
 from ssvif.training.options import TrainingOptions
@@ -84,13 +85,13 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, torch.Tensor]
     tensors: dict[str, dict[str, torch.Tensor]] = defaultdict(dict)
     try:
         with safe_open(path, framework="pt") as stream:
-            header: dict[str, Any] = json.loads((stream.metadata() or {})["ssvif"])
+            header = parse_mapping((stream.metadata() or {})["ssvif"])
             if header.get("format") != FORMAT:
                 raise ValueError(f"format {header.get('format', 'missing')}")
             for name in stream.keys():  # noqa: SIM118 (not a dictionary)
                 part, _, last = name.rpartition("/")
                 tensors[part][last] = stream.get_tensor(name)
-    except (SafetensorError, KeyError, ValueError, AttributeError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise _not_ours(path, error) from error
     return header, tensors
 

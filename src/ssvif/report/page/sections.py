@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from ssvif.io.documents import parse_mapping, read_text
 from ssvif.io.errors import UserError
 from ssvif.io.progress import format_seconds
 from ssvif.report.figures.curves import Training, draw_curves, read_trainings, tell_apart
@@ -197,14 +197,14 @@ def _warnings(training: Training) -> list[str]:
 def _record(path: Path, assumed: Mapping[str, str]) -> dict[str, list[tuple[str, ...]]]:
     """Read a stage's record: (name, value, what is assumed about it) of settings, (name, value) of everything else."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_mapping(read_text(path))
         settings = sorted(found.get("settings", {}).items())
         others = [(name, value) for name, value in sorted(found.items()) if name not in ALREADY_SAID]
         return {
             "settings": [(name, _text(name, value), assumed.get(name, "")) for name, value in settings],
             "environment": [(_words(name), _text(name, value)) for name, value in others],
         }
-    except (ValueError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path} cannot be read as a record",
             got=f"{type(error).__name__}: {error}",
