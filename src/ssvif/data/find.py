@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
+from typing import Literal
 
 from ssvif.data.descriptor import Descriptor, Layout
-from ssvif.io.errors import UserError, shorten
+from ssvif.data.near_miss import describe_place, find_near_miss
+from ssvif.io.errors import UserError, counted, shorten
 from ssvif.pairs.match import Images, Matching, find_by_template, match_names, match_sources
 from ssvif.schema import IMAGE_SUFFIXES, SIDES, SPLITS
 
+ANNOTATIONS = {"label": "labels", "boxes": "boxes"}  # field of a layout and of a pair → what it is called
+FILES = {"label": "label map", "boxes": "box file", **{side: f"{side} image" for side in SIDES}}
 log = logging.getLogger("ssvif")
 
 
@@ -28,24 +32,76 @@ class FoundPair:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """Something about the files of one declared pattern that its user should know."""
+
+    kind: Literal["not found", "no pair"]  # the pattern finds nothing, or files of it belong to no pair
+    side: str  # or "label" or "boxes"
+    text: str
+    split: str
+
+
+@dataclass(frozen=True)
 class FoundDataset:
     """The files of a dataset, matched; a split is an official one, or "all" where there is none."""
 
     descriptor: Descriptor
     root: Path  # paths are relative to this folder
-    boxes: Mapping[str, str]  # split → pattern of the box files, with `{name}`
+    patterns: Mapping[str, Mapping[str, str]]  # split → side, "label" or "boxes" → its pattern, if one is declared
     matchings: Mapping[str, Matching]  # split → its pairs, and what is in no pair
 
-    def pair(self, split: str, name: str, files: Mapping[str, Path]) -> FoundPair:
-        """Return the pair of a name in a split, given side → file; a side may be missing."""
+    def pair(self, name: str, files: Mapping[str, Path]) -> FoundPair:
+        """Return the pair of a name, given side, "label" or "boxes" → file; a side may be missing."""
         relative = {side: PurePath(os.path.relpath(path, self.root)).as_posix() for side, path in files.items()}
-        boxes = self.boxes[split].replace("{name}", name)
-        boxes = boxes if boxes and (self.root / boxes).is_file() else ""
-        return FoundPair(name, **(dict.fromkeys(SIDES, "") | relative), boxes=boxes)
+        return FoundPair(name, **(dict.fromkeys(SIDES, "") | relative))
 
     def pairs(self, split: str) -> list[FoundPair]:
         """Return the pairs of a split, sorted by name."""
-        return [self.pair(split, name, files) for name, files in self.matchings[split].pairs.items()]
+        return [self.pair(name, files) for name, files in self.matchings[split].pairs.items()]
+
+    def notices(self) -> list[Notice]:
+        """Return which declared patterns find nothing, with what they nearly found, and which files have no pair."""
+        return [*self._not_found(), *self._no_pair()]
+
+    def _not_found(self) -> Iterator[Notice]:
+        matchings = self.matchings.values()
+        taken = {path for each in matchings for files in each.pairs.values() for path in files.values()}
+        taken |= {
+            path for each in matchings for side in SIDES for paths in each.sides[side].files.values() for path in paths
+        }
+        for kind in (*SIDES, *ANNOTATIONS):
+            lacking = [split for split in self.matchings if kind in self.patterns[split] and self._lacks(split, kind)]
+            everywhere = len(lacking) == len(self.matchings)
+            for split in lacking[:1] if everywhere else lacking:
+                pattern, images = self.patterns[split][kind], self.matchings[split].sides
+                names = {name for side in SIDES for name in images[side].files}
+                near = find_near_miss(self.root, pattern, kind, names, taken) if names else ""
+                # that one split alone has no labels is nothing strange
+                if near or everywhere or kind in SIDES:
+                    why = near or describe_place(self.root, pattern)
+                    what = f"{self.root / pattern} finds no {FILES[kind]}"
+                    yield Notice("not found", kind, f"{what}: {why}", split)
+
+    def _lacks(self, split: str, kind: str) -> bool:
+        """Whether no pair of a split has a label or boxes, or a split lacks one side; not both."""
+        matching = self.matchings[split]
+        if kind in ANNOTATIONS:
+            return bool(matching.pairs) and not any(kind in files for files in matching.pairs.values())
+        return not matching.sides[kind].files and (kind == "visible" or bool(matching.sides["visible"].files))
+
+    def _no_pair(self) -> Iterator[Notice]:
+        for kind in ANNOTATIONS:
+            sharing: dict[str, list[str]] = {}  # pattern → the splits that have it
+            for split, patterns in self.patterns.items():
+                if kind in patterns:
+                    sharing.setdefault(patterns[kind], []).append(split)
+            for splits in sharing.values():
+                images = [self.matchings[split].sides for split in splits]
+                names = {name for each in images for side in SIDES for name in each[side].files}
+                # programs that draw boxes keep the names of the classes beside them
+                if lost := sorted(images[0][kind].files.keys() - names - {"classes"}):
+                    what = f"{counted(len(lost), FILES[kind])} without a pair, ignored: {shorten(lost)}"
+                    yield Notice("no pair", kind, what, splits[0])
 
 
 def find_pairs(descriptor: Descriptor, root: Path) -> dict[str, list[FoundPair]]:
@@ -58,17 +114,18 @@ def find_pairs(descriptor: Descriptor, root: Path) -> dict[str, list[FoundPair]]
         Pairs sorted by name, per official split, or under "all" where there is none.
 
     Raises:
-        UserError: the folder is missing or empty, a pair lacks a side, two files share a name, or a name is not UTF-8.
+        UserError: the folder is missing or no split has an image, a pair lacks a side, two files share a name, or a
+            name is not UTF-8.
     """
     found = find_dataset(descriptor, root)
+    for notice in found.notices():
+        log.warning("%s: %s", descriptor.title, notice.text)
+    if not any(matching.sides[side].files for matching in found.matchings.values() for side in SIDES):
+        source = next(iter(found.matchings.values())).sides["visible"].source
+        raise _nothing_found(descriptor, source, f"files ending in {', '.join(IMAGE_SUFFIXES)}")
     for matching in found.matchings.values():
-        if not any(matching.sides[side].files for side in SIDES):
-            source = matching.sides["visible"].source
-            raise _nothing_found(descriptor, source, f"files ending in {', '.join(IMAGE_SUFFIXES)}")
-        labels = [fault.name for fault in matching.faults if [*fault.files] == ["label"] and fault.missing]
-        if labels:
-            log.warning("%s: labels without a pair are ignored: %s", descriptor.title, shorten(labels))
-        faults = [fault for fault in matching.faults if fault.name not in labels]
+        # a label or box file without a pair is a notice
+        faults = [each for each in matching.faults if each.kind != "no_partner" or each.files.keys() & set(SIDES)]
         if faults:
             raise matching.refusal(faults)
     return {split: found.pairs(split) for split in found.matchings}
@@ -83,13 +140,47 @@ def find_dataset(descriptor: Descriptor, root: Path) -> FoundDataset:
     official = descriptor.official_splits
     folders = {split: official[split] for split in SPLITS if split in official} or {"all": ""}
     layout = _choose_layout(descriptor, root, folders.values())
+    patterns = {
+        split: {
+            kind: pattern.replace("{split}", folder)
+            for kind in (*SIDES, *ANNOTATIONS)
+            if (pattern := getattr(layout, kind))
+        }
+        for split, folder in folders.items()
+    }
     matchings = {}
-    for split, folder in folders.items():
-        templates = {side: getattr(layout, side).replace("{split}", folder) for side in (*SIDES, "label")}
-        sides = {side: find_by_template(root, each) if each else Images("") for side, each in templates.items()}
-        matchings[split] = match_names(sides, optional=("label",))
-    boxes = {split: layout.boxes.replace("{split}", folder) for split, folder in folders.items()}
-    return FoundDataset(descriptor, root, boxes, matchings)
+    for split, declared in patterns.items():
+        sides = {side: find_by_template(root, declared[side]) for side in SIDES}
+        sides["label"] = find_by_template(root, declared["label"]) if "label" in declared else Images("")
+        sides["boxes"] = _find_boxes(root, declared["boxes"]) if "boxes" in declared else Images("")
+        matchings[split] = match_names(sides, optional=tuple(ANNOTATIONS))
+    return FoundDataset(descriptor, root, patterns, matchings)
+
+
+def _find_boxes(root: Path, pattern: str) -> Images:
+    """Find box files; the case of the suffix matters only where a file of the pattern's own is there, too."""
+    suffix = PurePosixPath(pattern).suffix
+    found = find_by_template(root, pattern.removesuffix(suffix), (suffix,))
+    for name, paths in found.files.items():
+        found.files[name] = [path for path in paths if path.suffix == suffix] or paths
+    found.not_utf8.clear()  # such a file is of no pair
+    return found
+
+
+def count_annotations(descriptor: Descriptor, splits: Mapping[str, Sequence[FoundPair]]) -> str:
+    """Return how many pairs have what a descriptor declares: "labels 2 of 4 (train 2 of 2, test 0 of 2), boxes 0 of 4".
+
+    It is "" for a descriptor that declares neither.
+    """
+    parts = []
+    for kind, noun in ANNOTATIONS.items():
+        if not any(getattr(layout, kind) for layout in descriptor.layouts):
+            continue
+        counts = {split: sum(bool(getattr(pair, kind)) for pair in pairs) for split, pairs in splits.items()}
+        total, pairs = sum(counts.values()), sum(map(len, splits.values()))
+        details = ", ".join(f"{split} {count} of {len(splits[split])}" for split, count in counts.items())
+        parts.append(f"{noun} {total} of {pairs}" + (f" ({details})" if 0 < total < pairs and len(counts) > 1 else ""))
+    return ", ".join(parts)
 
 
 def find_sources(
@@ -115,7 +206,7 @@ def find_sources(
             f"{visible} and {infrared} cannot be used together", got=str(error), remedy="rename the folder"
         ) from error
     descriptor = Descriptor("own", "Own pairs", ".", (layout,), ratios=ratios)
-    return FoundDataset(descriptor, root, {"all": ""}, {"all": matching})
+    return FoundDataset(descriptor, root, {"all": {}}, {"all": matching})
 
 
 def _common_folder(images: Images) -> Path:

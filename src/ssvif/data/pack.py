@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from ssvif.data.boxes import read_boxes
 from ssvif.data.descriptor import Descriptor, descriptor_to_json
-from ssvif.data.find import FoundPair
+from ssvif.data.find import ANNOTATIONS, FoundPair, count_annotations, find_dataset
 from ssvif.data.packed import FORMAT, create_hdf5, write_part
 from ssvif.data.split import read_splits
 from ssvif.io.errors import ErrorKind, UserError, shorten
@@ -26,6 +28,7 @@ from ssvif.pairs.pair import Pair, Rules, find_ranges, make_pair
 from ssvif.pairs.ranges import Range
 from ssvif.schema import SIDES
 
+log = logging.getLogger("ssvif")
 AS_THEY_ARE = Rules(infrared_range="full", resize="error")
 
 
@@ -65,6 +68,7 @@ def pack_pairs(
     rows = read_splits(splits)
     pairs = [pair for _, pair in rows]
     _check_files(root, splits, pairs)
+    _tell_annotations(descriptor, root, splits, rows)
     aligned = read_alignment(alignment) if alignment else None
     found = _find_ranges(root, pairs, rules) if rules else {}
     facts = {"alignment": alignment_to_json(aligned)} if aligned else {}
@@ -113,6 +117,26 @@ def _check_files(root: Path, splits: Path, pairs: Sequence[FoundPair]) -> None:
             got=f"no {shorten(missing)}",
             remedy="copy them there, set `data_root`, or run `ssvif split` again if the dataset changed",
         )
+
+
+def _tell_annotations(descriptor: Descriptor, root: Path, splits: Path, rows: Sequence[tuple[str, FoundPair]]) -> None:
+    """Log how many pairs have labels and boxes, and why there are none of a kind that is declared."""
+    listed: dict[str, list[FoundPair]] = {}
+    for split, pair in rows:
+        listed.setdefault(split, []).append(pair)
+    if not (counts := count_annotations(descriptor, listed)):
+        return
+    log.info("%s: %s", descriptor.title, counts)
+    lacking = [kind for kind in ANNOTATIONS if not any(getattr(pair, kind) for _, pair in rows)]
+    with suppress(UserError):  # the list may be of files that no layout describes
+        found = find_dataset(descriptor, root)
+        for notice in found.notices():
+            if notice.side in lacking and notice.kind == "not found":
+                log.warning("%s: %s", descriptor.title, notice.text)
+        present = [pair for split in found.matchings for pair in found.pairs(split)]
+        for kind in lacking:
+            if any(getattr(pair, kind) for pair in present):
+                log.warning("%s lists no %s, but there are some: run `ssvif split` again", splits, ANNOTATIONS[kind])
 
 
 def _find_ranges(root: Path, pairs: Sequence[FoundPair], rules: Rules) -> dict[str, Range]:

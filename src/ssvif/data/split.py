@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from ssvif.data.descriptor import Descriptor
-from ssvif.data.find import FoundPair, find_pairs
+from ssvif.data.find import FoundPair, count_annotations, find_pairs
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv, write_csv
 from ssvif.schema import SPLIT_COLUMNS, SPLITS
@@ -40,7 +40,10 @@ def split_dataset(
         count = len(found.get(split, []))
         if split in found and count != expected:
             log.warning("%s: %d pairs found in %s, the whole dataset has %d", descriptor.title, count, split, expected)
-    return write_splits(output, deal_pairs(descriptor, found, seed=seed, limit=limit))
+    dealt = deal_pairs(descriptor, found, seed=seed, limit=limit)
+    if counts := count_annotations(descriptor, {split: pairs for split, pairs in dealt.items() if pairs}):
+        log.info("%s: %s", descriptor.title, counts)
+    return write_splits(output, dealt)
 
 
 def write_splits(output: Path, splits: Mapping[str, Iterable[FoundPair]]) -> dict[str, int]:

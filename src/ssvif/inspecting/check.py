@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ssvif.data.descriptor import Descriptor
-from ssvif.data.find import FoundDataset, FoundPair
+from ssvif.data.find import FoundDataset, FoundPair, count_annotations
 from ssvif.data.split import deal_pairs, write_splits
 from ssvif.inspecting.edges import Gray
 from ssvif.inspecting.findings import ERROR, MEASURES, Finding, show_findings
@@ -44,6 +44,7 @@ class Report:
     findings: list[Finding]  # of pairs, and of the set
     together: SetShift | None  # the shift that the pairs agree on, if enough do
     alike: Mapping[str, str]  # a pair that shows almost the same as an earlier one of its split → that one
+    annotations: str = ""  # how many pairs have the labels and boxes that the descriptor declares
 
     @property
     def failed(self) -> bool:
@@ -77,6 +78,7 @@ class Report:
             if sizes:
                 summary += f", {len(sizes)} sizes, {sizes[0][0]} most often" if len(sizes) > 1 else f", {sizes[0][0]}"
             lines.append(f"  {side + ':':<10}{summary}")
+        lines += [f"  {self.annotations}"] if self.annotations else []
         lines += show_findings(self.findings)
         lines.append(str(self.together) if self.together else "the shift between the two sides is not clear")
         errors = sum(each.level == ERROR for each in self.findings)
@@ -110,7 +112,11 @@ def check_pairs(
     for side in SIDES:
         findings += _find_duplicates(seen, side, alike) + _find_odd_ones(seen, side)
     together = _judge_shifts(seen, findings)
-    return Report(found.descriptor, seen, findings, together, alike)
+    splits: dict[str, list[FoundPair]] = {}
+    for split, pair in listed:
+        splits.setdefault(split, []).append(pair)
+    counts = count_annotations(found.descriptor, splits)
+    return Report(found.descriptor, seen, findings, together, alike, counts)
 
 
 def write_good_pairs(path: Path, report: Report, seed: int) -> dict[str, int]:
@@ -141,12 +147,12 @@ def _list_pairs(found: FoundDataset) -> tuple[list[tuple[str, FoundPair]], list[
             for side, paths in fault.files.items():
                 if len(paths) > 1 or fault.kind == "not_utf8":
                     detail = str(fault) if fault.kind == "not_utf8" else " and ".join(path.name for path in paths)
-                    file = found.pair(split, fault.name, {side: paths[0]})
+                    file = found.pair(fault.name, {side: paths[0]})
                     findings.append(Finding(FINDINGS[fault.kind], fault.name, side, getattr(file, side), detail, split))
             if fault.kind != "not_utf8" and fault.files.keys() & set(SIDES):
                 named[fault.name] = {side: paths[0] for side, paths in fault.files.items()}
         findings += _other_files(matching, split)
-        listed += [(split, found.pair(split, name, files)) for name, files in sorted(named.items())]
+        listed += [(split, found.pair(name, files)) for name, files in sorted(named.items())]
         both += sum(files.keys() >= set(SIDES) for files in named.values())
     if not listed:
         raise UserError(
@@ -154,8 +160,12 @@ def _list_pairs(found: FoundDataset) -> tuple[list[tuple[str, FoundPair]], list[
             expected=f"files ending in {', '.join(IMAGE_SUFFIXES)}",
             remedy="check the folders, or convert the images",
         )
+    notices = found.notices()
     if len(listed) > 1 and not both:  # one error instead of one for each file
-        raise next(iter(found.matchings.values())).no_pairs()
+        error = next(iter(found.matchings.values())).no_pairs()
+        near = "; ".join(each.text for each in notices if each.kind == "not found")
+        raise error.replace(got=near) if near else error
+    findings += [Finding(each.kind, "", each.side, "", each.text, each.split) for each in notices]
     return listed, findings
 
 

@@ -38,6 +38,8 @@ WARNINGS = {
     "shift": "the two sides are shifted against each other throughout: ssvif align",
     "empty label": "the label map holds one class only, the background, or nothing",
     "mixed": "a few images of this side are of another kind than the rest",
+    "not found": "the descriptor names files that are not there",
+    "no pair": "annotations of nothing",
     "other files": "ignored: not the suffix of a supported image format",
 }
 MEASURES = ("shift_x_px", "shift_y_px", "edge_correlation", "shift_sharpness")

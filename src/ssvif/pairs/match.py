@@ -208,11 +208,11 @@ def find_images(source: str | Path, *, whole_names: bool = False) -> Images:
     return images
 
 
-def find_by_template(root: Path, template: str) -> Images:
-    """Find and name the images of one side below a dataset's root; none if there is no such folder.
+def find_by_template(root: Path, template: str, suffixes: Collection[str] = IMAGE_SUFFIXES) -> Images:
+    """Find and name the images, or files of other `suffixes`, of one side below a dataset's root.
 
     The template is a path in POSIX form, with `{name}` in its last part and without suffix: 'vi/{name}_8bit' calls
-    vi/007_8bit.png 007.
+    vi/007_8bit.png 007. Without such a folder there are none.
     """
     place = PurePosixPath(template)
     folder, (before, after) = root / place.parent, place.name.split("{name}")
@@ -221,18 +221,20 @@ def find_by_template(root: Path, template: str) -> Images:
         fits = path.stem.startswith(before) and path.stem.endswith(after)
         return path.stem[len(before) : len(path.stem) - len(after)] if fits else ""
 
-    return _name_images(str(folder), folder.iterdir() if folder.is_dir() else (), name_of)
+    return _name_images(str(folder), folder.iterdir() if folder.is_dir() else (), name_of, suffixes)
 
 
-def _name_images(source: str, paths: Iterable[Path], name_of: Callable[[Path], str]) -> Images:
-    """Return those of the paths that are images; one without a name belongs to another side."""
+def _name_images(
+    source: str, paths: Iterable[Path], name_of: Callable[[Path], str], suffixes: Collection[str] = IMAGE_SUFFIXES
+) -> Images:
+    """Return those of the paths that have one of the suffixes; one without a name belongs to another side."""
     images = Images(source)
     for path in sorted(paths):
         if path.name.startswith("."):
             continue
         if path.is_dir():
             images.others[FOLDER] += 1
-        elif path.suffix.lower() not in IMAGE_SUFFIXES:
+        elif path.suffix.lower() not in suffixes:
             images.others[path.suffix.lower() or NO_SUFFIX] += 1
         elif not (name := name_of(path)) or (path.exists() and not path.is_file()):  # the latter is a device
             continue
