@@ -1,12 +1,18 @@
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ssvif.data.annotation import Notes
 from ssvif.data.boxes import TOLERANCE, draw_boxes, read_boxes
+from ssvif.data.descriptor import Descriptor, Layout
 from ssvif.io.errors import UserError
 
-CLASSES = ("people", "car")
+CLASSES = Descriptor("toy", "Toy", "toy", (Layout("vi/{name}", "ir/{name}"),), detection_classes=("people", "car"))
+NAMED = replace(CLASSES, detection_aliases={"people": ("person?", "7")}, detection_ignored=("*", "dont care", "9"))
 VOC = """<annotation><size><width>{width}</width><height>100</height></size>
 <object><name>Car</name><bndbox><xmin>20</xmin><ymin>30</ymin><xmax>60</xmax><ymax>50</ymax></bndbox></object>
 <object><name>People</name><bndbox><xmin>-2</xmin><ymin>0</ymin><xmax>22</xmax><ymax>100</ymax></bndbox></object>
@@ -35,9 +41,13 @@ def test_voc_corners_become_fractions_of_the_annotated_size(tmp_path, width):
     ("line", "message"),
     [
         ("1 0.5 0.5 0.1", "is not a box"),
-        ("1 0.5 0.5 0.1 0.1 0.9", "is not a box"),
-        ("car 0.5 0.5 0.1 0.1", "is not a box"),
         ("1 0.5 nan 0.1 0.1", "is not a box"),
+        ("1 0.5 0.5 0.1 inf", "is not a box"),
+        ("1 0.5 0.5 0.1 wide", "is not a box"),
+        ("car", "is not a box"),
+        ("1 0.1 0.1 0.3 0.1 0.3 40", "outside its image"),
+        ("cra 0.5 0.5 0.1 0.1", "class 'cra' is not one of"),
+        ("1 1e308 0.5 1e308 0.1", "outside its image"),
         ("2 0.5 0.5 0.1 0.1", "class 2 is not one of"),
         ("0.5 0.5 0.5 0.1 0.1", "class 0.5 is not one of"),
         ("-1 0.5 0.5 0.1 0.1", "class -1 is not one of"),
@@ -70,12 +80,178 @@ def test_a_bad_file_is_named(tmp_path, name, content, message):
         read_boxes(tmp_path / name, CLASSES, 200, 100)
 
 
-def test_a_box_without_area_is_left_out_with_a_warning(tmp_path, caplog):
-    path = tmp_path / "a.txt"
-    path.write_text("0 0.5 0.5 0 0.1\n0 1.02 0.5 0.02 0.1\n0 0.5 0.5 0.1 0.1\n")
-    boxes = read_boxes(path, CLASSES, 200, 100)
-    assert boxes.tolist() == [[0, 0.5, 0.5, 0.1, 0.1]]
-    assert [message.split(":")[0] for message in caplog.messages] == [f"{path}, line 1", f"{path}, line 2"]
+def read(tmp_path, content, descriptor=CLASSES, name="a.txt", size=(200, 100)):
+    """The boxes of a file of that content, and what was noted."""
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    notes = Notes()
+    return read_boxes(path, descriptor, *size, notes), notes.details()
+
+
+def test_what_is_left_out_turned_and_cut_is_counted_with_the_first_place(tmp_path):
+    text = "0 0.5 0.5 0 0.1\n0 1.02 0.5 0.02 0.1\n0 0.5 0.5 0.1 0.1\n0 0.5 0.5 -0.1 0.1\n1 0.02 0.5 0.1 0.1"
+    boxes, notes = read(tmp_path, text)
+    np.testing.assert_allclose(boxes[:2], [[0, 0.5, 0.5, 0.1, 0.1]] * 2)
+    np.testing.assert_allclose(boxes[2], [1, 0.035, 0.5, 0.07, 0.1])
+    first = f"first {tmp_path}/a.txt, line"
+    assert notes == {"no area": f"2, {first} 1", "turned": f"1, {first} 4", "clipped": f"1, {first} 5"}
+
+
+BOX = [[1, 0.4, 0.5, 0.2, 0.1]]
+
+
+@pytest.mark.parametrize(
+    ("line", "noted"),
+    [
+        ("1,0.4,0.5,0.2,0.1", set()),
+        ("1, 0.4, 0.5, 0.2, 0.1", set()),
+        ("1;0.4;0.5;0.2;0.1;", set()),
+        ("1\t0.4\t0.5\t0.2\t0.1", set()),
+        ("1 0,4 0,5 0,2 0,1", set()),
+        ("1;0,4;0,5;0,2;0,1;0,875", {"confidence"}),
+        ("# made by hand\n\n1 0.4 0.5 0.2 0.1 # a car", set()),
+        ("1 0.4 0.5 0.2 0.1 0.875", {"confidence"}),
+        ("1 0.4 0.5 0.2 0.1 3", {"confidence"}),
+        ("Car 0.4 0.5 0.2 0.1", set()),
+        ('"car",0.4,0.5,0.2,0.1', set()),
+        ("1 0.3 0.45 0.5 0.45 0.5 0.55 0.3 0.55", {"polygon"}),
+        ("1 0.3 0.45 0.5 0.5 0.4 0.55", {"polygon"}),
+        ("1 0.4 0.45 0.5 0.5 0.4 0.55 0.3 0.5 0.875", {"polygon", "confidence"}),
+        ("1.0 0.4 0.5 0.2 0.1", set()),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_yolo_lines_as_tools_write_them(tmp_path, line, noted, end):
+    boxes, notes = read(tmp_path, line.replace("\n", end) + end)
+    np.testing.assert_allclose(boxes, BOX, atol=1e-12)
+    assert set(notes) == noted
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-1"])
+def test_text_of_any_mark_is_read_and_nothing_is_lost(tmp_path, encoding):
+    french = replace(CLASSES, detection_aliases={"people": ("piéton",)})
+    boxes, notes = read(tmp_path, "# été\npiéton 0.4 0.5 0.2 0.1\n".encode(encoding), french)
+    assert boxes.tolist() == [[0, 0.4, 0.5, 0.2, 0.1]]
+    assert set(notes) == ({"latin-1"} if encoding == "latin-1" else set())
+
+
+@pytest.mark.parametrize("form", ["é", "e\u0301"])
+def test_names_are_compared_in_one_form_of_unicode(tmp_path, form):
+    french = replace(CLASSES, detection_aliases={"people": ("piéton",)})
+    assert len(read(tmp_path, f"PI{form}TON 0.4 0.5 0.2 0.1", french)[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoding"),
+    [
+        ("utf-8", "utf-8"),
+        ("UTF-8", "utf-8-sig"),
+        ("UTF-8", "latin-1"),
+        ("utf-16", "utf-16"),
+        ("utf-16", "utf-16-le"),
+        ("utf-16", "utf-16-be"),
+        ("utf-16", "utf-8"),
+        ("ISO-8859-1", "latin-1"),
+        ("windows-1251", "cp1251"),
+        ("gb2312", "gb2312"),
+        ("euc-kr", "euc-kr"),
+        ("Shift_JIS", "shift_jis"),
+        ("nosuch", "utf-8"),
+        ("idna", "utf-8"),
+        ("hex", "utf-8"),
+    ],
+)
+def test_xml_of_any_declared_encoding_is_read(tmp_path, declared, encoding):
+    letter = {"latin-1": "é", "cp1251": "ж", "gb2312": "车", "euc-kr": "차", "shift_jis": "車"}.get(encoding, "車")
+    name = f"<name>{letter}</name>"
+    text = f'<?xml version="1.0" encoding="{declared}"?>\n' + VOC.format(width=200).replace("<name>Car</name>", name)
+    named = replace(CLASSES, detection_aliases={"car": (letter,)})
+    boxes, notes = read(tmp_path, text.encode(encoding), named, "a.xml")
+    assert boxes[:, 0].tolist() == [1, 0]
+    assert set(notes) == {"clipped"} | ({"latin-1"} if (declared, encoding) == ("UTF-8", "latin-1") else set())
+
+
+@pytest.mark.parametrize("content", ["0 0.5 0.5 0.1 0.1".encode("utf-16-le"), b"\x89PNG\r\n\x1a\n\0\0"])
+def test_what_is_no_text_is_refused(tmp_path, content):
+    with pytest.raises(UserError, match=r"a\.txt is not text"):
+        read(tmp_path, content)
+
+
+def voc(shape, name="car", size="<size><width>200</width><height>100</height></size>"):
+    return f"\n<annotation>{size}<object><name>{name}</name>{shape}</object></annotation>"
+
+
+def tags(**values):
+    return "".join(f"<{key}>{value}</{key}>" for key, value in values.items())
+
+
+@pytest.mark.parametrize(
+    ("shape", "noted"),
+    [
+        (tags(bndbox=tags(xmin=60, ymin=45, xmax=100, ymax=55)), set()),
+        (tags(bndbox=tags(ymax=55.0, ymin=45.0, xmax="1e2", xmin=" 60 ")), set()),
+        (tags(bndbox=tags(xmin=100, ymin=45, xmax=60, ymax=55)), {"turned"}),
+        (tags(bndbox=tags(xmin=60, ymin=55, xmax=100, ymax=45)), {"turned"}),
+        (tags(bndbox=tags(Xmin=60, Ymin=45, Xmax=100, Ymax=55)), set()),
+        ('<bndbox xmin="60" ymin="45" xmax="100" ymax="55"/>', set()),
+        (tags(bndbox=tags(x=60, y=45, width=40, height=10)), set()),
+        (tags(bndbox=tags(left=60, top=45, right=100, bottom=55)), set()),
+        (tags(bndbox=tags(x1=60, y1=45, x2=100, y2=55)), set()),
+        (tags(bndbox=tags(x1=60, y1=45, x2=100, y2=45, x3=100, y3=55, x4=60, y4=55)), {"polygon"}),
+        (tags(polygon=tags(x1=80, y1=45, x2=100, y2=50, x3=80, y3=55, x4=60, y4=50)), {"polygon"}),
+        (tags(polygon="".join(tags(pt=tags(x=x, y=y)) for x, y in [(60, 50), (80, 45), (100, 55)])), {"polygon"}),
+        (tags(robndbox=tags(cx=80, cy=50, w=10, h=40, angle=math.pi / 2)), {"polygon"}),
+        (tags(robndbox=tags(cx=80, cy=50, w=40, h=10, angle=0)), {"polygon"}),
+        (tags(polygon=tags(x1=1, y1=1), bndbox=tags(xmin=60, ymin=45, xmax=100, ymax=55)), set()),
+        (tags(part=tags(bndbox=tags(xmin=1)), bndbox=tags(xmin=60, ymin=45, xmax=100, ymax=55)), set()),
+    ],
+)
+@pytest.mark.parametrize("size", ["", tags(size=tags(width=0, height=0)), tags(size=tags(width="nan", height=100))])
+def test_voc_shapes_as_tools_write_them_and_without_a_size(tmp_path, shape, noted, size):
+    boxes, notes = read(tmp_path, voc(shape, size=size), name="a.xml")
+    np.testing.assert_allclose(boxes, BOX, atol=1e-12)
+    assert set(notes) == noted
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "", "wide"])
+def test_a_voc_number_that_is_none_is_refused_with_its_place(tmp_path, value):
+    shape = tags(bndbox=tags(xmin=60, ymin=45, xmax=value, ymax=55))
+    with pytest.raises(UserError, match=rf"a\.xml, object 1 has no box(?s:.*)xmax '{value}'"):
+        read(tmp_path, voc(shape), name="a.xml")
+
+
+def test_xml_that_holds_no_voc_objects_is_not_an_empty_annotation(tmp_path):
+    with pytest.raises(UserError, match=r"not a VOC annotation(?s:.*)<annotations>"):
+        read(tmp_path, "<annotations><image name='a'><box label='car'/></image></annotations>", name="a.xml")
+    assert len(read(tmp_path, "<annotation><filename>a.png</filename></annotation>", name="a.xml")[0]) == 0
+
+
+def test_xml_that_expands_without_end_is_refused(tmp_path):
+    entities = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10 if i else "many" * 100}">' for i in range(9))
+    with pytest.raises(UserError, match="not a VOC annotation"):
+        read(tmp_path, f"<!DOCTYPE a [{entities}]><a><object><name>&e8;</name></object></a>", name="a.xml")
+
+
+def test_aliases_are_merged_and_ignored_names_left_out_and_counted(tmp_path):
+    lines = ["person? .4 .5 .2 .1", "Dont  Care .4 .5 .2 .1", "* .4 .5 .2 .1", "7 .4 .5 .2 .1", "9 .4 .5 .2 .1 .9"]
+    boxes, notes = read(tmp_path, "\n".join([*lines, "* 1 2"]), NAMED)
+    assert boxes[:, 0].tolist() == [0, 0]
+    assert set(notes) == {"ignored name"}
+    assert notes["ignored name"].startswith("4 ('*' 2, ")
+    ignored = tags(bndbox="") + "</object><object>" + tags(name="people", bndbox=tags(xmin=1, ymin=1, xmax=9, ymax=9))
+    boxes, notes = read(tmp_path, voc(ignored, name="*"), NAMED, "a.xml")
+    assert boxes[:, 0].tolist() == [0]
+    assert notes["ignored name"] == f"1 ('*' 1), first {tmp_path}/a.xml, object 1"
+
+
+def test_all_unknown_names_of_a_file_are_told_with_the_way_to_map_them(tmp_path):
+    lines = ["car .4 .5 .2 .1", "peopel .4 .5 .2 .1", "8 .4 .5 .2 .1", "dog .4 .5 .2 .1", "dog .4 .5 .2 .1"]
+    with pytest.raises(UserError) as caught:
+        read(tmp_path, "\n".join(lines), NAMED)
+    assert caught.value.what.endswith("line 2: class 'peopel' is not one of the descriptor's detection_classes")
+    assert caught.value.got == "in this file also 8, 'dog'"
+    assert "detection_aliases: {people: ['peopel']}" in caught.value.remedy
+    assert "detection_ignored: ['peopel']" in caught.value.remedy
 
 
 inside = st.floats(-TOLERANCE, 1 + TOLERANCE)
@@ -106,3 +282,22 @@ def test_boxes_become_a_label_by_pixel_centers_smaller_over_larger():
     car = [[0, 1, 1, 1, 2, 2, 1, 1, 1, 0]]
     assert label.tolist() == people + car + car + people
     assert not draw_boxes(np.zeros((0, 5)), 4, 10).any()
+
+
+sides = st.floats(0.01, 0.4)
+places = st.floats(0.3, 0.7)
+
+
+@given(st.sampled_from([0, 1]), places, places, sides, sides, st.sampled_from(["box", "points", "turned", "bndbox"]))
+def test_a_box_is_the_same_in_every_form(tmp_path_factory, index, x, y, width, height, form):
+    left, top, right, bottom = x - width / 2, y - height / 2, x + width / 2, y + height / 2
+    corners = {"xmin": left * 200, "ymin": top * 100, "xmax": right * 200, "ymax": bottom * 100}
+    text = {
+        "box": f"{index} {x} {y} {width} {height}",
+        "points": f"{index} {left} {y} {x} {top} {right} {y} {x} {bottom}",
+        "turned": f"{index} {x} {y} {-width} {-height}",
+        "bndbox": voc(tags(bndbox=tags(**corners)), name=("people", "car")[index]),
+    }[form]
+    path = tmp_path_factory.getbasetemp() / ("same.xml" if form == "bndbox" else "same.txt")
+    path.write_text(text)
+    np.testing.assert_allclose(read_boxes(path, CLASSES, 200, 100), [[index, x, y, width, height]], atol=1e-9)

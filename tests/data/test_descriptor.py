@@ -1,3 +1,4 @@
+import json
 import math
 from dataclasses import replace
 from itertools import combinations
@@ -5,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ssvif.data.descriptor import ClassInfo, Layout, descriptor_from_json, descriptor_to_json
+from ssvif.config.files import load_descriptor
+from ssvif.data.descriptor import ClassInfo, Layout, descriptor_from_json, descriptor_to_json, reading_to_json
 
 SHIPPED = sorted(path.stem for path in (Path(__file__).parents[2] / "config/datasets").glob("*.yaml"))
 
@@ -47,6 +49,14 @@ def test_shipped_class_lists_are_the_datasets(load):
         ({"detection_classes": ()}, "needs detection_classes"),
         ({"detection_classes": ("Car", "car")}, "each name once"),
         ({"classes": (ClassInfo(0, "a", (0, 0, 0)), ClassInfo(0, "b", (1, 1, 1)))}, "each once"),
+        ({"classes": (ClassInfo(0, "a", (0, 0, 0), (1,)), ClassInfo(1, "b", (1, 1, 1)))}, r"each .* once, got \[1\]"),
+        ({"ignored_values": (2,)}, r"each label value once, got \[2\] twice"),
+        ({"ignored_values": ((1, 2, 3),)}, "asks for numbers"),
+        ({"ignored_values": (3,), "color_labels": True}, "asks for colors"),
+        ({"detection_aliases": {"cat": ("dog",)}}, "must be of detection_classes"),
+        ({"detection_aliases": {"car": ("Person",)}}, "each name once"),
+        ({"detection_aliases": {"car": ("van",)}, "detection_ignored": ("VAN",)}, "each name once"),
+        ({"detection_ignored": (" ",)}, "detection_ignored"),
         ({"classes": (ClassInfo(0, "a", (0, 0, 0)), ClassInfo(2, "b", (1, 1, 1)))}, "must be 0, 1, 2"),
     ],
 )
@@ -66,7 +76,7 @@ def test_a_contradiction_is_refused(descriptor, changes, message):
         (("vi/{nam}{name}", "ir/{name}"), "only"),
         (("/data/{name}", "ir/{name}"), "leaves"),
         (("../vi/{name}", "ir/{name}"), "leaves"),
-        (("vi/{name}", "ir/{name}", "", "boxes/{name}.json"), "must end in"),
+        (("vi/{name}", "ir/{name}", "", "boxes/{name}.json"), "must end in .txt .* .xml .*json of COCO and labelme"),
     ],
 )
 def test_a_bad_pattern_is_refused(patterns, message):
@@ -80,3 +90,39 @@ def test_a_bad_pattern_is_refused(patterns, message):
 def test_a_bad_class_is_refused(values):
     with pytest.raises(ValueError, match=r"(?m)^(id|name|color\.2)$"):
         ClassInfo(**dict(zip(("id", "name", "color"), values, strict=True)))
+
+
+def test_what_is_not_used_leaves_the_json_as_it_was(descriptor, load):
+    """Or every dataset packed before would be packed anew: the text is a rule's parameter and an attribute."""
+    used = set(json.loads(descriptor_to_json(descriptor)))
+    assert used == {
+        *("name", "title", "folder", "layouts", "official_splits", "ratios", "validation_fraction", "classes"),
+        *("background_id", "ignore_index", "detection_classes", "expected", "source"),
+    }
+    assert set(json.loads(descriptor_to_json(load("msrs")))["classes"][0]) == {"id", "name", "color"}
+    assert reading_to_json(descriptor) == ""
+
+
+def test_what_is_used_survives_json_and_is_the_reading(descriptor):
+    classes = tuple(ClassInfo(i, f"class {i}", (i, i, i), ((i, 0, 0), (0, i, 1))) for i in range(3))
+    how = {
+        "color_labels": True,
+        "ignored_values": ((9, 9, 9),),
+        "detection_aliases": {"person": ("people", "person?")},
+        "detection_ignored": ("*",),
+    }
+    changed = replace(descriptor, classes=classes, **how)
+    assert descriptor_from_json(descriptor_to_json(changed)) == changed
+    read = json.loads(reading_to_json(changed))
+    assert read.keys() == {*how, "values"}
+    assert read["values"]["class 1"] == [[1, 0, 0], [0, 1, 1]]
+
+
+def test_indices_may_be_aliases(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "{name: a, title: A, folder: a, layouts: [{visible: 'v/{name}', infrared: 'i/{name}'}],"
+        " detection_classes: [car], detection_aliases: {car: [2, 7]}, detection_ignored: [0, '*']}"
+    )
+    names = load_descriptor(path).detection_names()
+    assert names == {"0": None, "*": None, "car": 0, "2": 0, "7": 0}

@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import resource
 import tracemalloc
 from contextlib import contextmanager
@@ -244,3 +245,24 @@ def test_real_pairs_are_packed(load, shared, tmp_path, name):
     labelled = [bool(file.label("train", pair_id) is not None) for pair_id in file.names("train")]
     assert sum(labelled) == (1 if name == "msrs" else 0)
     assert (tmp_path / "pairs.h5").stat().st_size < 16 * 2**20
+
+
+def test_converted_annotations_are_told_once_each_and_the_mapping_is_part_of_the_digest(
+    raw, descriptor, tmp_path, caplog
+):
+    for name in ("01t", "02t"):
+        (raw / f"testing/boxes/{name}.txt").write_text("1 0.5 0.5 0.25 0.5 0.9\nPeople 0.5 0.5 0.25 0.5\n")
+    splits = tmp_path / "splits.csv"
+    split_dataset(descriptor, raw, splits, seed=0)
+    digests = set()
+    for names in ({"person": ("people",)}, {"car": ("people",)}):
+        mapped = replace(descriptor, detection_aliases=names)
+        caplog.clear()
+        pack_pairs(mapped, raw, splits, tmp_path / "mapped.h5")
+        (told,) = [line for line in caplog.messages if "annotations" in line]
+        assert re.search(r"Toy: annotations: .*confidence.*: 2, first .*01t\.txt, line 1", told)
+        file = PairsFile(tmp_path / "mapped.h5")
+        assert file.boxes("test", "02t")[:, 0].tolist() == [1, float("car" in names)]
+        digests.add(file.digest)
+        file.close()
+    assert len(digests) == 2

@@ -214,6 +214,19 @@ def test_labels_and_boxes_are_held_against_the_descriptor(labelled):
     assert "class 3 is not one of" in text
 
 
+def test_what_is_converted_in_annotations_is_a_note_and_what_is_doubtful_a_warning(labelled):
+    for path in (labelled.root / "boxes").iterdir():
+        path.write_text("0 0.5 0.5 0.1 0.1 0.9\n0 0.5 0.5 -0.1 0.1\n")
+    report = check_pairs(labelled)
+    for kind, level in (("confidence", "note"), ("turned", "warning")):
+        assert [(each.level, each.side) for each in report.findings if each.kind == kind] == [(level, "boxes")] * 5
+    lines = report.lines()
+    assert sum("a confidence, is not used" in line for line in lines) == 1
+    warnings = sum(each.level == "warning" for each in report.findings)
+    assert f"{warnings} warnings" in lines[-1]
+    assert len(report.good()["all"]) == 4
+
+
 def test_the_good_pairs_can_be_packed(labelled, tmp_path):
     report = check_pairs(labelled, for_pack=True)
     counts = write_good_pairs(tmp_path / "good.csv", report, seed=0)

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, TiffImagePlugin
 
 from reference.images import write_png_of
@@ -177,11 +178,43 @@ def test_a_gray_label_map_in_three_channels_is_taken_and_a_colored_one_is_not(tm
         files.read_label(tmp_path / "color.png")
 
 
-@pytest.mark.parametrize("reader", [files.read_image, files.read_label])
-def test_floats_are_refused(tmp_path, reader):
-    Image.fromarray(np.full((4, 5), 0.5, np.float32)).save(tmp_path / "deep.tif")
-    with pytest.raises(UserError, match=r"deep\.tif is not an 8-bit image"):
+@pytest.mark.parametrize(
+    ("reader", "expected"), [(files.read_image, "not an 8-bit image"), (files.read_label, "not a label map")]
+)
+@pytest.mark.parametrize("value", [0.5, np.nan, 1e30])
+def test_floats_are_refused(tmp_path, reader, expected, value):
+    Image.fromarray(np.full((4, 5), value, np.float32)).save(tmp_path / "deep.tif")
+    with pytest.raises(UserError, match=rf"deep\.tif is {expected}"):
         reader(tmp_path / "deep.tif")
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32, ">u2"])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_label_ids_of_any_depth_keep_their_values(tmp_path, dtype, suffix):
+    ids = np.array([[0, 1, 2], [255, 256, 40000]])
+    if suffix == "tif":
+        tifffile.imwrite(tmp_path / "label.tif", ids.astype(dtype))
+    elif dtype == np.uint16:
+        Image.fromarray(ids.astype(dtype)).save(tmp_path / "label.png")
+    else:
+        pytest.skip("PNG has no such values")
+    label = files.read_label(tmp_path / f"label.{suffix}")
+    assert (label.dtype.kind in "ui", label.tolist()) == (True, ids.tolist())
+
+
+def test_colors_of_a_label_map_become_numbers(tmp_path, color):
+    files.write_png(tmp_path / "color.png", color)
+    label = files.read_label(tmp_path / "color.png", colors=True)
+    assert [[(each >> 16, each >> 8 & 255, each & 255) for each in row] for row in label.tolist()] == [
+        [tuple(pixel) for pixel in row] for row in color.tolist()
+    ]
+    palette_image().save(tmp_path / "palette.png")
+    assert files.read_label(tmp_path / "palette.png", colors=True)[0].tolist() == [0x0A141E, 0x28323C, 0x46505A]
+    Image.fromarray(np.array([[0, 255]], np.uint8) > 0).save(tmp_path / "one_bit.png")
+    assert files.read_label(tmp_path / "one_bit.png", colors=True).tolist() == [[0, 0xFFFFFF]]
+    Image.fromarray(np.full((4, 5), 300, np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(UserError, match=r"deep\.png is not a label map(?s:.*)8 bits"):
+        files.read_label(tmp_path / "deep.png", colors=True)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # Pillow says so too

@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
-import logging
+import codecs
+import difflib
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssvif.io.errors import UserError
+from ssvif.data.annotation import Notes
+from ssvif.data.descriptor import Descriptor, comparable
+from ssvif.io.errors import UserError, shorten
 
 TOLERANCE = 0.1  # how far a box may reach outside its image, as a fraction of it, before it is an error
-log = logging.getLogger("ssvif")
+NOTABLE = 0.001  # how far before it is told
+# first bytes → encoding; UTF-32 before UTF-16, whose mark its own begins with; XML needs no mark
+MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    b"<\0": "utf-16-le",
+    b"\0<": "utf-16-be",
+}
+DECLARED = re.compile(rb"""\s*<\?xml[^>]{0,80}encoding\s*=\s*["']([\w.-]{1,40})["']""")
+# what a shape in VOC XML is made of; a box is (left, top) and then the opposite corner, or the size
+SHAPES = ("bndbox", "robndbox", "polygon")
+CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("left", "top", "right", "bottom"))
+SIZED = (
+    ("x", "y", "w", "h"),
+    ("x", "y", "width", "height"),
+    ("xmin", "ymin", "width", "height"),
+    ("left", "top", "width", "height"),
+)
+Row = list[float]  # x_center, y_center, width, height as fractions; a size is negative where corners are swapped
+Found = tuple[str, str, Callable[[], list[Row]]]  # where, class as written, what reads the boxes
 
 
-def read_boxes(path: Path, classes: Sequence[str], width_px: int, height_px: int) -> NDArray[np.float64]:
+def read_boxes(
+    path: Path, descriptor: Descriptor, width_px: int, height_px: int, notes: Notes | None = None
+) -> NDArray[np.float64]:
     """Read a box file: `.xml` as VOC, anything else as YOLO text.
 
-    YOLO: one line per object, "class x_center y_center width height", the last four as fractions of the
-    image. VOC: corners in pixels; class names are compared without regard to case, and the file's own
-    `size` is taken where it has one instead of the image's. Boxes are clipped to the image; one without area is left
-    out with a warning.
+    YOLO: one line per object, "class x_center y_center width height", the last four as fractions of the image; a
+    confidence may follow. Three points or more (x y x y ...) are a polygon. The class is an index or a name, numbers
+    may be separated by blanks, tabs, commas or semicolons, and `#` begins a comment.
+    VOC: corners in pixels, also as left, top and size, as points (`polygon`) or as a rotated box (`robndbox`); the
+    file's own `size` is taken where it has one instead of the image's.
+
+    Names mean what the descriptor says. Of polygons and rotated boxes the upright box around them is taken, swapped
+    corners are turned, boxes are clipped to the image, and one without area is left out: `notes` counts these.
 
     Returns:
         (N,5) float64 rows (class index, x_center, y_center, width, height), fractions in [0,1].
@@ -31,63 +64,161 @@ def read_boxes(path: Path, classes: Sequence[str], width_px: int, height_px: int
     Raises:
         UserError: the file is missing, malformed, names an unknown class or a box far outside.
     """
+    notes = Notes() if notes is None else notes
+    text = _read_text(path, notes)
+    voc = path.suffix.lower() == ".xml"
+    found = _parse_voc(path, text, width_px, height_px, notes) if voc else _parse_yolo(path, text, notes)
+    names, boxes, unknown = descriptor.detection_names(), list[Row](), dict[str, str]()
+    for where, name, read in found:
+        index = _class_index(name, names, 0 if voc else len(descriptor.detection_classes))
+        if index is None:
+            notes.add("ignored name", where, name)
+        elif index < 0:
+            unknown.setdefault(name, where)
+        else:
+            rows = [_clip(where, row, notes) for row in read()]
+            boxes += [[float(index), *row] for row in rows if row]
+    if unknown:
+        raise _unknown_class(unknown, descriptor)
+    return np.array(boxes, np.float64).reshape(-1, 5)
+
+
+def _read_text(path: Path, notes: Notes) -> str:
+    """Return a file's text by its byte order mark or XML declaration, else as UTF-8 or, where it is none, Latin-1."""
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist", remedy="run `ssvif split` again") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not text", got=str(error), remedy="write the file again") from error
-    voc = path.suffix.lower() == ".xml"
-    found = _parse_voc(path, text, classes, width_px, height_px) if voc else _parse_yolo(path, text, classes)
-    boxes = [_clip(where, box) for where, box in found]
-    return np.array([box for box in boxes if box], np.float64).reshape(-1, 5)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read", got=str(error), remedy="check its permissions") from error
+    mark = next((encoding for mark, encoding in MARKS.items() if data.startswith(mark)), "")
+    declared = DECLARED.match(data)
+    text = None
+    named = declared[1].decode().lower() if declared else "utf-8"
+    for encoding in [mark] if mark else dict.fromkeys([named, "utf-8", "latin-1"]):
+        try:
+            # a codec that does not keep the declaration's own letters cannot be the file's
+            if text is None and (mark or b"<?xml".decode(encoding) == "<?xml"):
+                text = data.decode(encoding)
+        except (LookupError, ValueError):
+            if encoding == "utf-8":
+                notes.add("latin-1", path)
+    if text is None or "\0" in text:
+        expected = "text in UTF-8, or in an encoding that a byte order mark or an XML declaration names"
+        raise UserError(f"{path} is not text", expected=expected, remedy="save it again as UTF-8")
+    return text
 
 
-def _parse_yolo(path: Path, text: str, classes: Sequence[str]) -> Iterator[tuple[str, list[float]]]:
+def _parse_yolo(path: Path, text: str, notes: Notes) -> Iterator[Found]:
     for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
+        words = _split(re.split(r"(?:^|\s)#", line)[0])
+        if not words:
             continue
-        where = f"{path}, line {number}"
-        row = _to_floats(line.split())
-        if len(row) != 5:
-            raise UserError(
-                f"{where} is not a box",
-                expected="five numbers: class x_center y_center width height",
-                got=line.strip()[:80],
-                remedy="fix or remove the line",
-            )
-        if row[0] not in range(len(classes)):
-            raise _unknown_class(where, f"{row[0]:g}", classes)
-        yield where, row
+        # a name may have several words; an index is the first of the numbers
+        start = next((place for place, word in enumerate(words) if place and _to_floats([word])), len(words))
+        where, name = f"{path}, line {number}", " ".join(words[:start]).strip("\"'")
+        yield where, name, partial(_yolo_box, where, line, words[start:], notes)
 
 
-def _parse_voc(
-    path: Path, text: str, classes: Sequence[str], width_px: int, height_px: int
-) -> Iterator[tuple[str, list[float]]]:
-    indices = {name.casefold(): float(index) for index, name in enumerate(classes)}
+def _split(line: str) -> list[str]:
+    """Return the words of a line between blanks, semicolons or commas, unless commas are decimal ones."""
+    words = re.split(r"[\s;]+", line.strip(" \t;,"))
+    if len(words) in (5, 6) and "." not in line and any(re.fullmatch(r"\d,\d+", word) for word in words[1:]):
+        return [word.replace(",", ".") for word in words]
+    return [word for word in re.split(r"[\s,;]+", line) if word]
+
+
+def _yolo_box(where: str, line: str, words: Sequence[str], notes: Notes) -> list[Row]:
+    numbers = _to_floats(words)
+    if len(numbers) < 4:
+        raise UserError(
+            f"{where} is not a box",
+            expected="class x_center y_center width height, with or without a confidence, or class and the x y of "
+            "three points or more",
+            got=line.strip()[:80],
+            remedy="fix or remove the line",
+        )
+    if len(numbers) % 2:
+        notes.add("confidence", where)
+        numbers.pop()
+    if len(numbers) == 4:
+        return [numbers]
+    notes.add("polygon", where)
+    return [_around(numbers[0::2], numbers[1::2])]
+
+
+def _around(xs: Sequence[float], ys: Sequence[float]) -> Row:
+    """Return the upright box around points, or of two opposite corners, with a negative size if they are swapped."""
+    left, right = (xs[0], xs[1]) if len(xs) == 2 else (min(xs), max(xs))
+    top, bottom = (ys[0], ys[1]) if len(ys) == 2 else (min(ys), max(ys))
+    return [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
+
+
+def _parse_voc(path: Path, text: str, width_px: int, height_px: int, notes: Notes) -> Iterator[Found]:
     try:
-        root = ElementTree.fromstring(text)
-        width = float(root.findtext("size/width") or 0) or width_px
-        height = float(root.findtext("size/height") or 0) or height_px
+        root = ElementTree.fromstring(text.lstrip())
+        sizes = [float(root.findtext(f"size/{key}") or 0) for key in ("width", "height")]
     except (ElementTree.ParseError, ValueError) as error:
         raise UserError(f"{path} is not a VOC annotation", got=str(error), remedy="write the file again") from error
-    for number, element in enumerate(root.iterfind("object"), start=1):
+    if root.tag != "annotation" and not any(root.iter("object")) and root.find("size") is None:
+        expected = "<annotation> with an <object> for each box"
+        raise UserError(
+            f"{path} is not a VOC annotation", expected=expected, got=f"<{root.tag}>", remedy="export it as VOC or YOLO"
+        )
+    known = all(0 < size < math.inf for size in sizes)
+    width, height = sizes if known else (width_px, height_px)
+    for number, element in enumerate(root.iter("object"), start=1):
         where = f"{path}, object {number}"
         name = (element.findtext("name") or "").strip()
-        if name.casefold() not in indices:
-            raise _unknown_class(where, repr(name), classes)
-        texts = [element.findtext(f"bndbox/{key}") or "" for key in ("xmin", "ymin", "xmax", "ymax")]
-        corners = _to_floats(texts)
-        if len(corners) != 4:
+        yield where, name, partial(_voc_boxes, where, element, width, height, notes)
+
+
+def _voc_boxes(where: str, element: ElementTree.Element, width: float, height: float, notes: Notes) -> list[Row]:
+    shapes = next((shapes for tag in SHAPES if (shapes := element.findall(tag))), [])
+    outlines = [_outline(shape) for shape in shapes]
+    rows = []
+    for outline in outlines or [None]:
+        if not outline:
+            texts = [f"{each.tag} {(each.text or '').strip()!r}" for shape in shapes for each in shape]
             raise UserError(
                 f"{where} has no box",
-                expected="numbers in bndbox: xmin, ymin, xmax, ymax",
-                got=", ".join(map(repr, texts)),
+                expected="finite numbers in bndbox (xmin, ymin, xmax, ymax), robndbox or polygon",
+                got=shorten(texts, 8) or "none of them",
                 remedy="fix or remove the object",
             )
-        left, top, right, bottom = corners
-        center = [(left + right) / 2 / width, (top + bottom) / 2 / height]
-        yield where, [indices[name.casefold()], *center, (right - left) / width, (bottom - top) / height]
+        if shapes[0].tag != "bndbox" or len(outline[0]) > 2:
+            notes.add("polygon", where)
+        x_center, y_center, box_width, box_height = _around(*outline)
+        rows.append([x_center / width, y_center / height, box_width / width, box_height / height])
+    return rows
+
+
+def _outline(shape: ElementTree.Element) -> tuple[Sequence[float], Sequence[float]] | None:
+    """Return the x and the y of a shape's points in pixels, two of them if it is a box; None if it has none."""
+    parts = [*shape.attrib.items(), *((child.tag, child.text or "") for child in shape)]
+    texts = {key.casefold(): text for key, text in parts}
+
+    def numbers(keys: Sequence[str]) -> list[float]:
+        return _to_floats([texts.get(key, "") for key in keys])
+
+    if corners := next(filter(None, map(numbers, CORNERS)), None):
+        return corners[0::2], corners[1::2]
+    if sized := next(filter(None, map(numbers, SIZED)), None):
+        left, top, width, height = sized
+        return (left, left + width), (top, top + height)
+    if center := numbers(("cx", "cy", "w", "h")):  # turned by an angle in radians, as roLabelImg writes it
+        x, y, width, height = center
+        (angle,) = numbers(("angle",)) or [0.0]
+        cos, sin = abs(math.cos(angle)), abs(math.sin(angle))
+        half_width, half_height = (width * cos + height * sin) / 2, (width * sin + height * cos) / 2
+        return (x - half_width, x + half_width), (y - half_height, y + half_height)
+    places = [
+        [each.text or "" for each in shape.iter(axis)]
+        or [text for key, text in texts.items() if re.fullmatch(rf"{axis}\d+", key)]
+        for axis in ("x", "y")
+    ]
+    xs, ys = map(_to_floats, places)
+    return (xs, ys) if len(xs) == len(ys) >= 2 else None
 
 
 def _to_floats(words: Sequence[str]) -> list[float]:
@@ -99,20 +230,40 @@ def _to_floats(words: Sequence[str]) -> list[float]:
     return numbers if all(map(math.isfinite, numbers)) else []
 
 
-def _unknown_class(where: str, got: str, classes: Sequence[str]) -> UserError:
+def _class_index(name: str, names: dict[str, int | None], count: int) -> int | None:
+    """Return the class that a name or an index below `count` means, None for one to leave out, -1 for none known."""
+    number = _to_floats([name])
+    key = comparable(f"{number[0]:g}" if number else name)
+    if key in names:
+        return names[key]
+    return int(number[0]) if number and number[0] in range(count) else -1
+
+
+def _unknown_class(unknown: dict[str, str], descriptor: Descriptor) -> UserError:
+    """Return the error of class names that the descriptor does not know, each with the place where it is first."""
+    classes = descriptor.detection_classes
+    shown = [f"{_to_floats([name])[0]:g}" if _to_floats([name]) else repr(name) for name in unknown]
     listed = ", ".join(f"{index} {name}" for index, name in enumerate(classes))
+    known = {comparable(each): each for each in classes}
+    name, where = next(iter(unknown.items()))
+    near = difflib.get_close_matches(comparable(name), known, n=1)
+    alias = f"{{{known[near[0]] if near else classes[0]}: [{name!r}]}}"
     return UserError(
-        f"{where}: class {got} is not one of the descriptor's detection_classes",
-        expected=f"one of {listed}",
-        remedy="fix the file, or the descriptor's detection_classes",
+        f"{where}: class {shown[0]} is not one of the descriptor's detection_classes",
+        expected=f"one of {listed}, or a name in detection_aliases or detection_ignored",
+        got=f"in this file also {shorten(shown[1:], 20)}" if shown[1:] else "",
+        remedy=f"fix the file, or write in the descriptor what the name means, as in `detection_aliases: {alias}`, or "
+        f"`detection_ignored: [{name!r}]` to leave such boxes out",
     )
 
 
-def _clip(where: str, row: list[float]) -> list[float] | None:
-    """Clip a row to the image; None if nothing of it has an area."""
-    index, x_center, y_center, width, height = row
+def _clip(where: str, row: Row, notes: Notes) -> Row | None:
+    """Turn and clip a row to the image; None if nothing of it has an area."""
+    if min(row[2:]) < 0:
+        notes.add("turned", where)
+    x_center, y_center, width, height = row = [*row[:2], *map(abs, row[2:])]
     corners = (x_center - width / 2, y_center - height / 2, x_center + width / 2, y_center + height / 2)
-    if min(corners) < -TOLERANCE or max(corners) > 1 + TOLERANCE:
+    if not all(-TOLERANCE <= corner <= 1 + TOLERANCE for corner in corners):
         raise UserError(
             f"{where}: the box lies outside its image",
             expected="a box within the image, as fractions of its size in YOLO text",
@@ -121,11 +272,13 @@ def _clip(where: str, row: list[float]) -> list[float] | None:
         )
     left, top, right, bottom = (min(max(corner, 0.0), 1.0) for corner in corners)
     if right <= left or bottom <= top:
-        log.warning("%s: a box without area is left out", where)
+        notes.add("no area", where)
         return None
     if corners == (left, top, right, bottom):
         return row
-    return [index, (left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
+    if min(corners) < -NOTABLE or max(corners) > 1 + NOTABLE:
+        notes.add("clipped", where)
+    return [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
 
 
 def draw_boxes(boxes: NDArray[np.float64], height: int, width: int) -> NDArray[np.uint8]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import PurePosixPath
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
@@ -18,6 +19,11 @@ BOX_SUFFIXES = (".txt", ".xml")
 SplitName = Annotated[str, Field(pattern=f"^({'|'.join(SPLITS)})$")]
 SplitOrAll = Annotated[str, Field(pattern=f"^({'|'.join(SPLITS)}|all)$")]
 Channel = Annotated[int, Field(ge=0, le=255)]
+Color = tuple[Channel, Channel, Channel]
+StoredValue = Annotated[int, Field(gt=-(2**24), lt=2**24)] | Color  # what a label map holds at a pixel
+Name = Annotated[str, Field(pattern=r"\S", coerce_numbers_to_str=True)]  # in box files; a class index too
+# keys that came later: left out of the JSON where they are not used, so that no dataset is packed anew for them
+LATER = ("values", "color_labels", "ignored_values", "detection_aliases", "detection_ignored")
 
 
 def _check_pattern(pattern: str) -> str:
@@ -35,8 +41,11 @@ def _check_pattern(pattern: str) -> str:
 
 
 def _check_boxes(pattern: str) -> str:
-    if pattern and not pattern.endswith(BOX_SUFFIXES):
-        raise ValueError(f"must end in {' or '.join(BOX_SUFFIXES)}")
+    if pattern and not pattern.lower().endswith(BOX_SUFFIXES):
+        raise ValueError(
+            "must end in .txt (YOLO) or .xml (VOC); others, such as the .json of COCO and labelme, are not read: "
+            "export or convert the annotations to one of the two"
+        )
     return pattern
 
 
@@ -45,11 +54,12 @@ Pattern = Annotated[str, AfterValidator(_check_pattern)]
 
 @dataclass(frozen=True, config={"extra": "forbid"})
 class ClassInfo:
-    """One class of the label maps: its value there, its name in tables and legends, its RGB color in drawings."""
+    """One class of the label maps: its id, its name in tables and legends, its RGB color in drawings."""
 
     id: Annotated[int, Field(ge=0, le=254)]
     name: Annotated[str, Field(pattern=r"\S")]
-    color: tuple[Channel, Channel, Channel]
+    color: Color
+    values: tuple[StoredValue, ...] = ()  # that stand for it in the files; none: its id, or its color
 
 
 @dataclass(frozen=True, config={"extra": "forbid"})
@@ -86,7 +96,11 @@ class Descriptor:
     classes: tuple[ClassInfo, ...] = ()  # of the label maps, ids 0, 1, 2, ... without a gap
     background_id: int | None = None  # the class that "without background" leaves out; None for no such class
     ignore_index: int = Field(default=255, ge=0, le=255)  # label value that is in no class and in no score
+    color_labels: bool = False  # whether label maps hold colors instead of ids
+    ignored_values: tuple[StoredValue, ...] = ()  # of label maps: read as ignore_index
     detection_classes: tuple[str, ...] = ()  # in the order of the box files' class indices
+    detection_aliases: dict[str, tuple[Name, ...]] = Field(default_factory=dict)  # class → other names in box files
+    detection_ignored: tuple[Name, ...] = ()  # names in box files whose boxes are left out
     # number of pairs per official split, or under "all"; other counts are only logged
     expected: dict[SplitOrAll, NotNegative] = Field(default_factory=dict)
     source: str = ""  # where the dataset comes from
@@ -118,15 +132,77 @@ class Descriptor:
                 raise ValueError(f"the boxes pattern {layout.boxes!r} needs detection_classes")
         return self
 
+    @model_validator(mode="after")
+    def _check_reading(self) -> Self:
+        stored = [value for info in self.classes for value in self.stored_values(info)]
+        stored += [value for value in self.ignored_values if value != self.ignore_index]
+        for value in stored:
+            if isinstance(value, tuple) != self.color_labels:
+                raise ValueError(
+                    f"color_labels: {str(self.color_labels).lower()} asks for "
+                    f"{'colors [red, green, blue]' if self.color_labels else 'numbers'} in values and ignored_values, "
+                    f"got {value}"
+                )
+        if twice := [value for value in dict.fromkeys(stored) if stored.count(value) > 1]:
+            raise ValueError(f"values and ignored_values must hold each label value once, got {twice} twice")
+        if unknown := [name for name in self.detection_aliases if name not in self.detection_classes]:
+            raise ValueError(f"detection_aliases must be of detection_classes, got {unknown}")
+        aliases = [alias for each in self.detection_aliases.values() for alias in each]
+        _check_once(
+            "detection_classes, detection_aliases and detection_ignored together",
+            [*self.detection_classes, *aliases, *self.detection_ignored],
+        )
+        return self
+
+    def stored_values(self, info: ClassInfo) -> tuple[StoredValue, ...]:
+        """Return what stands for a class in label maps."""
+        return info.values or (info.color if self.color_labels else info.id,)
+
+    def label_table(self) -> dict[int, int]:
+        """Return what label maps may hold (a color as 65536 R + 256 G + B) → class id, or `ignore_index`."""
+        table = {} if self.color_labels else {self.ignore_index: self.ignore_index}
+        table |= {color_number(value): self.ignore_index for value in self.ignored_values}
+        return table | {color_number(value): info.id for info in self.classes for value in self.stored_values(info)}
+
+    def detection_names(self) -> dict[str, int | None]:
+        """Return the names that box files may hold, in the form of `comparable`, → class index, None to leave out."""
+        names: dict[str, int | None] = dict.fromkeys(map(comparable, self.detection_ignored))
+        for index, name in enumerate(self.detection_classes):
+            names |= {comparable(each): index for each in (name, *self.detection_aliases.get(name, ()))}
+        return names
+
+
+def comparable(name: str) -> str:
+    """Return the form in which names are compared: without regard to case, blanks and Unicode's composed letters."""
+    return " ".join(unicodedata.normalize("NFC", name).split()).casefold()
+
+
+def color_number(value: StoredValue) -> int:
+    """Return a color as the number 65536 R + 256 G + B, a number as it is."""
+    return value if isinstance(value, int) else int.from_bytes(value)
+
 
 def _check_once(what: str, names: Sequence[str]) -> None:
-    if len({name.casefold() for name in names}) < len(names):
+    if len({comparable(name) for name in names}) < len(names):
         raise ValueError(f"{what} must have each name once, got {list(names)}")
 
 
 def descriptor_to_json(descriptor: Descriptor) -> str:
     """Return a descriptor as one line of JSON with sorted keys; equal descriptors give equal text."""
-    return json.dumps(asdict(descriptor), sort_keys=True, ensure_ascii=False)
+    return json.dumps(asdict(descriptor, dict_factory=_used), sort_keys=True, ensure_ascii=False)
+
+
+def reading_to_json(descriptor: Descriptor) -> str:
+    """Return how values and names in annotation files become classes, as one line of JSON; "" for as they are."""
+    used = asdict(descriptor, dict_factory=_used)
+    rules = {key: used[key] for key in LATER if key in used}
+    if values := {each["name"]: each["values"] for each in used["classes"] if "values" in each}:
+        rules["values"] = values
+    return json.dumps(rules, sort_keys=True, ensure_ascii=False) if rules else ""
+
+
+def _used(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    return {key: value for key, value in items if value or key not in LATER}
 
 
 def descriptor_from_json(text: str) -> Descriptor:

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ssvif.data.annotation import Notes, read_classes
 from ssvif.data.boxes import read_boxes
-from ssvif.data.descriptor import Descriptor, descriptor_to_json
+from ssvif.data.descriptor import Descriptor, descriptor_to_json, reading_to_json
 from ssvif.data.find import ANNOTATIONS, FoundPair, count_annotations, find_dataset
 from ssvif.data.packed import FORMAT, create_hdf5, write_part
 from ssvif.data.split import read_splits
 from ssvif.io.errors import ErrorKind, UserError, shorten
-from ssvif.io.files import read_image, read_label, sha256_of, write_aside
+from ssvif.io.files import read_image, sha256_of, write_aside
 from ssvif.io.images import RawImage, read_raw
 from ssvif.io.progress import track
 from ssvif.pairs.alignment import alignment_to_json, read_alignment
@@ -44,7 +45,9 @@ def pack_pairs(
     """Write pairs.h5: every pair listed in splits.csv, checked, as 8-bit arrays, in the form of `ssvif.data.packed`.
 
     Equal inputs give equal bytes. Color infrared becomes its luma, floor((299 R + 587 G + 114 B + 500) / 1000)
-    (BT.601); a gray visible image is repeated to three channels.
+    (BT.601); a gray visible image is repeated to three channels. What was converted or left out in the annotations is
+    logged. How the descriptor maps their values and names, where it does, is the root's attribute `annotations` and
+    part of the digest.
 
     Args:
         descriptor: of the dataset.
@@ -72,16 +75,19 @@ def pack_pairs(
     aligned = read_alignment(alignment) if alignment else None
     found = _find_ranges(root, pairs, rules) if rules else {}
     facts = {"alignment": alignment_to_json(aligned)} if aligned else {}
+    if annotations := reading_to_json(descriptor):
+        facts["annotations"] = annotations
     if rules:
         facts["reading"] = describe_rules(rules, found)
     applied = replace(rules or AS_THEY_ARE, alignment=aligned)
     for side, limits in found.items():
         applied = applied.with_range(side, limits)
+    notes = Notes()
     total = hashlib.sha256("".join(facts.values()).encode())
     with write_aside(output) as aside, create_hdf5(aside) as (file, check):
         for split, pair in track(rows, f"packing {descriptor.name}"):
             group = file.require_group(split).create_group(pair.pair_id)
-            for kind, source, array in _read_parts(descriptor, root, pair, applied, strict=not rules):
+            for kind, source, array in _read_parts(descriptor, root, pair, applied, notes, strict=not rules):
                 digest = sha256_of(root / source)
                 total.update(f"{split}/{pair.pair_id}/{kind} {digest}\n".encode())
                 write_part(group, kind, array, source=source, digest=digest)
@@ -91,6 +97,8 @@ def pack_pairs(
         file.attrs["digest"] = total.hexdigest()
         file.attrs["splits_sha256"] = sha256_of(splits)
         file.attrs.update(facts)
+    for line in notes.lines():
+        log.warning("%s: %s", descriptor.title, line)
     return found
 
 
@@ -148,7 +156,7 @@ def _find_ranges(root: Path, pairs: Sequence[FoundPair], rules: Rules) -> dict[s
 
 
 def _read_parts(
-    descriptor: Descriptor, root: Path, pair: FoundPair, rules: Rules, *, strict: bool
+    descriptor: Descriptor, root: Path, pair: FoundPair, rules: Rules, notes: Notes, *, strict: bool
 ) -> Iterator[tuple[str, str, NDArray[Any]]]:
     """Yield (kind, source file, array) for the parts of one pair, checked."""
     visible, infrared = read_pair(root, pair, rules, strict=strict).to_8_bits()
@@ -156,9 +164,9 @@ def _read_parts(
     yield "visible", pair.visible, visible
     yield "infrared", pair.infrared, infrared
     if pair.label:
-        yield "label", pair.label, read_class_ids(root / pair.label, descriptor, height, width)
+        yield "label", pair.label, read_class_ids(root / pair.label, descriptor, height, width, notes)
     if pair.boxes:
-        yield "boxes", pair.boxes, read_boxes(root / pair.boxes, descriptor.detection_classes, width, height)
+        yield "boxes", pair.boxes, read_boxes(root / pair.boxes, descriptor, width, height, notes)
 
 
 def read_pair(root: Path, pair: FoundPair, rules: Rules, *, strict: bool = False) -> Pair:
@@ -183,26 +191,20 @@ def _read_8_bits(path: Path) -> RawImage:
         ) from error
 
 
-def read_class_ids(path: Path, descriptor: Descriptor, height: int, width: int) -> NDArray[np.uint8]:
+def read_class_ids(
+    path: Path, descriptor: Descriptor, height: int, width: int, notes: Notes | None = None
+) -> NDArray[np.uint8]:
     """Read a label map (H,W) uint8.
 
     Raises:
-        UserError: it cannot be read, is not of this size, or holds ids that the descriptor does not have.
+        UserError: it cannot be read, is not of this size, or holds values that the descriptor does not have.
     """
-    label = read_label(path)
+    label = read_classes(path, descriptor, notes)
     if label.shape != (height, width):
         raise UserError(
             f"{path} does not have the size of its visible image",
             expected=f"{width}×{height} px",
             got=f"{label.shape[1]}×{label.shape[0]} px",
             remedy="fix the label map, or remove it",
-        )
-    known = {*range(len(descriptor.classes)), descriptor.ignore_index}
-    unknown = [str(value) for value in np.flatnonzero(np.bincount(label.ravel())) if value not in known]
-    if unknown:
-        raise UserError(
-            f"{path} holds label ids that {descriptor.name}'s descriptor does not have: {shorten(unknown)}",
-            expected=f"ids 0 to {len(descriptor.classes) - 1}, or {descriptor.ignore_index} for no class",
-            remedy="fix the label map, or add the classes to the descriptor",
         )
     return label

@@ -15,7 +15,7 @@ from ssvif.data.descriptor import Descriptor
 from ssvif.data.find import FoundDataset, FoundPair, count_annotations
 from ssvif.data.split import deal_pairs, write_splits
 from ssvif.inspecting.edges import Gray
-from ssvif.inspecting.findings import ERROR, MEASURES, Finding, show_findings
+from ssvif.inspecting.findings import ERROR, MEASURES, WARNING, Finding, show_findings
 from ssvif.inspecting.pair import Inspector, Seen
 from ssvif.inspecting.shifts import SetShift, combine_shifts, out_of_line
 from ssvif.io.errors import UserError, counted
@@ -81,9 +81,9 @@ class Report:
         lines += [f"  {self.annotations}"] if self.annotations else []
         lines += show_findings(self.findings)
         lines.append(str(self.together) if self.together else "the shift between the two sides is not clear")
-        errors = sum(each.level == ERROR for each in self.findings)
+        levels = Counter(each.level for each in self.findings)
         good = sum(map(len, self.good().values()))
-        counts = {"error": errors, "warning": len(self.findings) - errors, "good pair": good}
+        counts = {"error": levels[ERROR], "warning": levels[WARNING], "good pair": good}
         return [*lines, ", ".join(counted(count, noun) for noun, count in counts.items())]
 
 

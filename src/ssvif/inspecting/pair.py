@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ssvif.data.annotation import Notes
 from ssvif.data.boxes import read_boxes
 from ssvif.data.descriptor import Descriptor
 from ssvif.data.find import FoundPair
@@ -143,12 +144,17 @@ class Inspector:
     def _look_at_annotation(self, seen: Seen, shape: tuple[int, ...]) -> None:
         """Check the labels and boxes of a visible image of a height and width."""
         pair, (height, width) = seen.pair, shape
+        notes: dict[str, Notes] = {"label": Notes(), "boxes": Notes()}
         if pair.label:
             with seen.noting_errors("label", "label"):
-                self._check_label(seen, read_class_ids(self.root / pair.label, self.descriptor, height, width))
+                label = read_class_ids(self.root / pair.label, self.descriptor, height, width, notes["label"])
+                self._check_label(seen, label)
         if pair.boxes:
             with seen.noting_errors("boxes", "boxes"):
-                read_boxes(self.root / pair.boxes, self.descriptor.detection_classes, width, height)
+                read_boxes(self.root / pair.boxes, self.descriptor, width, height, notes["boxes"])
+        for side, each in notes.items():
+            for kind, detail in each.details().items():
+                seen.add(kind, side, detail)
 
     def _check_label(self, seen: Seen, label: Pixels) -> None:
         """Note that a label map (H,W) shows nothing but background."""

@@ -8,7 +8,6 @@ import glob
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ssvif.io.errors import ErrorKind, UserError, shorten
-from ssvif.io.images import drop_alpha, open_image, read_raw, stored_form
+from ssvif.io.images import read_raw
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # full disk, full quota, limit on one file's size
 
@@ -169,27 +168,34 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     return _require_8_bits(path, raw.pixels, cut="low bytes" in raw.notes)
 
 
-def read_label(path: Path) -> NDArray[np.uint8]:
-    """Read a label map as (H,W) uint8 class ids; a palette image gives its indices.
+def read_label(path: Path, *, colors: bool = False) -> NDArray[Any]:
+    """Read a label map as stored, (H,W) integers; a palette image gives its indices.
+
+    With `colors` a pixel is the number 65536 R + 256 G + B of its color.
 
     Raises:
-        UserError: the file is missing, damaged, colored, or not 8 bits.
+        UserError: the file is missing or damaged, or holds other than whole numbers (with `colors`: than 8 bits).
     """
-    with open_image(path) as opened:
-        stored = stored_form(opened)
-        opened.load()
-        array = np.asarray(opened)
-    plain = drop_alpha(array.astype(np.uint8) if array.dtype == np.bool_ else array)
-    label = _require_8_bits(path, plain, cut=";16" in stored and array.dtype == np.uint8)
-    if packed := re.search("L;([24])", stored):  # Pillow stretches these to 0..255
-        label = label // np.uint8(255 // (2 ** int(packed[1]) - 1))
-    if label.ndim == 3 and not (label[..., :1] == label).all():
+    raw = read_raw(path, indices=not colors)
+    stored, floats = raw.pixels, raw.pixels.dtype.kind == "f"
+    whole = not floats or bool((np.isfinite(stored) & (abs(stored) < 2**24) & (np.rint(stored) == stored)).all())
+    if not whole or "low bytes" in raw.notes or (colors and stored.dtype != np.uint8):
+        raise UserError(
+            f"{path} is not a label map",
+            expected="colors of 8 bits per channel" if colors else "one channel of whole numbers",
+            got="16 bits and alpha" if "low bytes" in raw.notes else f"{stored.dtype} values",
+            remedy="save it as PNG of 8 bits" + ("" if colors else " or 16 bits without alpha"),
+        )
+    if colors:
+        return np.broadcast_to(np.atleast_3d(stored), (*stored.shape[:2], 3)).astype(np.int32) @ (65536, 256, 1)
+    if stored.ndim == 3 and not (stored[..., :1] == stored).all():
         raise UserError(
             f"{path} is a color image, not a label map",
             expected="one channel of class ids",
-            remedy="point the dataset's `label` pattern at the folder of class ids",
+            remedy="point the dataset's `label` pattern at the folder of class ids, or write color_labels: true "
+            "in its descriptor if the classes' colors stand for them",
         )
-    return np.ascontiguousarray(label if label.ndim == 2 else label[..., 0])
+    return (stored if stored.ndim == 2 else stored[..., 0]).astype(np.int32 if floats else stored.dtype)
 
 
 def _require_8_bits(path: Path, array: NDArray[Any], *, cut: bool) -> NDArray[np.uint8]:

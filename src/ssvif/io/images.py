@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,17 +99,18 @@ def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     return array[:: -1 if orientation in ROWS_FLIPPED else 1, :: -1 if orientation in COLUMNS_FLIPPED else 1]
 
 
-def read_raw(path: Path) -> RawImage:
+def read_raw(path: Path, *, indices: bool = False) -> RawImage:
     """Read an image of any depth: 8 bits, 16 bits, or floats such as temperatures; alpha is dropped.
 
     Palettes, CMYK and the like become RGB; 1-bit images 0 and 255; integers that are neither 8 nor 16 bits
-    without sign become floats. The EXIF orientation is followed.
+    without sign become floats. The EXIF orientation is followed. With `indices`, as label maps need it, a palette
+    image gives its indices, and values of 1, 2 and 4 bits stay as they are.
 
     Raises:
         UserError: the file is missing or damaged.
     """
     try:
-        return _read_raw(path)
+        return _read_raw(path, indices)
     except UserError:
         raise
     except MemoryError as error:
@@ -120,7 +122,7 @@ def read_raw(path: Path) -> RawImage:
         raise _unreadable(path, f"{type(error).__name__}: {error}") from error
 
 
-def _read_raw(path: Path) -> RawImage:
+def _read_raw(path: Path, indices: bool) -> RawImage:
     if path.suffix.lower() in TIFF_SUFFIXES and _pillow_loses(path):
         return RawImage(np.ascontiguousarray(_plain_type(_read_tiff(path), unsigned=False)))
     with open_image(path) as opened:
@@ -129,7 +131,7 @@ def _read_raw(path: Path) -> RawImage:
         has_alpha = opened.mode in WITH_ALPHA or "transparency" in opened.info
         unsigned = opened.format == "PNG"  # there 16 bits may come as 32
         opened.load()
-        array = drop_alpha(np.asarray(expand(opened)))
+        array = drop_alpha(_indices_of(opened, form) if indices else np.asarray(expand(opened)))
     notes = ["alpha"] * has_alpha + ["pages"] * (pages > 1)
     if ";16" in form and array.dtype == np.uint8:  # Pillow keeps the upper byte of 16-bit color
         if form.startswith("RGB"):
@@ -138,6 +140,15 @@ def _read_raw(path: Path) -> RawImage:
             notes.append("low bytes")
     pixels = np.ascontiguousarray(upright(_plain_type(array, unsigned), orientation))
     return RawImage(pixels, tuple(notes), orientation)
+
+
+def _indices_of(opened: Image.Image, form: str) -> NDArray[Any]:
+    array = np.asarray(opened if opened.mode in ("P", "PA") else expand(opened))
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8)
+    if packed := re.search("L;([24])", form):  # Pillow stretches these to 0..255
+        return array // np.uint8(255 // (2 ** int(packed[1]) - 1))
+    return array
 
 
 def pixels_of(image: Image.Image) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ssvif.data.annotation import read_classes
 from ssvif.data.boxes import read_boxes
 from ssvif.data.descriptor import Descriptor
 from ssvif.io.errors import UserError, shorten
@@ -104,7 +105,7 @@ class Album:
 
     def label(self, row: dict[str, str]) -> NDArray[np.uint8] | None:
         """Return the label map, (H,W) class ids; None where there is none."""
-        return read_label(self.source.root / row["label"]) if row["label"] else None
+        return read_classes(self.source.root / row["label"], self.source.descriptor) if row["label"] else None
 
     def predicted(self, run: RunLabel, row: dict[str, str]) -> NDArray[np.uint8] | None:
         """Return the segmentation of a run's fused image, (H,W) class ids; None where there is none."""
@@ -116,7 +117,7 @@ class Album:
         if not row["boxes"]:
             return None
         classes = self.source.descriptor.detection_classes
-        boxes = read_boxes(self.source.root / row["boxes"], classes, width, height)
+        boxes = read_boxes(self.source.root / row["boxes"], self.source.descriptor, width, height)
         lows, highs = boxes[:, 1:3] - boxes[:, 3:] / 2, boxes[:, 1:3] + boxes[:, 3:] / 2
         corners = (np.concatenate([lows, highs], axis=1) * (width, height, width, height)).tolist()
         return [NamedBox(classes[int(index)], *each) for index, each in zip(boxes[:, 0], corners, strict=True)]
