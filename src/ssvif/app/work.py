@@ -13,7 +13,7 @@ from ssvif.io.images import read_raw
 from ssvif.judging import score
 from ssvif.metrics.collection import METRICS, STANDARD_SET
 from ssvif.pairs.pair import Rules, make_pair
-from ssvif.pairs.ranges import range_of, to_8_bits, to_levels
+from ssvif.pairs.ranges import mark_missing, range_of, to_8_bits, to_levels
 
 MOST_MEASURED_PX = 4_000_000  # metrics of larger images take too long
 DEFAULT = Rules()
@@ -53,9 +53,10 @@ def fuse_files(visible: Path, infrared: Path, fuser: Fuser, rules: Rules = DEFAU
 def preview(path: Path) -> Image | None:
     """Return an image of any depth as 8 bits, or None if the file cannot be read; fusing reports why."""
     try:
-        pixels = read_raw(path).pixels
+        image = read_raw(path)
     except UserError:
         return None
+    pixels = mark_missing(image.pixels, image.nodata)
     return to_8_bits(pixels, range_of(pixels, "auto"))
 
 

@@ -25,6 +25,7 @@ from ssvif.io.files import read_image, sha256_of, write_aside
 from ssvif.io.images import RawImage, read_raw
 from ssvif.io.progress import track
 from ssvif.pairs.alignment import alignment_to_json, read_alignment
+from ssvif.pairs.judgement import NoteLog
 from ssvif.pairs.pair import Pair, Rules, find_ranges, make_pair
 from ssvif.pairs.ranges import Range
 from ssvif.schema import SIDES
@@ -82,12 +83,14 @@ def pack_pairs(
     applied = replace(rules or AS_THEY_ARE, alignment=aligned)
     for side, limits in found.items():
         applied = applied.with_range(side, limits)
-    notes = Notes()
+    notes, seen = Notes(), NoteLog()
     total = hashlib.sha256("".join(facts.values()).encode())
     with write_aside(output) as aside, create_hdf5(aside) as (file, check):
         for split, pair in track(rows, f"packing {descriptor.name}"):
             group = file.require_group(split).create_group(pair.pair_id)
-            for kind, source, array in _read_parts(descriptor, root, pair, applied, notes, strict=not rules):
+            images = read_pair(root, pair, applied, strict=not rules)
+            seen.add(images.notes)
+            for kind, source, array in _parts(descriptor, root, pair, images, notes):
                 digest = sha256_of(root / source)
                 total.update(f"{split}/{pair.pair_id}/{kind} {digest}\n".encode())
                 write_part(group, kind, array, source=source, digest=digest)
@@ -97,6 +100,7 @@ def pack_pairs(
         file.attrs["digest"] = total.hexdigest()
         file.attrs["splits_sha256"] = sha256_of(splits)
         file.attrs.update(facts)
+    seen.close()
     for line in notes.lines():
         log.warning("%s: %s", descriptor.title, line)
     return found
@@ -148,18 +152,18 @@ def _tell_annotations(descriptor: Descriptor, root: Path, splits: Path, rows: Se
 
 
 def _find_ranges(root: Path, pairs: Sequence[FoundPair], rules: Rules) -> dict[str, Range]:
-    def pixels(side: str) -> Iterator[NDArray[Any]]:
-        return (read_raw(root / getattr(pair, side)).pixels for pair in pairs)
+    def images(side: str) -> Iterator[tuple[str, RawImage]]:
+        return ((pair.pair_id, read_raw(root / getattr(pair, side))) for pair in pairs)
 
-    found = find_ranges(rules, pixels, auto=True)
+    found = find_ranges(rules, images, auto=True)
     return {side: limits for side, limits in found.items() if limits.low or limits.high}  # else no image is deep
 
 
-def _read_parts(
-    descriptor: Descriptor, root: Path, pair: FoundPair, rules: Rules, notes: Notes, *, strict: bool
+def _parts(
+    descriptor: Descriptor, root: Path, pair: FoundPair, images: Pair, notes: Notes
 ) -> Iterator[tuple[str, str, NDArray[Any]]]:
     """Yield (kind, source file, array) for the parts of one pair, checked."""
-    visible, infrared = read_pair(root, pair, rules, strict=strict).to_8_bits()
+    visible, infrared = images.to_8_bits()
     height, width = visible.shape[:2]
     yield "visible", pair.visible, visible
     yield "infrared", pair.infrared, infrared

@@ -17,7 +17,7 @@ from ssvif.io.errors import UserError, counted, itemize, shorten
 from ssvif.io.files import sha256_of, write_json
 from ssvif.io.progress import track
 from ssvif.pairs.alignment import read_alignment
-from ssvif.pairs.pair import Pair, Rules, log_notes
+from ssvif.pairs.pair import Pair, Rules
 from ssvif.schema import SPLITS
 
 RATIOS = (0.9, 0.1, 0.0)  # of train, validation and test
@@ -121,7 +121,6 @@ def _listed(only: Path, pairs: Mapping[str, FoundPair]) -> dict[str, str]:
 def _find_usable(own: OwnPairs, rules: Rules, crop_px: int, least_crop_px: int) -> tuple[list[FoundPair], list[str]]:
     """Return the pairs that can be trained on, and the others with the reason."""
     usable, left_out = [], []
-    logged: set[str] = set()
     for found in track(own.pairs, "looking at own pairs"):
         try:
             pair = read_pair(own.found.root, found, rules)
@@ -130,7 +129,6 @@ def _find_usable(own: OwnPairs, rules: Rules, crop_px: int, least_crop_px: int) 
             left_out.append(f"{found.pair_id}: " + "; ".join(filter(None, [error.reason, error.remedy])))
             continue
         usable.append(found)
-        log_notes(pair, logged)
     return usable, left_out
 
 

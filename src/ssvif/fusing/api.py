@@ -20,8 +20,8 @@ from ssvif.fusing.pipeline import fuse_pairs
 from ssvif.io.errors import UserError
 from ssvif.io.images import ORIENTATION, RawImage, drop_alpha, pixels_of, upright
 from ssvif.models.names import packaged_model
-from ssvif.pairs.pair import LEAST_UNIT, MOST_UNIT, Rules, make_pair, to_gray
-from ssvif.pairs.ranges import Rule, parse_rule, sequence_range, to_levels
+from ssvif.pairs.pair import LEAST_UNIT, MOST_UNIT, Rules, make_pair, with_sequence
+from ssvif.pairs.ranges import Rule, parse_rule, to_levels
 from ssvif.schema import BASELINES, COLOR_MODES, RESIZES, SIDES
 
 if TYPE_CHECKING:
@@ -117,11 +117,13 @@ def fuse(
     for name, value, known in (("resize", resize, RESIZES), ("color", color, COLOR_MODES)):
         if value not in known:
             raise ValueError(f"{name}: expected {' | '.join(filter(None, known))}, got {value!r}")
-    rules = Rules(
+    asked = Rules(
         visible_range=_rule("visible", visible_range, colors.pixels),
         infrared_range=_rule("infrared", infrared_range, grays.pixels),
         resize=resize,
     )
+    sides = dict(zip(SIDES, (colors.pixels, grays.pixels), strict=True))
+    rules = with_sequence(asked, lambda side: ((f"pair {i}", RawImage(each)) for i, each in enumerate(sides[side])))
     fuser = _load_once(packaged_model()) if model is None else model
     if isinstance(fuser, (str, os.PathLike)):
         raise TypeError(f"model: expected what load_model returns, got {fuser!r}; call load_model({str(fuser)!r})")
@@ -147,8 +149,6 @@ def _rule(name: str, given: RangeLike, images: Sequence[NDArray[Any]]) -> Rule:
     if not isinstance(given, str) and not (isinstance(given, (tuple, list)) and len(given) == 2):
         raise ValueError(f"{name}_range: expected a string or (low, high), got {given!r}")
     rule = parse_rule(f"{name}_range", given if isinstance(given, str) else f"{given[0]}:{given[1]}")
-    if rule == "sequence":
-        return sequence_range(map(to_gray, images) if name == "infrared" else images)
     for image in images if rule in ("auto", "full") else ():
         finite = image[np.isfinite(image)] if image.dtype.kind == "f" else image[:0]
         low, high = (finite.min(), finite.max()) if finite.size else (0, 0)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ssvif.fusing.fuser import FuseOptions, Fuser, Image
 from ssvif.fusing.tiles import batch_size, fuse_batch
 from ssvif.io.errors import UserError
-from ssvif.pairs.pair import Job, Pair, log_notes
+from ssvif.pairs.judgement import NoteLog
+from ssvif.pairs.pair import Job, Pair
 
 READERS, WRITERS = 2, 2
 AHEAD, AHEAD_BYTES = 8, 1 << 28  # pairs that are read before they are needed
@@ -90,12 +91,12 @@ def _read(name: str, read: Callable[[], Pair]) -> Pair | UserError:
 def _batches(read: Iterable[Pair | UserError], fuser: Fuser, most: int) -> Iterator[list[Pair] | UserError]:
     """Yield full batches of pairs of one size, at the end the others, and in between what failed."""
     open_batches: dict[tuple[int, int], list[Pair]] = {}
-    reported: set[str] = set()
+    notes = NoteLog()
     for pair in read:
         if isinstance(pair, UserError):
             yield pair
             continue
-        log_notes(pair, reported)
+        notes.add(pair)
         batch = open_batches.setdefault(pair.size, [])
         batch.append(pair)
         full = batch_size(fuser, pair.size, most)
@@ -104,6 +105,7 @@ def _batches(read: Iterable[Pair | UserError], fuser: Fuser, most: int) -> Itera
         elif sum(map(len, open_batches.values())) > max(2 * AHEAD, full):  # many sizes: fuse the oldest
             yield open_batches.pop(next(iter(open_batches)))
     yield from open_batches.values()
+    notes.close()
 
 
 def _fuse(batch: list[Pair], fuser: Fuser, options: FuseOptions) -> Iterator[Result]:

@@ -114,7 +114,8 @@ def _read_sides(sources: dict[str, str], most_pairs: int) -> Sides:
     sizes: dict[str, dict[Path, tuple[int, int]]] = {side: {} for side in SIDES}
     for name in track(names, "reading"):
         for side, path in matching.pairs[name].items():
-            image = gray_of(read_raw(path).pixels)
+            raw = read_raw(path)
+            image = gray_of(raw.pixels, raw.nodata)
             images[side].append(shrink(image, KEPT_PX))
             sizes[side][path] = size_of(image)
     visible_size, infrared_size = (_one_size(sources[side], sizes[side]) for side in SIDES)

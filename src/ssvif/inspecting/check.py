@@ -222,12 +222,13 @@ def _name(seen: Seen, other: Seen) -> str:
 
 
 def _find_odd_ones(seen: list[Seen], side: str) -> list[Finding]:
-    """Return the images whose kind (bits, color) few of their side share."""
+    """Return the images of a side whose depth is not the most frequent one, or whose kind (bits, color) few have."""
     kinds = Counter(each.sides[side].kind for each in seen if side in each.sides)
     if len(kinds) < 2:
         return []
     usual, _ = kinds.most_common(1)[0]
-    odd = {kind for kind, count in kinds.items() if count <= FEW * sum(kinds.values())}
+    few = FEW * sum(kinds.values())
+    odd = {kind for kind, count in kinds.items() if count <= few or kind.split()[0] != usual.split()[0]}
     return [
         each.finding("mixed", side, f"{each.sides[side].kind}, most are {usual}")
         for each in seen

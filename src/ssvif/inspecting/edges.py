@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ssvif.pairs.alignment import Matrix, map_points
 from ssvif.pairs.pair import resized, to_gray
+from ssvif.pairs.ranges import mark_missing
 
 DIRECTIONS = 6
 DERIVATIVE_PX = 1.0  # standard deviation of the Gaussian whose derivative finds edges
@@ -27,9 +28,14 @@ Gray = NDArray[np.float32]
 Spectra = NDArray[np.complex64]
 
 
-def gray_of(image: NDArray[Any]) -> Gray:
-    """Return the luma (H,W) float32 of an image (H,W) or (H,W,3), in its own unit; what is not finite becomes 0."""
-    return np.nan_to_num(to_gray(image).astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+def gray_of(image: NDArray[Any], nodata: float | None = None) -> Gray:
+    """Return the luma (H,W) float32 of an image (H,W) or (H,W,3), in its own unit.
+
+    Missing values (see `mark_missing`) become the least of the others, or 0 if there are none.
+    """
+    gray = to_gray(mark_missing(image, nodata)).astype(np.float32)
+    known = np.isfinite(gray)
+    return gray if known.all() else np.where(known, gray, gray[known].min() if known.any() else np.float32(0))
 
 
 def size_of(image: NDArray[Any]) -> tuple[int, int]:

@@ -25,6 +25,7 @@ from ssvif.io.errors import UserError
 from ssvif.io.images import read_raw
 from ssvif.pairs.alignment import Alignment, check_size, warp
 from ssvif.pairs.pair import looks_colored, same_aspect
+from ssvif.pairs.ranges import fill_value
 from ssvif.schema import SIDES
 
 DARK = 0.06  # of the range: the brightest twentieth of a nearly black image stays below
@@ -107,13 +108,18 @@ class Inspector:
     def _look_at(self, seen: Seen, side: str) -> tuple[Pixels, Gray]:
         """Read an image (H,W) or (H,W,3) to its last pixel as fusing does, with its luma; note what is unusual."""
         raw = read_raw(self.root / getattr(seen.pair, side))
-        pixels, gray = raw.pixels, gray_of(raw.pixels)
+        pixels, gray = raw.pixels, gray_of(raw.pixels, raw.nodata)
         bits = 16 if "low bytes" in raw.notes else pixels.dtype.itemsize * 8
         depth = "float" if pixels.dtype.kind == "f" else f"{bits}-bit"
         kind = f"{depth} {'color' if pixels.ndim == 3 else 'gray'}"
         seen.sides[side] = Side((gray.shape[1], gray.shape[0]), kind, digest_of(pixels), thumbnail_of(gray))
         for what, detail in judge(pixels, gray, side):
             seen.add(what, side, detail)
+        lost = float(np.isnan(pixels).mean()) if pixels.dtype.kind == "f" else 0.0
+        if fill := fill_value(pixels) or (f"{lost:.1%} of the pixels" if 0 < lost < 1 else ""):
+            seen.add("missing", side, fill)
+        if side == "infrared" and "radiometric" in raw.notes:
+            seen.add("radiometric", side)
         if bits > 8:
             seen.add("depth" if self.for_pack else "16 bits", side, depth)
         if raw.orientation != 1:
@@ -166,6 +172,8 @@ class Inspector:
 
 def judge(pixels: Pixels, gray: Gray, side: str) -> list[tuple[str, str]]:
     """Return the findings about the pixels of one side's image (H,W) or (H,W,3) with its luma (H,W): kind, detail."""
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).any():
+        return [("empty", "NaN or a fill value")]
     if gray.min() == gray.max() and (pixels == pixels[:1, :1]).all():
         return [("constant", f"value {float(gray.flat[0]):g}")]
     floats = pixels.dtype.kind == "f"

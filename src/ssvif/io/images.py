@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ from PIL.ImageFile import ImageFile
 from ssvif.io.errors import UserError
 
 ORIENTATION = 0x0112  # EXIF's tag
-BITS_PER_SAMPLE, PLANAR_CONFIGURATION = 258, 284  # TIFF's tags
+BITS_PER_SAMPLE, PLANAR_CONFIGURATION, GDAL_NODATA = 258, 284, 42113  # TIFF's tags
 TIFF_SUFFIXES = (".tif", ".tiff")
 # EXIF's orientations that ask for each step, in this order
 TRANSPOSED, ROWS_FLIPPED, COLUMNS_FLIPPED = (5, 6, 7, 8), (3, 4, 7, 8), (2, 3, 6, 7)
 WITH_ALPHA = ("LA", "La", "RGBA", "RGBa", "PA")
+# JPEG's segments in which thermal cameras store their 16 bits; APP2 and those above 9 hold profiles and the like
+RAW_SEGMENTS, LEAST_RAW_BYTES = frozenset(f"APP{i}" for i in range(3, 10)), 1 << 14
 OTHER_BYTE = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if sys.byteorder == "little" else ";16L"}
 
 
@@ -31,8 +33,11 @@ class RawImage:
     """An image in the depth it was stored in, upright."""
 
     pixels: NDArray[Any]  # (H,W) or (H,W,3) RGB; uint8, uint16 or float32
-    notes: tuple[str, ...] = ()  # left out: "alpha", "pages" (of several, the first was read), "low bytes" (8 of 16)
+    # left out: "alpha", "pages" (of several, the first was read), "low bytes" (8 of 16), "radiometric" (thermal data),
+    # "chroma" (of a deep video that is color-mapped)
+    notes: tuple[str, ...] = ()
     orientation: int = 1  # EXIF's, by which the stored pixels were turned; 1 leaves them as they are
+    nodata: float | None = None  # the value by which the file marks missing pixels; in floats they are NaN already
 
 
 @contextmanager
@@ -124,22 +129,55 @@ def read_raw(path: Path, *, indices: bool = False) -> RawImage:
 
 def _read_raw(path: Path, indices: bool) -> RawImage:
     if path.suffix.lower() in TIFF_SUFFIXES and _pillow_loses(path):
-        return RawImage(np.ascontiguousarray(_plain_type(_read_tiff(path), unsigned=False)))
+        return _mark_floats(_plain_type(_read_tiff(path), unsigned=False), _tiff_nodata(path))
     with open_image(path) as opened:
         form, pages = stored_form(opened), getattr(opened, "n_frames", 1)
         orientation = opened.getexif().get(ORIENTATION, 1)
         has_alpha = opened.mode in WITH_ALPHA or "transparency" in opened.info
+        radiometric, nodata = _is_radiometric(opened), getattr(opened, "tag_v2", {}).get(GDAL_NODATA)
         unsigned = opened.format == "PNG"  # there 16 bits may come as 32
         opened.load()
         array = drop_alpha(_indices_of(opened, form) if indices else np.asarray(expand(opened)))
-    notes = ["alpha"] * has_alpha + ["pages"] * (pages > 1)
+    notes = ["alpha"] * has_alpha + ["pages"] * (pages > 1) + ["radiometric"] * radiometric
     if ";16" in form and array.dtype == np.uint8:  # Pillow keeps the upper byte of 16-bit color
         if form.startswith("RGB"):
             array = array.astype(np.uint16) << 8 | drop_alpha(_lower_bytes(path))
         else:
             notes.append("low bytes")
-    pixels = np.ascontiguousarray(upright(_plain_type(array, unsigned), orientation))
-    return RawImage(pixels, tuple(notes), orientation)
+    pixels = upright(_plain_type(array, unsigned), orientation)
+    return replace(_mark_floats(pixels, None if indices else nodata), notes=tuple(notes), orientation=orientation)
+
+
+def _mark_floats(pixels: NDArray[Any], nodata: Any) -> RawImage:
+    """Return pixels (H,W) or (H,W,3) with the value by which their file marks missing ones, a text; floats get NaN."""
+    try:
+        with np.errstate(over="ignore"):  # the least number of 64 bits is -inf in 32
+            value = np.float32(str(nodata).strip(" \0"))
+    except ValueError:  # there is none, or it is no number
+        return RawImage(np.ascontiguousarray(pixels))
+    if pixels.dtype.kind == "f":
+        pixels = np.where(pixels == value, np.float32(np.nan), pixels)
+    return RawImage(np.ascontiguousarray(pixels), nodata=float(value))
+
+
+def _tiff_nodata(path: Path) -> Any:
+    """Return the text of a TIFF's tag GDAL_NODATA, of a file that Pillow does not know."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        tag = file.pages.first.tags.get(GDAL_NODATA)
+        return tag and tag.value
+
+
+def _is_radiometric(opened: ImageFile) -> bool:
+    """Return whether a JPEG of a thermal camera holds raw data beside its picture.
+
+    FLIR marks its segments by name (ExifTool's documentation, "FLIR Tags"); DJI, InfiRay and others fill segments that
+    hardly anybody else uses ("DJI ThermalParams", "InfiRay Tags").
+    """
+    segments: list[tuple[str, bytes]] = getattr(opened, "applist", [])
+    flir = any(name == "APP1" and data.startswith(b"FLIR\0") for name, data in segments)
+    return flir or sum(len(data) for name, data in segments if name in RAW_SEGMENTS) >= LEAST_RAW_BYTES
 
 
 def _indices_of(opened: Image.Image, form: str) -> NDArray[Any]:

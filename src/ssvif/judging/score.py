@@ -24,6 +24,7 @@ from ssvif.io.files import read_image, write_csv
 from ssvif.io.images import read_raw
 from ssvif.io.progress import track
 from ssvif.metrics.collection import METRICS, STANDARD_SET, check_names, evaluate, of_convention
+from ssvif.pairs.judgement import NoteLog
 from ssvif.pairs.match import match_sources
 from ssvif.pairs.pair import Rules, make_pair, with_sequence
 from ssvif.pairs.ranges import to_8_bits
@@ -119,11 +120,13 @@ def folder_cases(
         alone = counted(len(idle), "pair")
         log.info("%s holds no fused image for %s, ignored: %s", fused, alone, shorten(idle))
     matched = {name: found.pairs[name] for name in _matching(list(found.pairs), only, fused)}
-    fixed = with_sequence(rules, lambda side: (read_raw(files[side]).pixels for files in matched.values()))
+    fixed = with_sequence(rules, lambda side: ((name, read_raw(files[side])) for name, files in matched.items()))
+    notes = NoteLog()
 
     def read(name: str) -> tuple[Image, Image]:
         visible, infrared = (read_raw(matched[name][side]) for side in SIDES)
         pair = make_pair(name, visible, infrared, fixed)
+        notes.add(pair)
         return to_8_bits(pair.visible, pair.visible_range), to_8_bits(pair.infrared, pair.infrared_range)
 
     return [Case(name, files["fused"], partial(read, name)) for name, files in matched.items()]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ssvif.io.errors import UserError
+from ssvif.io.errors import UserError, shorten
 from ssvif.io.images import RawImage
 from ssvif.pairs.alignment import Alignment, check_size, warp
-from ssvif.pairs.ranges import Range, Rule, range_of, sequence_range, to_8_bits, to_unit
+from ssvif.pairs.judgement import judge
+from ssvif.pairs.ranges import Range, Rule, fill_value, mark_missing, range_of, sequence_range, to_8_bits, to_unit
 from ssvif.schema import LUMA_PER_MILLE, SIDES
 
 log = logging.getLogger("ssvif")
@@ -28,7 +30,13 @@ LEFT_OUT = {
     "alpha": "has an alpha channel, which is ignored",
     "pages": "holds several images, of which only the first is read",
     "low bytes": "is 16-bit gray with alpha, of which only 8 bits are read",
+    "radiometric": "is a radiometric JPEG: beside the 8-bit picture that is fused, it holds thermal data of 16 bits. "
+    "Extract these with ExifTool (`exiftool -b -RawThermalImage` for FLIR, `-ThermalData` for DJI) or the software of "
+    "the camera's maker, and fuse them instead (docs/thermal.md)",
 }
+
+
+Note = tuple[str, str]  # what was done to a pair, or is wrong with it: kind, sentence for the user
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +66,7 @@ class Pair:
     infrared: NDArray[Any]  # (H,W)
     visible_range: Range
     infrared_range: Range
-    notes: tuple[tuple[str, str], ...] = ()  # what was done to them, in words for the user: (kind, sentence)
+    notes: tuple[Note, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -78,6 +86,7 @@ class Pair:
 
 
 Job = tuple[str, Callable[[], Pair]]  # a pair's name, and what reads it
+Images = Callable[[str], Iterable[tuple[str, RawImage]]]  # side → its images with their names, for a pass before fusing
 
 
 def make_pair(name: str, visible: RawImage, infrared: RawImage, rules: Rules) -> Pair:
@@ -87,46 +96,95 @@ def make_pair(name: str, visible: RawImage, infrared: RawImage, rules: Rules) ->
         UserError: the sizes differ and are not to be made equal, or do not fit the alignment; or floats of the
             range "full" lie far outside [0,1].
     """
-    color, gray = visible.pixels, to_gray(infrared.pixels)
-    _check_unit("visible", name, color, rules.visible_range)
+    _check_unit("visible", name, visible.pixels, rules.visible_range)
     _check_unit("infrared", name, infrared.pixels, rules.infrared_range)
-    # the luma of 16 bits is a float, "full" what the file's type holds
-    stored = infrared.pixels if rules.infrared_range == "full" else gray
-    limits = range_of(color, rules.visible_range), range_of(stored, rules.infrared_range)
-    notes = _notes(name, visible, infrared, rules)
+    color, visible_range, found = _known(name, "visible", visible, rules)
+    gray, infrared_range, found_too = _known(name, "infrared", infrared, rules)
+    notes = _notes(name, visible, infrared, rules) + found + found_too
     if gray.dtype.kind == "f":  # a single missing value would spread when resampled
-        gray = np.nan_to_num(gray, nan=limits[1].low, posinf=limits[1].high, neginf=limits[1].low)
+        gray = np.nan_to_num(gray, nan=infrared_range.low, posinf=infrared_range.high, neginf=infrared_range.low)
     if rules.alignment:
         check_size(rules.alignment, "visible", color, f"the visible image {name}")
         gray = warp(gray, rules.alignment, name=f"the infrared image {name}")
     elif gray.shape != color.shape[:2]:
         color, gray, note = _equal_sizes(name, color, gray, rules.resize)
         notes.append(note)
-    return Pair(name, color, gray, *limits, tuple(notes))
+    return Pair(name, color, gray, visible_range, infrared_range, tuple(notes))
 
 
-def find_ranges(
-    rules: Rules, pixels: Callable[[str], Iterable[NDArray[Any]]], *, auto: bool = False
-) -> dict[str, Range]:
+def _known(name: str, side: str, image: RawImage, rules: Rules) -> tuple[NDArray[Any], Range, list[Note]]:
+    """Return an image (H,W), visible also (H,W,3), NaN where nothing was measured, its range, and notes."""
+    rule, notes = rules.range_of(side), []
+    marked = mark_missing(image.pixels, image.nodata, heaps=rule != "full")
+    if marked is not image.pixels and (fill := fill_value(image.pixels)):
+        notes.append((f"{side} fill", f"{name}: the {side} image holds {fill}, far from the others: it is missing"))
+    pixels = to_gray(marked) if side == "infrared" else marked
+    # the luma of 16 bits is a float, as are marked pixels; "full" is what the file's type holds
+    limits = range_of(image.pixels if rule == "full" else pixels, rule)
+    if found := judge(pixels, limits, side, rule):
+        notes.append((f"{side} {found[0]}", f"{name}: the {side} image {found[1]}"))
+    return pixels, limits, notes
+
+
+def find_ranges(rules: Rules, images: Images, *, auto: bool = False) -> dict[str, Range]:
     """Return one range for all images of each side whose rule is "sequence", found in a pass over them.
 
-    `pixels` gives the images (H,W) or (H,W,3) of a side. With `auto`, a side whose rule is "auto" gets a range too, for
-    its images of more than 8 bits.
+    With `auto`, a side whose rule is "auto" gets a range too, for its images of more than 8 bits.
+
+    Raises:
+        UserError: images that shall have one range hold values of different depths.
     """
     found = {}
     for side in SIDES:
         rule = rules.range_of(side)
         if rule == "sequence" or (auto and rule == "auto"):
-            images = map(to_gray, pixels(side)) if side == "infrared" else pixels(side)
-            if rule == "auto":
-                images = (image for image in images if image.dtype != np.uint8)
-            found[side] = replace(sequence_range(images), deep_only=rule == "auto")
+            found[side] = replace(_one_range(side, images(side), skip_8_bits=rule == "auto"), deep_only=rule == "auto")
     return found
 
 
-def with_sequence(rules: Rules, pixels: Callable[[str], Iterable[NDArray[Any]]]) -> Rules:
-    """Return rules whose "sequence" is replaced by one range for all images, (H,W) or (H,W,3), in a pass over them."""
-    for side, found in find_ranges(rules, pixels).items():
+def _one_range(side: str, images: Iterable[tuple[str, RawImage]], *, skip_8_bits: bool) -> Range:
+    depths: defaultdict[str, list[str]] = defaultdict(list)
+
+    def pixels() -> Iterator[NDArray[Any]]:
+        for name, image in images:
+            depth = image.pixels.dtype
+            if not (skip_8_bits and depth == np.uint8):
+                depths["float" if depth.kind == "f" else f"{depth.itemsize * 8}-bit"].append(name)
+                known = mark_missing(image.pixels, image.nodata, heaps=False)
+                yield to_gray(known) if side == "infrared" else known
+
+    found = sequence_range(pixels())
+    check_depths(side, depths)
+    return found
+
+
+def check_depths(side: str, depths: Mapping[str, Sequence[str]]) -> None:
+    """Check that all images of a side are of one depth, given the names of those of each: "8-bit", "16-bit", "float".
+
+    Raises:
+        UserError: they are not, so that no range suits them all; the error names those of the rarer depths.
+    """
+    if len(depths) < 2:
+        return
+    *odd, usual = sorted(depths, key=lambda depth: len(depths[depth]))
+    raise UserError(
+        f"The {side} images are of several depths, which cannot share one range",
+        expected="images of one depth",
+        got=f"{len(depths[usual])} {usual}, "
+        + ", ".join(f"{len(depths[each])} {each}" for each in odd)
+        + "".join(f" ({shorten(list(depths[each]))})" for each in odd),
+        remedy="convert or remove the odd ones, or pass "
+        f"--{side}-range {'auto' if side == 'infrared' else 'full'}, which takes each depth by itself",
+    )
+
+
+def with_sequence(rules: Rules, images: Images) -> Rules:
+    """Return rules whose "sequence" is replaced by one range for all images, found in a pass over them.
+
+    Raises:
+        UserError: images that shall have one range hold values of different depths.
+    """
+    for side, found in find_ranges(rules, images).items():
         log.info("%s: %.7g becomes black and %.7g white in all images", side, found.low, found.high)
         rules = rules.with_range(side, found)
     return rules
@@ -168,14 +226,6 @@ def resized(array: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
     made = Image.fromarray(array.astype(np.float32)).resize(size[::-1], Image.Resampling.BILINEAR)
     floats = np.asarray(made)
     return floats.copy() if array.dtype.kind == "f" else np.rint(floats).astype(array.dtype)
-
-
-def log_notes(pair: Pair, logged: set[str]) -> None:
-    """Log a pair's notes of the kinds that are not in `logged`, and add these kinds to it."""
-    for kind, sentence in pair.notes:
-        if kind not in logged:
-            log.warning("%s (reported once)", sentence)
-            logged.add(kind)
 
 
 def _to_color(image: NDArray[Any]) -> NDArray[Any]:
@@ -225,14 +275,15 @@ def _check_unit(side: str, name: str, image: NDArray[Any], rule: Rule) -> None:
         )
 
 
-def _notes(name: str, visible: RawImage, infrared: RawImage, rules: Rules) -> list[tuple[str, str]]:
+def _notes(name: str, visible: RawImage, infrared: RawImage, rules: Rules) -> list[Note]:
     """Return what the user should know of two images as stored, each with its kind."""
     notes = [
         (f"{side} {note}", f"the {side} image {LEFT_OUT[note]}")
         for side, image in zip(SIDES, (visible, infrared), strict=True)
         for note in image.notes
+        if note in LEFT_OUT and (side == "infrared" or note != "radiometric")
     ]
-    if looks_colored(infrared.pixels):
+    if looks_colored(infrared.pixels) or "chroma" in infrared.notes:
         what = (
             "the infrared image looks color-mapped (its three channels differ strongly). Its luma is used, "
             "which does not increase with temperature in most color maps: export gray images from the camera instead"

@@ -18,6 +18,10 @@ SAMPLED_SIDE = 1024  # an image's percentiles come from a grid of at most about 
 SEQUENCE_SIDE = 512  # the same of each image of a sequence
 SEQUENCE_VALUES = 1 << 22  # most values of all its images together
 ROWS = 512  # converted to levels at a time, which bounds the memory of large images
+HEAP_SHARE = 0.01  # of the values: fewer do not change the percentiles
+INNER = (5.0, 95.0)  # percentiles of the other values; further out are those that resampling mixed with a fill value
+# what programs write where nothing was measured, and no camera's largest value; so is all that no unit reaches
+HIGH_FILLS, BEYOND_UNITS = (9999.0, 32767.0, 65535.0, 99999.0), 1e6
 THINNING = 3  # odd: taken row by row, a power of two would keep the same few columns of most images
 
 
@@ -60,13 +64,14 @@ def parse_rule(option: str, text: str) -> Rule:
 def range_of(array: NDArray[Any], rule: Rule) -> Range:
     """Return the range of one image (H,W) or (H,W,3), uint8, uint16 or float32.
 
-    "full" is all that the type holds, 0 to 1 for floats; "percentile" from the 1st to the 99th percentile of the finite
-    values, also of a "sequence" that is not resolved yet; "auto" is "full" for 8 bits and "percentile" for more.
+    "full" is all that the type holds, 0 to 1 for floats; "percentile" from the 1st to the 99th percentile of the
+    measured values (see `measured`), also of a "sequence" that is not resolved yet; "auto" is "full" for 8 bits and
+    "percentile" for more.
     """
     leaves_8_bits = rule == "auto" or (isinstance(rule, Range) and rule.deep_only)
     if rule == "full" or (leaves_8_bits and array.dtype == np.uint8):
         return Range(0.0, float(np.iinfo(array.dtype).max) if array.dtype.kind == "u" else 1.0)
-    return rule if isinstance(rule, Range) else _percentiles(_sample(array, SAMPLED_SIDE))
+    return rule if isinstance(rule, Range) else _percentiles(sample(array, SAMPLED_SIDE))
 
 
 def sequence_range(arrays: Iterable[NDArray[Any]]) -> Range:
@@ -79,7 +84,7 @@ def sequence_range(arrays: Iterable[NDArray[Any]]) -> Range:
     kept: list[NDArray[Any]] = []
     step, total = 1, 0
     for array in arrays:
-        kept.append(_sample(array, SEQUENCE_SIDE)[::step].copy())  # a view would keep the whole sample in memory
+        kept.append(sample(array, SEQUENCE_SIDE)[::step].copy())  # a view would keep the whole sample in memory
         total += kept[-1].size
         if total > SEQUENCE_VALUES:
             step *= THINNING
@@ -122,15 +127,77 @@ def to_levels(floats: NDArray[np.float32]) -> NDArray[np.uint8]:
     return image
 
 
-def _sample(array: NDArray[Any], side: int) -> NDArray[Any]:
-    """Return the finite values on a grid of at most about side×side pixels, flat."""
+def sample(array: NDArray[Any], side: int) -> NDArray[Any]:
+    """Return the finite values of (H,W) or (H,W,3) on a grid of at most about side×side pixels, flat."""
     rows, columns = (max(1, -(-size // side)) for size in array.shape[:2])
     taken = array[::rows, ::columns].ravel()
     return taken[np.isfinite(taken)] if array.dtype.kind == "f" else taken
 
 
+def measured(values: NDArray[Any]) -> tuple[float, float]:
+    """Return the bounds of what was measured among finite values (N): -inf and inf where there is no fill value.
+
+    A fill value is the least or greatest one, of 1 % of the values or more, further from the others than these are
+    spread (their 5th to 95th percentile). Values nearer to it than to the others are mixtures made by resampling. Since
+    hot objects saturate, the greatest one must also be a usual fill value, without any value nearby. 8 bits have none.
+    """
+    low, high = -math.inf, math.inf
+    for at_top in (False, True) if values.size and values.dtype != np.uint8 else ():
+        extreme = float(values.max() if at_top else values.min())
+        if np.count_nonzero(values == extreme) < HEAP_SHARE * values.size:
+            continue
+        others = values[values != extreme]
+        if not others.size:
+            continue
+        inner_low, inner_high = map(float, np.percentile(others, INNER))
+        nearest = float(others.max()) if at_top else inner_low
+        if not abs(nearest - extreme) > inner_high - inner_low > 0:
+            continue
+        if not at_top:
+            low, values = (extreme + nearest) / 2, others
+        elif extreme in HIGH_FILLS or extreme >= BEYOND_UNITS:
+            high = (extreme + nearest) / 2
+    return low, high
+
+
+def mark_missing(image: NDArray[Any], nodata: float | None = None, *, heaps: bool = True) -> NDArray[Any]:
+    """Return an image (H,W) or (H,W,3) as float32 with NaN where nothing was measured, itself if all was measured.
+
+    Missing are the file's `nodata` and, with `heaps`, what is not `measured`. Images of 8 bits are left as they are:
+    there black borders and white skies are usual.
+    """
+    if image.dtype == np.uint8:
+        return image
+    known = image if nodata is None else image[image != nodata][:, None]
+    low, high = measured(sample(known, SAMPLED_SIDE)) if heaps else (-math.inf, math.inf)
+    if nodata is None and (low, high) == (-math.inf, math.inf):
+        return image
+    missing = (image < low) | (image > high) | (image == nodata)
+    if image.ndim == 3:
+        missing = missing.all(axis=2, keepdims=True)
+    return np.where(missing, np.float32(np.nan), image).astype(np.float32) if missing.any() else image
+
+
+def fill_value(image: NDArray[Any]) -> str:
+    """Return which value marks missing pixels of an image (H,W) or (H,W,3), and their share, in words; "" if none does.
+
+    It is an extreme value that is not `measured`, not one that the file names.
+    """
+    values = sample(image, SAMPLED_SIDE)
+    low, high = measured(values)
+    shares = {float(values.min()): values < low, float(values.max()): values > high} if values.size else {}
+    return " and ".join(
+        f"{value:.6g} in {share.mean():.1%} of the pixels" for value, share in shares.items() if share.any()
+    )
+
+
 def _percentiles(values: NDArray[Any]) -> Range:
+    low, high = measured(values)
+    if (low, high) != (-math.inf, math.inf):
+        values = values[(values >= low) & (values <= high)]
     if not values.size:
         return Range(0.0, 0.0)
-    low, high = np.percentile(values, PERCENTILES)
-    return Range(float(low), float(high))
+    found = np.percentile(values, PERCENTILES)
+    if found[0] == found[1]:  # a small object before a background of one value
+        found = values.min(), values.max()
+    return Range(float(found[0]), float(found[1]))

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage, read_raw
 from ssvif.pairs.match import Matching, kind_of_all, match_sources
-from ssvif.pairs.pair import Job, Pair, Rules, make_pair, with_sequence
+from ssvif.pairs.pair import Images, Job, Pair, Rules, make_pair, with_sequence
 from ssvif.pairs.video import explain, facts_of, frames_of, paired_frames
 from ssvif.schema import SIDES
 
@@ -33,7 +31,7 @@ class Source:
     """Pairs to be fused."""
 
     jobs: Callable[[Rules], Iterable[Job]]  # rules without "sequence" → the pairs in order, read when needed
-    pixels: Callable[[str], Iterable[NDArray[Any]]]  # side → its images (H,W) or (H,W,3), for a pass before fusing
+    images: Images  # of a side, each with a name, for a pass before fusing
     inputs: Callable[[str], tuple[Path, ...]]  # name of a pair → the files that it is made of
     total: int | None  # number of pairs; None if a video does not say
     names: tuple[str, ...] | None = None  # of all pairs; None of a video, whose frames are numbered from 000001
@@ -47,10 +45,10 @@ class Source:
         """
         if self.rate is not None:
             for side in SIDES:
-                first = islice(self.pixels(side), 1)
-                if rules.range_of(side) == "auto" and any(image.dtype != np.uint8 for image in first):
+                first = islice(self.images(side), 1)
+                if rules.range_of(side) == "auto" and any(image.pixels.dtype != np.uint8 for _, image in first):
                     rules = rules.with_range(side, "sequence")
-        return with_sequence(rules, self.pixels)
+        return with_sequence(rules, self.images)
 
 
 def open_source(visible: str, infrared: str) -> Source:
@@ -72,7 +70,7 @@ def _from_files(matching: Matching) -> Source:
         jobs=lambda rules: (
             (name, partial(_read_pair, name, rules, **files)) for name, files in matching.pairs.items()
         ),
-        pixels=lambda side: _readable(files[side] for files in matching.pairs.values()),
+        images=lambda side: _readable({name: files[side] for name, files in matching.pairs.items()}),
         inputs=lambda name: tuple(matching.pairs[name].values()),
         total=len(matching.pairs),
         names=tuple(matching.pairs),
@@ -92,7 +90,7 @@ def _from_videos(visible: Path, infrared: Path) -> Source:
 
     return Source(
         jobs=jobs,
-        pixels=lambda side: _until_damage(frames_of(paths[side], gray=side == "infrared")),
+        images=lambda side: _until_damage(frames_of(paths[side], gray=side == "infrared")),
         inputs=lambda name: (visible, infrared),
         total=facts.frames or None,
         rate=facts.rate,
@@ -103,27 +101,27 @@ def _read_pair(name: str, rules: Rules, visible: Path, infrared: Path) -> Pair:
     return make_pair(name, read_raw(visible), read_raw(infrared), rules)
 
 
-def _until_damage(frames: Iterable[tuple[float, RawImage]]) -> Iterator[NDArray[Any]]:
+def _until_damage(frames: Iterable[tuple[float, RawImage]]) -> Iterator[tuple[str, RawImage]]:
     try:
-        for _, image in frames:
-            yield image.pixels
+        for count, (_, image) in enumerate(frames, start=1):
+            yield f"{count:06d}", image
     except UserError:  # reported when these frames are to be fused
         return
 
 
-def _readable(paths: Iterable[Path]) -> Iterator[NDArray[Any]]:
-    """Yield the pixels of the images that can be read, while threads read the next ones."""
+def _readable(paths: Mapping[str, Path]) -> Iterator[tuple[str, RawImage]]:
+    """Yield the images that can be read, with their names, while threads read the next ones."""
 
-    def read(path: Path) -> list[NDArray[Any]]:
+    def read(name: str, path: Path) -> list[tuple[str, RawImage]]:
         try:
-            return [read_raw(path).pixels]
+            return [(name, read_raw(path))]
         except UserError:  # reported when this image is to be fused
             return []
 
-    waiting: deque[Future[list[NDArray[Any]]]] = deque()
+    waiting: deque[Future[list[tuple[str, RawImage]]]] = deque()
     with ThreadPoolExecutor(READERS) as readers:
-        for path in paths:
-            waiting.append(readers.submit(read, path))
+        for name, path in paths.items():
+            waiting.append(readers.submit(read, name, path))
             if len(waiting) > READERS:
                 yield from waiting.popleft().result()
         while waiting:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage
+from ssvif.pairs.pair import looks_colored
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -22,6 +22,7 @@ LENGTH_TOLERANCE = 0.05  # of the number of frames, which some containers only l
 SAME_RATE = 0.001  # relative; 29.97 against 30 is not the same
 USUAL_RATE = 25  # frames per second, of a video that does not say
 MICROSECONDS = 1_000_000
+COLOR_SIDE = 32  # of a deep frame, reduced to see whether it is color-mapped
 
 
 def load_av() -> Any:
@@ -82,17 +83,19 @@ def _unreadable(path: Path, got: str) -> UserError:
 def frames_of(path: Path, *, gray: bool) -> Iterator[tuple[float, RawImage]]:
     """Yield the frames of a video, (H,W,3), with their time in seconds since the first.
 
-    `gray` keeps gray videos gray, (H,W), those of more than 8 bits as uint16 (10 and 12 bits scaled to 16).
+    `gray` keeps gray videos gray, (H,W), and the depth of those of more than 8 bits: of luma and chroma the luma (H,W),
+    of RGB (H,W,3), both uint16 (9 to 14 bits scaled to 16, limited luma to its full range); gray floats as float32.
 
     Raises:
-        UserError: it is damaged, or frames are missing; those that could be read have been yielded.
+        UserError: it is damaged, or frames are missing; those that could be read have been yielded. Or `gray` is asked
+            of a color sensor's unprocessed pixels.
     """
     times: list[float] = []
     with _opened(path) as (container, stream):
         facts = _read_facts(container, stream)
         for frame in container.decode(stream):
             times.append(float(frame.time if frame.time is not None else len(times) / facts.rate))
-            yield times[-1] - times[0], RawImage(_pixels(frame, gray))
+            yield times[-1] - times[0], _read_frame(path, frame, gray)
     if len(times) < (1 - LENGTH_TOLERANCE) * facts.frames - 1:
         raise _unreadable(path, _missing(times, facts))
 
@@ -107,15 +110,31 @@ def _missing(times: Sequence[float], facts: VideoFacts) -> str:
     return f"{facts.frames - len(times)} of about {facts.frames} frames are missing, most of them after {at_s:.2f} s"
 
 
-def _pixels(frame: VideoFrame, gray: bool) -> NDArray[Any]:
+def _read_frame(path: Path, frame: VideoFrame, gray: bool) -> RawImage:
     # rotation is what a camera held upright writes; PyAV below 14 does not know it
     turns = round(getattr(frame, "rotation", 0) / 90) % 4
-    if gray and frame.format.name.startswith("gray"):
-        deep = frame.format.components[0].bits > 8
-        array = frame.to_ndarray(format="gray16le" if deep else "gray")
-    else:
-        array = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(array, turns))
+    name = frame.format.name
+    if gray and name.startswith("bayer") and "16" in name:
+        raise UserError(
+            f"{path} holds the unprocessed pixels of a color sensor ({name})",
+            expected="gray infrared frames",
+            remedy="convert it with the camera's software, or with `ffmpeg -i IN -pix_fmt gray16le -c:v ffv1 OUT.mkv`",
+        )
+    array = frame.to_ndarray(format=_form(frame) if gray else "rgb24")
+    notes: tuple[str, ...] = ()
+    if gray and array.ndim == 2 and not name.startswith(("gray", "ya")):  # the luma alone does not show a color map
+        small = frame.to_ndarray(width=COLOR_SIDE, height=COLOR_SIDE, format="rgb24")
+        notes = ("chroma",) if looks_colored(small) else ()
+    return RawImage(np.ascontiguousarray(np.rot90(array, turns)), notes)
+
+
+def _form(frame: VideoFrame) -> str:
+    """Return the pixel format in which an infrared frame keeps its depth, of those that become arrays."""
+    first = frame.format.components[0]
+    floats = "f32" in frame.format.name or "f16" in frame.format.name
+    if first.is_luma and (first.bits > 8 or frame.format.name.startswith("gray")):
+        return "grayf32le" if floats else "gray16le" if first.bits > 8 else "gray"
+    return "rgb48le" if max(each.bits for each in frame.format.components) > 8 else "rgb24"
 
 
 def paired_frames(visible: Path, infrared: Path) -> Iterator[tuple[RawImage, RawImage]]:

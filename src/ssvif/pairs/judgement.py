@@ -1,0 +1,113 @@
+"""What a chosen range makes of an image: a black, white or empty picture is told, with the values that are there."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssvif.io.errors import counted
+from ssvif.pairs.ranges import Range, Rule, sample
+from ssvif.schema import SIDES
+
+if TYPE_CHECKING:
+    from ssvif.pairs.pair import Pair
+
+log = logging.getLogger("ssvif")
+
+JUDGED_SIDE = 256  # of an image's pixels a grid of at most about so many rows and columns is judged
+NEARLY_ALL, MOSTLY = 0.9, 0.5  # of the values
+FEW_LEVELS = 8  # of 256
+OUTER, FITTING = (0.005, 0.995), (0.01, 0.99)  # quantiles: of what is used of the levels, and of a range that fits
+OUTCOMES = {  # kind → what such images have in common
+    "empty": "without any value: all pixels are missing",
+    "constant": "of one value throughout",
+    "black": "black: nearly all their values lie below the range",
+    "white": "white: nearly all their values lie above the range",
+    "clipped": "clipped: half of their values or more lie beyond the range",
+    "few levels": f"nearly without contrast: they use fewer than {FEW_LEVELS} of 256 levels",
+}
+
+
+def judge(image: NDArray[Any], limits: Range, side: str, rule: Rule) -> tuple[str, str] | None:
+    """Return what is wrong with the picture that a range makes of an image: a key of `OUTCOMES`, and a sentence.
+
+    Args:
+        image: (H,W) or (H,W,3), uint8, uint16 or float32; NaN where a value is missing.
+        limits: the values that become 0 and 1.
+        side: "visible" or "infrared", whose option the remedy names.
+        rule: by which the limits were chosen. Of visible images "full" is judged no further: night is dark.
+    """
+    values = np.sort(sample(image, JUDGED_SIDE))
+    if not values.size:
+        return "empty", "holds no value: every pixel is missing (NaN or a fill value)"
+    least, most = float(values[0]), float(values[-1])
+    if least == most and (image == image.flat[0]).all():
+        return "constant", f"holds the value {least:.6g} in every pixel, and shows nothing"
+    if side == "visible" and rule == "full":
+        return None
+    beyond = {
+        "black": float(np.searchsorted(values, limits.low, "left")) / values.size,
+        "white": 1 - float(np.searchsorted(values, limits.high, "right")) / values.size,
+    }
+    kind = max(beyond, key=lambda each: beyond[each])
+    used = float(np.ptp(_quantiles(values, OUTER))) / max(limits.high - limits.low, 1e-12) * 256
+    if beyond[kind] >= NEARLY_ALL:
+        what = (
+            f"becomes {kind}: {beyond[kind]:.0%} of its values lie {'below' if kind == 'black' else 'above'} the range"
+        )
+    elif sum(beyond.values()) >= MOSTLY:
+        kind, what = "clipped", f"is clipped: {sum(beyond.values()):.0%} of its values lie beyond the range"
+    elif used < FEW_LEVELS and limits.high > limits.low:
+        kind, what = "few levels", f"uses only {max(1, math.ceil(used))} of 256 levels of the range"
+    else:
+        return None
+    depth = "floats" if image.dtype.kind == "f" else f"{image.dtype.itemsize * 8} bits"
+    return kind, f"{what} {limits}; it holds {least:.6g} to {most:.6g} ({depth}): pass {_fitting(values, side)}"
+
+
+def _quantiles(ordered: NDArray[Any], shares: tuple[float, float]) -> NDArray[np.float64]:
+    """Return the values (2) of sorted ones at two shares of them."""
+    return ordered[[round(share * (len(ordered) - 1)) for share in shares]].astype(np.float64)
+
+
+def _fitting(ordered: NDArray[Any], side: str) -> str:
+    """Return the options that suit sorted values (N)."""
+    low, high = map(float, _quantiles(ordered, FITTING))
+    if high - low >= 10:
+        low, high = math.floor(low), math.ceil(high)
+    if ordered.dtype == np.uint8 and (high - low) * 256 >= FEW_LEVELS * 255:
+        return f"--{side}-range full"
+    fixed = f"--{side}-range={Range(low, high)} or " if low < high else ""
+    return f"{fixed}--{side}-range percentile"
+
+
+class NoteLog:
+    """Logs what was done to pairs: each kind once, and at the end how many images came out as no picture."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._pairs = 0
+        self._lock = Lock()
+
+    def add(self, pair: Pair) -> None:
+        """Log the pair's notes of the kinds that were not logged yet; threads may do so at once."""
+        with self._lock:
+            self._pairs += 1
+            for kind, sentence in pair.notes:
+                if not self._counts[kind]:
+                    log.warning("%s (reported once)", sentence)
+                self._counts[kind] += 1
+
+    def close(self) -> None:
+        """Log of how many images, if more than one, each outcome is true."""
+        for side in SIDES:
+            for kind, meaning in OUTCOMES.items():
+                count = self._counts[f"{side} {kind}"]
+                if count > 1:
+                    log.warning("%d of %s are %s", count, counted(self._pairs, f"{side} image"), meaning)
