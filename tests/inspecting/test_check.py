@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from ssvif.data.descriptor import ClassInfo, Descriptor, Layout
@@ -134,6 +135,49 @@ def test_the_few_of_another_kind_are_told(folder, small_scenes):
     save(folder / "vi/2.png", lambda image: image[..., 0])
     report = check(folder, quick=True)
     assert [each for each in found(report) if each[0] == "mixed"] == [("mixed", "visible", "2")]
+
+
+@pytest.mark.parametrize("deep", [2, 3])
+def test_any_mixture_of_depths_is_told(folder, deep):
+    for number in range(deep):
+        deepen(folder / f"ir/{number}.png")
+    told = [each[2] for each in found(check(folder)) if each[0] == "mixed"]
+    assert len(told) == min(deep, 6 - deep)
+    assert set(told) <= set("012345"[:deep]) or set(told) <= set("012345"[deep:])
+
+
+def test_missing_pixels_are_told_and_do_not_disturb_the_shift(folder):
+    """An infrared image of degrees whose fill value would be the strongest edge, in the file's tag or as a heap."""
+    wanted = {each.pair.pair_id: each.shift for each in check(folder).pairs}
+    for number, tag in ((0, "-9999"), (1, "")):
+        celsius = np.asarray(Image.open(folder / f"ir/{number}.png")).astype(np.float32) / 8
+        celsius[:, :9] = -9999
+        (folder / f"ir/{number}.png").unlink()
+        extra = [(42113, "s", 0, tag, True)] if tag else []
+        tifffile.imwrite(folder / f"ir/{number}.tif", celsius, extratags=extra)
+    empty = np.full((96, 128), np.nan, np.float32)
+    (folder / "ir/2.png").unlink()
+    tifffile.imwrite(folder / "ir/2.tif", empty)
+    report = check(folder)
+    assert {("missing", "infrared", "0"), ("missing", "infrared", "1"), ("empty", "infrared", "2")} <= found(report)
+    assert {each.detail for each in report.findings if each.kind == "missing"} == {
+        "7.0% of the pixels",
+        "-9999 in 7.0% of the pixels",
+    }
+    for each in report.pairs[:2]:
+        assert abs(each.shift.x_px - wanted[each.pair.pair_id].x_px) < 2
+
+
+def test_thermal_data_inside_jpegs_is_told(folder):
+    for number in (1, 4):
+        image = Image.open(folder / f"ir/{number}.png")
+        (folder / f"ir/{number}.png").unlink()
+        image.save(folder / f"ir/{number}.jpg")
+        jpeg = (folder / f"ir/{number}.jpg").read_bytes()
+        segment = b"FLIR\0\1\0\0" + bytes(1000) if number == 1 else b"dual spectrum"
+        marked = jpeg[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment + jpeg[2:]
+        (folder / f"ir/{number}.jpg").write_bytes(marked)
+    assert {each for each in found(check(folder)) if each[0] == "radiometric"} == {("radiometric", "infrared", "1")}
 
 
 def test_swapped_sides_are_told(folder):

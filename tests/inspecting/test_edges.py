@@ -61,3 +61,5 @@ def test_brightness_of_every_kind(shape):
     image = np.full(shape, 40_000, np.uint16)
     np.testing.assert_allclose(gray_of(image), np.full((4, 5), 40_000), rtol=1e-6)
     assert gray_of(np.full(shape, np.nan)).tolist() == np.zeros((4, 5)).tolist()
+    image[0, 0] = 41_000
+    assert gray_of(image, nodata=40_000).tolist() == np.full((4, 5), 41_000).tolist()

@@ -154,3 +154,60 @@ def test_an_image_beyond_pillows_limit_is_called_large_not_damaged(tmp_path, mon
     Image.fromarray(DEEP[..., 0].astype(np.uint8)).save(tmp_path / name)
     with pytest.raises(UserError, match=rf"{name} is too large"):
         reader(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "text"),
+    [
+        (np.float32, -9999, "-9999"),
+        (np.float32, -3.4028234663852886e38, "-3.4028234663852886e+38"),
+        (np.float64, -1.7976931348623157e308, "-1.7976931348623157e+308"),
+        (np.float16, -999, "-999 "),
+        (np.int16, -32768, "-32768"),
+        (np.float32, 0, "0"),
+    ],
+)
+def test_the_value_that_marks_missing_pixels_is_read_as_nan(tmp_path, dtype, value, text):
+    array = WARM.astype(dtype)
+    array[3:5, 4:9] = value
+    tifffile.imwrite(tmp_path / "a.tif", array, extratags=[(42113, "s", 0, text, True)])
+    pixels = read_raw(tmp_path / "a.tif").pixels
+    missing = np.zeros(array.shape, bool)
+    missing[3:5, 4:9] = True
+    assert pixels.dtype == np.float32
+    assert np.array_equal(~np.isfinite(pixels), missing)
+    assert np.array_equal(pixels[~missing], array[~missing].astype(np.float32))
+
+
+@pytest.mark.parametrize(("dtype", "text", "value"), [(np.uint16, "65535", 65535.0), (np.uint8, "0", 0.0)])
+def test_integers_stay_beside_the_value_that_marks_missing_pixels(tmp_path, dtype, text, value):
+    array = DRAW.integers(0, 255, (13, 17), np.uint8).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", array, extratags=[(42113, "s", 0, text, True)])
+    read = read_raw(tmp_path / "a.tif")
+    assert read.nodata == value
+    assert read.pixels.dtype == dtype
+    assert np.array_equal(read.pixels, array)
+    for text_of_none in ("none", ""):
+        tifffile.imwrite(tmp_path / "b.tif", array, extratags=[(42113, "s", 0, text_of_none, True)])
+        assert read_raw(tmp_path / "b.tif").nodata is None
+
+
+@pytest.mark.parametrize(
+    ("marker", "segment", "count", "told"),
+    [
+        (0xE1, b"FLIR\0\1\0\0" + bytes(100), 1, True),
+        (0xE3, bytes(60000), 3, True),  # DJI
+        (0xE3, bytes(9000), 2, True),  # a small sensor
+        (0xE1, b"Exif\0\0" + bytes(60000), 1, False),
+        (0xE2, b"ICC_PROFILE\0" + bytes(60000), 2, False),
+        (0xED, b"Photoshop 3.0\0" + bytes(60000), 1, False),
+        (0xE3, b"META\0\0", 1, False),
+    ],
+)
+def test_thermal_data_beside_the_picture_is_noticed(tmp_path, marker, segment, count, told):
+    Image.fromarray(DEEP[..., 0].astype(np.uint8)).save(tmp_path / "a.jpg")
+    jpeg = (tmp_path / "a.jpg").read_bytes()
+    added = (bytes([0xFF, marker]) + (len(segment) + 2).to_bytes(2, "big") + segment) * count
+    (tmp_path / "b.jpg").write_bytes(jpeg[:2] + added + jpeg[2:])
+    assert ("radiometric" in read_raw(tmp_path / "b.jpg").notes) == told
+    assert np.array_equal(read_raw(tmp_path / "b.jpg").pixels, read_raw(tmp_path / "a.jpg").pixels)

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fusing.made import noise
+from reference.fill import is_missing
 from ssvif.io.errors import UserError
-from ssvif.pairs.ranges import Range, parse_rule, range_of, sequence_range, to_unit
+from ssvif.pairs.ranges import Range, fill_value, mark_missing, parse_rule, range_of, sequence_range, to_unit
 
 
 @given(st.integers(0, 65535), st.integers(0, 65535), st.integers(0, 65535))
@@ -66,3 +67,88 @@ def test_rules_are_parsed():
     for wrong in ("", "5", "5:5", "7:5", "a:b", "0:inf", "nan:1", "1:2:3"):
         with pytest.raises(UserError, match="--infrared-range"):
             parse_rule("--infrared-range", wrong)
+
+
+FILLS = {np.uint16: (0, 9, 65535, 32767, 60000), np.float32: (-9999.0, -273.15, 0.0, -3.4e38, 3.4e38, 9999.0, 150.0)}
+
+
+@given(st.data())
+def test_what_was_not_measured_is_found_as_a_plain_loop_finds_it(data):
+    """Of noise around some value, with fill values in a part of the pixels and mixtures at their borders."""
+    dtype = data.draw(st.sampled_from(list(FILLS)))
+    random = np.random.default_rng(data.draw(st.integers(0, 999)))
+    values = random.normal(data.draw(st.sampled_from([300, 21000])), data.draw(st.sampled_from([0.3, 8, 200])), 400)
+    values = values.clip(0, 65535).astype(dtype).astype(float)
+    for fill in data.draw(st.lists(st.sampled_from(FILLS[dtype]), max_size=2)):
+        values[: data.draw(st.integers(0, 150))] = fill
+        values[200 : 200 + data.draw(st.integers(0, 3))] = (fill + values[-1]) / 2
+        random.shuffle(values)
+    image = values.astype(dtype).reshape(20, 20)
+    marked = mark_missing(image)
+    expected = np.array(is_missing([float(each) for each in image.flat], dtype is np.float32)).reshape(20, 20)
+    assert np.array_equal(np.isnan(marked) if marked.dtype.kind == "f" else np.zeros((20, 20), bool), expected)
+    assert np.array_equal(marked[~expected], image[~expected])
+    assert bool(fill_value(image)) == bool(expected.any())
+
+
+@pytest.mark.parametrize(
+    ("dtype", "center", "fill"),
+    [
+        (np.uint16, 21000, 0),
+        (np.uint16, 21000, 65535),
+        (np.float32, 25, -9999),
+        (np.float32, 25, -273.15),
+        (np.float32, 300, 0),
+        (np.float32, 25, 3.4e38),
+        (np.float32, 25, -3.4e38),
+    ],
+)
+@pytest.mark.parametrize("colors", [(), (3,)])
+def test_fill_values_change_no_range_and_become_black(dtype, center, fill, colors):
+    whole = np.random.default_rng(0).normal(center, center / 50, (60, 80, *colors)).astype(dtype)
+    filled = whole.copy()
+    filled[:, :8] = fill
+    if fill != 65535:  # mixed by the interpolation of a registration; there it may be the blur of something hot
+        filled[:, 8:9] = (np.float64(fill) + whole[:, 8:9]) / 2
+    for rule in ("auto", "percentile"):
+        found, wanted = range_of(filled, rule), range_of(whole[:, 9:], rule)
+        assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=center / 200)
+    unit = to_unit(mark_missing(filled), found)
+    assert (unit[:, : 8 if fill == 65535 else 9] == 0).all()
+    assert np.array_equal(unit[:, 9:], to_unit(filled[:, 9:], found))
+    assert sequence_range([filled, whole]).low == pytest.approx(sequence_range([whole, whole]).low, abs=center / 200)
+
+
+def test_heaps_that_are_no_fill_values_stay():
+    """Saturated objects, cold skies that reach the others, few pixels, 8 bits, and images of two values."""
+    scene = np.random.default_rng(0).normal(21000, 300, (60, 80)).astype(np.uint16)
+    saturated, ramp, dead = scene.copy(), scene.copy(), scene.copy()
+    saturated[20:30, 20:30] = 50000
+    ramp[20:30] = np.linspace(20000, 65535, 80)
+    ramp[22:28, 60:] = 65535
+    dead[:2, :20] = 0
+    black = noise(0, 60, 80, 0)
+    black[:10] = 0
+    two = np.where(scene > 21000, np.uint16(40000), np.uint16(0))
+    for image in (scene, saturated, ramp, dead, black, two):
+        assert mark_missing(image) is image
+        assert fill_value(image) == ""
+    assert range_of(two, "auto") == Range(0, 40000)
+    assert range_of(black, "auto") == Range(0, 255)
+
+
+def test_the_value_that_a_file_names_is_missing_wherever_it_lies():
+    image = np.arange(12, dtype=np.uint16).reshape(3, 4)
+    assert np.isnan(mark_missing(image, 5.0, heaps=False)).nonzero() == (1, 1)
+    assert mark_missing(image, 99.0, heaps=False) is not None
+    assert np.array_equal(mark_missing(image, 99.0), image)
+    color = np.stack([image, image, image * 2], axis=2)
+    assert not np.isnan(mark_missing(color, 5.0)).any()
+    assert np.isnan(mark_missing(color, 0.0)).sum() == 3
+    assert mark_missing(image.astype(np.uint8), 5.0).dtype == np.uint8
+
+
+def test_a_small_object_before_a_background_of_one_value_is_seen():
+    image = np.full((100, 100), 3000, np.uint16)
+    image[:5, :5] = 4000
+    assert range_of(image, "auto") == Range(3000, 4000)

@@ -63,6 +63,83 @@ def test_a_deep_gray_video_keeps_its_values(tmp_path):
         assert np.array_equal(read.pixels, image)
 
 
+LUMA = ["yuv420p9le", "yuv420p10le", "yuv422p10le", "yuv444p10be", "yuv420p12le", "yuv444p12le", "yuv422p14le"]
+LUMA += ["yuv444p16le", "yuva420p10le", "y210le"]
+RGB = ["gbrp10le", "gbrp12le", "gbrp16le", "rgb48le", "rgb48be", "rgba64le"]
+GRAY = ["gray9le", "gray10le", "gray12le", "gray14le", "gray16le", "gray16be"]
+
+
+def frame_of(ramp, form):
+    """A frame of fractions (H,W) in a pixel format, as FFmpeg converts it from 16 bits."""
+    deep = np.rint(ramp * 65535).astype(np.uint16)
+    if form in RGB:
+        return av.VideoFrame.from_ndarray(np.repeat(deep[..., None], 3, axis=2), format="rgb48le").reformat(format=form)
+    return av.VideoFrame.from_ndarray(deep, format="gray16le").reformat(format=form)
+
+
+def record(path, frame):
+    """One frame without a codec, in whatever format."""
+    with av.open(str(path), "w", format="nut") as container:
+        stream = container.add_stream("rawvideo", rate=25)
+        stream.height, stream.width, stream.pix_fmt = frame.height, frame.width, frame.format.name
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("form", [*LUMA, *RGB, *GRAY])
+def test_every_deep_format_keeps_its_depth(tmp_path, form):
+    """A ramp of more than 256 levels, from black to white, comes back within two levels of its bits."""
+    ramp = np.tile(np.linspace(0, 1, 640), (4, 1))
+    frame = frame_of(ramp, form)
+    ((_, read),) = frames_of(record(tmp_path / "ir.nut", frame), gray=True)
+    array = read.pixels.astype(float)
+    gray = array if array.ndim == 2 else array @ [0.299, 0.587, 0.114]
+    assert read.pixels.dtype == np.uint16
+    assert (read.pixels.ndim == 3) == (form in RGB)
+    assert abs(gray / 65535 - ramp).max() <= 2 / 2 ** frame.format.components[0].bits
+    assert len(np.unique(gray)) > 400
+    assert read.notes == ()
+
+
+@pytest.mark.parametrize(("color_range", "black", "white"), [(0, 64, 940), (1, 64, 940), (2, 0, 1023)])
+def test_luma_of_either_range_is_spread_from_black_to_white(tmp_path, color_range, black, white):
+    """Limited unless the file says otherwise, as everywhere."""
+    with av.open(str(tmp_path / "ir.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 16, 64, "yuv444p10le"
+        stream.codec_context.color_range = color_range
+        frame = av.VideoFrame(64, 16, "yuv444p10le")
+        luma = np.tile(np.linspace(black, white, 64).round().astype("<u2"), (16, 1))
+        for plane, values in zip(frame.planes, (luma, np.full_like(luma, 512), np.full_like(luma, 512)), strict=True):
+            padded = np.zeros((16, plane.line_size // 2), "<u2")
+            padded[:, :64] = values
+            plane.update(padded.tobytes())
+        frame.color_range = color_range
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    ((_, read),) = frames_of(tmp_path / "ir.mkv", gray=True)
+    assert abs(read.pixels - (luma - black) / (white - black) * 65535).max() <= 1
+
+
+@pytest.mark.parametrize("form", [*LUMA, *RGB])
+def test_a_deep_visible_video_keeps_its_colors(tmp_path, form):
+    color = np.zeros((16, 32, 3), np.uint16)
+    color[:] = np.array([200, 80, 60]) * 257
+    frame = av.VideoFrame.from_ndarray(color, format="rgb48le").reformat(format=form)
+    ((_, read),) = frames_of(record(tmp_path / "vi.nut", frame), gray=False)
+    assert read.pixels.dtype == np.uint8
+    assert abs(read.pixels[8, 16].astype(int) - [200, 80, 60]).max() <= 3
+    ((_, infrared),) = frames_of(tmp_path / "vi.nut", gray=True)
+    assert infrared.notes == (() if form in RGB else ("chroma",))  # told to be color-mapped by its pixels, or by this
+
+
+def test_unprocessed_pixels_of_a_color_sensor_are_refused_as_infrared(tmp_path):
+    path = record(tmp_path / "raw.nut", av.VideoFrame(32, 16, "bayer_rggb16le"))
+    with pytest.raises(UserError, match=r"raw\.nut holds the unprocessed pixels of a color sensor \(bayer_rggb16le\)"):
+        list(frames_of(path, gray=True))
+
+
 def test_frames_are_paired_by_time(tmp_path):
     """A camera of 10 frames/s beside one of 25: the nearest in time, and no longer than the shorter one."""
     film(tmp_path / "vi.mp4", 25)

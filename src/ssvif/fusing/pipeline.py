@@ -96,7 +96,7 @@ def _batches(read: Iterable[Pair | UserError], fuser: Fuser, most: int) -> Itera
         if isinstance(pair, UserError):
             yield pair
             continue
-        notes.add(pair)
+        notes.add(pair.notes)
         batch = open_batches.setdefault(pair.size, [])
         batch.append(pair)
         full = batch_size(fuser, pair.size, most)

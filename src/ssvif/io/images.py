@@ -246,4 +246,5 @@ def _plain_type(array: NDArray[Any], unsigned: bool) -> NDArray[Any]:
         return array.astype(np.uint16)
     if array.dtype.kind == "u" and array.dtype.itemsize == 2:
         return array.astype(np.uint16)  # in this machine's order of bytes
-    return array if array.dtype == np.uint8 else array.astype(np.float32)
+    with np.errstate(over="ignore"):  # fill values of 64 bits become infinite
+        return array if array.dtype == np.uint8 else array.astype(np.float32)

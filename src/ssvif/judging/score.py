@@ -126,7 +126,7 @@ def folder_cases(
     def read(name: str) -> tuple[Image, Image]:
         visible, infrared = (read_raw(matched[name][side]) for side in SIDES)
         pair = make_pair(name, visible, infrared, fixed)
-        notes.add(pair)
+        notes.add(pair.notes)
         return to_8_bits(pair.visible, pair.visible_range), to_8_bits(pair.infrared, pair.infrared_range)
 
     return [Case(name, files["fused"], partial(read, name)) for name, files in matched.items()]

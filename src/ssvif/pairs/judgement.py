@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
+from collections.abc import Iterable
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +16,8 @@ from ssvif.io.errors import counted
 from ssvif.pairs.ranges import Range, Rule, sample
 from ssvif.schema import SIDES
 
-if TYPE_CHECKING:
-    from ssvif.pairs.pair import Pair
-
 log = logging.getLogger("ssvif")
+Note = tuple[str, str]  # what was done to a pair, or is wrong with it: kind, sentence for the user
 
 JUDGED_SIDE = 256  # of an image's pixels a grid of at most about so many rows and columns is judged
 NEARLY_ALL, MOSTLY = 0.9, 0.5  # of the values
@@ -95,11 +94,11 @@ class NoteLog:
         self._pairs = 0
         self._lock = Lock()
 
-    def add(self, pair: Pair) -> None:
-        """Log the pair's notes of the kinds that were not logged yet; threads may do so at once."""
+    def add(self, notes: Iterable[Note]) -> None:
+        """Log a pair's notes of the kinds that were not logged yet; threads may do so at once."""
         with self._lock:
             self._pairs += 1
-            for kind, sentence in pair.notes:
+            for kind, sentence in notes:
                 if not self._counts[kind]:
                     log.warning("%s (reported once)", sentence)
                 self._counts[kind] += 1

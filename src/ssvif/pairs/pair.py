@@ -16,7 +16,7 @@ from PIL import Image
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.images import RawImage
 from ssvif.pairs.alignment import Alignment, check_size, warp
-from ssvif.pairs.judgement import judge
+from ssvif.pairs.judgement import Note, judge
 from ssvif.pairs.ranges import Range, Rule, fill_value, mark_missing, range_of, sequence_range, to_8_bits, to_unit
 from ssvif.schema import LUMA_PER_MILLE, SIDES
 
@@ -34,9 +34,6 @@ LEFT_OUT = {
     "Extract these with ExifTool (`exiftool -b -RawThermalImage` for FLIR, `-ThermalData` for DJI) or the software of "
     "the camera's maker, and fuse them instead (docs/thermal.md)",
 }
-
-
-Note = tuple[str, str]  # what was done to a pair, or is wrong with it: kind, sentence for the user
 
 
 @dataclass(frozen=True, kw_only=True)

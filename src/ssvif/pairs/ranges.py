@@ -138,8 +138,9 @@ def measured(values: NDArray[Any]) -> tuple[float, float]:
     """Return the bounds of what was measured among finite values (N): -inf and inf where there is no fill value.
 
     A fill value is the least or greatest one, of 1 % of the values or more, further from the others than these are
-    spread (their 5th to 95th percentile). Values nearer to it than to the others are mixtures made by resampling. Since
-    hot objects saturate, the greatest one must also be a usual fill value, without any value nearby. 8 bits have none.
+    spread (their 5th to 95th percentile). Values in between are mixtures made by resampling, unless they are nearer to
+    the others than the spread or a quarter of the distance. Since hot objects saturate, the greatest one must also be a
+    usual fill value, and in integers have nothing in between. 8 bits have none.
     """
     low, high = -math.inf, math.inf
     for at_top in (False, True) if values.size and values.dtype != np.uint8 else ():
@@ -150,13 +151,16 @@ def measured(values: NDArray[Any]) -> tuple[float, float]:
         if not others.size:
             continue
         inner_low, inner_high = map(float, np.percentile(others, INNER))
-        nearest = float(others.max()) if at_top else inner_low
-        if not abs(nearest - extreme) > inner_high - inner_low > 0:
+        spread, nearest = inner_high - inner_low, inner_high if at_top else inner_low
+        if at_top and others.dtype.kind == "u":
+            nearest = float(others.max())
+        distance = abs(nearest - extreme)
+        if not distance > spread > 0:
             continue
         if not at_top:
-            low, values = (extreme + nearest) / 2, others
+            low, values = nearest - max(spread, distance / 4), others
         elif extreme in HIGH_FILLS or extreme >= BEYOND_UNITS:
-            high = (extreme + nearest) / 2
+            high = nearest + max(spread, distance / 4)
     return low, high
 
 
