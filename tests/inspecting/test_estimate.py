@@ -5,6 +5,7 @@ import pytest
 from made_cameras import corner_error, look_through
 from PIL import Image
 
+from roadscenes.render import render_scene
 from ssvif.inspecting.align import CAPTION_PX, align_folders
 from ssvif.inspecting.edges import gray_of
 from ssvif.inspecting.estimate import estimate_transform
@@ -65,6 +66,29 @@ def test_one_pair_is_enough_if_it_shows_much(scenes, write_folders, tmp_path):
     folders = write_folders(scenes[0][:1], look_through(scenes[1][:1], true, (WIDTH, HEIGHT)))
     align_folders(*folders, tmp_path / "a.json", model="translation")
     assert corner_error(read_alignment(tmp_path / "a.json").array, true, (WIDTH, HEIGHT)) < 1
+
+
+@pytest.mark.parametrize("narrower", [1.8, 2.3])
+def test_an_infrared_lens_that_sees_much_less_is_found(narrower, write_folders, tmp_path):
+    drawn = [render_scene(seed, 288, 384, "day") for seed in range(4)]
+    visible, infrared = ([gray_of(getattr(scene, side)) for scene in drawn] for side in ("visible", "infrared"))
+    true = about_middle(narrower * 0.75 * np.eye(2), (8, -5), size=(384, 288), onto=(288, 216))
+    folders = write_folders(visible, look_through(infrared, true, (288, 216)))
+    said = align_folders(*folders, tmp_path / "a.json", model="similarity")
+    assert corner_error(read_alignment(tmp_path / "a.json").array, true, (384, 288)) < 3
+    assert f"sees {1 / narrower**2:.0%}"[:6] in said
+
+
+@pytest.mark.parametrize("shift", [(8, 4), (24, 10)])
+def test_pairs_of_two_positions_of_the_camera_are_refused(shift, scenes, write_folders, tmp_path):
+    """Half of the pairs contradict the other half: neither half's transform may be written."""
+    images = [
+        look_through([infrared], about_middle(np.eye(2), sign * np.array(shift)), (WIDTH, HEIGHT))[0]
+        for infrared, sign in zip(scenes[1], (1, -1, 1, -1), strict=True)
+    ]
+    with pytest.raises(UserError, match="contradict the transform"):
+        align_folders(*write_folders(scenes[0], images), tmp_path / "a.json", model="translation")
+    assert not (tmp_path / "a.json").exists()
 
 
 def test_the_same_pairs_give_the_same_file(scenes, write_folders, tmp_path):

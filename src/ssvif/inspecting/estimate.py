@@ -34,6 +34,7 @@ MOST_PAIRS = 6
 SEARCH_SMOOTHING_PX = 2.0  # of the descriptions: a step of the scale moves the border by three pixels
 REACH = 0.25  # largest shift, as a share of the side
 SCALES = tuple(1.04**step for step in range(-10, 11))  # 0.68 to 1.48
+NARROW_SCALES = tuple(1.04**step for step in range(11, 25))  # 1.54 to 2.56: infrared lenses that see much less
 FINE_SCALES = (0.98, 1.0, 1.02)
 TURNS_DEG = (-4.0, -2.0, 0.0, 2.0, 4.0)
 SAME_ASPECT = 0.01  # aspect ratios that differ by less are one
@@ -70,19 +71,22 @@ class Estimate(NamedTuple):
     repeatability_px: float | None
 
 
-def estimate_transform(visible: Sequence[Gray], infrared: Sequence[Gray], model: str) -> Estimate | None:
+def estimate_transform(
+    visible: Sequence[Gray], infrared: Sequence[Gray], model: str, scales: Sequence[float] = SCALES
+) -> Estimate | None:
     """Estimate one transform for all pairs.
 
     Args:
         visible: images (H,W) of one size.
         infrared: images (H,W) of one size, as many.
-        model: "translation" is looked for at the given scale only; "similarity", "affine" and "homography" at scales
-            of 0.67 to 1.5 of that and turns of −4° to 4°.
+        model: "translation" is looked for at the given scale only; "similarity", "affine" and "homography" at
+            `scales` of that and turns of −4° to 4°.
+        scales: infrared pixels per visible pixel to try, as multiples of what a plain resize has.
 
     Returns:
         The estimate, or None if a shift could be measured in fewer blocks than the model needs.
     """
-    matrix = _search(visible, infrared, model)
+    matrix = _search(visible, infrared, model, scales)
     found: Estimate | None = None
     for level in LEVELS:
         small = _Pairs(visible, infrared, level.longest_px)
@@ -128,7 +132,7 @@ class _Pairs:
         return describe(seen, self._smoothing_px) * inside, inside
 
 
-def _search(visible: Sequence[Gray], infrared: Sequence[Gray], model: str) -> Matrix:
+def _search(visible: Sequence[Gray], infrared: Sequence[Gray], model: str, scales: Sequence[float]) -> Matrix:
     """Return the transform (3,3), good to some pixels of `SEARCH_PX`, under which the edges of a few pairs match best.
 
     A translation is looked for at the given scale alone; else all scales are tried first, then turns.
@@ -154,7 +158,7 @@ def _search(visible: Sequence[Gray], infrared: Sequence[Gray], model: str) -> Ma
     if model == "translation":
         peak, matrix, _ = best(product(stretches, [1.0], [0.0]))
     else:
-        _, _, (stretch, scale, _) = best(product(stretches, SCALES, [0.0]))
+        _, _, (stretch, scale, _) = best(product(stretches, scales, [0.0]))
         peak, matrix, _ = best(product([stretch], [scale * fine for fine in FINE_SCALES], TURNS_DEG))
     return small.enlarge(matrix @ motion_matrix("translation", np.array([peak.x_px, peak.y_px])))
 
