@@ -110,9 +110,23 @@ def test_a_value_that_is_no_number_is_written_and_named_with_its_reason(
     for folder in folders[:sides]:
         write_png(folder / "b_small.png", image)
     score_folders(folders, tmp_path / "out.csv", ["en", metric])
-    assert caplog.messages == [f"{metric} is {value} for b_small: {reason}"]
+    assert caplog.messages[-1] == f"{metric} is {value} for b_small: {reason}"
     values = [row["value"] for row in read_csv(tmp_path / "out.csv")]
     assert [each == value for each in values] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("side", range(3))
+def test_constant_images_are_told_and_a_side_of_nothing_else_is_refused(folders, tmp_path, caplog, side):
+    name, output = ("visible", "infrared", "fused")[side], tmp_path / "out.csv"
+    write_png(folders[side] / "b_small.png", np.full(SMALL, 7, np.uint8))
+    score_folders(folders, output, ["en"])
+    assert f"1 constant {name} image, of little use to the scores: b_small (7 everywhere)" in caplog.messages
+    for folder in folders:
+        (folder / "a_large.png").unlink()
+    output.write_text("kept")
+    with pytest.raises(UserError, match=rf"(?s)All {name} images are constant.*b_small \(7 everywhere\)"):
+        score_folders(folders, output, ["en"])
+    assert output.read_text() == "kept"
 
 
 @pytest.mark.parametrize(

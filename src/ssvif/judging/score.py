@@ -6,7 +6,7 @@ import logging
 import math
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
@@ -50,6 +50,7 @@ class _Scores(NamedTuple):
     pair_id: str
     values: dict[str, float | None]  # None: the image is too small
     reason: str  # why values may not be finite; empty if all are
+    constant: dict[str, str]  # "visible", "infrared" or "fused" → the only value in it
 
 
 def choose_metrics(names: str, convention: str) -> tuple[str, ...]:
@@ -160,20 +161,25 @@ def write_scores(
     of its own; 0 takes one for every core, at most 8. The values do not depend on it.
 
     Raises:
-        UserError: a metric is unknown, or an image is unreadable or of another size than its fused image.
+        UserError: a metric is unknown, an image is unreadable or of another size than its fused image, or all images
+            of a side are constant; nothing is written then.
     """
     check_names(metrics)
+    constant: defaultdict[str, dict[str, str]] = defaultdict(dict)
     too_small: Counter[str] = Counter()
     undefined: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
 
     def rows(measured: Iterable[_Scores]) -> Iterator[dict[str, str | float | None]]:
         for scores in track(measured, f"scoring {run}".rstrip(), len(cases)):
+            for side, fact in scores.constant.items():
+                constant[side][scores.pair_id] = fact
             for metric, value in scores.values.items():
                 if value is None:
                     too_small[metric] += 1
                 elif not math.isfinite(value):
                     undefined[metric, str(value), scores.reason].append(scores.pair_id)
                 yield {"dataset": dataset, "run": run, "pair_id": scores.pair_id, "metric": metric, "value": value}
+        _check_constant(constant, len(cases))
 
     with _single_threads(workers) as pool:
         measured = pool.map(partial(_measure, metrics=metrics, device=device), cases)
@@ -181,8 +187,26 @@ def write_scores(
     for metric, count in too_small.items():
         side = METRICS[metric].smallest_side
         log.info("%s is left empty for %s: it needs sides of at least %d px", metric, counted(count, "image"), side)
+    for side, facts in constant.items():
+        log.warning("%s, of little use to the scores: %s", counted(len(facts), f"constant {side} image"), _first(facts))
     for (metric, value, reason), names in undefined.items():
         log.warning("%s is %s for %s: %s", metric, value, shorten(names), reason)
+
+
+def _check_constant(constant: Mapping[str, Mapping[str, str]], count: int) -> None:
+    """Check that no side, "visible", "infrared" or "fused", consists of constant images alone."""
+    for side, facts in constant.items():
+        if len(facts) == count:
+            raise UserError(
+                f"All {side} images are constant: there is nothing to measure",
+                expected="images that show something",
+                got=_first(facts),
+                remedy="look at the images; for sources of more than 8 bits, pass the ranges they were fused with",
+            )
+
+
+def _first(facts: Mapping[str, str]) -> str:
+    return shorten([f"{name} ({fact})" for name, fact in facts.items()], most=3)
 
 
 @contextmanager
@@ -229,12 +253,13 @@ def _measure(case: Case, metrics: Sequence[str], device: torch.device) -> _Score
             )
     values = measure(images["visible"], images["infrared"], images["fused"], metrics, device)
     finite = all(value is None or math.isfinite(value) for value in values.values())
-    return _Scores(case.pair_id, values, "" if finite else _peculiarity(images))
+    constant = {name: f"{image.flat[0]} everywhere" for name, image in images.items() if not np.ptp(image)}
+    return _Scores(case.pair_id, values, "" if finite else _peculiarity(images, constant), constant)
 
 
-def _peculiarity(images: dict[str, Image]) -> str:
+def _peculiarity(images: Mapping[str, Image], constant: Mapping[str, str]) -> str:
     # what in the images can leave a metric without a finite value
-    facts = [f"the {name} image is {image.flat[0]} everywhere" for name, image in images.items() if not np.ptp(image)]
+    facts = [f"the {name} image is {fact}" for name, fact in constant.items()]
     visible, infrared, fused = images.values()
     if np.array_equal(visible, fused) and np.array_equal(infrared, fused):
         facts.append("the fused image equals both sources")

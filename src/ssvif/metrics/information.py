@@ -23,8 +23,8 @@ def histograms(images: Triple) -> torch.Tensor:
 
 
 def _entropy(frequencies: torch.Tensor, dims: int) -> torch.Tensor:
-    # entr(0) = 0 and no epsilon; 0.0 turns −0 of a constant image into 0
-    return torch.sum(torch.special.entr(frequencies).flatten(-dims), dim=-1) / math.log(2) + 0.0
+    # entr(0) = 0 and no epsilon; of a constant image frequencies may sum to 1 + 1e-16, whose entropy is below 0
+    return (torch.sum(torch.special.entr(frequencies).flatten(-dims), dim=-1) / math.log(2)).clamp(min=0.0) + 0.0
 
 
 @metric()
