@@ -10,6 +10,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+import ssvif
 from ssvif.cli import app as cli
 from ssvif.io.files import write_png
 from ssvif.pairs.match import find_images
@@ -47,6 +48,18 @@ def test_a_verbs_help_explains_every_option(verb):
         )
         assert parameter.help, f"{parameter.name} has no help"
         assert (parameter.opts[0] if is_option else parameter.metavar) in shown.output
+
+
+@pytest.mark.parametrize("asked", [(), *((verb,) for verb in VERBS)])
+def test_h_is_short_for_help(asked):
+    short, long = (CliRunner().invoke(cli.app, [*asked, option]) for option in ("-h", "--help"))
+    assert short.exit_code == 0
+    assert short.output == long.output
+
+
+def test_the_version_is_shown():
+    shown = CliRunner().invoke(cli.app, ["--version"])
+    assert (shown.exit_code, shown.output) == (0, f"ssvif {ssvif.__version__}\n")
 
 
 HEAVY = {"torch", "transformers", "pandas", "matplotlib", "h5py"}

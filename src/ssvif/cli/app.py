@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from typing import Annotated
 
 import typer
 
+import ssvif
 from ssvif.cli import data, fusing, networks, results, scores
 from ssvif.io.errors import UserError
 
@@ -34,16 +36,32 @@ VERBS = (
     results.ladder,
 )
 
+HELP = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     name="ssvif",
-    help="Visible and infrared image fusion: train, fuse, evaluate, report.",
+    context_settings=HELP,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich takes as long to import as the rest of the help
 )
 for verb in VERBS:
-    app.command()(verb)
+    app.command(context_settings=HELP)(verb)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ssvif {ssvif.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def begin(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Visible and infrared image fusion: train, fuse, evaluate, report."""
 
 
 def main() -> None:

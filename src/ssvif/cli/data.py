@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,6 +54,7 @@ def scenes(
             expected="a new or empty folder, or one made by `ssvif scenes`",
             remedy="choose another output folder",
         ) from error
+    typer.echo(f"{output}: {train} training pairs, {test} test pairs")
 
 
 def check(
@@ -80,9 +82,10 @@ def check(
     typer.echo("\n".join(report.lines()))
     if output:
         write_findings(output, [*report.findings, *report.measures()])
+        typer.echo(f"{output}: every finding and every shift")
     if fix_list:
         counts = write_good_pairs(fix_list, report, seed)
-        typer.echo(f"{fix_list}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+        typer.echo(f"{fix_list}: {_counts(counts)}")
     if report.failed:
         raise typer.Exit(1)
 
@@ -125,6 +128,7 @@ def align(
     from ssvif.inspecting.align import align_folders
 
     typer.echo(align_folders(visible, infrared, output, model=model, most_pairs=pairs, picture=picture))
+    typer.echo(f"{output}: pass it as --alignment" + (f"; {picture}: before and after" if picture else ""))
 
 
 def split(
@@ -143,7 +147,7 @@ def split(
     descriptor = load_descriptor(dataset)
     limits = dict(_parse_limit(each) for each in limit or [])
     counts = split_dataset(descriptor, data_root / descriptor.folder, output, seed=seed, limit=limits)
-    typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
+    typer.echo(f"{output}: {_counts(counts)}")
 
 
 def pack(
@@ -162,6 +166,7 @@ def pack(
     """
     from ssvif.config.files import load_descriptor
     from ssvif.data.pack import describe_found, pack_pairs
+    from ssvif.data.packed import PairsFile
 
     descriptor = load_descriptor(dataset)
     asked = infrared_range or visible_range or resize
@@ -170,6 +175,13 @@ def pack(
     found = pack_pairs(descriptor, root, splits, output, alignment=alignment, rules=rules)
     for sentence in describe_found(found):
         typer.echo(sentence)
+    packed = PairsFile(output)
+    typer.echo(f"{output}: {_counts({split: len(packed.names(split)) for split in packed.splits()})}")
+
+
+def _counts(pairs: Mapping[str, int]) -> str:
+    """Return how many pairs each split has, as text."""
+    return ", ".join(f"{count} {split}" for split, count in pairs.items()) + " pairs"
 
 
 def _parse_limit(text: str) -> tuple[str, int]:

@@ -45,6 +45,7 @@ def stage_one(
     options, state = job.options(TrainingOptions()), state or output.with_suffix(".pt")
     with job.leased_device() as device:
         train_stage_one(pairs, output, state, options=options, device=device, workers=job.workers)
+    typer.echo(f"stage I: ssvif train --pairs {pairs} --stage-one {output}")
 
 
 @with_job_options
@@ -109,6 +110,7 @@ def train(
 
     with job.leased_device() as device:
         run(pairs, output, state, options=options, device=device, workers=job.workers, stage_one=stage_one)
+    typer.echo(f"trained: ssvif fuse VISIBLE INFRARED --model {output / 'model.safetensors'}")
 
 
 def _own_options(job: Job) -> TrainingOptions:

@@ -82,6 +82,7 @@ def score(
     with lease_device(device) as leased:
         scoring.write_scores(output, cases, dataset=dataset, run=run, metrics=names, device=leased, workers=workers)
     typer.echo(summary_table(output))
+    typer.echo(f"{output}: a row for each image and metric", err=True)  # the table alone may be read by a program
     if against:
         typer.echo("\n" + compare_runs([against, output], any_dataset=True))
 
@@ -107,6 +108,7 @@ def probe(
 
     with job.leased_device() as leased:
         probing.probe(JudgedRun(pairs, fused, output, dataset, run, leased), options)
+    _show_means(output / "scores.csv")
 
 
 @with_job_options
@@ -122,6 +124,7 @@ def segment(
 
     with job.leased_device() as device:
         fine_tune(JudgedRun(pairs, fused, output, dataset, run, device, job.workers), options)
+    _show_means(output / "iou.csv")
 
 
 @with_job_options
@@ -137,3 +140,19 @@ def detect(
 
     with job.leased_device() as device:
         train_and_score(JudgedRun(pairs, fused, output, dataset, run, device, job.workers), options)
+    _show_means(output / "ap.csv")
+
+
+def _show_means(table: Path) -> None:
+    """Print the scores over all images and classes that a judge's table holds, and where it lies."""
+    from ssvif.io.files import read_csv
+    from ssvif.report.sheet import measure_of, print_number
+
+    means = {row["metric"]: row["value"] for row in read_csv(table) if not (row.get("pair_id") or row["class"])}
+    shown = []
+    for name, value in means.items():
+        if value:
+            measure = measure_of(name)
+            number = print_number(float(value) * measure.scale, f".{measure.decimals}f")
+            shown.append(f"{measure.heading} {number} {measure.unit}".rstrip())
+    typer.echo(f"{table}: {', '.join(shown) or 'no scores'}")

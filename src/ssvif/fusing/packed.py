@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from pathlib import Path
 
 from ssvif.data.packed import PairsFile
 from ssvif.fusing.fuser import WHOLE_IMAGES, FuseOptions, Fuser
 from ssvif.fusing.pipeline import fuse_pairs, write_behind
-from ssvif.io.errors import UserError
+from ssvif.io.errors import UserError, counted
 from ssvif.io.files import write_folder_aside, write_png
 from ssvif.io.progress import track
 from ssvif.pairs.pair import Pair
 from ssvif.pairs.ranges import Range
 from ssvif.schema import SPLITS
+
+log = logging.getLogger("ssvif")
 
 OWNED = (*SPLITS, "*.png")
 LEVELS = Range(0.0, 255.0)  # packed pairs are 8-bit images of one size already
@@ -41,6 +44,8 @@ def fuse_packed(pairs: Path, output: Path, fuser: Fuser, options: FuseOptions = 
             if isinstance(result, UserError):
                 raise result
             write(*result)
+    counts = ", ".join(f"{len(source.names(split))} in {output / split}" for split in source.splits())
+    log.info("fused %s: %s", counted(len(jobs), "pair"), counts)
 
 
 def _read(source: PairsFile, split: str, name: str) -> Pair:

@@ -77,14 +77,15 @@ def choose_metrics(names: str, convention: str) -> tuple[str, ...]:
 def packed_cases(pairs: Path, fused: Path, only: str = "*", split: str = "test") -> list[Case]:
     """Return the fused images of a split of packed pairs, sorted by name; none is opened.
 
-    The folder `fused` holds a `{pair_id}.png` for every pair of the split. `only` is a pattern of the pair ids to
-    take, e.g. "00*N".
+    The folder `fused`, or its subfolder named like the split, holds a `{pair_id}.png` for every pair of the split.
+    `only` is a pattern of the pair ids to take, e.g. "00*N".
 
     Raises:
         UserError: there is no such split, no pair matches, or a fused image is missing.
     """
     source = PairsFile(pairs)
     names = _matching(source.names(split), only, pairs)
+    fused = fused / split if (fused / split).is_dir() else fused
     if missing := [name for name in names if not (fused / f"{name}.png").is_file()]:
         raise UserError(
             f"{fused} lacks {counted(len(missing), 'fused image')}: {shorten(missing)}",
