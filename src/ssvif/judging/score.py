@@ -188,8 +188,8 @@ def write_scores(
     for metric, count in too_small.items():
         side = METRICS[metric].smallest_side
         log.info("%s is left empty for %s: it needs sides of at least %d px", metric, counted(count, "image"), side)
-    for side, facts in constant.items():
-        log.warning("%s, of little use to the scores: %s", counted(len(facts), f"constant {side} image"), _first(facts))
+    for where, facts in constant.items():
+        log.warning("%s, of little use to the scores: %s", counted(len(facts), f"constant {where} image"), _first(facts))
     for (metric, value, reason), names in undefined.items():
         log.warning("%s is %s for %s: %s", metric, value, shorten(names), reason)
 
