@@ -185,11 +185,12 @@ def write_scores(
     with _single_threads(workers) as pool:
         measured = pool.map(partial(_measure, metrics=metrics, device=device), cases)
         write_csv(output, rows(measured), METRIC_COLUMNS)
-    for metric, count in too_small.items():
+    for metric, lacking in too_small.items():
         side = METRICS[metric].smallest_side
-        log.info("%s is left empty for %s: it needs sides of at least %d px", metric, counted(count, "image"), side)
+        log.info("%s is left empty for %s: it needs sides of at least %d px", metric, counted(lacking, "image"), side)
     for where, facts in constant.items():
-        log.warning("%s, of little use to the scores: %s", counted(len(facts), f"constant {where} image"), _first(facts))
+        count = counted(len(facts), f"constant {where} image")
+        log.warning("%s, of little use to the scores: %s", count, _first(facts))
     for (metric, value, reason), names in undefined.items():
         log.warning("%s is %s for %s: %s", metric, value, shorten(names), reason)
 
