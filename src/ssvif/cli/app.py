@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-import ssvif
 from ssvif.cli import data, fusing, networks, results, scores
 from ssvif.io.errors import UserError
 
@@ -51,7 +50,9 @@ for verb in VERBS:
 
 def _show_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"ssvif {ssvif.__version__}")
+        from importlib.metadata import version
+
+        typer.echo(f"ssvif {version('ssvif')}")
         raise typer.Exit
 
 
