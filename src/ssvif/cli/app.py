@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from ssvif.cli import data, fusing, networks, results, scores
+from ssvif.cli.arguments import with_claim
+from ssvif.cli.interrupts import interruptible
 from ssvif.io.errors import UserError
 
 VERBS = (
@@ -45,7 +47,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich takes as long to import as the rest of the help
 )
 for verb in VERBS:
-    app.command(context_settings=HELP)(verb)
+    # several processes of a workflow make their tables in one folder, each whole
+    app.command(context_settings=HELP)(verb if verb is results.tables else with_claim(verb))
 
 
 def _show_version(asked: bool) -> None:
@@ -66,14 +69,18 @@ def begin(
 
 
 def main() -> None:
-    """Run the command; what the user can fix is printed without a traceback, exit status 1."""
+    """Run the command; what the user can fix is printed without a traceback, exit status 1.
+
+    A command that is ended by SIGINT or SIGTERM cleans up, says how to go on, and exits with status 130 or 143.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("ssvif").setLevel(logging.INFO)
     # these messages name no file; our own errors do
     logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
     warnings.filterwarnings("ignore", module="PIL")
     try:
-        app()
+        with interruptible():
+            app()
     except UserError as error:
         typer.echo(f"ssvif: {error}", err=True)
         raise SystemExit(1) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from inspect import Signature, signature
@@ -14,6 +14,7 @@ import typer
 
 from ssvif import schema
 from ssvif.io.errors import UserError
+from ssvif.io.ownership import claim
 
 if TYPE_CHECKING:
     import torch
@@ -88,6 +89,21 @@ def with_job_options(verb: Callable[..., None]) -> Callable[..., None]:
 
     parameters = [each for each in own.parameters.values() if each.name != "job"]
     run.__signature__ = Signature([*parameters, *shared.values()])  # type: ignore[attr-defined]
+    return run
+
+
+def with_claim(verb: Callable[..., None]) -> Callable[..., None]:
+    """Return a verb that holds its output alone while it runs, if it has one."""
+    own = signature(verb, eval_str=True)
+    if "output" not in own.parameters:
+        return verb
+
+    @wraps(verb)
+    def run(**given: Any) -> None:
+        with claim(given["output"]) if given["output"] else nullcontext():
+            verb(**given)
+
+    run.__signature__ = own  # type: ignore[attr-defined]
     return run
 
 

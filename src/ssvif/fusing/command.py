@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ssvif.fusing.fuser import FuseOptions, Fuser
-from ssvif.fusing.outputs import check_output, open_output
+from ssvif.fusing.outputs import open_output
 from ssvif.fusing.pipeline import fuse_pairs
 from ssvif.fusing.tiles import check_color
 from ssvif.io.errors import UserError, counted, itemize
@@ -70,17 +70,12 @@ def fuse_source(
                     skipped += 1
 
         total = source.total if source.names is None else sum(map(wanted, source.names))
-        try:
-            for result in track(fuse_pairs(left(), fuser, options), "fusing", total, unit="frames"):
-                if isinstance(result, UserError):
-                    failures.append(result)
-                else:
-                    write(*result)
-                    fused += 1
-        except KeyboardInterrupt:
-            if check_output(output) == "folder":
-                log.warning("interrupted; finished images are kept, and the same command continues")
-            raise
+        for result in track(fuse_pairs(left(), fuser, options), "fusing", total, unit="frames"):
+            if isinstance(result, UserError):
+                failures.append(result)
+            else:
+                write(*result)
+                fused += 1
         failures += source.faults
         if not (fused or skipped):  # raised here, so that no video without frames is left
             if len(failures) == 1:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import errno
-import glob
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from PIL import Image
 
 from ssvif.io.errors import ErrorKind, UserError, shorten
 from ssvif.io.images import read_raw
+from ssvif.io.ownership import claim, part_of
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # full disk, full quota, limit on one file's size
 
@@ -38,9 +37,8 @@ def write_aside(path: Path) -> Iterator[Path]:
     if path.exists() and not path.is_file():
         raise UserError(f"{path} is not a file that could be replaced", remedy="choose another output file")
     make_folder(path.parent)
-    aside = _aside(path)
     try:
-        with report_full_disk(path):
+        with part_of(path) as aside, _named(aside, path), report_full_disk(path):
             yield aside
             aside.replace(path)
     except UnicodeEncodeError as error:
@@ -50,12 +48,6 @@ def write_aside(path: Path) -> Iterator[Path]:
             expected="names in UTF-8",
             remedy="rename the file or the option that this text comes from",
         ) from error
-    except OSError as error:
-        if str(error.filename) == str(aside):
-            error.filename = str(path)  # the name that the user knows
-        raise
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -65,21 +57,28 @@ def write_folder_aside(folder: Path, owned: Sequence[str]) -> Iterator[Path]:
     `owned` are patterns of the names that a former result of the same kind holds, e.g. ["*.png"].
 
     Raises:
-        UserError: `folder` holds something else, which replacing would delete; or no space is left
-            on the device. Whatever `folder` held before is kept.
+        UserError: `folder` holds something else, which replacing would delete; another process writes it; or no
+            space is left on the device. Whatever `folder` held before is kept.
     """
     folder = folder.resolve()
     _refuse_foreign(folder, owned)
     make_folder(folder.parent)
-    aside = _aside(folder)
-    aside.mkdir()
+    with claim(folder), part_of(folder) as aside, _named(aside, folder), report_full_disk(folder):
+        aside.mkdir()
+        yield aside
+        shutil.rmtree(folder, ignore_errors=True)
+        aside.replace(folder)
+
+
+@contextmanager
+def _named(aside: Path, path: Path) -> Iterator[None]:
+    """Let the system's errors name `path`, which the user knows, and not the temporary path."""
     try:
-        with report_full_disk(folder):
-            yield aside
-            shutil.rmtree(folder, ignore_errors=True)
-            aside.replace(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        yield
+    except OSError as error:
+        if str(error.filename or "").startswith(str(aside)):
+            error.filename = str(error.filename).replace(str(aside), str(path), 1)
+        raise
 
 
 def make_folder(folder: Path) -> None:
@@ -111,23 +110,6 @@ def _refuse_foreign(folder: Path, owned: Sequence[str]) -> None:
             got=shorten(foreign),
             remedy="choose another output folder",
         )
-
-
-def _aside(path: Path) -> Path:
-    """Return a temporary path beside `path`; what a killed process left there under such a name is deleted."""
-    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        pid = part.name.removesuffix(".part").rpartition(".")[2]
-        if pid.isdigit() and os.name == "posix" and (int(pid) == os.getpid() or not _is_running(int(pid))):
-            shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError as error:  # with any other error it runs: another user's process, for instance
-        return not isinstance(error, ProcessLookupError)
-    return True
 
 
 @contextmanager
