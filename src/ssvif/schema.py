@@ -42,6 +42,13 @@ Split = Literal["train", "validation", "test"]
 SPLITS: tuple[str, ...] = get_args(Split)
 Resizing = Literal["infrared", "visible", "error"]  # which of two sizes gives way
 RESIZES: tuple[str, ...] = get_args(Resizing)
+PairBy = Literal["name", "number", "time"]  # what the two images of a pair share
+PAIR_BY: tuple[str, ...] = get_args(PairBy)
+BothInOne = Literal[  # how one file holds both sides: gray or color and infrared, the latter first if reversed
+    "channels", "pages", "rows", "columns",
+    "channels-reversed", "pages-reversed", "rows-reversed", "columns-reversed",
+]  # fmt: skip
+BOTH_IN_ONE: tuple[str, ...] = get_args(BothInOne)
 RANGES = ("auto", "full", "percentile", "sequence")  # or LOW:HIGH
 ColorMode = Literal["rgb", "ycbcr"]
 COLOR_MODES: tuple[str, ...] = ("", *get_args(ColorMode))

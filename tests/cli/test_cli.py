@@ -138,6 +138,12 @@ def test_nobody_may_write_there(call, tiny, tmp_path):
             (["train", "--pairs", "p", "--output", "x", *words], "need --visible and --infrared")
             for words in (["--only", "a"], ["--overwrite"], ["--resize", "error"], ["--infrared-range", "1:2"])
         ),
+        (["fuse", "a", "--both-in-one", "rows", "--pair-by", "time"], "Only one of --pair-by"),
+        (["fuse", "a", "b", "--tolerance", "1"], "--tolerance 1 has no meaning here"),
+        (["fuse", "a", "b", "--both-in-one", "rows"], "one of these with --both-in-one"),
+        (["score", "--visible", "a", "--pair-list", "b", "--fused", "f", "--output", "x"], "no other source"),
+        (["align", "--visible", "a", "--output", "x"], "expected: visible and infrared images"),
+        (["check", "a", "--pair-by", "time"], "--pair-by need --visible and --infrared"),
     ],
 )
 def test_a_wrong_call_is_told(call, monkeypatch, tmp_path, arguments, says):

@@ -18,6 +18,7 @@ from ssvif.inspecting.pair import thumbnail_of
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv, read_image, write_png
 from ssvif.pairs.alignment import Alignment
+from ssvif.pairs.pair import Rules
 
 LABELLED = Descriptor(
     name="mine",
@@ -217,12 +218,12 @@ def test_a_shift_of_all_pairs_is_told_and_one_pair_out_of_line(folder, right, do
 def test_an_alignment_takes_the_shift_away(folder):
     move(folder, 5, -3)
     alignment = Alignment(((1, 0, 5), (0, 1, -3), (0, 0, 1)), "translation", (128, 96), (128, 96))
-    report = check(folder, alignment=alignment)
+    report = check(folder, rules=Rules(alignment=alignment))
     assert found(report) == set()
     assert report.together is not None
     assert (report.together.x_px, report.together.y_px) == pytest.approx((0, 0), abs=0.7)
     save(folder / "ir/2.png", lambda image: image[:50])
-    assert ("size", "pair", "2") in found(check(folder, alignment=alignment))
+    assert ("size", "pair", "2") in found(check(folder, rules=Rules(alignment=alignment)))
 
 
 def test_noise_is_unlike_whatever_its_seed_and_no_shift_is_measured_on_it(folder):

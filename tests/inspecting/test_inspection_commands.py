@@ -34,7 +34,7 @@ def test_a_check_writes_what_it_is_asked_for_even_if_something_is_wrong(call, fo
     [
         ("check {}/gone", "gone is not a folder"),
         ("check {}", "no subfolder"),
-        ("align --visible {} --infrared {} --output x", "holds no image"),
+        ("align --visible {} --infrared {} --output x", "is given for both sides"),
         ("check --visible {} --infrared {}", "is given for both sides"),
         ("align --visible {} --infrared {} --output x --model m", "model 'm'"),
         ("check", "needs one of DIR, --dataset, or --visible with --infrared"),

@@ -12,6 +12,7 @@ from ssvif.io.errors import UserError
 from ssvif.io.images import read_raw
 from ssvif.judging import score
 from ssvif.metrics.collection import METRICS, STANDARD_SET
+from ssvif.pairs.match import refuse_same_file
 from ssvif.pairs.pair import Rules, make_pair
 from ssvif.pairs.ranges import mark_missing, range_of, to_8_bits, to_levels
 
@@ -36,6 +37,7 @@ def fuse_files(visible: Path, infrared: Path, fuser: Fuser, rules: Rules = DEFAU
     Raises:
         UserError: a file cannot be read, or the pair cannot be fused with these settings.
     """
+    refuse_same_file({visible.stem: {"visible": visible, "infrared": infrared}})
     pair = make_pair(visible.stem, read_raw(visible), read_raw(infrared), rules)
     start = time.perf_counter()
     (fused,) = fuse_batch(fuser, [pair], FuseOptions(color=color))

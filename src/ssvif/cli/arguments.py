@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from inspect import Signature, signature
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ssvif.config.options import Option
     from ssvif.pairs.pair import Rules
+    from ssvif.pairs.pairing import Pairing
 
 Pairs = Annotated[Path, typer.Option(help="HDF5 file of `ssvif pack`.")]
 Visible = Annotated[str | None, typer.Option(help="Folder or quoted pattern of visible images.")]
@@ -40,11 +41,93 @@ Output = Annotated[Path, typer.Option(help="Where to write the result.")]
 Runs = Annotated[list[str], typer.Option("--run", help="DATASET/RUN or DATASET/RUN=Title; may be repeated.")]
 Results = Annotated[Path, typer.Option(help="Folder of the results, which holds {dataset}/{run}/.")]
 
-OF_EACH = "auto, full, percentile (1st to 99th of each image), sequence (of all images) or LOW:HIGH."
-OF_ALL = "auto (full; sequence for more than 8 bits), full, percentile (of each image), sequence (of all) or LOW:HIGH."
-InfraredRange = Annotated[str | None, typer.Option(help="Values that become black and white: " + OF_ALL)]
-VisibleRange = Annotated[str | None, typer.Option(help="The same for visible images; default: full.")]
-Resize = Annotated[schema.Resizing | None, typer.Option(help="Which image of a pair to resize if their sizes differ.")]
+RANGE_HELP = (
+    "Values that become black and white: full, percentile (1st to 99th of each image), sequence (of all), LOW:HIGH, or "
+    "auto: full for 8 bits; for more, percentile to fuse and score, sequence for videos, to pack and to train."
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The options of every verb that reads the images of pairs: how two images become a pair."""
+
+    infrared_range: Annotated[str | None, typer.Option(help=RANGE_HELP + " Default: auto.")] = None
+    visible_range: Annotated[str | None, typer.Option(help="The same for visible images; default: full.")] = None
+    resize: Annotated[
+        schema.Resizing | None, typer.Option(help="Which image of a pair to resize if their sizes differ.")
+    ] = None
+    alignment: Annotated[
+        Path | None, typer.Option(help="File of `ssvif align`, which maps visible to infrared pixels.")
+    ] = None
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The options that were given, e.g. --resize."""
+        return _names_of(self)
+
+    @property
+    def converts(self) -> bool:
+        """Whether deep images and two sizes may be converted, which `ssvif pack` refuses otherwise."""
+        return bool(self.infrared_range or self.visible_range or self.resize)
+
+    def rules(self, both_in_one: str = "", *, resize: str = "infrared") -> Rules:
+        """Return the rules by which pairs are read; `resize` is the default of that option.
+
+        Raises:
+            UserError: a range is neither LOW:HIGH nor one of `schema.RANGES`, or the alignment cannot be read.
+        """
+        from ssvif.pairs.alignment import read_alignment
+        from ssvif.pairs.pair import Rules
+        from ssvif.pairs.ranges import parse_rule
+
+        return Rules(
+            infrared_range=parse_rule("--infrared-range", self.infrared_range or "auto"),
+            visible_range=parse_rule("--visible-range", self.visible_range or "full"),
+            resize=self.resize or resize,
+            alignment=read_alignment(self.alignment) if self.alignment else None,
+            both_in_one=both_in_one,
+        )
+
+
+@dataclass(frozen=True)
+class PairingOptions:
+    """The options of every verb that takes your own images: which of them belong together."""
+
+    pair_by: Annotated[
+        schema.PairBy,
+        typer.Option(help="What the two images of a pair share: the name, or the nearest number or time."),
+    ] = "name"
+    tolerance: Annotated[
+        float | None, typer.Option(help="Largest difference of two numbers (default 0) or times (default 1 s).")
+    ] = None
+    pair_list: Annotated[
+        Path | None, typer.Option(help="CSV file of the pairs, visible,infrared[,name], instead of both sources.")
+    ] = None
+    both_in_one: Annotated[
+        schema.BothInOne | None, typer.Option(help="How each file of the visible source alone holds both sides.")
+    ] = None
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The options that were given, e.g. --pair-list."""
+        return _names_of(self)
+
+    def pairing(self) -> Pairing:
+        """Return how images are paired.
+
+        Raises:
+            UserError: options contradict each other.
+        """
+        from ssvif.pairs.pairing import Pairing
+
+        return Pairing(
+            by=self.pair_by, tolerance=self.tolerance, listed=self.pair_list, both_in_one=self.both_in_one or ""
+        )
+
+
+def _names_of(options: Reading | PairingOptions) -> tuple[str, ...]:
+    changed = (each.name for each in fields(options) if getattr(options, each.name) != each.default)
+    return tuple("--" + name.replace("_", "-") for name in changed)
 
 
 @dataclass(frozen=True)
@@ -77,18 +160,23 @@ class Job:
             yield device
 
 
-def with_job_options(verb: Callable[..., None]) -> Callable[..., None]:
-    """Return a verb that has the fields of `Job` as options of its own, and hands them on as `job`."""
-    own = signature(verb, eval_str=True)
-    shared = signature(Job, eval_str=True).parameters
+GROUPS = (Reading, PairingOptions, Job)
+
+
+def with_options(verb: Callable[..., None]) -> Callable[..., None]:
+    """Return a verb whose parameters of the types in `GROUPS` are replaced by the fields of these, as options."""
+    own = signature(verb, eval_str=True).parameters.values()
+    groups = {each.name: each.annotation for each in own if each.annotation in GROUPS}
+    shared = {name: signature(group, eval_str=True).parameters for name, group in groups.items()}
 
     @wraps(verb)
     def run(**given: Any) -> None:
-        job = Job(**{name: given.pop(name) for name in shared})
-        verb(**given, job=job)
+        made = {name: group(**{each: given.pop(each) for each in shared[name]}) for name, group in groups.items()}
+        verb(**given, **made)
 
-    parameters = [each for each in own.parameters.values() if each.name != "job"]
-    run.__signature__ = Signature([*parameters, *shared.values()])  # type: ignore[attr-defined]
+    options = (option for parameters in shared.values() for option in parameters.values())
+    parameters = [*(each for each in own if each.name not in groups), *options]
+    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     return run
 
 
@@ -107,34 +195,22 @@ def with_claim(verb: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def check_sources(verb: str, pairs: Path | None, visible: str | None, infrared: str | None) -> None:
-    """Check that pairs come from one place: packed, or two folders or patterns.
+def check_packed(verb: str, pairs: Path | None, *given: object, options: tuple[str, ...] = ()) -> None:
+    """Check that pairs come from one place: packed, or the user's own with options of their own.
 
     Raises:
-        UserError: both or neither are given.
+        UserError: there are both or neither.
     """
-    if pairs and (visible or infrared):
+    if pairs and any(given):
         raise UserError(f"ssvif {verb} takes --pairs, or --visible and --infrared, not both")
-    if not (pairs or (visible and infrared)):
+    if pairs and options:
+        raise UserError(
+            f"ssvif {verb} {', '.join(options)} need --visible and --infrared",
+            expected="none of these: packed pairs are aligned, of one size and 8 bits",
+            remedy="leave them out, or pass the alignment and the ranges to `ssvif pack`",
+        )
+    if not pairs and not any(given) and "--pair-list" not in options:
         raise UserError(f"ssvif {verb} needs --pairs, or --visible and --infrared")
-
-
-def parse_rules(
-    infrared_range: str | None, visible_range: str | None, resize: str | None, *, otherwise: str = "infrared"
-) -> Rules:
-    """Return the rules by which pairs are read, from the values of the options; `otherwise` is the default of `resize`.
-
-    Raises:
-        UserError: a range is neither LOW:HIGH nor one of `schema.RANGES`.
-    """
-    from ssvif.pairs.pair import Rules
-    from ssvif.pairs.ranges import parse_rule
-
-    return Rules(
-        infrared_range=parse_rule("--infrared-range", infrared_range or "auto"),
-        visible_range=parse_rule("--visible-range", visible_range or "full"),
-        resize=resize or otherwise,
-    )
 
 
 def parse_pair(text: str, form: str) -> tuple[str, str]:

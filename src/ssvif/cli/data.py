@@ -12,21 +12,18 @@ from ssvif.cli.arguments import (
     DataRoot,
     Dataset,
     Infrared,
-    InfraredRange,
     Output,
-    Resize,
+    PairingOptions,
+    Reading,
     Seed,
     Visible,
-    VisibleRange,
     parse_pair,
-    parse_rules,
+    with_options,
 )
 from ssvif.io.errors import UserError
 
 if TYPE_CHECKING:
     from ssvif.data.find import FoundDataset
-
-Aligned = Annotated[Path | None, typer.Option(help="File of `ssvif align`, which maps visible to infrared pixels.")]
 
 
 def scenes(
@@ -57,6 +54,7 @@ def scenes(
     typer.echo(f"{output}: {train} training pairs, {test} test pairs")
 
 
+@with_options
 def check(
     folder: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="Folder with subfolders such as vi and ir.")
@@ -65,20 +63,21 @@ def check(
     infrared: Infrared = None,
     dataset: Annotated[Path | None, typer.Option(help="Dataset descriptor; labels and boxes are checked too.")] = None,
     data_root: DataRoot = Path("data"),
-    alignment: Aligned = None,
     quick: Annotated[bool, typer.Option("--quick", help="Measure the shift of 100 pairs only.")] = False,
     output: Annotated[Path | None, typer.Option(help="CSV file to write: every finding and every shift.")] = None,
     fix_list: Annotated[Path | None, typer.Option(help="CSV file to write: the good pairs, for `ssvif pack`.")] = None,
     seed: Seed = 0,
+    *,
+    reading: Reading,
+    pairing: PairingOptions,
 ) -> None:
     """Check pairs for errors; exit status 1 if there are any."""
     from ssvif.inspecting.check import check_pairs, write_good_pairs
     from ssvif.inspecting.findings import write_findings
-    from ssvif.pairs.alignment import read_alignment
 
-    found = _find_checked(folder, visible, infrared, dataset, data_root)
-    aligned = read_alignment(alignment) if alignment else None
-    report = check_pairs(found, for_pack=bool(dataset), alignment=aligned, quick=quick)
+    found = _find_checked(folder, visible, infrared, dataset, data_root, pairing)
+    rules = reading.rules(pairing.both_in_one or "")
+    report = check_pairs(found, for_pack=bool(dataset) and not reading.converts, rules=rules, quick=quick)
     typer.echo("\n".join(report.lines()))
     if output:
         write_findings(output, [*report.findings, *report.measures()])
@@ -91,18 +90,26 @@ def check(
 
 
 def _find_checked(
-    folder: Path | None, visible: str | None, infrared: str | None, dataset: Path | None, data_root: Path
+    folder: Path | None,
+    visible: str | None,
+    infrared: str | None,
+    dataset: Path | None,
+    data_root: Path,
+    pairing: PairingOptions,
 ) -> FoundDataset:
     """Return the pairs, from whichever way they were named."""
     from ssvif.config.files import load_descriptor
     from ssvif.data.find import find_dataset, find_sources
     from ssvif.inspecting.folders import recognise_folder
 
-    ways = [bool(folder), bool(dataset), bool(visible or infrared)]
-    if sum(ways) != 1 or bool(visible) != bool(infrared):
+    own = bool(visible or infrared or pairing.pair_list)
+    alone = bool(pairing.pair_list or pairing.both_in_one)
+    if sum(map(bool, (folder, dataset, own))) != 1 or (bool(visible) != bool(infrared) and not alone):
         raise UserError("ssvif check needs one of DIR, --dataset, or --visible with --infrared")
-    if visible and infrared:
-        return find_sources(visible, infrared)
+    if own:
+        return find_sources(visible, infrared, pairing=pairing.pairing())
+    if pairing.given:
+        raise UserError(f"ssvif check {', '.join(pairing.given)} need --visible and --infrared")
     if dataset:
         descriptor = load_descriptor(dataset)
         return find_dataset(descriptor, data_root / descriptor.folder)
@@ -112,10 +119,11 @@ def _find_checked(
     return find_dataset(descriptor, root)
 
 
+@with_options
 def align(
-    visible: Annotated[str, typer.Option(help="Visible images of one camera and size: folder or quoted pattern.")],
-    infrared: Annotated[str, typer.Option(help="Infrared images of the same names: folder or quoted pattern.")],
     output: Output,
+    visible: Visible = None,
+    infrared: Infrared = None,
     model: Annotated[
         str, typer.Option(help="Kind of transform: translation, similarity, affine or homography.")
     ] = "affine",
@@ -123,11 +131,16 @@ def align(
     picture: Annotated[
         Path | None, typer.Option(help="PNG file to write: visible edges over infrared, before and after.")
     ] = None,
+    *,
+    pairing: PairingOptions,
 ) -> None:
-    """Estimate the transform between the two images of a rigid camera pair."""
+    """Estimate the transform between the two images of a rigid camera pair, each side of one camera and size."""
     from ssvif.inspecting.align import align_folders
 
-    typer.echo(align_folders(visible, infrared, output, model=model, most_pairs=pairs, picture=picture))
+    found = align_folders(
+        visible, infrared, output, model=model, most_pairs=pairs, picture=picture, pairing=pairing.pairing()
+    )
+    typer.echo(found)
     typer.echo(f"{output}: pass it as --alignment" + (f"; {picture}: before and after" if picture else ""))
 
 
@@ -150,15 +163,14 @@ def split(
     typer.echo(f"{output}: {_counts(counts)}")
 
 
+@with_options
 def pack(
     dataset: Dataset,
     splits: Annotated[Path, typer.Option(help="The splits.csv of `ssvif split`.")],
     output: Output,
     data_root: DataRoot = Path("data"),
-    alignment: Aligned = None,
-    infrared_range: InfraredRange = None,
-    visible_range: VisibleRange = None,
-    resize: Resize = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Pack the pairs that splits.csv lists into one HDF5 file.
 
@@ -169,10 +181,9 @@ def pack(
     from ssvif.data.packed import PairsFile
 
     descriptor = load_descriptor(dataset)
-    asked = infrared_range or visible_range or resize
-    rules = parse_rules(infrared_range, visible_range, resize) if asked else None
+    rules = reading.rules() if reading.converts else None
     root = data_root / descriptor.folder
-    found = pack_pairs(descriptor, root, splits, output, alignment=alignment, rules=rules)
+    found = pack_pairs(descriptor, root, splits, output, alignment=reading.alignment, rules=rules)
     for sentence in describe_found(found):
         typer.echo(sentence)
     packed = PairsFile(output)

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ssvif.cli.arguments import OF_EACH, Device, Threads, parse_rules
+from ssvif.cli.arguments import Device, PairingOptions, Reading, Threads, with_options
 from ssvif.io.errors import UserError
-from ssvif.schema import ColorMode, Precision, Resizing
+from ssvif.schema import ColorMode, Precision
 
 if TYPE_CHECKING:
     from ssvif.fusing.fuser import FuseOptions
     from ssvif.fusing.load import FuserSpec
     from ssvif.pairs.pair import Rules
+    from ssvif.pairs.pairing import Pairing
+    from ssvif.pairs.sources import Source
 
 MOST_PX = 1_000_000_000  # of one image
 FPS = 25.0
@@ -40,10 +42,6 @@ Inference = Annotated[
 Baseline = Annotated[str, typer.Option(help="Fuse without a network: average, maximum, visible or infrared.")]
 MethodImages = Annotated[Path | None, typer.Option(help="With --pairs: another method's images, instead of fusing.")]
 Color = Annotated[ColorMode | None, typer.Option(help="rgb: the network's colors; ycbcr: the visible image's chroma.")]
-InfraredRange = Annotated[str, typer.Option(help="Values that become black and white: " + OF_EACH)]
-VisibleRange = Annotated[str, typer.Option(help="The same for visible images: " + OF_EACH)]
-Resize = Annotated[Resizing, typer.Option(help="Which image of a pair to resize if their sizes differ.")]
-AlignmentFile = Annotated[Path | None, typer.Option(help="File of `ssvif align`, for cameras mounted side by side.")]
 Batch = Annotated[int, typer.Option(help="Pairs to fuse at once; 0: chosen for the device, with --pairs 1.", min=0)]
 Tile = Annotated[
     str, typer.Option(help="Side of tiles in pixels; 0: no tiles; auto: for large images only, with --pairs none.")
@@ -52,12 +50,14 @@ PrecisionName = Annotated[Precision, typer.Option(help="Floating-point precision
 FramesPerSecond = Annotated[
     float, typer.Option(help="Frames per second of a video made from images.", min=0.01, max=1000)
 ]
+Offset = Annotated[float, typer.Option(help="Seconds by which the infrared video starts later than the visible one.")]
 Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace images that the output folder already holds; --pairs always does."),
 ]
 
 
+@with_options
 def fuse(
     sources: Sources = None,
     output: FusedOutput = Path("fused"),
@@ -69,24 +69,21 @@ def fuse(
     baseline: Baseline = "",
     images: MethodImages = None,
     color: Color = None,
-    infrared_range: InfraredRange = "auto",
-    visible_range: VisibleRange = "full",
-    resize: Resize = "infrared",
-    alignment: AlignmentFile = None,
     batch: Batch = 0,
     tile: Tile = "auto",
     precision: PrecisionName = "float32",
     fps: FramesPerSecond = FPS,
+    offset: Offset = 0.0,
     overwrite: Overwrite = False,
     device: Device = "auto",
     threads: Threads = 0,
+    *,
+    reading: Reading,
+    pairing: PairingOptions,
 ) -> None:
     """Fuse visible and infrared images or videos: ssvif fuse VISIBLE INFRARED -o OUTPUT."""
-    from dataclasses import replace
-
     from ssvif.fusing.fuser import WHOLE_IMAGES, FuseOptions
     from ssvif.fusing.load import FuserSpec
-    from ssvif.pairs.alignment import read_alignment
 
     if images and not pairs:
         raise UserError("ssvif fuse --images needs --pairs, whose pairs the images belong to")
@@ -109,16 +106,16 @@ def fuse(
         threads=threads,
         channels_last=not pairs,
     )
-    rules = parse_rules(infrared_range, visible_range, resize)
-    rules = replace(rules, alignment=read_alignment(alignment)) if alignment else rules
+    rules = reading.rules(pairing.both_in_one or "")
     default = WHOLE_IMAGES if pairs else FuseOptions()
     side = _tile_side(tile, default.tile)
     options = FuseOptions(batch=batch or default.batch, tile=side, color=color or "")
     if pairs:
-        _check_packed(sources, rules, fps)
+        _check_packed(sources, rules, pairing, fps, offset)
         _fuse_packed(pairs, images, output, spec, options)
     else:
-        _fuse_own(sources or [], output, spec, rules, options, overwrite=overwrite, fps=fps)
+        source = _open_own(sources or [], output, pairing.pairing(), offset)  # wrong paths are told before all else
+        _fuse_own(source, output, spec, rules, options, overwrite=overwrite, fps=fps)
 
 
 def app(
@@ -144,14 +141,15 @@ def _tile_side(tile: str, default: int) -> int:
     return int(tile)
 
 
-def _check_packed(sources: list[str] | None, rules: Rules, fps: float) -> None:
+def _check_packed(sources: list[str] | None, rules: Rules, pairing: PairingOptions, fps: float, offset: float) -> None:
     from ssvif.pairs.pair import Rules
 
     if sources:
         raise UserError("ssvif fuse takes --pairs, or VISIBLE and INFRARED, not both")
-    if rules != Rules() or fps != FPS:
+    if rules != Rules() or fps != FPS or offset or pairing.given:
         raise UserError(
-            "ssvif fuse --pairs takes neither --infrared-range, --visible-range, --resize, --alignment nor --fps",
+            "ssvif fuse --pairs takes neither --infrared-range, --visible-range, --resize, --alignment, --fps nor "
+            "--offset, and no option for pairing",
             expected="none of these: packed pairs are aligned, of one size and 8 bits, and become no video",
             remedy="pass the alignment and the ranges to `ssvif pack`",
         )
@@ -177,8 +175,30 @@ def _fuse_packed(pairs: Path, images: Path | None, output: Path, spec: FuserSpec
     collect_images(pairs, images, output)
 
 
+def _open_own(sources: list[str], output: Path, pairing: Pairing, offset: float) -> Source:
+    from PIL import Image
+
+    from ssvif.fusing.outputs import check_output
+    from ssvif.pairs.sources import open_source
+
+    wanted = 0 if pairing.listed else 1 if pairing.both_in_one else 2
+    if len(sources) != wanted:
+        raise UserError(
+            "ssvif fuse needs two sources, or --pairs",
+            expected="VISIBLE INFRARED: two images, two folders, two quoted patterns, or two videos; one of these with "
+            "--both-in-one, none with --pair-list",
+            got=f"{len(sources)}",
+            remedy="quote patterns, for instance: ssvif fuse 'cam/*_vis.png' 'cam/*_ir.png' -o fused",
+        )
+    Image.MAX_IMAGE_PIXELS = MOST_PX // 2  # Pillow allows twice its limit, which is meant for files from strangers
+    visible, infrared, *_ = *sources, "", ""
+    source = open_source(visible, infrared, pairing, offset_s=offset)
+    check_output(output, *sources)
+    return source
+
+
 def _fuse_own(
-    sources: list[str],
+    source: Source,
     output: Path,
     spec: FuserSpec,
     rules: Rules,
@@ -187,23 +207,9 @@ def _fuse_own(
     overwrite: bool,
     fps: float,
 ) -> None:
-    if len(sources) != 2:
-        raise UserError(
-            "ssvif fuse needs two sources, or --pairs",
-            expected="VISIBLE INFRARED: two images, two folders, two quoted patterns, or two videos",
-            got=f"{len(sources)}",
-            remedy="quote patterns, for instance: ssvif fuse 'cam/*_vis.png' 'cam/*_ir.png' -o fused",
-        )
-    from PIL import Image
-
     from ssvif.fusing.command import fuse_source
     from ssvif.fusing.load import open_fuser
-    from ssvif.fusing.outputs import check_output
-    from ssvif.pairs.sources import open_source
 
-    Image.MAX_IMAGE_PIXELS = MOST_PX // 2  # Pillow allows twice its limit, which is meant for files from strangers
-    source = open_source(*sources)  # wrong paths are told before the network is loaded
-    check_output(output, *sources)
     identity = spec.identity()
     with open_fuser(spec) as fuser:
         fuse_source(source, rules, output, fuser, options, identity, overwrite=overwrite, fps=fps)

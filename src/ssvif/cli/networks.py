@@ -10,16 +10,14 @@ import typer
 from ssvif.cli.arguments import (
     Device,
     Infrared,
-    InfraredRange,
     Job,
     Output,
+    PairingOptions,
     Pairs,
-    Resize,
+    Reading,
     Visible,
-    VisibleRange,
-    check_sources,
-    parse_rules,
-    with_job_options,
+    check_packed,
+    with_options,
 )
 from ssvif.io.errors import UserError
 
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from ssvif.training.options import TrainingOptions
 
 
-@with_job_options
+@with_options
 def stage_one(
     pairs: Pairs,
     output: Annotated[Path, typer.Option(help="File to write, .safetensors; its record lies beside it.")],
@@ -48,21 +46,19 @@ def stage_one(
     typer.echo(f"stage I: ssvif train --pairs {pairs} --stage-one {output}")
 
 
-@with_job_options
+@with_options
 def train(
     output: Output,
     pairs: Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`.")] = None,
     visible: Visible = None,
     infrared: Infrared = None,
-    alignment: Annotated[Path | None, typer.Option(help="File of `ssvif align` for these images.")] = None,
-    infrared_range: InfraredRange = None,
-    visible_range: VisibleRange = None,
-    resize: Resize = None,
     only: Annotated[Path | None, typer.Option(help="Pairs to use: a file of `ssvif check --fix-list`.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard the training that OUTPUT holds.")] = False,
     stage_one: Annotated[Path | None, typer.Option(help="File of `ssvif stage-one` to go on from.")] = None,
     state: Annotated[Path | None, typer.Option(help="File of the training state; default: OUTPUT/state.pt.")] = None,
     *,
+    reading: Reading,
+    pairing: PairingOptions,
     job: Job,
 ) -> None:
     """Train a fusion network on unlabeled pairs; an interrupted training is resumed.
@@ -71,7 +67,8 @@ def train(
     """
     from ssvif.training.options import TrainingOptions
 
-    check_sources("train", pairs, visible, infrared)
+    own_only = ("--only",) * bool(only) + ("--overwrite",) * overwrite
+    check_packed("train", pairs, visible, infrared, options=reading.given + pairing.given + own_only)
     state = state or output / "state.pt"
     if stage_one and not pairs:
         raise UserError("ssvif train --stage-one needs --pairs", remedy="leave it out: stage I is then trained first")
@@ -81,9 +78,9 @@ def train(
         from ssvif.data.prepare import begin_training, find_own_pairs, pack_own_pairs
 
         options = _own_options(job)
-        rules = parse_rules(infrared_range, visible_range, resize)
-        own = find_own_pairs(str(visible), str(infrared), only=only)
-        data = own.digest(rules, alignment)
+        rules = reading.rules(pairing.both_in_one or "")
+        own = find_own_pairs(visible, infrared, only=only, pairing=pairing.pairing())
+        data = own.digest(rules, reading.alignment)
         if not begin_training(output, state, settings=asdict(options), data=data, overwrite=overwrite):
             typer.echo(f"{output / 'model.safetensors'} is up to date: trained with these settings and pairs")
             return
@@ -91,7 +88,7 @@ def train(
             own,
             output,
             seed=options.seed,
-            alignment=alignment,
+            alignment=reading.alignment,
             rules=rules,
             crop_px=options.crop_px,
             least_crop_px=options.least_crop_px,
@@ -99,12 +96,6 @@ def train(
         typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
         pairs = output / "pairs.h5"
     else:
-        if alignment or infrared_range or visible_range or resize or only or overwrite:
-            raise UserError(
-                "ssvif train --alignment, --infrared-range, --visible-range, --resize, --only and --overwrite need "
-                "--visible and --infrared",
-                remedy="pass --alignment and the ranges to `ssvif pack`; packed pairs are used unchanged",
-            )
         options = job.options(TrainingOptions())
     from ssvif.training.loop import train as run
 

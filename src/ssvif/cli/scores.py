@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ssvif.cli.arguments import (
-    OF_EACH,
     Assignments,
     DatasetName,
     Device,
@@ -17,20 +15,20 @@ from ssvif.cli.arguments import (
     Infrared,
     Job,
     Output,
+    PairingOptions,
     Pairs,
+    Reading,
     RunName,
     SettingsText,
     Threads,
     Visible,
-    VisibleRange,
-    check_sources,
-    parse_rules,
-    with_job_options,
+    check_packed,
+    with_options,
 )
 from ssvif.io.errors import UserError
-from ssvif.schema import Resizing
 
 
+@with_options
 def score(
     fused: Annotated[Path, typer.Option(help="Folder of fused images.")],
     output: Output,
@@ -41,32 +39,26 @@ def score(
     convention: Annotated[str, typer.Option(help="paper, standard or both, for metrics that have two.")] = "both",
     only: Annotated[str, typer.Option(help="Pattern of the names to score, without suffix, e.g. '00*N'.")] = "*",
     against: Annotated[Path | None, typer.Option(help="Compare with this file of scores for the same images.")] = None,
-    infrared_range: Annotated[str | None, typer.Option(help="As for `ssvif fuse`, without --pairs: " + OF_EACH)] = None,
-    visible_range: VisibleRange = None,
-    resize: Annotated[Resizing | None, typer.Option(help="Which image of a pair to resize; default: error.")] = None,
-    alignment: Annotated[Path | None, typer.Option(help="File of `ssvif align` that was used for fusing.")] = None,
     dataset: DatasetName = "",
     run: RunName = "",
     device: Device = "auto",
     workers: Annotated[int, typer.Option(help="Images to measure at once; 0: one per core, at most 8.", min=0)] = 0,
+    *,
+    reading: Reading,
+    pairing: PairingOptions,
 ) -> None:
-    """Measure each fused image: EN, MI, VIF, Qabf, SSIM, MS-SSIM, ΔE and others; means with 95 % intervals."""
+    """Measure each fused image: EN, MI, VIF, Qabf, SSIM, MS-SSIM, ΔE and others; means with 95 % intervals.
+
+    Images are read by the options that they were fused with; without --resize, two sizes are an error.
+    """
     from ssvif.io.device import lease_device, prepare_cpu
     from ssvif.judging import score as scoring
-    from ssvif.pairs.alignment import read_alignment
     from ssvif.report.compare import compare_runs, summary_table
     from ssvif.report.scores import check_comparable
     from ssvif.schema import IMAGE_SUFFIXES
 
-    check_sources("score", pairs, visible, infrared)
-    if pairs and any((infrared_range, visible_range, resize, alignment)):
-        raise UserError(
-            "ssvif score --infrared-range, --visible-range, --resize and --alignment need --visible and --infrared",
-            remedy="leave them out: packed pairs are used unchanged",
-        )
-    rules = parse_rules(infrared_range, visible_range, resize, otherwise="error")
-    if alignment:
-        rules = replace(rules, alignment=read_alignment(alignment))
+    check_packed("score", pairs, visible, infrared, options=reading.given + pairing.given)
+    rules = reading.rules(pairing.both_in_one or "", resize="error")
     names = scoring.choose_metrics(metrics, convention)
     if output.suffix.lower() in IMAGE_SUFFIXES:
         raise UserError(f"{output} is an image's name", expected="a CSV file", remedy="name it, such as scores.csv")
@@ -75,7 +67,7 @@ def score(
     if pairs:
         cases = scoring.packed_cases(pairs, fused, only)
     else:
-        cases = scoring.folder_cases(str(visible), str(infrared), fused, only, rules)
+        cases = scoring.folder_cases(visible, infrared, fused, only, rules, pairing.pairing())
     if against:
         check_comparable(against, names, [case.pair_id for case in cases])  # before the work, not after
     prepare_cpu(0)
@@ -111,7 +103,7 @@ def probe(
     _show_means(output / "scores.csv")
 
 
-@with_job_options
+@with_options
 def segment(
     pairs: Pairs, fused: Fused, output: Output, dataset: DatasetName = "", run: RunName = "", *, job: Job
 ) -> None:
@@ -127,7 +119,7 @@ def segment(
     _show_means(output / "iou.csv")
 
 
-@with_job_options
+@with_options
 def detect(
     pairs: Pairs, fused: Fused, output: Output, dataset: DatasetName = "", run: RunName = "", *, job: Job
 ) -> None:

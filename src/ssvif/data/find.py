@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
@@ -12,7 +13,17 @@ from typing import Literal
 from ssvif.data.descriptor import Descriptor, Layout
 from ssvif.data.near_miss import describe_place, find_near_miss
 from ssvif.io.errors import UserError, counted, shorten
-from ssvif.pairs.match import Images, Matching, find_by_template, match_names, match_sources
+from ssvif.pairs.match import (
+    BY_NAME,
+    Images,
+    Matching,
+    find_by_template,
+    match_names,
+    match_sources,
+    refuse_same_file,
+)
+from ssvif.pairs.pairing import Pairing
+from ssvif.pairs.paths import spelled
 from ssvif.schema import IMAGE_SUFFIXES, SIDES, SPLITS
 
 ANNOTATIONS = {"label": "labels", "boxes": "boxes"}  # field of a layout and of a pair → what it is called
@@ -154,6 +165,7 @@ def find_dataset(descriptor: Descriptor, root: Path) -> FoundDataset:
         sides["label"] = find_by_template(root, declared["label"]) if "label" in declared else Images("")
         sides["boxes"] = _find_boxes(root, declared["boxes"]) if "boxes" in declared else Images("")
         matchings[split] = match_names(sides, optional=tuple(ANNOTATIONS))
+        refuse_same_file(matchings[split].pairs)
     return FoundDataset(descriptor, root, patterns, matchings)
 
 
@@ -184,27 +196,26 @@ def count_annotations(descriptor: Descriptor, splits: Mapping[str, Sequence[Foun
 
 
 def find_sources(
-    visible: str | Path, infrared: str | Path, *, ratios: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    visible: str | Path | None,
+    infrared: str | Path | None,
+    *,
+    ratios: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    pairing: Pairing = BY_NAME,
 ) -> FoundDataset:
     """Match two folders, or patterns such as 'cam/*_vis.png', for which there is no descriptor.
 
-    `ratios` are the shares of train, validation and test, if the pairs are to be split.
+    `ratios` are the shares of train, validation and test, if the pairs are to be split; `pairing` says which images
+    belong together.
 
     Raises:
-        UserError: a source does not exist or holds no image, both are the same, nothing matches, or a folder's name
-            holds a brace.
+        UserError: a source does not exist or holds no image, both are the same, or nothing matches.
     """
-    if Path(visible).resolve() == Path(infrared).resolve():
-        raise UserError(f"{visible} is given for both sides", expected="a folder or a pattern of each")
-    matching = match_sources({"visible": str(visible), "infrared": str(infrared)})
+    matching = match_sources(pairing.sources(visible, infrared), pairing)
     folders = [_common_folder(images) for images in matching.sides.values()]
     root = Path(os.path.commonpath(folders))
-    try:
-        layout = Layout(*(f"{folder.relative_to(root).as_posix()}/{{name}}" for folder in folders))
-    except ValueError as error:  # e.g. a brace in a folder's name
-        raise UserError(
-            f"{visible} and {infrared} cannot be used together", got=str(error), remedy="rename the folder"
-        ) from error
+    # braces would stand for something
+    named = (re.sub("[{}]", "_", folder.relative_to(root).as_posix()) for folder in folders)
+    layout = Layout(*(f"{folder}/{{name}}" for folder in named))
     descriptor = Descriptor("own", "Own pairs", ".", (layout,), ratios=ratios)
     return FoundDataset(descriptor, root, {"all": {}}, {"all": matching})
 
@@ -219,7 +230,7 @@ def _choose_layout(descriptor: Descriptor, root: Path, folders: Iterable[str]) -
     for layout in descriptor.layouts:
         for folder in folders:
             visible = PurePosixPath(layout.visible.replace("{split}", folder)).parent
-            if (root / visible).is_dir():
+            if spelled(root / visible).is_dir():
                 return layout
             wanted.append(f"{visible}")
     got = "it does not exist"

@@ -22,10 +22,13 @@ from ssvif.data.packed import FORMAT, create_hdf5, write_part
 from ssvif.data.split import read_splits
 from ssvif.io.errors import ErrorKind, UserError, shorten
 from ssvif.io.files import read_image, sha256_of, write_aside
-from ssvif.io.images import RawImage, read_raw
+from ssvif.io.images import RawImage
 from ssvif.io.progress import track
+from ssvif.pairs import files
 from ssvif.pairs.alignment import alignment_to_json, read_alignment
+from ssvif.pairs.files import read_side
 from ssvif.pairs.judgement import NoteLog
+from ssvif.pairs.match import refuse_same_file
 from ssvif.pairs.pair import Pair, Rules, find_ranges, make_pair
 from ssvif.pairs.ranges import Range
 from ssvif.schema import SIDES
@@ -72,6 +75,8 @@ def pack_pairs(
     rows = read_splits(splits)
     pairs = [pair for _, pair in rows]
     _check_files(root, splits, pairs)
+    if not (rules and rules.both_in_one):
+        refuse_same_file({pair.pair_id: {side: root / getattr(pair, side) for side in SIDES} for pair in pairs})
     _tell_annotations(descriptor, root, splits, rows)
     aligned = read_alignment(alignment) if alignment else None
     found = _find_ranges(root, pairs, rules) if rules else {}
@@ -110,7 +115,8 @@ def describe_rules(rules: Rules, found: Mapping[str, Range]) -> str:
     """Return how pairs are read as one line of JSON: the rules, and the ranges found for "auto" and "sequence"."""
     ranges = {f"{side}_range": str(rules.range_of(side)) for side in SIDES}
     limits = {f"{side}_found": str(each) for side, each in found.items()}
-    return json.dumps({**ranges, **limits, "resize": rules.resize}, sort_keys=True)
+    both = {"both_in_one": rules.both_in_one} if rules.both_in_one else {}
+    return json.dumps({**ranges, **limits, **both, "resize": rules.resize}, sort_keys=True)
 
 
 def describe_found(found: Mapping[str, Range]) -> list[str]:
@@ -153,7 +159,7 @@ def _tell_annotations(descriptor: Descriptor, root: Path, splits: Path, rows: Se
 
 def _find_ranges(root: Path, pairs: Sequence[FoundPair], rules: Rules) -> dict[str, Range]:
     def images(side: str) -> Iterator[tuple[str, RawImage]]:
-        return ((pair.pair_id, read_raw(root / getattr(pair, side))) for pair in pairs)
+        return ((pair.pair_id, read_side(root / getattr(pair, side), side, rules.both_in_one)) for pair in pairs)
 
     found = find_ranges(rules, images, auto=True)
     return {side: limits for side, limits in found.items() if limits.low or limits.high}  # else no image is deep
@@ -179,8 +185,10 @@ def read_pair(root: Path, pair: FoundPair, rules: Rules, *, strict: bool = False
     Raises:
         UserError: a file is missing, damaged or too deep, or the two do not fit each other or the alignment.
     """
-    read = _read_8_bits if strict else read_raw
-    return make_pair(pair.pair_id, read(root / pair.visible), read(root / pair.infrared), rules)
+    visible, infrared = root / pair.visible, root / pair.infrared
+    if strict:
+        return make_pair(pair.pair_id, _read_8_bits(visible), _read_8_bits(infrared), rules)
+    return files.read_pair(pair.pair_id, rules, visible, infrared)
 
 
 def _read_8_bits(path: Path) -> RawImage:

@@ -17,7 +17,10 @@ from ssvif.io.errors import UserError, counted, itemize, shorten
 from ssvif.io.files import sha256_of, write_json
 from ssvif.io.progress import track
 from ssvif.pairs.alignment import read_alignment
+from ssvif.pairs.match import BY_NAME
 from ssvif.pairs.pair import Pair, Rules
+from ssvif.pairs.pairing import Pairing
+from ssvif.pairs.paths import nfc
 from ssvif.schema import SPLITS
 
 RATIOS = (0.9, 0.1, 0.0)  # of train, validation and test
@@ -43,15 +46,21 @@ class OwnPairs:
         return total.hexdigest()
 
 
-def find_own_pairs(visible: str | Path, infrared: str | Path, *, only: Path | None = None) -> OwnPairs:
-    """Match two folders or patterns of images by name.
+def find_own_pairs(
+    visible: str | Path | None,
+    infrared: str | Path | None,
+    *,
+    only: Path | None = None,
+    pairing: Pairing = BY_NAME,
+) -> OwnPairs:
+    """Match two folders or patterns of images as `pairing` says, by default by name.
 
     `only` is a list such as `ssvif check --fix-list` writes: its pairs and its splits are taken, no others.
 
     Raises:
         UserError: a source is missing, empty or given twice, nothing matches, or the list names other pairs.
     """
-    found = find_sources(visible, infrared, ratios=RATIOS)
+    found = find_sources(visible, infrared, ratios=RATIOS, pairing=pairing)
     for note in found.matchings["all"].notes():
         log.warning("%s", note)
     pairs = {pair.pair_id: pair for pair in found.pairs("all")}
@@ -108,7 +117,7 @@ def pack_own_pairs(
 
 def _listed(only: Path, pairs: Mapping[str, FoundPair]) -> dict[str, str]:
     """Return name → split of a list's pairs."""
-    splits = {pair.pair_id: split for split, pair in read_splits(only)}
+    splits = {nfc(pair.pair_id): split for split, pair in read_splits(only)}
     if unknown := [name for name in splits if name not in pairs]:
         raise UserError(
             f"{only} lists {counted(len(unknown), 'pair')} that the two sources do not hold",

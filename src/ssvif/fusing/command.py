@@ -55,6 +55,8 @@ def fuse_source(
     check_color(fuser, options.color)
     rules = source.resolve(rules)
     texts = {name: value if isinstance(value, str) else repr(value) for name, value in vars(rules).items()}
+    if not rules.both_in_one:  # images of earlier versions stay valid
+        del texts["both_in_one"]
     made_with = {**identity, **texts, "tile": options.tile, "color": options.color}
     rate_of_images = Fraction(fps).limit_denominator(MOST_DENOMINATOR)
     start, fused, skipped = time.monotonic(), 0, 0

@@ -15,6 +15,7 @@ from ssvif.io.files import write_folder_aside, write_png
 from ssvif.io.images import RawImage, read_raw
 from ssvif.io.progress import track
 from ssvif.pairs.match import find_images, match_names
+from ssvif.pairs.paths import nfc
 from ssvif.schema import SPLITS
 
 log = logging.getLogger("ssvif")
@@ -61,7 +62,9 @@ def collect_images(pairs: Path, images: Path, output: Path) -> None:
     problems: dict[str, list[str]] = {MISSING: [], UNREADABLE: [], TOO_DEEP: [], WRONG_SIZE: []}
     jobs, unmatched, kinds = [], [], Counter[str]()
     for split, folder in folders.items():
-        found, names = _images_in(folder), source.names(split)
+        names = source.names(split)
+        spellings = {nfc(name): name for name in names}
+        found = {spellings.get(name, name): path for name, path in _images_in(folder).items()}
         missing = [str((folder / f"{name}.png").relative_to(images)) for name in names if name not in found]
         problems[MISSING] += missing
         if missing:

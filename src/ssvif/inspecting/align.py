@@ -17,7 +17,6 @@ from ssvif.inspecting.estimate import NARROW_SCALES, SCALES, Estimate, estimate_
 from ssvif.inspecting.shifts import SetShift, is_trusted, is_unlike, measure_shift, out_of_line
 from ssvif.io.errors import UserError, counted, shorten
 from ssvif.io.files import write_png
-from ssvif.io.images import read_raw
 from ssvif.io.progress import track
 from ssvif.ops.sampling import choose_evenly
 from ssvif.pairs.alignment import (
@@ -30,7 +29,9 @@ from ssvif.pairs.alignment import (
     seen_by_both,
     write_alignment,
 )
-from ssvif.pairs.match import match_sources
+from ssvif.pairs.files import read_side
+from ssvif.pairs.match import BY_NAME, Matching, match_sources
+from ssvif.pairs.pairing import Pairing
 from ssvif.schema import SIDES
 
 KEPT_PX = 640  # longest side kept of an image: the finest level needs less
@@ -68,13 +69,14 @@ class Sides:
 
 
 def align_folders(
-    visible: str | Path,
-    infrared: str | Path,
+    visible: str | Path | None,
+    infrared: str | Path | None,
     output: Path,
     *,
     model: str,
     most_pairs: int = 20,
     picture: Path | None = None,
+    pairing: Pairing = BY_NAME,
 ) -> str:
     """Estimate how an infrared camera's pixels lie on a visible camera's, and write it.
 
@@ -85,6 +87,7 @@ def align_folders(
         model: "translation", "similarity", "affine" or "homography".
         most_pairs: number of pairs to use, evenly chosen among all.
         picture: a PNG to write as well: the visible image's edges over the infrared one, before and after.
+        pairing: which images belong together.
 
     Returns:
         A description of the alignment, in a few lines.
@@ -95,7 +98,7 @@ def align_folders(
     """
     if model not in MODELS:
         raise UserError(f"Unknown model {model!r}", expected=f"one of {', '.join(MODELS)}")
-    sides = _read_sides({"visible": str(visible), "infrared": str(infrared)}, most_pairs)
+    sides = _read_sides(match_sources(pairing.sources(visible, infrared), pairing), pairing.both_in_one, most_pairs)
     alignment = _estimate(sides, model)
     write_alignment(output, alignment)
     if picture:
@@ -103,9 +106,8 @@ def align_folders(
     return _describe(alignment)
 
 
-def _read_sides(sources: dict[str, str], most_pairs: int) -> Sides:
+def _read_sides(matching: Matching, both_in_one: str, most_pairs: int) -> Sides:
     """Read some of the pairs; images in no pair are logged and ignored, but two images of one name are an error."""
-    matching = match_sources(sources)
     if shared := [fault for fault in matching.faults if fault.kind == "same_name"]:
         raise matching.refusal(shared)
     for note in matching.notes():
@@ -119,11 +121,11 @@ def _read_sides(sources: dict[str, str], most_pairs: int) -> Sides:
     sizes: dict[str, dict[Path, tuple[int, int]]] = {side: {} for side in SIDES}
     for name in track(names, "reading"):
         for side, path in matching.pairs[name].items():
-            raw = read_raw(path)
+            raw = read_side(path, side, both_in_one)
             image = gray_of(raw.pixels, raw.nodata)
             images[side].append(shrink(image, KEPT_PX))
             sizes[side][path] = size_of(image)
-    visible_size, infrared_size = (_one_size(sources[side], sizes[side]) for side in SIDES)
+    visible_size, infrared_size = (_one_size(matching.sides[side].source, sizes[side]) for side in SIDES)
     return Sides(names, images["visible"], images["infrared"], visible_size, infrared_size)
 
 

@@ -21,10 +21,11 @@ from ssvif.inspecting.shifts import SetShift, combine_shifts, out_of_line
 from ssvif.io.errors import UserError, counted
 from ssvif.io.progress import track
 from ssvif.ops.sampling import choose_evenly
-from ssvif.pairs.alignment import Alignment
 from ssvif.pairs.match import FOLDER, Matching
+from ssvif.pairs.pair import Rules
 from ssvif.schema import IMAGE_SUFFIXES, SIDES
 
+AS_FUSED = Rules()
 QUICK_SHIFTS = 100  # pairs whose shift is measured when it has to be quick
 MOST_THREADS = 8
 # Different frames of MSRS and RoadScene reach .95; the same frame stays above .998 when saved as JPEG of quality 60,
@@ -87,22 +88,20 @@ class Report:
         return [*lines, ", ".join(counted(count, noun) for noun, count in counts.items())]
 
 
-def check_pairs(
-    found: FoundDataset, *, for_pack: bool = False, alignment: Alignment | None = None, quick: bool = False
-) -> Report:
+def check_pairs(found: FoundDataset, *, for_pack: bool = False, rules: Rules = AS_FUSED, quick: bool = False) -> Report:
     """Look at all pairs of a dataset; every file is decoded to its end.
 
     Args:
         found: its pairs.
         for_pack: whether they shall be packed as they are: 8 bits, one size.
-        alignment: of the two cameras, where there is one; shifts are measured after it.
+        rules: how two images become a pair; shifts are measured after the alignment.
         quick: whether to measure the shift between the sides of 100 evenly chosen pairs only.
 
     Raises:
         UserError: there is no image, or no name that both sides have.
     """
     listed, findings = _list_pairs(found)
-    inspector = Inspector(found.descriptor, found.root, for_pack, alignment)
+    inspector = Inspector(found.descriptor, found.root, for_pack, rules)
     measured = set(choose_evenly(range(len(listed)), QUICK_SHIFTS if quick else len(listed)))
     with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
         jobs = pool.map(lambda at: inspector.inspect(*listed[at], with_shift=at in measured), range(len(listed)))

@@ -22,12 +22,13 @@ from ssvif.inspecting.edges import Gray, Peak, gray_of
 from ssvif.inspecting.findings import Finding
 from ssvif.inspecting.shifts import is_unlike, measure_shift
 from ssvif.io.errors import UserError
-from ssvif.io.images import read_raw
-from ssvif.pairs.alignment import Alignment, check_size, warp
-from ssvif.pairs.pair import looks_colored, same_aspect
+from ssvif.pairs.alignment import check_size, warp
+from ssvif.pairs.files import read_side
+from ssvif.pairs.pair import Rules, looks_colored, same_aspect
 from ssvif.pairs.ranges import fill_value
 from ssvif.schema import SIDES
 
+AS_FUSED = Rules()
 DARK = 0.06  # of the range: the brightest twentieth of a nearly black image stays below
 SATURATED_SHARE = 0.25
 FLAT = 0.02  # of the range, between the first and the last hundredth of an 8-bit image
@@ -83,7 +84,7 @@ class Inspector:
     descriptor: Descriptor
     root: Path  # the dataset's folder
     for_pack: bool = False  # whether the pairs shall be packed as they are: 8 bits, one size
-    alignment: Alignment | None = None  # of the two cameras, where there is one; shifts are measured after it
+    rules: Rules = AS_FUSED  # how two images become a pair; shifts are measured after the alignment
 
     def inspect(self, split: str, pair: FoundPair, *, with_shift: bool) -> Seen:
         """Decode a pair's files to the end and return what is found in them; a side may be missing."""
@@ -102,12 +103,14 @@ class Inspector:
             if self._fit(seen, images) and with_shift:
                 self._measure(seen, luma)
         if "visible" in images:
-            self._look_at_annotation(seen, images["visible"].shape[:2])
+            gives_way = self.rules.resize == "visible" and not (self.for_pack or self.rules.alignment)
+            height, width, *_ = images.get("infrared" if gives_way else "visible", images["visible"]).shape
+            self._look_at_annotation(seen, height, width)
         return seen
 
     def _look_at(self, seen: Seen, side: str) -> tuple[Pixels, Gray]:
         """Read an image (H,W) or (H,W,3) to its last pixel as fusing does, with its luma; note what is unusual."""
-        raw = read_raw(self.root / getattr(seen.pair, side))
+        raw = read_side(self.root / getattr(seen.pair, side), side, self.rules.both_in_one)
         pixels, gray = raw.pixels, gray_of(raw.pixels, raw.nodata)
         bits = 16 if "low bytes" in raw.notes else pixels.dtype.itemsize * 8
         depth = "float" if pixels.dtype.kind == "f" else f"{bits}-bit"
@@ -128,28 +131,30 @@ class Inspector:
 
     def _fit(self, seen: Seen, images: dict[str, Pixels]) -> bool:
         """Note what is wrong with the two sizes; return whether the shift can be measured."""
-        if self.alignment:
+        if self.rules.alignment:
             with seen.noting_errors("size", "pair"):
                 for side, pixels in images.items():
-                    check_size(self.alignment, side, pixels, f"the {side} image")
+                    check_size(self.rules.alignment, side, pixels, f"the {side} image")
                 return True
             return False
         visible, infrared = (seen.sides[side].size for side in SIDES)
         same_shape = same_aspect(images["visible"].shape, images["infrared"].shape)
         if visible != infrared:
             detail = "visible {}×{} px, infrared {}×{} px".format(*visible, *infrared)
-            seen.add("other size" if same_shape and not self.for_pack else "size", "pair", detail)
+            fits = same_shape and self.rules.resize != "error" and not self.for_pack
+            seen.add("other size" if fits else "size", "pair", detail)
         return same_shape
 
     def _measure(self, seen: Seen, luma: dict[str, Gray]) -> None:
         visible, infrared = (luma[side] for side in SIDES)
-        seen.shift = measure_shift(visible, warp(infrared, self.alignment) if self.alignment else infrared)
+        aligned = warp(infrared, self.rules.alignment) if self.rules.alignment else infrared
+        seen.shift = measure_shift(visible, aligned)
         if is_unlike(seen.shift) and not any(each.kind == "constant" for each in seen.findings):
             seen.add("unlike", "pair", f"correlation of edges {seen.shift.height:.2f}")
 
-    def _look_at_annotation(self, seen: Seen, shape: tuple[int, ...]) -> None:
-        """Check the labels and boxes of a visible image of a height and width."""
-        pair, (height, width) = seen.pair, shape
+    def _look_at_annotation(self, seen: Seen, height: int, width: int) -> None:
+        """Check the labels and boxes of a pair that becomes so high and wide."""
+        pair = seen.pair
         notes: dict[str, Notes] = {"label": Notes(), "boxes": Notes()}
         if pair.label:
             with seen.noting_errors("label", "label"):

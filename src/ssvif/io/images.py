@@ -104,8 +104,10 @@ def upright(array: NDArray[Any], orientation: int) -> NDArray[Any]:
     return array[:: -1 if orientation in ROWS_FLIPPED else 1, :: -1 if orientation in COLUMNS_FLIPPED else 1]
 
 
-def read_raw(path: Path, *, indices: bool = False) -> RawImage:
+def read_raw(path: Path, *, indices: bool = False, page: int = 0, all_channels: bool = False) -> RawImage:
     """Read an image of any depth: 8 bits, 16 bits, or floats such as temperatures; alpha is dropped.
+
+    `page` chooses one of several images in a file. With `all_channels` alpha is kept as the last of (H,W,2|4).
 
     Palettes, CMYK and the like become RGB; 1-bit images 0 and 255; integers that are neither 8 nor 16 bits
     without sign become floats. The EXIF orientation is followed. With `indices`, as label maps need it, a palette
@@ -115,7 +117,7 @@ def read_raw(path: Path, *, indices: bool = False) -> RawImage:
         UserError: the file is missing or damaged.
     """
     try:
-        return _read_raw(path, indices)
+        return _read_raw(path, indices, page, all_channels)
     except UserError:
         raise
     except MemoryError as error:
@@ -127,21 +129,27 @@ def read_raw(path: Path, *, indices: bool = False) -> RawImage:
         raise _unreadable(path, f"{type(error).__name__}: {error}") from error
 
 
-def _read_raw(path: Path, indices: bool) -> RawImage:
+def _read_raw(path: Path, indices: bool, page: int, all_channels: bool) -> RawImage:
+    chosen = np.asarray if all_channels else drop_alpha
     if path.suffix.lower() in TIFF_SUFFIXES and _pillow_loses(path):
-        return _mark_floats(_plain_type(_read_tiff(path), unsigned=False), _tiff_nodata(path))
+        pixels = _plain_type(chosen(_read_tiff(path, page)), unsigned=False)
+        return _mark_floats(pixels, _tiff_nodata(path))
     with open_image(path) as opened:
-        form, pages = stored_form(opened), getattr(opened, "n_frames", 1)
+        pages = getattr(opened, "n_frames", 1)
+        if page >= pages:
+            raise UserError(f"{path} holds too few images", expected=f"{page + 1} pages or more", got=f"{pages}")
+        opened.seek(page)
+        form = stored_form(opened)
         orientation = opened.getexif().get(ORIENTATION, 1)
         has_alpha = opened.mode in WITH_ALPHA or "transparency" in opened.info
         radiometric, nodata = _is_radiometric(opened), getattr(opened, "tag_v2", {}).get(GDAL_NODATA)
         unsigned = opened.format == "PNG"  # there 16 bits may come as 32
         opened.load()
-        array = drop_alpha(_indices_of(opened, form) if indices else np.asarray(expand(opened)))
+        array = chosen(_indices_of(opened, form) if indices else np.asarray(expand(opened)))
     notes = ["alpha"] * has_alpha + ["pages"] * (pages > 1) + ["radiometric"] * radiometric
     if ";16" in form and array.dtype == np.uint8:  # Pillow keeps the upper byte of 16-bit color
         if form.startswith("RGB"):
-            array = array.astype(np.uint16) << 8 | drop_alpha(_lower_bytes(path))
+            array = array.astype(np.uint16) << 8 | chosen(_lower_bytes(path))
         else:
             notes.append("low bytes")
     pixels = upright(_plain_type(array, unsigned), orientation)
@@ -207,18 +215,17 @@ def _pillow_loses(path: Path) -> bool:
         return False  # too large or damaged: the reader raises the error
 
 
-def _read_tiff(path: Path) -> NDArray[Any]:
-    """Return the first image of a TIFF as tifffile reads it: half and double floats, colors in planes."""
+def _read_tiff(path: Path, page: int) -> NDArray[Any]:
+    """Return an image of a TIFF as tifffile reads it, (H,W) or (H,W,2|3|4): half and double floats, planes of color."""
     import tifffile
 
     try:
-        array: NDArray[Any] = np.squeeze(tifffile.imread(path, key=0))
+        array: NDArray[Any] = np.squeeze(tifffile.imread(path, key=page))
     except (OSError, ValueError, IndexError) as error:  # its own errors are ValueErrors
         raise _unreadable(path, str(error)) from error
-    if array.ndim == 3 and array.shape[0] in (3, 4):  # colors in planes
+    if array.ndim == 3 and array.shape[0] in (2, 3, 4):  # colors in planes
         array = np.moveaxis(array, 0, -1)
-    array = drop_alpha(array)
-    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (3,)) or array.dtype.kind not in "uif":
+    if array.ndim not in (2, 3) or array.shape[2:] not in ((), (2,), (3,), (4,)) or array.dtype.kind not in "uif":
         raise _unreadable(path, f"{array.dtype} values of shape {array.shape}")
     return array
 

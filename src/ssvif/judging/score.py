@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from ssvif.data.packed import PairsFile
 from ssvif.io.errors import UserError, counted, shorten
 from ssvif.io.files import read_image, write_csv
-from ssvif.io.images import read_raw
 from ssvif.io.progress import track
 from ssvif.metrics.collection import METRICS, STANDARD_SET, check_names, evaluate, of_convention
+from ssvif.pairs.files import read_pair, read_side
 from ssvif.pairs.judgement import NoteLog
-from ssvif.pairs.match import match_sources
-from ssvif.pairs.pair import Rules, make_pair, with_sequence
+from ssvif.pairs.match import BY_NAME, match_sources
+from ssvif.pairs.pair import Rules, with_sequence
+from ssvif.pairs.pairing import Pairing
 from ssvif.pairs.ranges import to_8_bits
 from ssvif.schema import METRIC_COLUMNS, SIDES
 
@@ -100,21 +101,26 @@ def packed_cases(pairs: Path, fused: Path, only: str = "*", split: str = "test")
 
 
 def folder_cases(
-    visible: str | Path, infrared: str | Path, fused: Path, only: str = "*", rules: Rules = AS_THEY_ARE
+    visible: str | Path | None,
+    infrared: str | Path | None,
+    fused: Path,
+    only: str = "*",
+    rules: Rules = AS_THEY_ARE,
+    pairing: Pairing = BY_NAME,
 ) -> list[Case]:
     """Return a folder's fused images that have a visible and an infrared image of the same name, sorted by name.
 
-    Files are matched by name without suffix; the fused folder decides which are measured. Sources without a fused
-    image are ignored, with a message. Sizes may differ from pair to pair. Sources of more than 8 bits are converted
-    to 8 bits by the rules of `ssvif fuse`: `rules` are those that the images were fused with. Each folder holds RGB or
-    gray images; for the sources it may be a pattern. `only` is a pattern of the names to take, e.g. "00*N". Images are
-    opened only to find the range of a whole sequence.
+    Files are matched by name without suffix, or paired as `pairing` says; the fused folder decides which are measured.
+    Sources without a fused image are ignored, with a message. Sizes may differ from pair to pair. Sources of more than
+    8 bits are converted to 8 bits by the rules of `ssvif fuse`: `rules` are those that the images were fused with. Each
+    folder holds RGB or gray images; for the sources it may be a pattern. `only` is a pattern of the names to take, e.g.
+    "00*N". Images are opened only to find the range of a whole sequence.
 
     Raises:
         UserError: a folder is missing or empty, no name matches, a fused image lacks a source, two of its files share
             a name, or a name is not UTF-8.
     """
-    found = match_sources({"visible": str(visible), "infrared": str(infrared), "fused": str(fused)})
+    found = match_sources(pairing.sources(visible, infrared) | {"fused": str(fused)}, pairing)
     asked = [fault for fault in found.faults if fault.kind == "not_utf8" or fnmatchcase(fault.name, only)]
     if faults := [fault for fault in asked if fault.kind == "not_utf8" or "fused" in fault.files]:
         raise found.refusal(faults)
@@ -122,12 +128,14 @@ def folder_cases(
         alone = counted(len(idle), "pair")
         log.info("%s holds no fused image for %s, ignored: %s", fused, alone, shorten(idle))
     matched = {name: found.pairs[name] for name in _matching(list(found.pairs), only, fused)}
-    fixed = with_sequence(rules, lambda side: ((name, read_raw(files[side])) for name, files in matched.items()))
+    both = rules.both_in_one
+    fixed = with_sequence(
+        rules, lambda side: ((name, read_side(files[side], side, both)) for name, files in matched.items())
+    )
     notes = NoteLog()
 
     def read(name: str) -> tuple[Image, Image]:
-        visible, infrared = (read_raw(matched[name][side]) for side in SIDES)
-        pair = make_pair(name, visible, infrared, fixed)
+        pair = read_pair(name, fixed, *(matched[name][side] for side in SIDES))
         notes.add(pair.notes)
         return to_8_bits(pair.visible, pair.visible_range), to_8_bits(pair.infrared, pair.infrared_range)
 

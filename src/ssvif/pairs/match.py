@@ -5,10 +5,11 @@ The two steps are separate, so that another way of naming or of pairing takes th
 
 from __future__ import annotations
 
-import re
+import logging
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from glob import has_magic
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,11 @@ from typing import Literal
 
 from ssvif.io.errors import ErrorKind, UserError, counted, shorten
 from ssvif.io.files import printable
-from ssvif.schema import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from ssvif.pairs.pairing import Pairing, keys_of, nearest, read_list, same_for_both, shared_keys
+from ssvif.pairs.paths import any_case, expand, nfc, spelled
+from ssvif.schema import IMAGE_SUFFIXES, SIDES, VIDEO_SUFFIXES
+
+log = logging.getLogger("ssvif")
 
 FORMS = "two images, two folders, two quoted patterns ('cam/*_vis.png' 'cam/*_ir.png') or two videos"
 REMEDIES = {
@@ -24,7 +29,7 @@ REMEDIES = {
     "same_name": "rename one of those that share a name",
     "not_utf8": "rename the files whose names are not UTF-8",
 }
-WILDCARDS = {"**/": "((?:.*/)?)", "*": "([^/]*)", "?": "([^/])"}  # of a pattern, as groups of a regular expression
+BY_NAME = Pairing()
 FOLDER, NO_SUFFIX = "folder", "no suffix"  # keys of `Images.others` beside the suffixes
 
 
@@ -47,6 +52,7 @@ class Fault:
     name: str
     files: Mapping[str, Sequence[Path]]  # side → its files of this name
     missing: tuple[str, ...] = ()  # the sides that have no file of this name
+    near: str = ""  # a name of theirs that differs in case alone
 
     @property
     def side(self) -> str:
@@ -60,7 +66,8 @@ class Fault:
         if self.kind == "same_name":
             shared = [shorten([str(path) for path in paths]) for paths in self.files.values() if len(paths) > 1]
             return f"{' and '.join(shared)} share the name {self.name}"
-        return f"{self.side} {path.name} has no {' or '.join(self.missing)} image of the same name"
+        near = f"; {self.near} differs in case" if self.near else ""
+        return f"{self.side} {path.name} has no {' or '.join(self.missing)} image of the same name{near}"
 
     def error(self) -> UserError:
         """Return an error for this fault alone; a missing side has no remedy, since it may be intended."""
@@ -77,18 +84,21 @@ class Matching:
 
     def notes(self) -> list[str]:
         """Return one sentence for each source about the files and folders in it that are ignored."""
-        return [_ignored(images) for images in self.sides.values() if images.others]
+        return list(dict.fromkeys(_ignored(images) for images in self.sides.values() if images.others))
 
     def no_pairs(self) -> UserError:
         """Return the error for sides that have no name in common."""
         names = [f"{side}: {shorten(sorted(images.files), most=3)}" for side, images in self.sides.items()]
         *first, last = self.sides
+        near = next((f"{fault.name} and {fault.near} differ in case" for fault in self.faults if fault.near), "")
+        others = [near, *(str(fault) for fault in self.faults if fault.kind != "no_partner")]
         return UserError(
             f"The {', '.join(first)} and {last} images have no name in common",
             expected="names that differ only in the suffix",
-            got="; ".join([*names, *(str(fault) for fault in self.faults if fault.kind != "no_partner")][:5]),
+            got="; ".join([*names, *filter(None, others)][:5]),
             remedy="for other names pass quoted patterns whose wildcards match the common part, such as "
-            "'cam/*_vis.png' and 'cam/*_ir.png'",
+            "'cam/*_vis.png' and 'cam/*_ir.png', with {*} for a part that differs; or pair by --pair-by number or "
+            "time, or by --pair-list",
         )
 
     def refusal(self, faults: Sequence[Fault]) -> UserError:
@@ -107,20 +117,26 @@ class Matching:
         )
 
 
-def kind_of(source: str) -> str:
+def kind_of(source: str | Path) -> str:
     """Return what a path, or a pattern with *, ? or [], is: "image", "video", "folder" or "pattern".
 
     Raises:
         UserError: it does not exist.
     """
-    path = Path(source)
+    path = spelled(source)
     if path.is_dir():
         return "folder"
     if path.exists():
         return "video" if path.suffix.lower() in VIDEO_SUFFIXES else "image"
-    if has_magic(source):
+    if has_magic(str(source)):
         return "pattern"
-    raise UserError(f"{printable(source)} does not exist", expected=FORMS, remedy="check the path")
+    near = spelled(source, any_case)
+    raise UserError(
+        f"{printable(source)} does not exist",
+        expected=FORMS,
+        got=f"{near}, which differs in case" if near.exists() else "",
+        remedy="check the path",
+    )
 
 
 def kind_of_all(sources: Mapping[str, str]) -> str:
@@ -136,26 +152,97 @@ def kind_of_all(sources: Mapping[str, str]) -> str:
     return "pattern" if "pattern" in kinds.values() else next(iter(kinds.values()))
 
 
-def match_sources(sources: Mapping[str, str]) -> Matching:
-    """Match the images of several sources, side → path or pattern: files, or folders and patterns.
+def match_sources(sources: Mapping[str, str], pairing: Pairing = BY_NAME) -> Matching:
+    """Match the images of several sides, side → path or pattern: files, or folders and patterns.
 
-    Single files belong together, whatever they are called, and get the name of the first. Otherwise images of the
-    same name belong together; see `find_images`. Beside a folder, the name of a pattern's image is what the wildcards
-    stand for or, if no such names match, the whole name.
+    Single files belong together, whatever they are called, and get the name of the first. Otherwise the visible and
+    the infrared images are paired as `pairing` says, and those of other sides belong to the pair of their name; see
+    `find_images`. Beside a folder, the name of a pattern's image is what the wildcards stand for or, if no such names
+    match, the whole name. Files that hold both sides are given as visible ones, and are both images of their pairs.
 
     Raises:
-        UserError: a source holds no image, or nothing matches.
+        UserError: a source holds no image, nothing matches, or one file is both images of a pair but should not.
     """
-    if kind_of_all(sources) == "image":
-        files = {side: Path(source) for side, source in sources.items()}
-        sides = {side: Images(source, {files[side].stem: [files[side]]}) for side, source in sources.items()}
-        return Matching(sides, {next(iter(files.values())).stem: files})
-    found = match_names({side: find_images(source) for side, source in sources.items()})
-    if not found.pairs and {kind_of(source) for source in sources.values()} == {"folder", "pattern"}:
-        found = match_names({side: find_images(source, whole_names=True) for side, source in sources.items()})
+    if pairing.listed:
+        listed = read_list(pairing.listed)
+        sides = {
+            side: Images(str(pairing.listed), {name: [files[side]] for name, files in listed.items()}) for side in SIDES
+        }
+        log.info("%s: %s", pairing.listed, counted(len(listed), "pair"))
+        found = match_names(sides | {side: find_images(source) for side, source in sources.items()})
+    elif kind_of_all(sources) == "image":
+        files = {side: spelled(source) for side, source in sources.items()}
+        files.setdefault(SIDES[1], files[SIDES[0]])
+        name = nfc(next(iter(files.values())).stem)
+        found = Matching({side: Images(str(path), {name: [path]}) for side, path in files.items()}, {name: files})
+    else:
+        found = _match_many(sources, pairing)
     if not found.pairs:
         raise found.no_pairs()
+    if not pairing.both_in_one:
+        refuse_same_file(found.pairs)
     return found
+
+
+def _match_many(sources: Mapping[str, str], pairing: Pairing) -> Matching:
+    sides = {side: find_images(source) for side, source in sources.items()}
+    if pairing.both_in_one:
+        sides = dict.fromkeys(SIDES, sides[SIDES[0]]) | sides
+    elif pairing.by != "name":
+        sides |= _rename_nearest(sides, pairing)
+    found = match_names(sides)
+    if not found.pairs and {kind_of(source) for source in sources.values()} == {"folder", "pattern"}:
+        found = match_names({side: find_images(source, whole_names=True) for side, source in sources.items()})
+    return found
+
+
+def _rename_nearest(sides: Mapping[str, Images], pairing: Pairing) -> dict[str, Images]:
+    """Return the visible and infrared images that are nearest to each other under the visible name; log the others."""
+    keys = {}
+    for side in SIDES:
+        files = {name: paths[0] for name, paths in sides[side].files.items() if len(paths) == 1}
+        keys[side] = keys_of(pairing.by, side, files)
+        for names in shared_keys(keys[side]):
+            log.warning("%s %s share one %s and are left out", side, shorten(names), pairing.by)
+            keys[side] = {name: key for name, key in keys[side].items() if name not in names}
+    pairs = nearest(keys["visible"], keys["infrared"], pairing.most)
+    unit = " s" if pairing.by == "time" else ""
+    if not pairs:
+        distances = [distance for _, distance in nearest(keys["visible"], keys["infrared"], math.inf).values()]
+        raise UserError(
+            f"No visible and infrared images lie within the tolerance of {pairing.most:g}{unit}",
+            got=f"the nearest {pairing.by}s are {min(distances):.6g}{unit} apart" if distances else "none to compare",
+            remedy="pass a larger --tolerance, if these images belong together",
+        )
+    paired = {
+        "visible": {name: name for name in pairs},
+        "infrared": {other: name for name, (other, _) in pairs.items()},
+    }
+    left = {side: [name for name in sides[side].files if name not in paired[side]] for side in SIDES}
+    log.info(
+        "%s paired by %s, at most %.6g%s apart; left over: %s",
+        counted(len(pairs), "image pair"),
+        pairing.by,
+        max(distance for _, distance in pairs.values()),
+        unit,
+        "; ".join(f"{len(names)} {side} ({shorten(names)})" for side, names in left.items() if names) or "none",
+    )
+    return {
+        side: replace(sides[side], files={name: sides[side].files[own] for own, name in paired[side].items()})
+        for side in SIDES
+    }
+
+
+def refuse_same_file(pairs: Mapping[str, Mapping[str, Path]]) -> None:
+    """Check that no pair, name → side → file, has one file for both sides, through links or otherwise.
+
+    Raises:
+        UserError: a pair has.
+    """
+    for name, files in pairs.items():
+        visible, infrared = (files[side] for side in SIDES)
+        if visible == infrared or (visible.exists() and infrared.exists() and visible.samefile(infrared)):
+            raise same_for_both(printable(visible), f"{printable(infrared)} as the infrared image of {name}")
 
 
 def match_names(sides: Mapping[str, Images], *, optional: Collection[str] = ()) -> Matching:
@@ -166,13 +253,15 @@ def match_names(sides: Mapping[str, Images], *, optional: Collection[str] = ()) 
         for path in images.not_utf8
     ]
     pairs = {}
+    in_any_case = {side: {any_case(name): name for name in images.files} for side, images in sides.items()}
     for name in sorted({name for images in sides.values() for name in images.files}):
         files = {side: images.files[name] for side, images in sides.items() if name in images.files}
         missing = tuple(side for side in sides if side not in files and side not in optional)
         if any(len(paths) > 1 for paths in files.values()):
             faults.append(Fault("same_name", name, files))
         elif missing:
-            faults.append(Fault("no_partner", name, files, missing))
+            near = next(filter(None, (in_any_case[side].get(any_case(name)) for side in missing)), "")
+            faults.append(Fault("no_partner", name, files, missing, near))
         else:
             pairs[name] = {side: path for side, (path,) in files.items()}
     return Matching(sides, pairs, tuple(faults))
@@ -182,22 +271,24 @@ def find_images(source: str | Path, *, whole_names: bool = False) -> Images:
     """Find and name the images of a folder, a pattern or a file.
 
     In a folder an image's name is its file's without suffix. In a pattern it is what the wildcards stand for, without
-    suffix: 'cam/*_vis.png' calls cam/007_vis.png 007; with `whole_names` it is the file's, as in a folder. Hidden files
-    are passed over. A link to nowhere counts, so that reading it can say so.
+    suffix: 'cam/*_vis.png' calls cam/007_vis.png 007; with `whole_names` it is the file's, as in a folder. `{*}` fits
+    a part that is not in the name. Hidden files are passed over. A link to nowhere counts, so that reading it can say
+    so.
 
     Raises:
         UserError: it does not exist or holds no image.
     """
-    kind, path = kind_of(str(source)), Path(source)
-    paths: Iterable[Path] = path.iterdir() if kind == "folder" else [path]
+    kind, path = kind_of(source), spelled(source)
     if kind == "pattern":
-        root = Path(path.anchor)
-        pattern = re.sub(r"(?<=[^/])\*\*+|\*\*+(?=[^/])", "*", str(path.relative_to(root)))  # a**b is a*b in a shell
-        paths = (each for each in root.glob(pattern) if not each.is_dir())
-    by_wildcards = kind == "pattern" and not whole_names
-    images = _name_images(str(source), paths, _naming_by_wildcards(path) if by_wildcards else attrgetter("stem"))
+        found = expand(path)
+        naming = {path: "_".join(filter(None, names)) or path.stem for path, names in found.items()}
+        images = _name_images(str(source), found, attrgetter("stem") if whole_names else naming.__getitem__)
+    else:
+        images = _name_images(str(source), path.iterdir() if kind == "folder" else [path], attrgetter("stem"))
     if not images.files:
         unclear = [f"{printable(path)} has a name that is not UTF-8" for path in images.not_utf8[:3]]
+        if near := shorten(sorted(map(str, expand(path, any_case))) if kind == "pattern" else [], most=3):
+            unclear.append(f"{near}, which differs in case")
         raise UserError(
             f"{printable(source)} {'matches' if kind == 'pattern' else 'holds'} no image",
             expected="files ending in " + " ".join(IMAGE_SUFFIXES),
@@ -215,11 +306,11 @@ def find_by_template(root: Path, template: str, suffixes: Collection[str] = IMAG
     vi/007_8bit.png 007. Without such a folder there are none.
     """
     place = PurePosixPath(template)
-    folder, (before, after) = root / place.parent, place.name.split("{name}")
+    folder, (before, after) = spelled(root / place.parent), nfc(place.name).split("{name}")
 
     def name_of(path: Path) -> str:
-        fits = path.stem.startswith(before) and path.stem.endswith(after)
-        return path.stem[len(before) : len(path.stem) - len(after)] if fits else ""
+        stem = nfc(path.stem)
+        return stem[len(before) : len(stem) - len(after)] if stem.startswith(before) and stem.endswith(after) else ""
 
     return _name_images(str(folder), folder.iterdir() if folder.is_dir() else (), name_of, suffixes)
 
@@ -241,29 +332,8 @@ def _name_images(
         elif printable(path.name) != path.name:
             images.not_utf8.append(path)
         else:
-            images.files[name].append(path)
+            images.files[nfc(name)].append(path)
     return images
-
-
-def _naming_by_wildcards(pattern: Path) -> Callable[[Path], str]:
-    """Return what names a file by what the wildcards of a pattern stand for in it, joined by "_"."""
-    parts = re.split(r"(\*\*/|[*?]|\[[^]]+\])", str(pattern.with_suffix("")))  # the suffix is no part of a name
-    parts[::2] = map(re.escape, parts[::2])
-    parts[1::2] = map(_wildcard_to_group, parts[1::2])
-    shape = re.compile("".join(parts))
-
-    def name_of(path: Path) -> str:
-        match = shape.fullmatch(str(path.with_suffix("")))
-        stands_for = [part.strip("/").replace("/", "_") for part in match.groups()] if match else []
-        return "_".join(filter(None, stands_for)) or path.stem
-
-    return name_of
-
-
-def _wildcard_to_group(wildcard: str) -> str:
-    """Return *, **/, ? or [] of a pattern as a group of a regular expression."""
-    choice = re.fullmatch(r"\[(!?)([^]]+)\]", wildcard)
-    return f"([{'^' * len(choice[1])}{choice[2]}])" if choice else WILDCARDS[wildcard]
 
 
 def _summary(faults: Sequence[Fault]) -> str:

@@ -44,6 +44,7 @@ class Rules:
     infrared_range: Rule = "auto"
     resize: str = "infrared"  # which of two sizes is brought to the other, of `RESIZES`; "error" refuses
     alignment: Alignment | None = None  # of the two cameras; then nothing is resized
+    both_in_one: str = ""  # of `schema.BOTH_IN_ONE`, if one file holds both images
 
     def range_of(self, side: str) -> Rule:
         """Return the rule of "visible" or "infrared" images."""

@@ -15,9 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from ssvif.io.errors import UserError
-from ssvif.io.images import RawImage, read_raw
-from ssvif.pairs.match import Matching, kind_of_all, match_sources
-from ssvif.pairs.pair import Images, Job, Pair, Rules, make_pair, with_sequence
+from ssvif.io.images import RawImage
+from ssvif.pairs.files import read_pair, read_side, split_sides
+from ssvif.pairs.match import BY_NAME, Matching, kind_of_all, match_sources, refuse_same_file
+from ssvif.pairs.pair import Images, Job, Rules, make_pair, with_sequence
+from ssvif.pairs.pairing import Pairing
+from ssvif.pairs.paths import spelled
 from ssvif.pairs.video import explain, facts_of, frames_of, paired_frames
 from ssvif.schema import SIDES
 
@@ -51,26 +54,31 @@ class Source:
         return with_sequence(rules, self.images)
 
 
-def open_source(visible: str, infrared: str) -> Source:
-    """Return the pairs of two images, folders, patterns or videos.
+def open_source(visible: str, infrared: str, pairing: Pairing = BY_NAME, *, offset_s: float = 0.0) -> Source:
+    """Return the pairs of two images, folders, patterns or videos; "" for a source that `pairing` does without.
+
+    The second of two videos starts `offset_s` later than the first.
 
     Raises:
         UserError: a source does not exist or is empty, they are of different kinds, or nothing matches.
     """
-    sources = {"visible": visible, "infrared": infrared}
-    if kind_of_all(sources) == "video":
-        return _from_videos(Path(visible), Path(infrared))
-    return _from_files(match_sources(sources))
+    sources = pairing.sources(visible, infrared)
+    if sources and kind_of_all(sources) == "video":
+        paths = {side: spelled(source) for side, source in sources.items()}
+        if not pairing.both_in_one:
+            refuse_same_file({"video": paths})
+        return _from_videos(paths, pairing.both_in_one, offset_s)
+    if offset_s:
+        raise UserError("An offset in time is for two videos", remedy="pair images by --pair-by time")
+    return _from_files(match_sources(sources, pairing), pairing.both_in_one)
 
 
-def _from_files(matching: Matching) -> Source:
+def _from_files(matching: Matching, both_in_one: str) -> Source:
     for note in matching.notes():
         log.warning("%s", note)
     return Source(
-        jobs=lambda rules: (
-            (name, partial(_read_pair, name, rules, **files)) for name, files in matching.pairs.items()
-        ),
-        images=lambda side: _readable({name: files[side] for name, files in matching.pairs.items()}),
+        jobs=lambda rules: ((name, partial(read_pair, name, rules, **files)) for name, files in matching.pairs.items()),
+        images=lambda side: _readable({name: files[side] for name, files in matching.pairs.items()}, side, both_in_one),
         inputs=lambda name: tuple(matching.pairs[name].values()),
         total=len(matching.pairs),
         names=tuple(matching.pairs),
@@ -78,43 +86,48 @@ def _from_files(matching: Matching) -> Source:
     )
 
 
-def _from_videos(visible: Path, infrared: Path) -> Source:
-    facts = facts_of(visible)
-    for sentence in explain(facts, facts_of(infrared)):
+def _from_videos(paths: Mapping[str, Path], both_in_one: str, offset_s: float) -> Source:
+    facts = {side: facts_of(path) for side, path in paths.items()}
+    for sentence in () if both_in_one else explain(facts["visible"], facts["infrared"], offset_s):
         log.warning("%s", sentence)
-    paths = dict(zip(SIDES, (visible, infrared), strict=True))
+
+    def both() -> Iterable[tuple[RawImage, RawImage]]:
+        if both_in_one:
+            return (split_sides(frame, both_in_one) for _, frame in frames_of(paths["visible"], gray=False))
+        return paired_frames(paths["visible"], paths["infrared"], offset_s=offset_s)
 
     def jobs(rules: Rules) -> Iterator[Job]:
-        for count, images in enumerate(paired_frames(visible, infrared), start=1):
-            yield f"{count:06d}", partial(make_pair, f"{count:06d}", *images, rules)
+        for count, (visible, infrared) in enumerate(both(), start=1):
+            yield f"{count:06d}", partial(make_pair, f"{count:06d}", visible, infrared, rules)
+
+    def frames(side: str) -> Iterator[RawImage]:
+        if both_in_one:
+            return (images[SIDES.index(side)] for images in both())
+        return (frame for _, frame in frames_of(paths[side], gray=side == "infrared"))
 
     return Source(
         jobs=jobs,
-        images=lambda side: _until_damage(frames_of(paths[side], gray=side == "infrared")),
-        inputs=lambda name: (visible, infrared),
-        total=facts.frames or None,
-        rate=facts.rate,
+        images=lambda side: _until_damage(frames(side)),
+        inputs=lambda name: tuple(paths.values()),
+        total=facts["visible"].frames or None,
+        rate=facts["visible"].rate,
     )
 
 
-def _read_pair(name: str, rules: Rules, visible: Path, infrared: Path) -> Pair:
-    return make_pair(name, read_raw(visible), read_raw(infrared), rules)
-
-
-def _until_damage(frames: Iterable[tuple[float, RawImage]]) -> Iterator[tuple[str, RawImage]]:
+def _until_damage(frames: Iterable[RawImage]) -> Iterator[tuple[str, RawImage]]:
     try:
-        for count, (_, image) in enumerate(frames, start=1):
+        for count, image in enumerate(frames, start=1):
             yield f"{count:06d}", image
     except UserError:  # reported when these frames are to be fused
         return
 
 
-def _readable(paths: Mapping[str, Path]) -> Iterator[tuple[str, RawImage]]:
+def _readable(paths: Mapping[str, Path], side: str, both_in_one: str) -> Iterator[tuple[str, RawImage]]:
     """Yield the images that can be read, with their names, while threads read the next ones."""
 
     def read(name: str, path: Path) -> list[tuple[str, RawImage]]:
         try:
-            return [(name, read_raw(path))]
+            return [(name, read_side(path, side, both_in_one))]
         except UserError:  # reported when this image is to be fused
             return []
 

@@ -137,13 +137,15 @@ def _form(frame: VideoFrame) -> str:
     return "rgb48le" if max(each.bits for each in frame.format.components) > 8 else "rgb24"
 
 
-def paired_frames(visible: Path, infrared: Path) -> Iterator[tuple[RawImage, RawImage]]:
-    """Yield every visible frame with the infrared one nearest in time since the first, until the shorter video ends.
+def paired_frames(visible: Path, infrared: Path, *, offset_s: float = 0.0) -> Iterator[tuple[RawImage, RawImage]]:
+    """Yield every visible frame with the infrared one nearest in time, while both videos run.
+
+    The infrared video starts `offset_s` after the visible one, or before it if negative.
 
     Raises:
         UserError: a video is damaged; the pairs before that have been yielded.
     """
-    gray_frames = frames_of(infrared, gray=True)
+    gray_frames = ((time_s + offset_s, image) for time_s, image in frames_of(infrared, gray=True))
     current, following = next(gray_frames, None), next(gray_frames, None)
     if current is None:
         return
@@ -153,11 +155,16 @@ def paired_frames(visible: Path, infrared: Path) -> Iterator[tuple[RawImage, Raw
             current, following = following, next(gray_frames, None)
         if not following and time_s >= current[0] + lasting_s:
             return
+        if time_s < offset_s - lasting_s / 2:
+            continue
         yield image, current[1]
 
 
-def explain(left: VideoFacts, right: VideoFacts) -> list[str]:
-    """Return sentences about how the rates and lengths of a visible and an infrared video differ."""
+def explain(left: VideoFacts, right: VideoFacts, offset_s: float = 0.0) -> list[str]:
+    """Return sentences about how the rates and lengths of a visible and an infrared video differ.
+
+    Nothing is said of the lengths where the second video starts `offset_s` later.
+    """
     said = []
     if abs(float(right.rate / left.rate) - 1) > SAME_RATE:
         said.append(
@@ -165,7 +172,7 @@ def explain(left: VideoFacts, right: VideoFacts) -> list[str]:
             "each visible frame is paired with the infrared one nearest in time"
         )
     lengths = [each.frames / float(each.rate) for each in (left, right)]
-    if min(lengths) and abs(lengths[0] - lengths[1]) > 1.5 / float(min(left.rate, right.rate)):
+    if min(lengths) and not offset_s and abs(lengths[0] - lengths[1]) > 1.5 / float(min(left.rate, right.rate)):
         said.append(
             f"visible lasts {lengths[0]:.2f} s, infrared {lengths[1]:.2f} s: "
             f"the last {abs(lengths[0] - lengths[1]):.2f} s of the longer one are ignored"
