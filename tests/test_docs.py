@@ -222,7 +222,7 @@ def own_data(tmp_path, monkeypatch):
             for scene in scenes:
                 image = getattr(scene, name)
                 write(image if image.ndim == 3 else image[..., None].repeat(3, axis=2))
-    save_fusion_model(build_fusion_model("seafusion"), tmp_path / "w/accurate.safetensors", name="seafusion", facts={})
+    save_fusion_model(build_fusion_model("seafusion"), tmp_path / "w/fast.safetensors", name="seafusion", facts={})
     monkeypatch.setattr(names, "WEIGHTS", tmp_path / "w")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -248,7 +248,7 @@ def run_blocks(page):
 
 
 def test_the_python_on_the_page_runs(own_data):
-    (own_data / "model.safetensors").symlink_to(own_data / "w/accurate.safetensors")
+    (own_data / "model.safetensors").symlink_to(own_data / "w/fast.safetensors")
     names = run_blocks("python_api.md")
     assert names["first"].size == (64, 48)
     assert names["second"].size == (99, 75)
@@ -257,7 +257,7 @@ def test_the_python_on_the_page_runs(own_data):
 
 def test_the_export_on_the_page_is_made_and_used(own_data, type_in, capsys):
     pytest.importorskip("onnxscript", reason="the extra ssvif[onnx] is not installed")
-    (own_data / "model.safetensors").symlink_to(own_data / "w/accurate.safetensors")
+    (own_data / "model.safetensors").symlink_to(own_data / "w/fast.safetensors")
     lines = shell_lines("export.md")
     assert [line.split()[1] for line in lines] == ["export", "fuse", "export"]
     for line in lines:

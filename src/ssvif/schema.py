@@ -28,7 +28,7 @@ FUSION_MODELS: dict[str, str] = {
     "sage": "ssvif.models.sage:SAGE",
     "lite": "ssvif.models.lite:Lite",
 }
-PACKAGED_MODELS = ("accurate", "fast")  # trained networks inside the package; the first is the default
+PACKAGED_MODELS = ("fast", "accurate")  # trained networks inside the package; the first is the default
 PUBLISHED_MODELS = ("swinfusion", "seafusion", "emma", "sage")  # whose released checkpoints can be read
 INFERENCE_NAMES = ("plain", *PUBLISHED_MODELS)  # how a network's output becomes an image: ours, or as its authors do
 BASELINES = ("average", "maximum", "visible", "infrared")

@@ -258,9 +258,9 @@ def test_the_network_of_the_package_is_taken_when_none_is_named(folders, command
     monkeypatch.setattr("ssvif.models.names.WEIGHTS", folders / "weights")
     status, errors = command(*call)
     assert status == 1
-    assert "This installation of ssvif lacks its network 'accurate'" in errors
+    assert "This installation of ssvif lacks its network 'fast'" in errors
     (folders / "weights").mkdir()
-    shutil.copy(network, folders / "weights/accurate.safetensors")
+    shutil.copy(network, folders / "weights/fast.safetensors")
     assert command(*call)[0] == 0
     assert read_image(folders / "f.png").shape == (20, 26, 3)
 
@@ -274,7 +274,7 @@ def test_networks_of_the_package_are_taken_by_name(folders, command):
     status, errors = command("vi/a.png", "ir/a.png", "-o", "x.png", "--model", "faster", "--device", "cpu")
     assert status == 1
     assert "There is no network 'faster'" in errors
-    assert "accurate | fast | the file of a network" in errors
+    assert "fast | accurate | the file of a network" in errors
 
 
 def test_without_a_network_torch_is_not_imported(folders):

@@ -55,14 +55,14 @@ def test_networks_of_the_package_have_their_files_and_cards():
 
 def test_a_network_is_found_by_name_or_by_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert names.find_model(None) == names.packaged_model("accurate")
+    assert names.find_model(None) == names.packaged_model("fast")
     assert names.find_model(Path("fast")) == names.packaged_model("fast")
     (tmp_path / "mine").touch()
     for path in ("mine", "gone.safetensors"):  # what a missing file is told as, its reader knows better
         assert names.find_model(Path(path)) == Path(path)
-    with pytest.raises(UserError, match=r"no network 'slow'(?s:.*)accurate \| fast \| the file"):
+    with pytest.raises(UserError, match=r"no network 'slow'(?s:.*)fast \| accurate \| the file"):
         names.find_model(Path("slow"))
-    with pytest.raises(UserError, match=r"no network 'slow'(?s:.*)accurate \| fast"):
+    with pytest.raises(UserError, match=r"no network 'slow'(?s:.*)fast \| accurate"):
         names.packaged_model("slow")
 
 

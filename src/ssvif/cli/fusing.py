@@ -29,7 +29,7 @@ FusedOutput = Annotated[
     Path, typer.Option("--output", "-o", help="Image or video by its suffix, otherwise a folder; --pairs: a folder.")
 ]
 PackedPairs = Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`, instead of VISIBLE INFRARED.")]
-Model = Annotated[Path | None, typer.Option(help="Network to fuse with: accurate (default), fast, or a file.")]
+Model = Annotated[Path | None, typer.Option(help="Network to fuse with: fast (default), accurate, or a file.")]
 Checkpoint = Annotated[Path | None, typer.Option(help="Released checkpoint of --network, instead of --model.")]
 Network = Annotated[
     str,
@@ -119,7 +119,7 @@ def fuse(
 
 
 def app(
-    model: Annotated[Path | None, typer.Option(help="Network to offer first: accurate, fast, or a file.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Network to offer first: fast, accurate, or a file.")] = None,
     network: Annotated[str, typer.Option(help="Class of MODEL's network, if your own: package.module:Class.")] = "",
     port: Annotated[
         int, typer.Option(help="Port to listen on; 0: the first free one from 7860.", min=0, max=65535)

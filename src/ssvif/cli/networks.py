@@ -123,7 +123,7 @@ def _own_options(job: Job) -> TrainingOptions:
 
 def export(
     model: Annotated[
-        Path | None, typer.Argument(metavar="[MODEL]", help="Network: accurate (default), fast, or a file.")
+        Path | None, typer.Argument(metavar="[MODEL]", help="Network: fast (default), accurate, or a file.")
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path("model.onnx"),
     form: Annotated[str, typer.Option("--format", help="onnx or torch; default: by the suffix of OUTPUT.")] = "",

@@ -42,8 +42,8 @@ def load_model(
     """Return a fuser for `fuse`, to be used as often as wanted.
 
     Args:
-        path: "accurate" or "fast", the networks that come with ssvif; file of another one (.safetensors, or .onnx, for
-            which torch is not imported); or "average", "maximum", "visible" or "infrared"; None for "accurate".
+        path: "fast" or "accurate", the networks that come with ssvif; file of another one (.safetensors, or .onnx, for
+            which torch is not imported); or "average", "maximum", "visible" or "infrared"; None for "fast".
         device: "auto" (a GPU if there is one), "cpu", "cuda", or another that torch knows.
         precision: "float32" or "bfloat16".
         network: `path` is a released checkpoint of "swinfusion", "seafusion", "emma" or "sage", or holds a network of
@@ -88,7 +88,7 @@ def fuse(
             or (B,3,H,W) of the same types; a Pillow image; or a list of single ones, whose sizes may differ.
         infrared: as many images, of any of these kinds; several may come as (B,H,W), and colored ones are converted
             to luma.
-        model: of `load_model`; None for the network `accurate`, which is loaded once.
+        model: of `load_model`; None for the network `fast`, which is loaded once.
         color: "rgb" for the network's own colors, "ycbcr" for its luma with the visible image's chroma; "" is rgb
             for networks with three channels and ycbcr for those with one.
         visible_range: what becomes 0 and 1: "full" (all that the type holds), "percentile" (1st to 99th of each

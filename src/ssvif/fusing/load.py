@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FuserSpec:
-    """The fuser to load; by default the network `accurate`, which comes with ssvif.
+    """The fuser to load; by default the network `fast`, which comes with ssvif.
 
     Raises:
         UserError: a released network without its checkpoint, an unknown inference or precision, or one of a baseline.
     """
 
-    path: Path | None = None  # `accurate`, `fast`, a file .safetensors or .onnx, or a released checkpoint of `network`
+    path: Path | None = None  # `fast`, `accurate`, a file .safetensors or .onnx, or a released checkpoint of `network`
     network: str = ""  # name of the released network, or package.module:Class of the user's own in `path`
     baseline: str = ""  # or a fusion without a network
     inference: str = ""  # whose script to follow; "" is plain, or for a released checkpoint that of its authors
