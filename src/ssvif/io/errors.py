@@ -48,10 +48,11 @@ class UserError(Exception):
 
 
 def _cut(text: str) -> str:
-    """Return a text of at most a screen: the middle of a long line and the end of a long text are left out."""
-    lines = text.split("\n", MOST_LINES)
-    cut = [f"{line[: LINE // 2]} … {line[-LINE // 2 :]}" if len(line) > LINE else line for line in lines[:MOST_LINES]]
-    return "\n".join(cut) + " …" * (len(lines) > MOST_LINES)
+    """Return a text of at most a screen: the middle of a long line and of a long text is left out."""
+    lines = text.split("\n")
+    if len(lines) > MOST_LINES:  # the end stays: it is the message where the text is the traceback of a worker
+        lines = [*lines[: MOST_LINES // 2], "…", *lines[-MOST_LINES // 2 :]]
+    return "\n".join(f"{line[: LINE // 2]} … {line[-LINE // 2 :]}" if len(line) > LINE else line for line in lines)
 
 
 def itemize(lines: Sequence[str]) -> str:
