@@ -220,6 +220,12 @@ def test_a_voc_number_that_is_none_is_refused_with_its_place(tmp_path, value):
         read(tmp_path, voc(shape), name="a.xml")
 
 
+def test_a_point_is_a_box_without_area(tmp_path):
+    boxes, notes = read(tmp_path, voc(tags(point=tags(x=5, y=6))), name="a.xml")
+    assert len(boxes) == 0
+    assert "no area" in notes
+
+
 def test_xml_that_holds_no_voc_objects_is_not_an_empty_annotation(tmp_path):
     with pytest.raises(UserError, match=r"not a VOC annotation(?s:.*)<annotations>"):
         read(tmp_path, "<annotations><image name='a'><box label='car'/></image></annotations>", name="a.xml")

@@ -53,9 +53,9 @@ def test_shipped_class_lists_are_the_datasets(load):
         ({"ignored_values": (2,)}, r"each label value once, got \[2\] twice"),
         ({"ignored_values": ((1, 2, 3),)}, "asks for numbers"),
         ({"ignored_values": (3,), "color_labels": True}, "asks for colors"),
-        ({"detection_aliases": {"cat": ("dog",)}}, "must be of detection_classes"),
-        ({"detection_aliases": {"car": ("Person",)}}, "each name once"),
-        ({"detection_aliases": {"car": ("van",)}, "detection_ignored": ("VAN",)}, "each name once"),
+        ({"detection_aliases": {"cat": ("dog",)}}, r"must be of \['person', 'car'\], got \['cat'\]"),
+        ({"detection_aliases": {"car": ("Person",)}}, r"one class's, .* got \['person'\] twice"),
+        ({"detection_aliases": {"car": ("van",)}, "detection_ignored": ("VAN",)}, "one class's"),
         ({"detection_ignored": (" ",)}, "detection_ignored"),
         ({"classes": (ClassInfo(0, "a", (0, 0, 0)), ClassInfo(2, "b", (1, 1, 1)))}, "must be 0, 1, 2"),
     ],
@@ -116,6 +116,11 @@ def test_what_is_used_survives_json_and_is_the_reading(descriptor):
     read = json.loads(reading_to_json(changed))
     assert read.keys() == {*how, "values"}
     assert read["values"]["class 1"] == [[1, 0, 0], [0, 1, 1]]
+
+
+def test_a_class_may_list_its_own_name(descriptor):
+    named = replace(descriptor, detection_aliases={"person": ("Person", "PERSON", "people")})
+    assert named.detection_names() == {"person": 0, "people": 0, "car": 1}
 
 
 def test_indices_may_be_aliases(tmp_path):

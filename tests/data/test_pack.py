@@ -260,7 +260,7 @@ def test_converted_annotations_are_told_once_each_and_the_mapping_is_part_of_the
         caplog.clear()
         pack_pairs(mapped, raw, splits, tmp_path / "mapped.h5")
         (told,) = [line for line in caplog.messages if "annotations" in line]
-        assert re.search(r"Toy: annotations: .*confidence.*: 2, first .*01t\.txt, line 1", told)
+        assert re.search(r"Toy: annotations: .*confidence.*: 2, first .*01t\.txt, line 1$", told)
         file = PairsFile(tmp_path / "mapped.h5")
         assert file.boxes("test", "02t")[:, 0].tolist() == [1, float("car" in names)]
         digests.add(file.digest)

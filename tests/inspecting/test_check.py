@@ -266,10 +266,18 @@ def test_what_is_converted_in_annotations_is_a_note_and_what_is_doubtful_a_warni
     for kind, level in (("confidence", "note"), ("turned", "warning")):
         assert [(each.level, each.side) for each in report.findings if each.kind == kind] == [(level, "boxes")] * 5
     lines = report.lines()
-    assert sum("a confidence, is not used" in line for line in lines) == 1
+    assert sum("a confidence, which is not used: 5, first " in line for line in lines) == 1
     warnings = sum(each.level == "warning" for each in report.findings)
     assert f"{warnings} warnings" in lines[-1]
     assert len(report.good()["all"]) == 4
+
+
+def test_all_unknown_names_of_the_dataset_are_listed_together(labelled):
+    for number, line in enumerate(["people 0.5 0.5 0.1 0.1", "person? 0.5 0.5 0.1 0.1", "people 0.5 0.5 0.1 0.1"]):
+        (labelled.root / "boxes" / f"{number}.txt").write_text(line)
+    lines = [line for line in check_pairs(labelled).lines() if "does not have" in line and "annotations" in line]
+    assert len(lines) == 1
+    assert "3 ('people' 2, 'person?' 1), first " in lines[0]
 
 
 def test_the_good_pairs_can_be_packed(labelled, tmp_path):

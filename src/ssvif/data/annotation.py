@@ -10,50 +10,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssvif.data.descriptor import Descriptor, color_number
-from ssvif.io.errors import UserError, shorten
+from ssvif.io.errors import LISTED, UserError, shorten
 from ssvif.io.files import read_label
 
 LOSSY_SUFFIXES = (".jpg", ".jpeg")
-CONVERTED = {
-    "latin-1": "read as Latin-1, because they are not UTF-8 and declare nothing else",
-    "confidence": "the number after the box, a confidence, is not used",
-    "polygon": "polygons or rotated boxes, read as the upright boxes around them",
-    "clipped": "reach past their image, cut at its edge",
-    "ignored name": "left out, as the descriptor's detection_ignored asks",
-    "ignored value": "hold label values that the descriptor's ignored_values leaves out",
+NOTES = {
+    "unknown name": "classes of boxes that the descriptor does not have",
+    "ignored name": "boxes left out, as the descriptor's detection_ignored asks",
+    "ignored value": "label maps with values that the descriptor's ignored_values leaves out",
+    "lossy": "label maps in JPEG, which changes ids at the edges of objects: save them as PNG",
+    "no area": "boxes without area, left out",
+    "turned": "boxes with swapped corners, turned",
+    "clipped": "boxes that reach past their image, cut at its edge",
+    "polygon": "polygons and rotated boxes, read as the upright boxes around them",
+    "confidence": "boxes with a further number, a confidence, which is not used",
+    "latin-1": "box files that are not UTF-8 and declare nothing else, read as Latin-1",
 }
-DOUBTFUL = {
-    "turned": "corners in swapped order, turned",
-    "no area": "without area, left out",
-    "lossy": "JPEG changes the ids at the edges of objects: save label maps as PNG",
-}
+DOUBTFUL = ("lossy", "no area", "turned")  # those to look at; the others are as intended
 
 
 class Notes:
-    """Counts of what was converted, turned or left out: in boxes, or in files ("latin-1", and what is about labels)."""
+    """What reading annotations converted or left out: kind of `NOTES` → how many of each name, and the first place."""
 
     def __init__(self) -> None:
         self._names: dict[str, Counter[str]] = defaultdict(Counter)
         self._first: dict[str, str] = {}
 
     def add(self, kind: str, where: Path | str, name: str = "") -> None:
-        """Count one of a kind of `CONVERTED` or `DOUBTFUL`, found at a place; `name` is what exactly."""
+        """Count one of a kind at a place; `name` is what exactly."""
         self._names[kind][name] += 1
         self._first.setdefault(kind, str(where))
+
+    def update(self, other: Notes) -> None:
+        """Add the counts of others."""
+        for kind, names in other._names.items():
+            self._names[kind].update(names)
+            self._first.setdefault(kind, other._first[kind])
 
     def details(self) -> dict[str, str]:
         """Return how many there are of each kind, with names, and the first place."""
         found = {}
-        for kind, names in self._names.items():
-            named = [f"{name!r} {count}" for name, count in names.most_common() if name]
-            found[kind] = f"{names.total()}{f' ({shorten(named)})' if named else ''}, first {self._first[kind]}"
+        for kind in [kind for kind in NOTES if kind in self._first]:
+            named = [f"{name!r} {count}" for name, count in self._names[kind].most_common() if name]
+            listed = f" ({shorten(named, LISTED)})" if named else ""
+            found[kind] = f"{self._names[kind].total()}{listed}, first {self._first[kind]}"
         return found
 
     def lines(self) -> list[str]:
-        """Return one sentence for each kind."""
-        details = self.details()
-        known = CONVERTED | DOUBTFUL
-        return [f"annotations: {known[kind]}: {details[kind]}" for kind in known if kind in details]
+        """Return one line for each kind."""
+        return [f"annotations: {NOTES[kind]}: {detail}" for kind, detail in self.details().items()]
 
 
 def read_classes(path: Path, descriptor: Descriptor, notes: Notes | None = None) -> NDArray[np.uint8]:
@@ -93,7 +98,7 @@ def _unknown_values(path: Path, descriptor: Descriptor, unknown: dict[int, int],
         remedy = f"if 255 is {descriptor.classes[1].name}, write `values: [255]` at this class in the descriptor"
     return UserError(
         f"{path} holds {what} that {descriptor.name}'s descriptor does not have: {shorten([*shown])}",
-        expected=f"one of {shorten(known, 20)}",
+        expected=f"one of {shorten(known, LISTED)}",
         got=shorten([f"{value} in {count} px" for value, count in shown.items()]),
         remedy=remedy,
     )

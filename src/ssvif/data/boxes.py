@@ -32,7 +32,7 @@ MARKS = {
 }
 DECLARED = re.compile(rb"""\s*<\?xml[^>]{0,80}encoding\s*=\s*["']([\w.-]{1,40})["']""")
 # what a shape in VOC XML is made of; a box is (left, top) and then the opposite corner, or the size
-SHAPES = ("bndbox", "robndbox", "polygon")
+SHAPES = ("bndbox", "robndbox", "polygon", "point")
 CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("left", "top", "right", "bottom"))
 SIZED = (
     ("x", "y", "w", "h"),
@@ -75,6 +75,7 @@ def read_boxes(
             notes.add("ignored name", where, name)
         elif index < 0:
             unknown.setdefault(name, where)
+            notes.add("unknown name", where, name)
         else:
             rows = [_clip(where, row, notes) for row in read()]
             boxes += [[float(index), *row] for row in rows if row]
@@ -148,7 +149,7 @@ def _yolo_box(where: str, line: str, words: Sequence[str], notes: Notes) -> list
 
 
 def _around(xs: Sequence[float], ys: Sequence[float]) -> Row:
-    """Return the upright box around points, or of two opposite corners, with a negative size if they are swapped."""
+    """Return the upright box around points, or that of two opposite corners: of negative size if they are swapped."""
     left, right = (xs[0], xs[1]) if len(xs) == 2 else (min(xs), max(xs))
     top, bottom = (ys[0], ys[1]) if len(ys) == 2 else (min(ys), max(ys))
     return [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
@@ -218,7 +219,7 @@ def _outline(shape: ElementTree.Element) -> tuple[Sequence[float], Sequence[floa
         for axis in ("x", "y")
     ]
     xs, ys = map(_to_floats, places)
-    return (xs, ys) if len(xs) == len(ys) >= 2 else None
+    return (xs, ys) if len(xs) == len(ys) >= (1 if shape.tag == "point" else 2) else None
 
 
 def _to_floats(words: Sequence[str]) -> list[float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import PurePosixPath
@@ -146,12 +147,12 @@ class Descriptor:
         if twice := [value for value in dict.fromkeys(stored) if stored.count(value) > 1]:
             raise ValueError(f"values and ignored_values must hold each label value once, got {twice} twice")
         if unknown := [name for name in self.detection_aliases if name not in self.detection_classes]:
-            raise ValueError(f"detection_aliases must be of detection_classes, got {unknown}")
-        aliases = [alias for each in self.detection_aliases.values() for alias in each]
-        _check_once(
-            "detection_classes, detection_aliases and detection_ignored together",
-            [*self.detection_classes, *aliases, *self.detection_ignored],
-        )
+            raise ValueError(f"detection_aliases must be of {list(self.detection_classes)}, got {unknown}")
+        named = {name: [name, *self.detection_aliases.get(name, ())] for name in self.detection_classes}
+        named[""] = [*self.detection_ignored]
+        meanings = Counter(comparable(each) for names in named.values() for each in {*map(comparable, names)})
+        if doubled := [name for name, count in meanings.items() if count > 1]:
+            raise ValueError(f"a name must be one class's, or in detection_ignored, got {doubled} twice")
         return self
 
     def stored_values(self, info: ClassInfo) -> tuple[StoredValue, ...]:

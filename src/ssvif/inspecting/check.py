@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ssvif.data.annotation import Notes
 from ssvif.data.descriptor import Descriptor
 from ssvif.data.find import FoundDataset, FoundPair, count_annotations
 from ssvif.data.split import deal_pairs, write_splits
@@ -80,7 +81,10 @@ class Report:
                 summary += f", {len(sizes)} sizes, {sizes[0][0]} most often" if len(sizes) > 1 else f", {sizes[0][0]}"
             lines.append(f"  {side + ':':<10}{summary}")
         lines += [f"  {self.annotations}"] if self.annotations else []
-        lines += show_findings(self.findings)
+        notes = Notes()
+        for each in self.pairs:
+            notes.update(each.notes)
+        lines += show_findings(self.findings) + notes.lines()
         lines.append(str(self.together) if self.together else "the shift between the two sides is not clear")
         levels = Counter(each.level for each in self.findings)
         good = sum(map(len, self.good().values()))

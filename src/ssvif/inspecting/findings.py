@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssvif.data.annotation import CONVERTED, DOUBTFUL
+from ssvif.data.annotation import DOUBTFUL, NOTES
 from ssvif.io.errors import shorten
 from ssvif.io.files import write_csv
 
@@ -45,7 +45,7 @@ WARNINGS = {
     "not found": "the descriptor names files that are not there",
     "no pair": "annotations of nothing",
     "other files": "ignored: not the suffix of a supported image format",
-} | DOUBTFUL
+}
 MEASURES = ("shift_x_px", "shift_y_px", "edge_correlation", "shift_sharpness")
 
 
@@ -53,7 +53,7 @@ MEASURES = ("shift_x_px", "shift_y_px", "edge_correlation", "shift_sharpness")
 class Finding:
     """A problem or measure of a file, a pair or the whole set."""
 
-    kind: str  # a key of `ERRORS`, `WARNINGS` or `CONVERTED`, or one of `MEASURES`
+    kind: str  # a key of `ERRORS`, `WARNINGS` or `NOTES`, or one of `MEASURES`
     pair_id: str = ""  # the pair's name; empty for something about the whole set
     side: str = "pair"  # or "visible", "infrared", "label", "boxes"
     file: str = ""  # relative to the dataset's folder; empty if no file in particular is meant
@@ -64,14 +64,15 @@ class Finding:
     @property
     def level(self) -> str:
         """Either "error", "warning", "note" or "measure"."""
-        levels = {ERROR: ERRORS, NOTE: CONVERTED, MEASURE: MEASURES}
-        return next((level for level, kinds in levels.items() if self.kind in kinds), WARNING)
+        if self.kind in NOTES:
+            return WARNING if self.kind in DOUBTFUL else NOTE
+        return MEASURE if self.kind in MEASURES else ERROR if self.kind in ERRORS else WARNING
 
 
 def show_findings(findings: Sequence[Finding]) -> list[str]:
     """Return lines to print: for each kind how many, what it means and the first names; errors first."""
     lines = []
-    for kind, meaning in (ERRORS | WARNINGS | CONVERTED).items():
+    for kind, meaning in (ERRORS | WARNINGS).items():
         for side in ("visible", "infrared", "label", "boxes", "pair"):
             these = [each for each in findings if (each.kind, each.side) == (kind, side)]
             if not these:

@@ -57,6 +57,7 @@ class Seen:
     pair: FoundPair  # its files; a side may be missing
     findings: list[Finding] = field(default_factory=list)  # in this pair alone
     sides: dict[str, Side] = field(default_factory=dict)  # "visible" and "infrared", as far as they could be read
+    notes: Notes = field(default_factory=Notes)  # what reading its annotations converted or left out
     shift: Peak | None = None  # between the two, if it was measured
 
     def finding(self, kind: str, side: str, detail: str = "", value: float | None = None) -> Finding:
@@ -154,18 +155,19 @@ class Inspector:
 
     def _look_at_annotation(self, seen: Seen, height: int, width: int) -> None:
         """Check the labels and boxes of a pair that becomes so high and wide."""
-        pair = seen.pair
-        notes: dict[str, Notes] = {"label": Notes(), "boxes": Notes()}
+        pair, label_notes, box_notes = seen.pair, Notes(), Notes()
         if pair.label:
             with seen.noting_errors("label", "label"):
-                label = read_class_ids(self.root / pair.label, self.descriptor, height, width, notes["label"])
+                label = read_class_ids(self.root / pair.label, self.descriptor, height, width, label_notes)
                 self._check_label(seen, label)
         if pair.boxes:
             with seen.noting_errors("boxes", "boxes"):
-                read_boxes(self.root / pair.boxes, self.descriptor, width, height, notes["boxes"])
-        for side, each in notes.items():
-            for kind, detail in each.details().items():
-                seen.add(kind, side, detail)
+                read_boxes(self.root / pair.boxes, self.descriptor, width, height, box_notes)
+        for side, notes in (("label", label_notes), ("boxes", box_notes)):
+            seen.notes.update(notes)
+            for kind, detail in notes.details().items():
+                if kind != "unknown name":  # an error already
+                    seen.add(kind, side, detail)
 
     def _check_label(self, seen: Seen, label: Pixels) -> None:
         """Note that a label map (H,W) shows nothing but background."""
