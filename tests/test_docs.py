@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import yaml
+from PIL import Image
 from typer.main import get_command
 
 from roadscenes.render import render_scene
 from ssvif.cli import app as cli
 from ssvif.config.runs import load_runs
+from ssvif.data.packed import PairsFile
 from ssvif.fusing.outputs import video_writer
 from ssvif.io.files import read_image, write_png
 from ssvif.models import names
@@ -237,6 +240,49 @@ def test_own_data_is_fused(own_data, type_in):
     assert {"fused.png", "fused.mp4", "steady.mkv", "FUSED", "FUSED2", "FUSED3", "FUSED4"} <= made
     for folder in ("FUSED", "FUSED2", "FUSED3", "FUSED4"):
         assert sorted(find_images(own_data / folder).files) == ["0", "1"]
+
+
+def write_annotated(folder, boxes, label):
+    """A dataset of one pair with boxes of these names as YOLO text, and a label map."""
+    scene = render_scene(0, 96, 128, "day")
+    write_pair(scene, folder / "visible/0.png", folder / "infrared/0.png")
+    (folder / "boxes").mkdir()
+    (folder / "boxes/0.txt").write_text("".join(f"{name} 0.5 0.5 0.2 0.2\n" for name in boxes))
+    (folder / "labels").mkdir()
+    Image.fromarray(label).save(folder / "labels/0.tif")
+
+
+PLACES = np.arange(96 * 128).reshape(96, 128)
+EXAMPLES = [  # of each example the classes that boxes name, and which they are; a label map, and its class ids
+    (["person", "Cyclist", "*", "7", "feright car", "dontcare", "1"], [0, 0, 1, 1, 1], PLACES > 9, []),
+    ([], [], PLACES.astype(np.uint8) % 2 * 255, [0, 1]),
+    ([], [], np.array([10, 300, 9, -1], np.int32)[PLACES % 4], [0, 1, 255]),
+    ([], [], np.array([[0, 0, 0], [192, 0, 128], [255, 255, 255]], np.uint8)[PLACES % 3], [0, 1, 255]),
+]
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_annotations_are_read_as_the_page_says(tmp_path, type_in, number):
+    example = yaml.safe_load(blocks("annotations.md", "yaml")[number])
+    boxes, classes, label, ids = EXAMPLES[number]
+    layout = {"visible": "visible/{name}", "infrared": "infrared/{name}"}
+    layout |= {"boxes": "boxes/{name}.txt"} if boxes else {"label": "labels/{name}"}
+    mine = {"name": "mine", "title": "Mine", "folder": "mine", "layouts": [layout], **example}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(mine))
+    write_annotated(tmp_path / "mine", boxes, label)
+    dataset = f"--dataset {tmp_path}/mine.yaml --data-root {tmp_path}"
+    assert type_in(f"ssvif check {dataset}")[0] == 0
+    assert type_in(f"ssvif split {dataset} --output {tmp_path}/splits.csv")[0] == 0
+    assert type_in(f"ssvif pack {dataset} --splits {tmp_path}/splits.csv --output {tmp_path}/pairs.h5")[0] == 0
+    packed = PairsFile(tmp_path / "pairs.h5")
+    if boxes:
+        assert packed.boxes("train", "0")[:, 0].tolist() == classes
+    else:
+        assert np.unique(packed.label("train", "0")).tolist() == ids
+
+
+def test_every_example_of_annotations_is_tried():
+    assert len(blocks("annotations.md", "yaml")) == len(EXAMPLES)
 
 
 def run_blocks(page):
