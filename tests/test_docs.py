@@ -217,9 +217,23 @@ def own_data(tmp_path, monkeypatch):
     for number, scene in enumerate(scenes):
         write_pair(scene, tmp_path / f"VIS/{number}.png", tmp_path / f"IR/{number}.png")
         write_pair(scene, tmp_path / f"cam/{number}_vis.png", tmp_path / f"cam/{number}_ir.png")
+        write_pair(
+            scene,
+            tmp_path / f"flir/rgb/video-B-frame-{number}-c.png",
+            tmp_path / f"flir/thermal/video-4-frame-{number}-8.png",
+        )
+        write_pair(scene, tmp_path / f"left/a{5 + number}.png", tmp_path / f"right/b{6 + number}.png")
+        write_pair(
+            scene,
+            tmp_path / f"dji/2024050110121{3 * number}_W.png",
+            tmp_path / f"dji/2024050110121{3 * number + 1}_T.png",
+        )
+        both = np.concatenate([scene.visible, scene.infrared[..., None].repeat(3, axis=2)], axis=1)
+        write_png(tmp_path / f"BOTH/{number}.png", both)
         (tmp_path / "THERMAL").mkdir(exist_ok=True)
         tifffile.imwrite(tmp_path / f"THERMAL/{number}.tif", scene.infrared / np.float32(8) + 280)
     write_pair(scenes[0], tmp_path / "visible.png", tmp_path / "infrared.png")
+    (tmp_path / "pairs.csv").write_text("visible,infrared\nVIS/0.png,IR/1.png\nVIS/1.png,IR/0.png\n")
     for name in ("visible", "infrared"):
         with video_writer(tmp_path / f"{name}.mp4", Fraction(25)) as write:
             for scene in scenes:
@@ -233,13 +247,13 @@ def own_data(tmp_path, monkeypatch):
 
 def test_own_data_is_fused(own_data, type_in):
     lines = shell_lines("own_data.md")
-    assert len(lines) == 7
+    assert len(lines) == 13
     for line in lines:
         assert type_in(f"{line} --device cpu")[0] == 0, line
     made = {each.name for each in own_data.iterdir()}
-    assert {"fused.png", "fused.mp4", "steady.mkv", "FUSED", "FUSED2", "FUSED3", "FUSED4"} <= made
-    for folder in ("FUSED", "FUSED2", "FUSED3", "FUSED4"):
-        assert sorted(find_images(own_data / folder).files) == ["0", "1"]
+    assert {"fused.png", "fused.mp4", "steady.mkv", "later.mp4"} <= made
+    for folder in ("FUSED", *(f"FUSED{number}" for number in range(2, 10))):
+        assert len(find_images(own_data / folder).files) == 2, folder
 
 
 def write_annotated(folder, boxes, label):

@@ -44,6 +44,22 @@ def fill(root: Path, labels="", boxes="", names=NAMES, folders=("vi", "ir")):
     return root
 
 
+def test_annotations_of_all_splits_may_lie_in_one_folder(tmp_path):
+    """As in LLVIP: visible/{train,test}, infrared/{train,test}, Annotations."""
+    layout = Layout("visible/{split}/{name}", "infrared/{split}/{name}", "masks/{name}", "Annotations/{name}.xml")
+    llvip = replace(describe(), layouts=(layout,), official_splits={"train": "train", "test": "test"})
+    for split, names in (("train", ("a", "b")), ("test", ("c",))):
+        folders = (f"visible/{split}", f"infrared/{split}")
+        fill(tmp_path, "masks/{name}.png", "Annotations/{name}.xml", names, folders)
+    found = find_pairs(llvip, tmp_path)
+    assert [(pair.label, pair.boxes) for pair in found["test"]] == [("masks/c.png", "Annotations/c.xml")]
+    assert {split: len(pairs) for split, pairs in found.items()} == {"train": 2, "test": 1}
+    assert find_dataset(llvip, tmp_path).notices() == []
+    fill(tmp_path, "masks/{name}.png", names=("a",), folders=("visible/test", "infrared/test"))
+    with pytest.raises(UserError, match=r"masks/a\.png would belong to a pair of train and to one of test"):
+        find_pairs(llvip, tmp_path)
+
+
 def notices(descriptor, root):
     return [(each.kind, each.side, each.text.partition(": ")[2]) for each in find_dataset(descriptor, root).notices()]
 

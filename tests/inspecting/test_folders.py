@@ -22,13 +22,23 @@ def make(root, *folders):
         (("Thermal", "Visible", "visible_masks"), "Visible/{name}"),
         (("train/vi", "train/ir", "test/vi", "test/ir"), "{split}/vi/{name}"),
         (("Training/visible", "Training/infrared", "val/visible", "val/infrared"), "{split}/visible/{name}"),
+        (("images_rgb", "images_thermal", "labels"), "images_rgb/{name}"),
+        (("RGB", "T", "GT"), "RGB/{name}"),
+        *(
+            (
+                tuple(f"{side}/{split}" for side in sides for split in ("train", "val", "test")),
+                f"{sides[0]}/{{split}}/{{name}}",
+            )
+            for sides in (("visible", "infrared"), ("RGB", "Thermal"), ("Visible", "LWIR"))
+        ),
     ],
 )
 def test_sides_are_recognised_by_their_folders_names(tmp_path, folders, visible):
     make(tmp_path, *folders)
     descriptor, root = recognise_folder(tmp_path)
     assert descriptor.layouts[0].visible == visible
-    assert sum(map(len, find_pairs(descriptor, root).values())) == len({each.rpartition("/")[0] for each in folders})
+    pairs = sum(map(len, find_pairs(descriptor, root).values()))
+    assert pairs == (3 if "{split}/{name}" in visible else len({each.rpartition("/")[0] for each in folders}))
 
 
 @pytest.mark.parametrize("folders", [(), ("a", "b"), ("vi", "vis", "ir"), ("train/vi", "train/ir", "test/rgb", "x/ir")])

@@ -54,6 +54,15 @@ def test_channels_of_every_depth(tmp_path):
     np.testing.assert_array_equal(read_side(tmp_path / "gray.png", "infrared", "channels").pixels, VISIBLE[..., 1])
 
 
+def test_a_file_that_may_hold_both_images_is_told(tmp_path):
+    for form, option in (("channels", "--both-in-one channels"), ("pages", "--both-in-one pages")):
+        pair = read_pair("a", Rules(), make(tmp_path, form), save(tmp_path / "ir.png", INFRARED))
+        assert [option in sentence for _, sentence in pair.notes] == [True]
+    constant = save(tmp_path / "a.png", np.dstack([VISIBLE, np.full((12, 16), 255, np.uint8)]))
+    (note,) = read_pair("a", Rules(), constant, tmp_path / "ir.png").notes
+    assert "--both-in-one" not in note[1]
+
+
 @pytest.mark.parametrize(("form", "says"), [("channels", "two channels or four"), ("pages", "page"), ("rows", "rows")])
 def test_a_file_without_both_images_is_told(tmp_path, form, says):
     path = save(tmp_path / "a.png", VISIBLE[:11])

@@ -247,3 +247,25 @@ def test_without_the_extra_it_is_named(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="PyAV") as caught:
         facts_of(tmp_path / "a.mp4")
     assert "ssvif[video]" in caught.value.remedy
+
+
+def test_a_video_that_starts_later_is_paired_from_there(tmp_path, call):
+    vi, ir = film(tmp_path / "vi.mkv", 10), film(tmp_path / "ir.mkv", 10)
+    truth = [image.pixels for _, image in frames_of(ir, gray=True)]
+    for offset_s, first, count in ((0.12, 0, 7), (-0.12, 3, 7)):
+        pairs = list(paired_frames(vi, ir, offset_s=offset_s))
+        assert len(pairs) == count
+        assert np.array_equal(pairs[0][1].pixels, truth[first])
+    status, _, _ = call("fuse", vi, ir, "-o", tmp_path / "later", "--offset", "0.12", "--baseline", "infrared")
+    assert status == 0
+    assert len(list((tmp_path / "later").glob("*.png"))) == 7
+
+
+def test_a_video_may_hold_both_sides(tmp_path, call):
+    path = film(tmp_path / "both.mkv", 3, size=(48, 128))
+    left = [image.pixels[:, :64] for _, image in frames_of(path, gray=False)]
+    words = ("--both-in-one", "columns", "--baseline", "visible")
+    assert call("fuse", path, "-o", tmp_path / "out", *words)[0] == 0
+    made = [read_image(each) for each in sorted((tmp_path / "out").glob("*.png"))]
+    assert [np.array_equal(*each) for each in zip(made, left, strict=True)] == [True] * 3
+    assert "given for both sides" in call("fuse", path, path, "-o", tmp_path / "out2", "--baseline", "average")[2]

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from ssvif.io.validation import NotNegative
-from ssvif.schema import SPLITS
+from ssvif.schema import SIDES, SPLITS
 
 BOX_SUFFIXES = (".txt", ".xml")
 SplitName = Annotated[str, Field(pattern=f"^({'|'.join(SPLITS)})$")]
@@ -67,7 +67,8 @@ class ClassInfo:
 class Layout:
     """File patterns below a dataset's root, in POSIX form, with `{split}` and `{name}`; "" for no such files.
 
-    Those of images have no suffix: any image suffix is taken. That of box files ends in `.txt` (YOLO) or `.xml` (VOC).
+    Labels and boxes of all splits may lie in one folder, without `{split}`. Those of images have no suffix: any image
+    suffix is taken. That of box files ends in `.txt` (YOLO) or `.xml` (VOC).
 
     Raises:
         pydantic.ValidationError: a pattern that is absolute, leaves the root or lacks `{name}` in its file name.
@@ -110,8 +111,10 @@ class Descriptor:
     def _check_splits(self) -> Self:
         if min(self.ratios) < 0 or min(self.ratios[:2]) == 0 or not abs(sum(self.ratios) - 1) < 1e-6:
             raise ValueError(f"ratios must sum to 1, train and validation above 0, got {list(self.ratios)}")
-        for pattern in (pattern for layout in self.layouts for pattern in asdict(layout).values() if pattern):
-            if ("{split}" in pattern) != bool(self.official_splits):
+        for kind, pattern in (each for layout in self.layouts for each in asdict(layout).items()):
+            # labels and boxes of all splits may lie in one folder
+            needed = bool(self.official_splits) and kind in SIDES
+            if pattern and ("{split}" in pattern) != needed and (needed or not self.official_splits):
                 raise ValueError(f"pattern {pattern!r} must hold {{split}} exactly if official_splits is given")
         return self
 

@@ -166,7 +166,23 @@ def find_dataset(descriptor: Descriptor, root: Path) -> FoundDataset:
         sides["boxes"] = _find_boxes(root, declared["boxes"]) if "boxes" in declared else Images("")
         matchings[split] = match_names(sides, optional=tuple(ANNOTATIONS))
         refuse_same_file(matchings[split].pairs)
+    _refuse_shared(descriptor, matchings)
     return FoundDataset(descriptor, root, patterns, matchings)
+
+
+def _refuse_shared(descriptor: Descriptor, matchings: Mapping[str, Matching]) -> None:
+    """Check that no label or box file belongs to pairs of two splits, as names without `{split}` may."""
+    owners: dict[Path, str] = {}
+    for split, matching in matchings.items():
+        for name, files in matching.pairs.items():
+            for kind in ANNOTATIONS:
+                owner = owners.setdefault(files[kind], split) if kind in files else split
+                if owner != split:
+                    raise UserError(
+                        f"{files[kind]} would belong to a pair of {owner} and to one of {split}, both called {name}",
+                        expected="names that occur in one split, for a pattern without {split}",
+                        remedy=f"give {descriptor.title} a folder of {ANNOTATIONS[kind]} for each split",
+                    )
 
 
 def _find_boxes(root: Path, pattern: str) -> Images:

@@ -103,7 +103,11 @@ def _kinds_of(image: RawImage, path: Path) -> list[str]:
     """Return which keys of `REMARKS` an image is of."""
     pixels = image.pixels
     gray = pixels.ndim == 2 or bool((pixels == pixels[..., :1]).all())
-    return ["gray"] * gray + ["alpha"] * ("alpha" in image.notes) + ["lossy"] * (path.suffix.lower() in LOSSY)
+    return (
+        ["gray"] * gray
+        + ["alpha"] * any(note in image.notes for note in ("alpha", "fourth channel"))
+        + ["lossy"] * (path.suffix.lower() in LOSSY)
+    )
 
 
 def _refusal(images: Path, problems: Mapping[str, Sequence[str]], unmatched: list[str], count: int) -> UserError:

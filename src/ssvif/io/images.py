@@ -145,8 +145,10 @@ def _read_raw(path: Path, indices: bool, page: int, all_channels: bool) -> RawIm
         radiometric, nodata = _is_radiometric(opened), getattr(opened, "tag_v2", {}).get(GDAL_NODATA)
         unsigned = opened.format == "PNG"  # there 16 bits may come as 32
         opened.load()
-        array = chosen(_indices_of(opened, form) if indices else np.asarray(expand(opened)))
-    notes = ["alpha"] * has_alpha + ["pages"] * (pages > 1) + ["radiometric"] * radiometric
+        expanded = np.asarray(expand(opened))
+        array = chosen(_indices_of(opened, form) if indices else expanded)
+    alpha = "fourth channel" if expanded.shape[2:] in ((2,), (4,)) and np.ptp(expanded[..., -1]) else "alpha"
+    notes = [alpha] * has_alpha + ["pages"] * (pages > 1) + ["radiometric"] * radiometric
     if ";16" in form and array.dtype == np.uint8:  # Pillow keeps the upper byte of 16-bit color
         if form.startswith("RGB"):
             array = array.astype(np.uint16) << 8 | chosen(_lower_bytes(path))

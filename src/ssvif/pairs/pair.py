@@ -28,7 +28,9 @@ LEAST_UNIT, MOST_UNIT = -0.5, 1.5  # floats beyond were never meant as [0,1], ov
 DARK_SHARE = 1 / 8  # of 16 bits: 13 bits or fewer
 LEFT_OUT = {
     "alpha": "has an alpha channel, which is ignored",
-    "pages": "holds several images, of which only the first is read",
+    "fourth channel": "has a last channel that varies, which is ignored as alpha; if it is the infrared image, pass "
+    "--both-in-one channels",
+    "pages": "holds several images, of which only the first is read; if they are both sides, pass --both-in-one pages",
     "low bytes": "is 16-bit gray with alpha, of which only 8 bits are read",
     "radiometric": "is a radiometric JPEG: beside the 8-bit picture that is fused, it holds thermal data of 16 bits. "
     "Extract these with ExifTool (`exiftool -b -RawThermalImage` for FLIR, `-ThermalData` for DJI) or the software of "

@@ -75,7 +75,12 @@ class Pairing:
         elif self.listed:
             expected, count = "with --pair-list, no other source", 0
         if tuple(given) != SIDES[:count]:
-            raise UserError("The sources do not fit", expected=expected, got=" and ".join(given.values()) or "none")
+            raise UserError(
+                "The sources do not fit",
+                expected=expected,
+                got=" and ".join(given.values()) or "none",
+                remedy="" if self.both_in_one or self.listed else "if each file holds both sides, pass --both-in-one",
+            )
         if count == 2 and len({Path(source).resolve() for source in given.values()}) == 1:
             raise same_for_both(given[SIDES[0]])
         return given
