@@ -87,5 +87,6 @@ def main() -> None:
     except OSError as error:
         if error.filename is None:
             raise
-        typer.echo(f"ssvif: {error.filename}: {error.strerror}", err=True)  # e.g. a folder nobody may write to
+        remedy = "check that it is there and may be read, or that its folder may be written to; or name another"
+        typer.echo(f"ssvif: {UserError(f'{error.filename}: {error.strerror}', remedy=remedy)}", err=True)
         raise SystemExit(1) from None

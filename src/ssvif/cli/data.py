@@ -51,6 +51,9 @@ def scenes(
             expected="a new or empty folder, or one made by `ssvif scenes`",
             remedy="choose another output folder",
         ) from error
+    except OSError as error:
+        error.filename = str(output)  # not its temporary name
+        raise
     typer.echo(f"{output}: {train} training pairs, {test} test pairs")
 
 
