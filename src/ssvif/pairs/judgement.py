@@ -19,7 +19,7 @@ from ssvif.schema import SIDES
 log = logging.getLogger("ssvif")
 Note = tuple[str, str]  # what was done to a pair, or is wrong with it: kind, sentence for the user
 
-JUDGED_SIDE = 256  # of an image's pixels a grid of at most about so many rows and columns is judged
+JUDGED_SIDE = 128  # of an image's pixels a grid of at most about so many rows and columns is judged
 NEARLY_ALL, MOSTLY = 0.9, 0.5  # of the values
 FEW_LEVELS = 8  # of 256
 OUTER, FITTING = (0.005, 0.995), (0.01, 0.99)  # quantiles: of what is used of the levels, and of a range that fits
@@ -42,14 +42,15 @@ def judge(image: NDArray[Any], limits: Range, side: str, rule: Rule) -> tuple[st
         side: "visible" or "infrared", whose option the remedy names.
         rule: by which the limits were chosen. Of visible images "full" is judged no further: night is dark.
     """
-    values = np.sort(sample(image, JUDGED_SIDE))
+    values = sample(image, JUDGED_SIDE)
     if not values.size:
         return "empty", "holds no value: every pixel is missing (NaN or a fill value)"
-    least, most = float(values[0]), float(values[-1])
+    least, most = float(values.min()), float(values.max())
     if least == most and (image == image.flat[0]).all():
         return "constant", f"holds the value {least:.6g} in every pixel, and shows nothing"
     if side == "visible" and rule == "full":
         return None
+    values = np.sort(values)
     beyond = {
         "black": float(np.searchsorted(values, limits.low, "left")) / values.size,
         "white": 1 - float(np.searchsorted(values, limits.high, "right")) / values.size,

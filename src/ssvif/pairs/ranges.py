@@ -18,6 +18,7 @@ SAMPLED_SIDE = 1024  # an image's percentiles come from a grid of at most about 
 SEQUENCE_SIDE = 512  # the same of each image of a sequence
 SEQUENCE_VALUES = 1 << 22  # most values of all its images together
 ROWS = 512  # converted to levels at a time, which bounds the memory of large images
+FILL_SIDE = 384  # of each image, where fill values are looked for
 HEAP_SHARE = 0.01  # of the values: fewer do not change the percentiles
 INNER = (5.0, 95.0)  # percentiles of the other values; further out are those that resampling mixed with a fill value
 # what programs write where nothing was measured, and no camera's largest value; so is all that no unit reaches
@@ -172,8 +173,8 @@ def mark_missing(image: NDArray[Any], nodata: float | None = None, *, heaps: boo
     """
     if image.dtype == np.uint8:
         return image
-    known = image if nodata is None else image[image != nodata][:, None]
-    low, high = measured(sample(known, SAMPLED_SIDE)) if heaps else (-math.inf, math.inf)
+    values = sample(image, FILL_SIDE) if heaps else image[:0].ravel()
+    low, high = measured(values if nodata is None else values[values != nodata])
     if nodata is None and (low, high) == (-math.inf, math.inf):
         return image
     missing = (image < low) | (image > high) | (image == nodata)
@@ -187,7 +188,7 @@ def fill_value(image: NDArray[Any]) -> str:
 
     It is an extreme value that is not `measured`, not one that the file names.
     """
-    values = sample(image, SAMPLED_SIDE)
+    values = sample(image, FILL_SIDE)
     low, high = measured(values)
     shares = {float(values.min()): values < low, float(values.max()): values > high} if values.size else {}
     return " and ".join(
