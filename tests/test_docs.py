@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,7 @@ from ssvif.config.runs import load_runs
 from ssvif.data.packed import PairsFile
 from ssvif.fusing.outputs import video_writer
 from ssvif.io.files import read_image, write_png
+from ssvif.io.images import read_raw
 from ssvif.models import names
 from ssvif.models.registry import build_fusion_model, save_fusion_model
 from ssvif.pairs.alignment import map_points, read_alignment
@@ -326,3 +328,49 @@ def test_the_export_on_the_page_is_made_and_used(own_data, type_in, capsys):
     assert "seafusion 3 rgb" in capsys.readouterr().out
     assert sorted(find_images(own_data / "FUSED").files) == ["0", "1"]
     assert (own_data / "model.pt2").is_file()
+
+
+@pytest.fixture
+def thermal(own_data):
+    """What thermal cameras write, beside the folders of `own_data`: counts, fill values, time stamps, a deep video."""
+    av = pytest.importorskip("av")
+    with av.open(str(own_data / "thermal.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "gray16le"
+        for number in range(2):
+            counts = read_image(own_data / f"IR/{number}.png").astype(np.uint16) * 6 + 21000
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(counts, format="gray16le")))
+            for folder, image in (("COUNTS", counts), ("FILLED", np.where(np.arange(64) < 6, 0, counts))):
+                (own_data / folder).mkdir(exist_ok=True)
+                tifffile.imwrite(own_data / folder / f"{number}.tif", image.astype(np.uint16))
+            (own_data / "EXTRACTED").mkdir(exist_ok=True)
+            Image.fromarray(counts.byteswap()).save(own_data / f"EXTRACTED/{number}.png")
+            for side, folder, fraction in (("VIS", "STAMPED_VIS", "000"), ("IR", "STAMPED_IR", "040")):
+                (own_data / folder).mkdir(exist_ok=True)
+                stamped = own_data / folder / f"20250101_12000{number}.{fraction}.png"
+                stamped.write_bytes((own_data / side / f"{number}.png").read_bytes())
+        container.mux(stream.encode(None))
+    shutil.rmtree(own_data / "VIS")
+    for number in range(2):
+        scene = render_scene(number, 192, 256, "day")
+        write_pair(scene, own_data / f"VIS/{number}.png", own_data / f"unshifted/{number}.png")
+        write_png(own_data / f"SHIFTED/{number}.png", np.roll(scene.infrared, (4, 6), axis=(0, 1)))
+    return own_data
+
+
+def test_thermal_images_and_videos_are_fused(thermal, type_in, caplog):
+    for line in shell_lines("thermal.md"):
+        device = " --device cpu" if " fuse " in line else ""
+        status, _, errors = type_in(line + device)
+        assert status == 0, f"{line}\n{errors}"
+    assert caplog.text.count("the infrared image holds 0 in 9.4% of the pixels") == 1
+    assert "of its values lie" not in caplog.text
+    for folder in ("COUNTS", "KELVIN", "FILLED", "TIME", "ALIGNED"):
+        assert len(find_images(thermal / f"FUSED_{folder}").files) == 2
+    assert (thermal / "fused.mkv").is_file()
+    run_blocks("thermal.md")
+    for number in range(2):
+        extracted, counts = (
+            read_raw(thermal / name).pixels for name in (f"EXTRACTED/{number}.png", f"COUNTS/{number}.tif")
+        )
+        assert np.array_equal(extracted, counts)

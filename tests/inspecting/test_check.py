@@ -19,6 +19,7 @@ from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv, read_image, write_png
 from ssvif.pairs.alignment import Alignment
 from ssvif.pairs.pair import Rules
+from ssvif.pairs.ranges import Range
 
 LABELLED = Descriptor(
     name="mine",
@@ -163,10 +164,16 @@ def test_missing_pixels_are_told_and_do_not_disturb_the_shift(folder):
     assert {("missing", "infrared", "0"), ("missing", "infrared", "1"), ("empty", "infrared", "2")} <= found(report)
     assert {each.detail for each in report.findings if each.kind == "missing"} == {
         "7.0% of the pixels",
-        "-9999 in 7.0% of the pixels",
+        "holds -9999 in 7.0% of the pixels, far from the others: these pixels count as missing and become black",
     }
     for each in report.pairs[:2]:
         assert abs(each.shift.x_px - wanted[each.pair.pair_id].x_px) < 2
+
+
+def test_a_range_beside_the_values_is_told_as_when_fusing(folder):
+    report = check(folder, rules=Rules(infrared_range=Range(280, 320)))
+    assert [each[0] for each in found(report)] == ["black"] * 6
+    assert "--infrared-range full" in report.findings[0].detail
 
 
 def test_thermal_data_inside_jpegs_is_told(folder):

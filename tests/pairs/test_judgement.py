@@ -36,8 +36,8 @@ def kinds(infrared, text):
         (COUNTS, "30000:40000", "infrared black"),
         (LEVELS, "280:320", "infrared black"),
         (LEVELS, "21000:22530", "infrared black"),
-        (COUNTS, "full", "infrared few levels"),
-        (LEVELS, "0:65535", "infrared few levels"),
+        (COUNTS, "full", "infrared flat"),
+        (LEVELS, "0:65535", "infrared flat"),
         (LEVELS, "100:110", "infrared clipped"),
         (np.full((48, 64), 7, np.uint16), "auto", "infrared constant"),
         (np.full((48, 64), 7, np.uint8), "auto", "infrared constant"),
@@ -104,7 +104,7 @@ def test_fill_values_are_told_and_become_black():
     filled = COUNTS.copy()
     filled[:, :6] = 65535
     pair = pair_of(filled)
-    assert [kind for kind, _ in pair.notes] == ["infrared fill"]
+    assert [kind for kind, _ in pair.notes] == ["infrared missing"]
     assert "65535 in 9.4% of the pixels" in pair.notes[0][1]
     assert (pair.to_8_bits()[1][:, :6] == 0).all()
     assert np.array_equal(pair.infrared[:, 6:], COUNTS[:, 6:])

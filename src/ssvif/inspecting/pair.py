@@ -24,8 +24,7 @@ from ssvif.inspecting.shifts import is_unlike, measure_shift
 from ssvif.io.errors import UserError
 from ssvif.pairs.alignment import check_size, warp
 from ssvif.pairs.files import read_side
-from ssvif.pairs.pair import Rules, looks_colored, same_aspect
-from ssvif.pairs.ranges import fill_value
+from ssvif.pairs.pair import Rules, looks_colored, measured_pixels, same_aspect
 from ssvif.schema import SIDES
 
 AS_FUSED = Rules()
@@ -117,11 +116,9 @@ class Inspector:
         depth = "float" if pixels.dtype.kind == "f" else f"{bits}-bit"
         kind = f"{depth} {'color' if pixels.ndim == 3 else 'gray'}"
         seen.sides[side] = Side((gray.shape[1], gray.shape[0]), kind, digest_of(pixels), thumbnail_of(gray))
-        for what, detail in judge(pixels, gray, side):
+        *_, notes = measured_pixels(raw, side, self.rules)
+        for what, detail in (dict(notes) | dict(judge(pixels, gray, side))).items():
             seen.add(what, side, detail)
-        lost = float(np.isnan(pixels).mean()) if pixels.dtype.kind == "f" else 0.0
-        if fill := fill_value(pixels) or (f"{lost:.1%} of the pixels" if 0 < lost < 1 else ""):
-            seen.add("missing", side, fill)
         if side == "infrared" and "radiometric" in raw.notes:
             seen.add("radiometric", side)
         if bits > 8:
@@ -185,6 +182,8 @@ def judge(pixels: Pixels, gray: Gray, side: str) -> list[tuple[str, str]]:
         return [("constant", f"value {float(gray.flat[0]):g}")]
     floats = pixels.dtype.kind == "f"
     found: list[tuple[str, str]] = []
+    if floats and (lost := float(np.isnan(pixels).mean())):
+        found.append(("missing", f"{lost:.1%} of the pixels"))
     if side == "infrared" and looks_colored(pixels):
         found.append(("color map", "three channels that differ"))
     sample = gray[::SAMPLED, ::SAMPLED]

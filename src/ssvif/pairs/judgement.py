@@ -29,7 +29,7 @@ OUTCOMES = {  # kind → what such images have in common
     "black": "black: nearly all their values lie below the range",
     "white": "white: nearly all their values lie above the range",
     "clipped": "clipped: half of their values or more lie beyond the range",
-    "few levels": f"nearly without contrast: they use fewer than {FEW_LEVELS} of 256 levels",
+    "flat": f"nearly without contrast: they use fewer than {FEW_LEVELS} of 256 levels",
 }
 
 
@@ -64,7 +64,7 @@ def judge(image: NDArray[Any], limits: Range, side: str, rule: Rule) -> tuple[st
     elif sum(beyond.values()) >= MOSTLY:
         kind, what = "clipped", f"is clipped: {sum(beyond.values()):.0%} of its values lie beyond the range"
     elif used < FEW_LEVELS and limits.high > limits.low:
-        kind, what = "few levels", f"uses only {max(1, math.ceil(used))} of 256 levels of the range"
+        kind, what = "flat", f"uses only {max(1, math.ceil(used))} of 256 levels of the range"
     else:
         return None
     depth = "floats" if image.dtype.kind == "f" else f"{image.dtype.itemsize * 8} bits"

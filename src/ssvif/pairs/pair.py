@@ -98,9 +98,11 @@ def make_pair(name: str, visible: RawImage, infrared: RawImage, rules: Rules) ->
     """
     _check_unit("visible", name, visible.pixels, rules.visible_range)
     _check_unit("infrared", name, infrared.pixels, rules.infrared_range)
-    color, visible_range, found = _known(name, "visible", visible, rules)
-    gray, infrared_range, found_too = _known(name, "infrared", infrared, rules)
-    notes = _notes(name, visible, infrared, rules) + found + found_too
+    color, visible_range, of_visible = measured_pixels(visible, "visible", rules)
+    gray, infrared_range, of_infrared = measured_pixels(infrared, "infrared", rules)
+    notes = _notes(name, visible, infrared, rules)
+    for side, found in zip(SIDES, (of_visible, of_infrared), strict=True):
+        notes += [(f"{side} {kind}", f"{name}: the {side} image {what}") for kind, what in found]
     if gray.dtype.kind == "f":  # a single missing value would spread when resampled
         gray = np.nan_to_num(gray, nan=infrared_range.low, posinf=infrared_range.high, neginf=infrared_range.low)
     if rules.alignment:
@@ -112,17 +114,21 @@ def make_pair(name: str, visible: RawImage, infrared: RawImage, rules: Rules) ->
     return Pair(name, color, gray, visible_range, infrared_range, tuple(notes))
 
 
-def _known(name: str, side: str, image: RawImage, rules: Rules) -> tuple[NDArray[Any], Range, list[Note]]:
-    """Return an image (H,W), visible also (H,W,3), NaN where nothing was measured, its range, and notes."""
+def measured_pixels(image: RawImage, side: str, rules: Rules) -> tuple[NDArray[Any], Range, list[Note]]:
+    """Return an image as it is fused, its range, and what the user should know of both.
+
+    The image is (H,W), visible also (H,W,3), with NaN where nothing was measured. The notes are a kind and the rest of
+    a sentence about the image.
+    """
     rule, notes = rules.range_of(side), []
     marked = mark_missing(image.pixels, image.nodata, heaps=rule != "full")
     if marked is not image.pixels and (fill := fill_value(image.pixels)):
-        notes.append((f"{side} fill", f"{name}: the {side} image holds {fill}, far from the others: it is missing"))
+        notes.append(("missing", f"holds {fill}, far from the others: these pixels count as missing and become black"))
     pixels = to_gray(marked) if side == "infrared" else marked
     # the luma of 16 bits is a float, as are marked pixels; "full" is what the file's type holds
     limits = range_of(image.pixels if rule == "full" else pixels, rule)
     if found := judge(pixels, limits, side, rule):
-        notes.append((f"{side} {found[0]}", f"{name}: the {side} image {found[1]}"))
+        notes.append(found)
     return pixels, limits, notes
 
 
