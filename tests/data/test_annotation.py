@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -39,6 +40,13 @@ def read(tmp_path):
 def test_ids_of_any_depth_are_class_ids(read, descriptor, dtype):
     name = "label.tif" if dtype in (np.int32, np.float32) else "label.png"
     assert read(IDS.astype(dtype), descriptor, name) == (IDS.tolist(), {})
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint32, np.float32])
+def test_a_tiff_may_mark_a_label_as_missing_and_it_stays_a_label(tmp_path, descriptor, dtype):
+    missing = (42113, "s", 0, "255", True)  # the tag GDAL_NODATA
+    tifffile.imwrite(tmp_path / "label.tif", IDS.astype(dtype), extratags=[missing])
+    assert read_classes(tmp_path / "label.tif", descriptor).tolist() == IDS.tolist()
 
 
 @pytest.mark.parametrize("channels", [3, 4])

@@ -127,6 +127,16 @@ def test_yolo_lines_as_tools_write_them(tmp_path, line, noted, end):
     assert set(notes) == noted
 
 
+def test_the_text_of_kaist_is_read_in_pixels(tmp_path):
+    text = "% bbGt version=3\nperson? 60 45 40 10 0 0 0 0 0 0 0\ncar 60 45 40 10 1 0 0 0 0 0 0\n"
+    boxes, notes = read(tmp_path, text, NAMED)
+    np.testing.assert_allclose(boxes, [[0, *BOX[0][1:]], BOX[0]])
+    assert not notes
+    assert len(read(tmp_path, "% bbGt version=3\n")[0]) == 0
+    with pytest.raises(UserError, match=r"line 2 is not a box(?s:.*)in pixels"):
+        read(tmp_path, "% bbGt version=3\ncar 60 45 40\n")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-1"])
 def test_text_of_any_mark_is_read_and_nothing_is_lost(tmp_path, encoding):
     french = replace(CLASSES, detection_aliases={"people": ("piéton",)})
@@ -175,6 +185,13 @@ def test_xml_of_any_declared_encoding_is_read(tmp_path, declared, encoding):
 def test_what_is_no_text_is_refused(tmp_path, content):
     with pytest.raises(UserError, match=r"a\.txt is not text"):
         read(tmp_path, content)
+
+
+def test_text_of_an_absurd_length_is_not_read(tmp_path):
+    with (tmp_path / "a.txt").open("wb") as stream:
+        stream.truncate(1 << 40)  # a hole, which takes no room
+    with pytest.raises(UserError, match=r"a\.txt is not text(?s:.*)1099511627776 bytes"):
+        read_boxes(tmp_path / "a.txt", CLASSES, 200, 100)
 
 
 def voc(shape, name="car", size="<size><width>200</width><height>100</height></size>"):

@@ -1,5 +1,6 @@
 """The pictures of a dataset, and the colors of what lies over them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,12 @@ def test_pairs_with_annotations_come_first(album):
     assert [row["pair_id"] for row in album.pairs("label")] == ["001"]
     album.rows[0]["label"] = ""
     assert len(album.pairs("label")) == 3, "without any the figure still shows pairs"
+
+
+def test_labels_are_drawn_by_what_the_descriptor_says_of_their_values(album):
+    row = album.pairs("label")[0]
+    plain = album.label(row)
+    classes = tuple(replace(info, values=(2 - info.id,)) for info in album.source.descriptor.classes if info.id < 3)
+    changed = replace(album.source, descriptor=replace(album.source.descriptor, classes=classes))
+    assert len(classes) == 3
+    assert (replace(album, source=changed).label(row) == 2 - plain).all()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ssvif.data.annotation import Notes
 from ssvif.data.descriptor import Descriptor, comparable
+from ssvif.io.documents import MOST_BYTES
 from ssvif.io.errors import UserError, shorten
 
 TOLERANCE = 0.1  # how far a box may reach outside its image, as a fraction of it, before it is an error
@@ -31,6 +32,7 @@ MARKS = {
     b"\0<": "utf-16-be",
 }
 DECLARED = re.compile(rb"""\s*<\?xml[^>]{0,80}encoding\s*=\s*["']([\w.-]{1,40})["']""")
+KAIST = "% bbGt"  # first words of the text that KAIST's and Caltech's tools write
 # what a shape in VOC XML is made of; a box is (left, top) and then the opposite corner, or the size
 SHAPES = ("bndbox", "robndbox", "polygon", "point")
 CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("left", "top", "right", "bottom"))
@@ -49,6 +51,7 @@ def read_boxes(
 ) -> NDArray[np.float64]:
     """Read a box file: `.xml` as VOC, anything else as YOLO text.
 
+    KAIST: text that begins with "% bbGt", one line per object, "class left top width height" in pixels, then flags.
     YOLO: one line per object, "class x_center y_center width height", the last four as fractions of the image; a
     confidence may follow. Three points or more (x y x y ...) are a polygon. The class is an index or a name, numbers
     may be separated by blanks, tabs, commas or semicolons, and `#` begins a comment.
@@ -67,9 +70,9 @@ def read_boxes(
     notes = Notes() if notes is None else notes
     text = _read_text(path, notes)
     voc = path.suffix.lower() == ".xml"
-    found = _parse_voc(path, text, width_px, height_px, notes) if voc else _parse_yolo(path, text, notes)
+    parse = _parse_voc if voc else _parse_text
     names, boxes, unknown = descriptor.detection_names(), list[Row](), dict[str, str]()
-    for where, name, read in found:
+    for where, name, read in parse(path, text, width_px, height_px, notes):
         index = _class_index(name, names, 0 if voc else len(descriptor.detection_classes))
         if index is None:
             notes.add("ignored name", where, name)
@@ -87,7 +90,8 @@ def read_boxes(
 def _read_text(path: Path, notes: Notes) -> str:
     """Return a file's text by its byte order mark or XML declaration, else as UTF-8 or, where it is none, Latin-1."""
     try:
-        data = path.read_bytes()
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= MOST_BYTES else b"\0"
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist", remedy="run `ssvif split` again") from error
     except OSError as error:
@@ -106,19 +110,24 @@ def _read_text(path: Path, notes: Notes) -> str:
                 notes.add("latin-1", path)
     if text is None or "\0" in text:
         expected = "text in UTF-8, or in an encoding that a byte order mark or an XML declaration names"
-        raise UserError(f"{path} is not text", expected=expected, remedy="save it again as UTF-8")
+        got = f"{size} bytes" if size > MOST_BYTES else ""
+        raise UserError(f"{path} is not text", expected=expected, got=got, remedy="save it again as UTF-8")
     return text
 
 
-def _parse_yolo(path: Path, text: str, notes: Notes) -> Iterator[Found]:
+def _parse_text(path: Path, text: str, width_px: int, height_px: int, notes: Notes) -> Iterator[Found]:
+    kaist = text.startswith(KAIST)
     for number, line in enumerate(text.splitlines(), start=1):
-        words = _split(re.split(r"(?:^|\s)#", line)[0])
+        words = _split(re.split(r"(?:^|\s)#|^%" if kaist else r"(?:^|\s)#", line)[0])
         if not words:
             continue
         # a name may have several words; an index is the first of the numbers
         start = next((place for place, word in enumerate(words) if place and _to_floats([word])), len(words))
         where, name = f"{path}, line {number}", " ".join(words[:start]).strip("\"'")
-        yield where, name, partial(_yolo_box, where, line, words[start:], notes)
+        if kaist:
+            yield where, name, partial(_kaist_box, where, line, words[start:], width_px, height_px)
+        else:
+            yield where, name, partial(_yolo_box, where, line, words[start:], notes)
 
 
 def _split(line: str) -> list[str]:
@@ -132,13 +141,11 @@ def _split(line: str) -> list[str]:
 def _yolo_box(where: str, line: str, words: Sequence[str], notes: Notes) -> list[Row]:
     numbers = _to_floats(words)
     if len(numbers) < 4:
-        raise UserError(
-            f"{where} is not a box",
-            expected="class x_center y_center width height, with or without a confidence, or class and the x y of "
-            "three points or more",
-            got=line.strip()[:80],
-            remedy="fix or remove the line",
+        expected = (
+            "class x_center y_center width height, with or without a confidence, or class and the x y of three points "
+            "or more"
         )
+        raise _no_box(where, line, expected)
     if len(numbers) % 2:
         notes.add("confidence", where)
         numbers.pop()
@@ -146,6 +153,19 @@ def _yolo_box(where: str, line: str, words: Sequence[str], notes: Notes) -> list
         return [numbers]
     notes.add("polygon", where)
     return [_around(numbers[0::2], numbers[1::2])]
+
+
+def _kaist_box(where: str, line: str, words: Sequence[str], width_px: int, height_px: int) -> list[Row]:
+    numbers = _to_floats(words[:4])
+    if len(numbers) < 4:
+        raise _no_box(where, line, "class left top width height in pixels, and flags")
+    left, top, width, height = numbers
+    return [[(left + width / 2) / width_px, (top + height / 2) / height_px, width / width_px, height / height_px]]
+
+
+def _no_box(where: str, line: str, expected: str) -> UserError:
+    got, remedy = line.strip()[:80], "fix or remove the line"
+    return UserError(f"{where} is not a box", expected=expected, got=got, remedy=remedy)
 
 
 def _around(xs: Sequence[float], ys: Sequence[float]) -> Row:

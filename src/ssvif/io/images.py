@@ -133,7 +133,7 @@ def _read_raw(path: Path, indices: bool, page: int, all_channels: bool) -> RawIm
     chosen = np.asarray if all_channels else drop_alpha
     if path.suffix.lower() in TIFF_SUFFIXES and _pillow_loses(path):
         pixels = _plain_type(chosen(_read_tiff(path, page)), unsigned=False)
-        return _mark_floats(pixels, _tiff_nodata(path))
+        return _mark_floats(pixels, None if indices else _tiff_nodata(path))
     with open_image(path) as opened:
         pages = getattr(opened, "n_frames", 1)
         if page >= pages:
