@@ -95,6 +95,8 @@ JUDGE_COLUMNS = ("dataset", "run", "metric", "class", "value", "initial_weights"
 PROBE_COLUMNS = ("dataset", "run", "pair_id", "metric", "class", "value", "labels")
 ProbeLabels = Literal["auto", "masks", "boxes"]
 BOX_COLUMNS = ("pair_id", "class", "confidence", "x_min_px", "y_min_px", "x_max_px", "y_max_px")
+# where nothing can be scored, a file of scores has one row of this metric and, in one column more, the reason
+LEFT_OUT, NOTE = "left_out", "note"
 GRADIENT_RELATIONS = ("projection_consistency", "projection_fusion", "cosine")  # of the tasks, in gradients.csv
 PSEUDO_LABEL_CUES = ("visible", "infrared", "row", "border")  # columns of classes.csv, rows of follows.csv
 LIVE_SHARE = 1e-3  # of the pixels, above which a pseudo label's class counts as live

@@ -111,9 +111,10 @@ def test_folds_judge_every_pair_from_boxes(dataset, tmp_path):
 
 def test_a_dataset_without_labels_is_left_out(tmp_path, make_dataset, log):
     bare = make_dataset({"train": 1, "test": 1}, labels=False, boxes=False)
-    assert judge(bare, tmp_path / "probe") == []
-    assert (tmp_path / "probe/scores.csv").read_text() == ",".join(PROBE_COLUMNS) + "\n"
-    assert "made has no pairs with masks to fit to" in log.text
+    (row,) = judge(bare, tmp_path / "probe")
+    assert list(row) == [*PROBE_COLUMNS, "note"]
+    assert (row["metric"], row["value"], row["note"]) == ("left_out", "", "no masks")
+    assert "made has no masks: probe is left out" in log.text
 
 
 def test_weights_that_are_not_installed_are_named_with_their_extra(monkeypatch):

@@ -171,8 +171,16 @@ def test_what_cannot_be_matched_is_named(folders, tmp_path, log):
 def test_unknown_metric_and_split(pairs, folders, tmp_path):
     with pytest.raises(UserError, match="nosuch"):
         score_pairs(pairs, folders[2], tmp_path / "out.csv", ["nosuch"])
-    with pytest.raises(UserError, match="validation"):
-        score_pairs(pairs, folders[2], tmp_path / "out.csv", STANDARD_SET, split="validation")
+    with pytest.raises(UserError, match="nowhere"):
+        score_pairs(pairs, folders[2], tmp_path / "out.csv", STANDARD_SET, split="nowhere")
+
+
+def test_a_split_without_pairs_gives_a_file_that_says_so(pairs, folders, tmp_path):
+    score_pairs(pairs, folders[2], tmp_path / "out.csv", STANDARD_SET, split="validation")
+    assert (tmp_path / "out.csv").read_text().splitlines() == [
+        "dataset,run,pair_id,metric,value,note",
+        "made,first,,left_out,,no test pairs",
+    ]
 
 
 @pytest.mark.parametrize("workers", [0, 2, 5])

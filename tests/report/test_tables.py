@@ -7,7 +7,7 @@ from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv
 from ssvif.report.runs import RunLabel, parse_runs
 from ssvif.report.tables import make_tables, read_table
-from ssvif.schema import JUDGE_COLUMNS, METRIC_COLUMNS
+from ssvif.schema import JUDGE_COLUMNS, LEFT_OUT, METRIC_COLUMNS, NOTE, PROBE_COLUMNS, RUN_FILES
 
 RUNS = {"toy": [RunLabel("average"), RunLabel("ours", "Ours & 100 %")]}
 
@@ -135,8 +135,8 @@ def test_what_was_not_measured_alike_is_noted(results, make):
 
 def test_absent_parts_are_left_out_and_old_tables_of_theirs_removed(results, tmp_path, log):
     make_tables(results, tmp_path / "t", RUNS)
-    write(results / "toy/average/segmentation/iou.csv", JUDGE_COLUMNS, [])
-    (results / "toy/ours/segmentation/iou.csv").unlink()
+    for run in ("average", "ours"):
+        (results / f"toy/{run}/segmentation/iou.csv").unlink()
     (tmp_path / "t/notes.txt").write_text("mine")
     written = make_tables(results, tmp_path / "t", RUNS)
     names = sorted(path.name for path in (tmp_path / "t").iterdir())
@@ -147,18 +147,35 @@ def test_absent_parts_are_left_out_and_old_tables_of_theirs_removed(results, tmp
 
 
 @pytest.mark.parametrize(
-    ("kind", "file"), [("fusion_metrics", "fusion_metrics.csv"), ("segmentation", "segmentation/iou.csv")]
+    ("kind", "columns"), [("fusion_metrics", METRIC_COLUMNS), ("segmentation", JUDGE_COLUMNS), ("probe", PROBE_COLUMNS)]
 )
-def test_a_file_with_a_header_only_leaves_the_row_or_the_table_out(results, make, tmp_path, log, kind, file):
-    """A dataset may have nothing to judge."""
-    header = METRIC_COLUMNS if kind == "fusion_metrics" else JUDGE_COLUMNS
-    write(results / "toy/ours" / file, header, [])
-    assert [row.label for row in make(kind).rows] == ["average"]
+def test_what_was_left_out_has_a_row_and_its_reason(results, make, tmp_path, kind, columns):
+    """A dataset may have nothing to judge; Snakemake has been promised the table all the same."""
+    if kind == "probe":
+        write_probe(results / "toy/average", [1.0], [0.5])
+    reasons = {"ours": "no labels in test", "average": "no labels"}
+    row = dict.fromkeys(columns, "") | {"dataset": "toy", "metric": LEFT_OUT}
+    write(results / "toy/ours" / RUN_FILES[kind], (*columns, NOTE), [(*row.values(), reasons["ours"])])
+    table = make(kind)
+    assert [(row.label, row.empty) for row in table.rows] == [("average", False), ("Ours & 100 %", True)]
+    assert table.notes[-1] == "Ours & 100 %: left out, no labels in test."
+    assert not any("differ" in note for note in table.notes)
+    write(results / "toy/average" / RUN_FILES[kind], (*columns, NOTE), [(*row.values(), reasons["average"])])
+    table = make(kind)
+    assert len(table.headings) == 1
+    assert table.caption == f"{table.title}: no scores."
+    assert table.notes == ("average: left out, no labels.", "Ours & 100 %: left out, no labels in test.")
+    assert "average: left out, no labels." in (tmp_path / f"t/{kind}_toy.md").read_text()
+    assert "left out, no labels in test." in (tmp_path / f"t/{kind}_toy.tex").read_text()
+
+
+@pytest.mark.parametrize("kind", ["fusion_metrics", "segmentation"])
+def test_a_file_with_a_header_only_has_a_row_too(results, make, log, kind):
+    write(results / "toy/ours" / RUN_FILES[kind], METRIC_COLUMNS if kind == "fusion_metrics" else JUDGE_COLUMNS, [])
+    table = make(kind)
+    assert [row.empty for row in table.rows] == [False, True]
+    assert table.notes[-1] == "Ours & 100 %: left out, no scores in its file."
     assert f"toy/ours: no {kind} results" in log.text
-    write(results / "toy/average" / file, header, [])
-    make_tables(results, tmp_path / "t", RUNS)
-    assert not list((tmp_path / "t").glob(f"{kind}_toy.*"))
-    assert f"toy: no run has {kind} results, so that table is left out" in log.text
 
 
 @pytest.mark.parametrize(

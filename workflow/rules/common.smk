@@ -10,6 +10,7 @@ from ssvif.config.options import to_json
 from ssvif.config.plan import Plan
 from ssvif.config.settings import to_yaml
 from ssvif.data.descriptor import descriptor_to_json
+from ssvif.data.find import describe_dataset
 from ssvif.io.errors import UserError
 from ssvif.io.fingerprint import files_fingerprint, fingerprint
 from ssvif.training.options import training_code

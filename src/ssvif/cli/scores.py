@@ -73,7 +73,8 @@ def score(
     prepare_cpu(0)
     with lease_device(device) as leased:
         scoring.write_scores(output, cases, dataset=dataset, run=run, metrics=names, device=leased, workers=workers)
-    typer.echo(summary_table(output))
+    if cases:
+        typer.echo(summary_table(output))
     typer.echo(f"{output}: a row for each image and metric", err=True)  # the table alone may be read by a program
     if against:
         typer.echo("\n" + compare_runs([against, output], any_dataset=True))

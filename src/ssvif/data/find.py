@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Literal
@@ -209,6 +210,15 @@ def count_annotations(descriptor: Descriptor, splits: Mapping[str, Sequence[Foun
         details = ", ".join(f"{split} {count} of {len(splits[split])}" for split, count in counts.items())
         parts.append(f"{noun} {total} of {pairs}" + (f" ({details})" if 0 < total < pairs and len(counts) > 1 else ""))
     return ", ".join(parts)
+
+
+def describe_dataset(descriptor: Descriptor, root: Path) -> list[str]:
+    """Return what the labels and boxes that a descriptor declares find, as lines; none where no dataset is there."""
+    with suppress(UserError):
+        found = find_dataset(descriptor, root)
+        counts = count_annotations(descriptor, {split: found.pairs(split) for split in found.matchings})
+        return [line for line in (counts, *(notice.text for notice in found.notices())) if line]
+    return []
 
 
 def find_sources(

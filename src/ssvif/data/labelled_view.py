@@ -52,7 +52,12 @@ class LabelledView(TargetView):
     def __init__(self, path: Path, split: str, crop: int, seed: int, flip: bool = True, augment: bool = True) -> None:
         super().__init__(path, split, crop, seed, flip, augment)
         self._file = PairsFile(path)
-        kinds = [(f"{split}/{name}", self._kind(split, name)) for split in LABELLED for name in self._file.names(split)]
+        kinds = [
+            (f"{split}/{name}", self._kind(split, name))
+            for split in LABELLED
+            if split in self._file.splits()
+            for name in self._file.names(split)
+        ]
         descriptor = self._file.descriptor
         self._file.close()  # so that forked workers inherit no open file
         counts = Counter(kind for _, kind in kinds)

@@ -20,6 +20,7 @@ from ssvif.data.descriptor import Descriptor, descriptor_to_json, reading_to_jso
 from ssvif.data.find import ANNOTATIONS, FoundPair, count_annotations, find_dataset
 from ssvif.data.packed import FORMAT, create_hdf5, write_part
 from ssvif.data.split import read_splits
+from ssvif.data.tally import AnnotationTally, count_classes
 from ssvif.io.errors import ErrorKind, UserError, shorten
 from ssvif.io.files import read_image, sha256_of, write_aside
 from ssvif.io.images import RawImage
@@ -89,6 +90,7 @@ def pack_pairs(
     for side, limits in found.items():
         applied = applied.with_range(side, limits)
     notes, seen = Notes(), NoteLog()
+    tally = AnnotationTally(descriptor)
     total = hashlib.sha256("".join(facts.values()).encode())
     with write_aside(output) as aside, create_hdf5(aside) as (file, check):
         for split, pair in track(rows, f"packing {descriptor.name}"):
@@ -99,6 +101,8 @@ def pack_pairs(
                 digest = sha256_of(root / source)
                 total.update(f"{split}/{pair.pair_id}/{kind} {digest}\n".encode())
                 write_part(group, kind, array, source=source, digest=digest)
+                if kind in ANNOTATIONS:
+                    tally.add(split, kind, count_classes(kind, array))
             check()
         file.attrs["format"] = FORMAT
         file.attrs["descriptor"] = descriptor_to_json(descriptor)
@@ -106,8 +110,10 @@ def pack_pairs(
         file.attrs["splits_sha256"] = sha256_of(splits)
         file.attrs.update(facts)
     seen.close()
-    for line in notes.lines():
+    for line in (*notes.lines(), *tally.warnings()):
         log.warning("%s: %s", descriptor.title, line)
+    for line in tally.summary():
+        log.info("%s: %s", descriptor.title, line)
     return found
 
 

@@ -75,6 +75,11 @@ class ImageReader:
         with self._named("its list of splits"):
             return [split for split in SPLITS if len(self._open().get(split, ()))]
 
+    @property
+    def validation(self) -> str:
+        """The split that a training is validated on: "train" where there is no validation split."""
+        return "validation" if "validation" in self.splits() else "train"
+
     def names(self, split: str) -> list[str]:
         """Return the names of a split's pairs, sorted."""
         with self._named(f"the names of {split}"):

@@ -15,6 +15,7 @@ from ssvif.data.annotation import Notes
 from ssvif.data.descriptor import Descriptor
 from ssvif.data.find import FoundDataset, FoundPair, count_annotations
 from ssvif.data.split import deal_pairs, write_splits
+from ssvif.data.tally import AnnotationTally
 from ssvif.inspecting.edges import Gray
 from ssvif.inspecting.findings import ERROR, MEASURES, WARNING, Finding, show_findings
 from ssvif.inspecting.pair import Inspector, Seen
@@ -46,7 +47,7 @@ class Report:
     findings: list[Finding]  # of pairs, and of the set
     together: SetShift | None  # the shift that the pairs agree on, if enough do
     alike: Mapping[str, str]  # a pair that shows almost the same as an earlier one of its split → that one
-    annotations: str = ""  # how many pairs have the labels and boxes that the descriptor declares
+    annotations: tuple[str, ...] = ()  # lines on the labels and boxes: how many there are, and what they hold
 
     @property
     def failed(self) -> bool:
@@ -80,7 +81,7 @@ class Report:
             if sizes:
                 summary += f", {len(sizes)} sizes, {sizes[0][0]} most often" if len(sizes) > 1 else f", {sizes[0][0]}"
             lines.append(f"  {side + ':':<10}{summary}")
-        lines += [f"  {self.annotations}"] if self.annotations else []
+        lines += [f"  {line}" for line in self.annotations]
         notes = Notes()
         for each in self.pairs:
             notes.update(each.notes)
@@ -118,8 +119,13 @@ def check_pairs(found: FoundDataset, *, for_pack: bool = False, rules: Rules = A
     splits: dict[str, list[FoundPair]] = {}
     for split, pair in listed:
         splits.setdefault(split, []).append(pair)
-    counts = count_annotations(found.descriptor, splits)
-    return Report(found.descriptor, seen, findings, together, alike, counts)
+    tally = AnnotationTally(found.descriptor)
+    for each in seen:
+        for kind, counts in each.classes.items():
+            tally.add(each.split, kind, counts)
+    findings += [Finding("classes", detail=warning) for warning in tally.warnings()]
+    annotations = [count_annotations(found.descriptor, splits), *tally.summary()]
+    return Report(found.descriptor, seen, findings, together, alike, tuple(filter(None, annotations)))
 
 
 def write_good_pairs(path: Path, report: Report, seed: int) -> dict[str, int]:

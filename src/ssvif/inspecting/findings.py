@@ -44,6 +44,7 @@ WARNINGS = {
     "out of line": "shifted differently from most pairs: moved, or another scene?",
     "shift": "the two sides are shifted against each other throughout: ssvif align",
     "empty label": "the label map holds one class only, the background, or nothing",
+    "classes": "what the labels and boxes hold all together",
     "mixed": "of another depth than most of this side, or of a kind that few have: one range does not fit both",
     "not found": "the descriptor names files that are not there",
     "no pair": "annotations of nothing",

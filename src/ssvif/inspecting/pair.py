@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from ssvif.data.boxes import read_boxes
 from ssvif.data.descriptor import Descriptor
 from ssvif.data.find import FoundPair
 from ssvif.data.pack import read_class_ids
+from ssvif.data.tally import count_classes
 from ssvif.inspecting.edges import Gray, Peak, gray_of
 from ssvif.inspecting.findings import Finding
 from ssvif.inspecting.shifts import is_unlike, measure_shift
@@ -58,6 +60,7 @@ class Seen:
     sides: dict[str, Side] = field(default_factory=dict)  # "visible" and "infrared", as far as they could be read
     notes: Notes = field(default_factory=Notes)  # what reading its annotations converted or left out
     shift: Peak | None = None  # between the two, if it was measured
+    classes: dict[str, Counter[int]] = field(default_factory=dict)  # "label" or "boxes" → what it holds
 
     def finding(self, kind: str, side: str, detail: str = "", value: float | None = None) -> Finding:
         """Return a finding about this pair."""
@@ -156,22 +159,24 @@ class Inspector:
         if pair.label:
             with seen.noting_errors("label", "label"):
                 label = read_class_ids(self.root / pair.label, self.descriptor, height, width, label_notes)
-                self._check_label(seen, label)
+                seen.classes["label"] = count_classes("label", label)
+                self._check_label(seen)
         if pair.boxes:
             with seen.noting_errors("boxes", "boxes"):
-                read_boxes(self.root / pair.boxes, self.descriptor, width, height, box_notes)
+                boxes = read_boxes(self.root / pair.boxes, self.descriptor, width, height, box_notes)
+                seen.classes["boxes"] = count_classes("boxes", boxes)
         for side, notes in (("label", label_notes), ("boxes", box_notes)):
             seen.notes.update(notes)
             for kind, detail in notes.details().items():
                 if kind != "unknown name":  # an error already
                     seen.add(kind, side, detail)
 
-    def _check_label(self, seen: Seen, label: Pixels) -> None:
-        """Note that a label map (H,W) shows nothing but background."""
-        ids = {int(value) for value in np.unique(label)} - {self.descriptor.ignore_index}
+    def _check_label(self, seen: Seen) -> None:
+        """Note that a label map shows nothing but background."""
+        ids = seen.classes["label"].keys() - {self.descriptor.ignore_index}
         if not ids or ids == {self.descriptor.background_id}:
             names = {info.id: info.name for info in self.descriptor.classes}
-            seen.add("empty label", "label", f"only {names[ids.pop()]}" if ids else "only the ignored value")
+            seen.add("empty label", "label", f"only {names[min(ids)]}" if ids else "only the ignored value")
 
 
 def judge(pixels: Pixels, gray: Gray, side: str) -> list[tuple[str, str]]:

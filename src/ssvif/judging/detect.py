@@ -28,7 +28,7 @@ from ssvif.data.packed import PairsFile
 from ssvif.io.errors import UserError
 from ssvif.io.files import write_csv, write_folder_aside
 from ssvif.io.progress import track
-from ssvif.judging.fused_images import JudgedRun, Score, fused_path, names_by_split
+from ssvif.judging.fused_images import JudgedRun, Score, find_lacking, fused_path, names_by_split
 from ssvif.judging.options import DetectionOptions
 from ssvif.schema import BOX_COLUMNS, SPLITS
 
@@ -43,11 +43,11 @@ def train_and_score(run: JudgedRun, options: DetectionOptions) -> None:
 
     Writes the folder `run.output`, whole or not at all: `ap.csv` (AP at IoU 0.5 per class and their mean, fractions
     0 to 1, higher is better; empty for a class that the test split lacks), `boxes.csv` (what was found on the
-    test split with a confidence of at least 0.25) and `record.json`. Without annotated training or test pairs
-    both tables have a header only. The epoch with ultralytics' best validation fitness is the one scored;
-    without annotated validation pairs it is the last. What the options leave open is ultralytics' default.
-    Everything ultralytics writes goes to a temporary folder; its weights are not kept, because their file holds
-    timestamps and differs from run to run. On a GPU machine ultralytics draws its augmentations in `run.workers`
+    test split with a confidence of at least 0.25) and `record.json`. Without a box to train or to test with
+    `ap.csv` has one row, which says so, and `boxes.csv` none. The epoch with ultralytics' best validation fitness is
+    the one scored; without annotated validation pairs it is the last. What the options leave open is ultralytics'
+    default. Everything ultralytics writes goes to a temporary folder; its weights are not kept, because their file
+    holds timestamps and differs from run to run. On a GPU machine ultralytics draws its augmentations in `run.workers`
     processes, so another number of workers gives another (equally valid) result.
 
     Raises:
@@ -59,11 +59,14 @@ def train_and_score(run: JudgedRun, options: DetectionOptions) -> None:
     facts: dict[str, Any] = {"annotated_pairs": {split: len(each) for split, each in boxes.items()}}
     scores: list[Score] = []
     found: list[dict[str, Any]] = []
+    shown = {split: [name for name, rows in each.items() if len(rows)] for split, each in boxes.items()}
+    left_out = find_lacking(shown, "boxes")
+    run.tally(source, "boxes", boxes)
     with (
         write_folder_aside(run.output, ("ap.csv", "boxes.csv", "record.json")) as folder,
         tempfile.TemporaryDirectory(prefix="ssvif-detect-") as temporary,
     ):
-        if boxes["test"] and any(len(each) for each in boxes["train"].values()):
+        if not left_out:
             if options.weights and not Path(options.weights).is_file():
                 raise UserError(
                     f"The initial weights {options.weights} do not exist",
@@ -75,10 +78,8 @@ def train_and_score(run: JudgedRun, options: DetectionOptions) -> None:
             model, facts["training"] = _train(detect, data, boxes, options, run)
             ap, found = _score(detect, model, data, boxes["test"], options, run)
             scores = ap_scores(ap, classes)
-        else:
-            log.info("%s has no boxes to train and test with: detection is left out", run.dataset or run.pairs)
         write_csv(folder / "boxes.csv", found, BOX_COLUMNS)
-        run.write_result(folder, "ap.csv", scores, options, data_sha256=source.digest, **facts)
+        run.write_result(folder, "ap.csv", scores, options, left_out=left_out, data_sha256=source.digest, **facts)
 
 
 def annotated_boxes(pairs: PairsFile) -> dict[str, Boxes]:

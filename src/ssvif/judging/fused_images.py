@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from torch.utils.data import Dataset
 
 from ssvif.data.descriptor import Descriptor
 from ssvif.data.packed import PairsFile
+from ssvif.data.tally import AnnotationTally, count_classes
 from ssvif.io.device import device_name
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_image, write_csv
@@ -21,10 +23,11 @@ from ssvif.io.images import open_image
 from ssvif.io.record import Recorder
 from ssvif.judging.options import DetectionOptions, JudgeOptions, SegmentationOptions
 from ssvif.ops.seeds import generator
-from ssvif.schema import JUDGE_COLUMNS, SPLITS
+from ssvif.schema import JUDGE_COLUMNS, LEFT_OUT, NOTE, RUN_FILES, SPLITS
 
 IGNORE = 255
 STRIDE = 32  # of SegFormer's coarsest map
+log = logging.getLogger("ssvif")
 REMEDY = "fuse the run again (`ssvif fuse`)"
 Score = tuple[str, str, float | None]  # metric, class, value: one row of a table; a mean has no class
 
@@ -48,18 +51,62 @@ class JudgedRun:
         table: str,
         scores: Sequence[Score],
         options: SegmentationOptions | DetectionOptions,
+        *,
+        left_out: str = "",
         **facts: Any,
     ) -> None:
-        """Write the table of scores, and `record.json` with the options and further facts, into a folder."""
+        """Write the table of scores, and `record.json` with the options and further facts, into a folder.
+
+        `left_out` says why there are no scores; it stands in the table in their place.
+        """
+        if left_out:
+            self.write_left_out(folder / table, JUDGE_COLUMNS, left_out)
+            self.write_record(folder, options, left_out=left_out, **facts)
+            return
         weights = Path(options.weights).name or "scratch"
         rows = [dict(zip(JUDGE_COLUMNS, (self.dataset, self.run, *score, weights), strict=True)) for score in scores]
         write_csv(folder / table, rows, JUDGE_COLUMNS)
         self.write_record(folder, options, **facts)
 
+    def tally(self, source: PairsFile, kind: str, annotated: Mapping[str, Iterable[str]]) -> AnnotationTally:
+        """Count what "label" or "boxes" hold, given the names of such pairs by split; log what is strange about it."""
+        found = AnnotationTally(source.descriptor)
+        for split, names in annotated.items():
+            for name in names:
+                if (part := source.label(split, name) if kind == "label" else source.boxes(split, name)) is not None:
+                    found.add(split, kind, count_classes(kind, part))
+        for warning in found.warnings():
+            log.warning("%s: %s", self.dataset or self.pairs, warning)
+        return found
+
+    def write_left_out(self, path: Path, columns: Sequence[str], reason: str) -> None:
+        """Log why there are no scores, and write it as the one row of a table of these columns and `note`."""
+        judge = next(judge for judge, file in RUN_FILES.items() if Path(file).name == path.name)
+        log.warning("%s has %s: %s is left out", self.dataset or self.pairs, reason, judge)
+        write_csv(path, [left_out_row(self.dataset, self.run, reason)], (*columns, NOTE))
+
     def write_record(self, folder: Path, options: JudgeOptions, **facts: Any) -> None:
         """Write `record.json` with the options and further facts into a folder."""
         known = {"dataset": self.dataset, "run": self.run, "device": device_name(self.device)}
         self.recorder.write(folder / "record.json", settings=asdict(options), **known, **facts)
+
+
+def left_out_row(dataset: str, run: str, reason: str) -> dict[str, str]:
+    """Return the row that stands in a table of scores where there are none."""
+    return {"dataset": dataset, "run": run, "metric": LEFT_OUT, NOTE: reason}
+
+
+def find_lacking(annotated: Mapping[str, Collection[object]], noun: str) -> str:
+    """Return what is lacking to train and to test with: "no labels", "no labels in test"; "" if nothing is.
+
+    Args:
+        annotated: split → its pairs that have a label or a box.
+        noun: what these are, "labels".
+    """
+    lacking = [split for split in ("train", "test") if not annotated[split]]
+    if len(lacking) == 2:
+        return f"no {noun}" + (", in validation alone" if annotated["validation"] else "")
+    return f"no {noun} in {lacking[0]}" if lacking else ""
 
 
 def names_by_split(pairs: PairsFile) -> dict[str, list[str]]:

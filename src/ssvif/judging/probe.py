@@ -18,16 +18,17 @@ from PIL import Image
 from torch.nn import functional
 
 from ssvif.data.packed import PairsFile
+from ssvif.io.errors import ErrorKind, UserError
 from ssvif.io.files import read_image, write_csv, write_folder_aside
 from ssvif.io.progress import track
 from ssvif.judging.discriminant import ClassMoments, Discriminant
-from ssvif.judging.fused_images import IGNORE, JudgedRun, Score, fused_path
+from ssvif.judging.fused_images import IGNORE, JudgedRun, Score, find_lacking, fused_path
 from ssvif.judging.options import ProbeOptions
 from ssvif.judging.probe_cells import CellLabels, LabeledPair, choose_labels, plan_fits
 from ssvif.judging.probe_scores import cell_scores
 from ssvif.models.efficientnet import CHANNELS, load_efficientnet
 from ssvif.ops.seeds import make_deterministic
-from ssvif.schema import PROBE_COLUMNS
+from ssvif.schema import PROBE_COLUMNS, SPLITS
 
 SMALLEST_PX = 32  # of the image that the features see: the stride of the coarsest map
 OWNED = ("scores.csv", "record.json")
@@ -39,32 +40,54 @@ def probe(run: JudgedRun, options: ProbeOptions) -> None:
 
     Writes the folder `run.output`, whole or not at all: `scores.csv` (log-loss in nats, lower is better; fractions 0
     to 1 of AP and IoU, higher is better; per image, and without a pair_id over all judged pairs) and `record.json`.
-    Without labeled pairs to fit and to judge, the table has a header only. A class that one of the fits or the judged
+    Without labeled pairs to fit and to judge, or with too few of them for the folds, the table has one row, which
+    says so. A class that one of the fits or the judged
     pairs lack has no score. On a CPU equal images give equal bytes.
 
     Raises:
-        UserError: a fused image is missing or of another size than its pair, the weights of the features are not
-            installed, or there are too few pairs for the folds.
+        UserError: a fused image is missing or of another size than its pair, or the weights of the features are not
+            installed.
     """
     source = PairsFile(run.pairs)
     kind = choose_labels(source, options)
-    plan = plan_fits(source, kind, options.folds)
+    plan, left_out = _plan(source, kind, options.folds)
     rows: list[dict[str, Any]] = []
     facts = {"fitted_pairs": sum(bool(pair.learned_by) for pair in plan), "labels": kind}
     with write_folder_aside(run.output, OWNED) as folder:
-        if any(pair.learned_by for pair in plan) and any(pair.judged_by is not None for pair in plan):
+        if not left_out:
+            labeled: dict[str, list[str]] = {}
+            for pair in plan:
+                labeled.setdefault(pair.split, []).append(pair.name)
+            run.tally(source, {"masks": "label"}.get(kind, kind), labeled)
             for pair in plan:  # a missing image is reported before the work, not after it
                 fused_path(run.fused, pair.split, pair.name, source.size(pair.split, pair.name))
             make_deterministic(run.device)
             rows = _Probe(source, run, options, CellLabels(source, kind, options.cell_px)).rows(plan)
+            left_out = "" if rows else "fewer than two classes that can be told apart"
+        if left_out:
+            run.write_left_out(folder / "scores.csv", PROBE_COLUMNS, left_out)
+            facts["left_out"] = left_out
         else:
-            log.info(
-                "%s has no pairs with %s to fit to, or no test pairs with them: no scores; `folds` judges all",
-                run.dataset or run.pairs,
-                kind,
-            )
-        write_csv(folder / "scores.csv", rows, PROBE_COLUMNS)
+            write_csv(folder / "scores.csv", rows, PROBE_COLUMNS)
         run.write_record(folder, options, data_sha256=source.digest, **facts)
+
+
+def _plan(source: PairsFile, kind: str, folds: int) -> tuple[list[LabeledPair], str]:
+    """Return the plan of the fits, and what is lacking to fit and to judge."""
+    try:
+        plan = plan_fits(source, kind, folds)
+    except UserError as error:
+        if error.kind != ErrorKind.FEW:
+            raise
+        return (
+            [],
+            f"{error.got} pairs with {kind}, fewer than the {error.expected.removesuffix(' or more')} of {folds} folds",
+        )
+    if folds:
+        return plan, "" if plan else f"no {kind}"
+    labeled = {split: [pair for pair in plan if pair.split == split] for split in SPLITS}
+    labeled["train"] += labeled["validation"]  # both are fitted to
+    return plan, find_lacking(labeled, kind)
 
 
 class Features:
@@ -107,7 +130,6 @@ class _Probe:
         cells = {pair: self._labels.read(pair.split, pair.name) for pair in plan}
         self._keep_known(plan, cells)
         if len(self._classes) < 2:
-            log.info("%s: fewer than two classes can be told apart: no scores", self._run.dataset or self._run.pairs)
             return []
         fits = self._fit(plan, cells)
         judged = [pair for pair in plan if pair.judged_by is not None]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ssvif.data.boxes import draw_boxes
 from ssvif.data.packed import PairsFile
-from ssvif.io.errors import UserError
+from ssvif.io.errors import ErrorKind, UserError
 from ssvif.judging.fused_images import IGNORE, names_by_split, target_of
 from ssvif.judging.options import ProbeOptions
 from ssvif.schema import ProbeLabels
@@ -127,6 +127,7 @@ def plan_fits(pairs: PairsFile, kind: ProbeLabels | str, folds: int) -> list[Lab
             expected=f"{LEAST_BLOCK * folds} pairs or more",
             got=f"{len(labeled)}",
             remedy="set `folds` of the probe to 0, or to a smaller number",
+            kind=ErrorKind.FEW,
         )
     elif labeled:
         parts = _parts_of_folds(deal_folds(len(labeled), folds), folds)

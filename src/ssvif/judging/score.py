@@ -22,6 +22,7 @@ from ssvif.data.packed import PairsFile
 from ssvif.io.errors import UserError, counted, shorten
 from ssvif.io.files import read_image, write_csv
 from ssvif.io.progress import track
+from ssvif.judging.fused_images import left_out_row
 from ssvif.metrics.collection import METRICS, STANDARD_SET, check_names, evaluate, of_convention
 from ssvif.pairs.files import read_pair, read_side
 from ssvif.pairs.judgement import NoteLog
@@ -29,7 +30,7 @@ from ssvif.pairs.match import BY_NAME, match_sources
 from ssvif.pairs.pair import Rules, with_sequence
 from ssvif.pairs.pairing import Pairing
 from ssvif.pairs.ranges import to_8_bits
-from ssvif.schema import METRIC_COLUMNS, SIDES
+from ssvif.schema import METRIC_COLUMNS, NOTE, SIDES, SPLITS
 
 log = logging.getLogger("ssvif")
 Image = NDArray[np.uint8]
@@ -79,12 +80,14 @@ def packed_cases(pairs: Path, fused: Path, only: str = "*", split: str = "test")
     """Return the fused images of a split of packed pairs, sorted by name; none is opened.
 
     The folder `fused`, or its subfolder named like the split, holds a `{pair_id}.png` for every pair of the split.
-    `only` is a pattern of the pair ids to take, e.g. "00*N".
+    `only` is a pattern of the pair ids to take, e.g. "00*N". A split without pairs has no images.
 
     Raises:
-        UserError: there is no such split, no pair matches, or a fused image is missing.
+        UserError: no pair matches, or a fused image is missing.
     """
     source = PairsFile(pairs)
+    if split in SPLITS and split not in source.splits():
+        return []
     names = _matching(source.names(split), only, pairs)
     fused = fused / split if (fused / split).is_dir() else fused
     if missing := [name for name in names if not (fused / f"{name}.png").is_file()]:
@@ -166,14 +169,19 @@ def write_scores(
 
     The CSV has the columns `METRIC_COLUMNS` and keeps the order of the cases. A metric that needs larger images is
     left empty, with one message for all images; a value that is not a number is written as `nan`, and the log names
-    the image, the metric and the reason. So many images as there are `workers` are measured at once, each in a thread
-    of its own; 0 takes one for every core, at most 8. The values do not depend on it.
+    the image, the metric and the reason. Without a case the CSV has one row, which says so. So many images as there
+    are `workers` are measured at once, each in a thread of its own; 0 takes one for every core, at most 8. The values
+    do not depend on it.
 
     Raises:
         UserError: a metric is unknown, an image is unreadable or of another size than its fused image, or all images
             of a side are constant; nothing is written then.
     """
     check_names(metrics)
+    if not cases:
+        log.warning("%s: there are no test pairs to score", dataset or output)
+        write_csv(output, [left_out_row(dataset, run, "no test pairs")], (*METRIC_COLUMNS, NOTE))
+        return
     constant: defaultdict[str, dict[str, str]] = defaultdict(dict)
     too_small: Counter[str] = Counter()
     undefined: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)

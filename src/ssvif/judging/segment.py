@@ -22,7 +22,15 @@ from ssvif.data.packed import PairsFile
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import write_aside, write_csv, write_folder_aside
 from ssvif.io.progress import track
-from ssvif.judging.fused_images import IGNORE, FusedImages, JudgedRun, Score, batches_by_size, names_by_split
+from ssvif.judging.fused_images import (
+    IGNORE,
+    FusedImages,
+    JudgedRun,
+    Score,
+    batches_by_size,
+    find_lacking,
+    names_by_split,
+)
 from ssvif.judging.options import SegmentationOptions
 from ssvif.metrics.segmentation import confusion_matrix, iou, miou
 from ssvif.models.segmentation import Segmenter
@@ -40,7 +48,8 @@ def fine_tune(run: JudgedRun, options: SegmentationOptions) -> None:
 
     Writes the folder `run.output`, whole or not at all: `iou.csv` (fractions 0 to 1, higher is better),
     `predictions/{pair_id}.png` (class ids with the dataset's palette), `model.safetensors`, `history.csv` and
-    `record.json`. Without labelled training or test pairs `iou.csv` has a header only and there is no model.
+    `record.json`. Without labelled training or test pairs, or with one class alone to train with, `iou.csv` has one
+    row, which says so, and there is no model.
     The weights with the lowest validation loss are the ones scored; without labelled validation pairs the
     training loss decides. The number of workers does not change the result.
 
@@ -56,9 +65,10 @@ def fine_tune(run: JudgedRun, options: SegmentationOptions) -> None:
     names = {split: [name for name in each if source.has_label(split, name)] for split, each in everyone}
     facts: dict[str, Any] = {"labelled_pairs": {split: len(each) for split, each in names.items()}}
     scores: list[Score] = []
+    left_out = find_lacking(names, "labels") or run.tally(source, "label", names).alone("label", "train")
     with write_folder_aside(run.output, OWNED) as folder:
         (folder / "predictions").mkdir()
-        if names["train"] and names["test"]:
+        if not left_out:
             make_deterministic(run.device)
             augment: dict[str, Any] = {"augment": True, "crop": options.crop, "seed": options.seed}
             # all three at once, so that a missing image is reported before the training and not after it
@@ -71,9 +81,7 @@ def fine_tune(run: JudgedRun, options: SegmentationOptions) -> None:
             scores = iou_scores(judge.predict(test, folder / "predictions"), source.descriptor)
             write_csv(folder / "history.csv", history, HISTORY_COLUMNS)
             judge.save(folder / "model.safetensors")
-        else:
-            log.info("%s has no labels to train and test with: segmentation is left out", run.dataset or run.pairs)
-        run.write_result(folder, "iou.csv", scores, options, data_sha256=source.digest, **facts)
+        run.write_result(folder, "iou.csv", scores, options, left_out=left_out, data_sha256=source.digest, **facts)
 
 
 def iou_scores(confusion: torch.Tensor, descriptor: Descriptor) -> list[Score]:

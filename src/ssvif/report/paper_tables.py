@@ -9,7 +9,7 @@ from pathlib import Path
 from ssvif.io.errors import UserError
 from ssvif.report.formats import write_sheet
 from ssvif.report.runs import RunLabel, read_rows, to_number
-from ssvif.report.scores import Key, Sample, average, read_efficiency, read_samples
+from ssvif.report.scores import Key, Sample, average, read_efficiency, read_left_out, read_samples
 from ssvif.report.sheet import WITH_LABELS, Cell, Heading, Sheet, Table, listed
 from ssvif.report.specs import SheetSpec, SheetSpecs
 from ssvif.report.tables import MeasuredRow, fill_table, remarks
@@ -112,6 +112,7 @@ def _measure(spec: SheetSpec, results: Path, dataset: str, labels: Sequence[RunL
             tuple(run.name for run in several),
             _average([_read_run(results / dataset / run.name, spec.sources) for run in several]),
             OTHERS,
+            _left_out([results / dataset / run.name for run in several], spec.sources),
         )
         for base, several in seeds.items()
     }
@@ -130,6 +131,13 @@ def _read_run(folder: Path, sources: Iterable[str]) -> dict[Key, Sample]:
     return found
 
 
+def _left_out(folders: Iterable[Path], sources: Iterable[str]) -> str:
+    """Return why scores of some runs were left out."""
+    files = [(source, folder / RUN_FILES[source]) for source in sources for folder in folders]
+    reasons = [(source, read_left_out(path)) for source, path in files if path.is_file()]
+    return "; ".join(dict.fromkeys(f"{source} left out, {reason}" for source, reason in reasons if reason))
+
+
 def _average(runs: Sequence[Mapping[Key, Sample]]) -> dict[Heading, Cell]:
     keys, missing = dict.fromkeys(key for samples in runs for key in samples), Sample({"": None})
     return {Heading(*key): average([samples.get(key, missing) for samples in runs]) for key in keys}
@@ -144,9 +152,9 @@ def _rows_of_paper(
         present = [name for name in row.runs if name in known]
         chosen = next((name for name in present if known[name].cells), present[0] if present else "")
         label = row.label + (WITH_LABELS if row.with_labels else "")
-        note = "; ".join(filter(None, [row.note, row.runs.get(chosen, "")]))
-        numbers = published.get((dataset, row.published), {})
         measured = known.get(chosen, MeasuredRow(label))
+        note = "; ".join(filter(None, [row.note, row.runs.get(chosen, ""), measured.note]))
+        numbers = published.get((dataset, row.published), {})
         rows.append(replace(measured, label=label, group=row.group, note=note, published=numbers))
     return rows
 

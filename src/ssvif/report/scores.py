@@ -11,7 +11,7 @@ from ssvif.io.errors import UserError, shorten
 from ssvif.ops.statistics import Summary, describe, mean_of, student_interval, wilcoxon_p
 from ssvif.report.runs import read_rows, to_number, to_number_or_none
 from ssvif.report.sheet import Cell
-from ssvif.schema import COSTS, EFFICIENCY_COLUMNS, FUSION_METRICS, MEASURES, PROBE, PROBE_COLUMNS
+from ssvif.schema import COSTS, EFFICIENCY_COLUMNS, FUSION_METRICS, LEFT_OUT, MEASURES, NOTE, PROBE, PROBE_COLUMNS
 
 TOO_SMALL = "not defined at this image size"
 ABSENT = "absent from the test labels"
@@ -64,6 +64,8 @@ def read_scores(path: Path, *, may_be_empty: bool = False) -> dict[str, Sample]:
     """
     found: dict[str, Sample] = {}
     for row in read_rows(path, ("pair_id", "metric", "value")):
+        if row["metric"] == LEFT_OUT:
+            continue
         values = found.setdefault(row["metric"], Sample({})).values
         if row["pair_id"] in values:
             raise UserError(
@@ -73,12 +75,23 @@ def read_scores(path: Path, *, may_be_empty: bool = False) -> dict[str, Sample]:
             )
         values[row["pair_id"]] = to_number_or_none(row["value"], path)
     if not found and not may_be_empty:
-        raise UserError(f"{path} holds no scores", remedy="score the run again (`ssvif score`)")
+        raise UserError(
+            f"{path} holds no scores", got=read_left_out(path), remedy="score the run again (`ssvif score`)"
+        )
     return found
 
 
+def read_left_out(path: Path) -> str:
+    """Return why a file of scores has none; "" where it does not say.
+
+    Raises:
+        UserError: the file is missing or cannot be read as one of ours.
+    """
+    return next((row.get(NOTE, "") for row in read_rows(path, ("metric",)) if row["metric"] == LEFT_OUT), "")
+
+
 def read_samples(path: Path, source: str) -> dict[Key, Sample]:
-    """Read one of a run's `RUN_FILES`: (metric, class) to what was measured; nothing from a header line alone.
+    """Read one of a run's `RUN_FILES`: (metric, class) to what was measured; nothing where a score was left out.
 
     Raises:
         UserError: the file is missing or cannot be read as one of ours.
@@ -93,11 +106,12 @@ def read_samples(path: Path, source: str) -> dict[Key, Sample]:
                 {"": to_number_or_none(row["value"], path)}, labels=row["labels"], pooled=images
             )
             for row in rows
-            if not row["pair_id"]
+            if not row["pair_id"] and row["metric"] != LEFT_OUT
         }
     return {
         (row["metric"], row["class"]): Sample({"": to_number_or_none(row["value"], path)}, row["initial_weights"])
         for row in read_rows(path, ("metric", "class", "value", "initial_weights"))
+        if row["metric"] != LEFT_OUT
     }
 
 

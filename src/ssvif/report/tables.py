@@ -12,10 +12,10 @@ from pathlib import Path
 from ssvif.io.files import write_csv
 from ssvif.report.formats import write_texts
 from ssvif.report.runs import RunLabel, read_rows, to_number_or_none
-from ssvif.report.scores import average, read_samples
+from ssvif.report.scores import average, read_left_out, read_samples
 from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table, listed, position, rank
 from ssvif.report.training import write_gradient_table
-from ssvif.schema import DETECTION, FUSION_METRICS, PROBE, RUN_FILES, SEGMENTATION
+from ssvif.schema import DETECTION, FUSION_METRICS, LEFT_OUT, PROBE, RUN_FILES, SEGMENTATION
 
 log = logging.getLogger("ssvif")
 
@@ -30,6 +30,7 @@ CAPTIONS = {
     PROBE: "Probe on {title}: log-loss (class-balanced, in nats), average precision and IoU in percent of a linear "
     "classifier on ImageNet features of each run's fused images; classes from {labels}, {images}.",
 }
+MAIN = {FUSION_METRICS: "en", SEGMENTATION: "miou", DETECTION: "map50", PROBE: "mean_ap"}  # of a table without scores
 NOT_SHOWN = {PROBE: ("iou",)}  # beside AP of the same classes; the files of scores hold them
 BLIND = {"miou_without_background": "SegFormer found nothing but background", "map50": "YOLO found nothing"}
 
@@ -51,8 +52,9 @@ def make_tables(
 ) -> list[Path]:
     """Write a table for each dataset and kind of score: `{kind}_{dataset}.csv` (long, full digits), `.md`, `.tex`.
 
-    Where no run of a dataset has scores of a kind, the table is left out, which is logged, and older files of it are
-    removed. gradients_{dataset}.csv holds what runs measured of their gradients. Other files are left alone.
+    A run whose scores of a kind were left out has a row without numbers, and a note below the table says why. Where no
+    run of a dataset has a file of a kind, the table is left out, which is logged, and older files of it are removed.
+    gradients_{dataset}.csv holds what runs measured of their gradients. Other files are left alone.
 
     The folder `results` holds {dataset}/{run}/. `runs` are those of each dataset, in the order of the rows; `titles`
     are the datasets' names in captions.
@@ -88,6 +90,10 @@ def _measure(kind: str, folder: Path, run: RunLabel) -> Iterator[dict[str, str |
     samples = read_samples(path, kind) if kind == FUSION_METRICS or path.is_file() else {}
     if not samples:
         log.info("%s/%s: no %s results", folder.name, run.name, kind)
+        if path.is_file():
+            why = read_left_out(path) or "no scores in its file"
+            known = {"dataset": folder.name, "run": run.name, "metric": LEFT_OUT, "label": run.title, "note": why}
+            yield {column: known.get(column) for column in COLUMNS}
     for (metric, class_name), sample in sorted(samples.items(), key=lambda item: position(item[0][0])):
         mean = average([sample], interval=False)
         if any(map(math.isnan, sample.known.values())):
@@ -115,7 +121,10 @@ def read_table(path: Path, title: str) -> Table:
     runs: dict[str, MeasuredRow] = {}
     rows = read_rows(path, COLUMNS)
     for row in rows:
-        run = runs.setdefault(row["run"], MeasuredRow(row["label"], (row["run"],)))
+        left_out = row["note"] if row["metric"] == LEFT_OUT else ""
+        run = runs.setdefault(row["run"], MeasuredRow(row["label"], (row["run"],), note=left_out))
+        if left_out:
+            continue
         run.cells[Heading(row["metric"], row["class"])] = Cell(
             value=to_number_or_none(row["mean"], path),
             images=int(to_number_or_none(row["images"], path) or 0),
@@ -126,6 +135,7 @@ def read_table(path: Path, title: str) -> Table:
     kind = next(kind for kind in KINDS if path.name.startswith(kind))
     hidden = NOT_SHOWN.get(kind, ())
     headings = dict.fromkeys(each for run in runs.values() for each in run.cells if each.metric not in hidden)
+    headings = headings or {Heading(MAIN[kind]): None}  # where every run was left out
     ordered = tuple(sorted(headings, key=lambda heading: position(heading.metric)))
     empty = Table(path.stem, f"{TITLES[kind]} on {title}", "", path.stem.removeprefix(f"{kind}_"), ordered, ())
     table = fill_table(empty, list(runs.values()))
@@ -134,7 +144,10 @@ def read_table(path: Path, title: str) -> Table:
     images = f"one {what}" if most == 1 else f"{most} {what}s"
     labels = " and ".join(sorted({row["labels"] for row in rows} - {""}))
     caption = CAPTIONS[kind].format(title=title, images=images, start=_start(table), labels=labels)
-    notes = (*remarks(table, [(row.label, row) for row in table.rows]), *_differences(kind, table), *_blind(table))
+    caption = f"{table.title}: no scores." if all(row.note for row in table.rows) else caption
+    scored = replace(table, rows=tuple(row for row in table.rows if not row.note))
+    remarked = remarks(scored, [(row.label, row) for row in scored.rows])
+    notes = (*remarked, *_differences(kind, scored), *_blind(scored), *_left_out(table))
     return replace(table, caption=caption, notes=notes)
 
 
@@ -206,6 +219,11 @@ def _differences(kind: str, table: Table) -> Iterator[str]:
     if len(set(facts)) > 1:
         listing = "; ".join(f"{row.label}: {fact}" for row, fact in zip(table.rows, facts, strict=True))
         yield f"The runs differ in {what}: {listing}."
+
+
+def _left_out(table: Table) -> Iterator[str]:
+    for reason in dict.fromkeys(row.note for row in table.rows if row.note):
+        yield f"{listed([row.label for row in table.rows if row.note == reason])}: left out, {reason}."
 
 
 def _blind(table: Table) -> Iterator[str]:

@@ -107,7 +107,7 @@ def read_references(pairs: Path, names: Sequence[str], crop: int, clusters: int)
 
     Args:
         pairs: HDF5 of `ssvif pack`.
-        names: of the pairs of its split "validation", in the order in which they are validated.
+        names: of the pairs to validate on, in the order in which they are validated.
         crop: side in pixels of the crop from the middle of each image.
         clusters: how many; at most 255 are made.
 
@@ -118,10 +118,10 @@ def read_references(pairs: Path, names: Sequence[str], crop: int, clusters: int)
     colors = np.empty((len(names), crop, crop, 4), np.uint8)
     labels = np.full((len(names), crop, crop), IGNORED, np.uint8)
     for place, name in enumerate(names):
-        middle = _middle(file.size("validation", name), crop)
-        colors[place, ..., :3] = file.visible("validation", name)[middle]
-        colors[place, ..., 3] = file.infrared("validation", name)[middle]
-        if (mask := file.mask("validation", name)) is not None:
+        middle = _middle(file.size(file.validation, name), crop)
+        colors[place, ..., :3] = file.visible(file.validation, name)[middle]
+        colors[place, ..., 3] = file.infrared(file.validation, name)[middle]
+        if (mask := file.mask(file.validation, name)) is not None:
             labels[place] = mask[middle]
     file.close()
     return {"nmi_color": _cluster(colors, clusters), "nmi_label": torch.from_numpy(labels)}

@@ -51,9 +51,9 @@ def _draw_all(framework: Framework, pairs: Path, folder: Path, device: torch.dev
     known = sorted(reader.descriptor.classes, key=lambda each: each.id)
     if framework.options.framework == "supervised" and len(known) == classes:  # of masks; boxes have no colors
         colors = np.array([each.color for each in known], np.uint8)
-    for name in choose_evenly(reader.names("validation"), MOST_PICTURES):
-        visible = to_tensor(reader.visible("validation", name)).to(device)
-        infrared = to_tensor(reader.infrared("validation", name)).to(device)
+    for name in choose_evenly(reader.names(reader.validation), MOST_PICTURES):
+        visible = to_tensor(reader.visible(reader.validation, name)).to(device)
+        infrared = to_tensor(reader.infrared(reader.validation, name)).to(device)
         maps = _segment(framework, visible, infrared)
         tally.add(maps["pseudo label"], visible, infrared)
         write_png(folder / f"{name}.png", _strip(visible, infrared, maps, colors))
