@@ -260,10 +260,13 @@ def labelled(folder):
 def test_labels_and_boxes_are_held_against_the_descriptor(labelled):
     report = check_pairs(labelled, for_pack=True)
     wrong = {"label": "13", "empty label": "24", "boxes": "124"}
-    assert found(report) == {(kind, kind.split()[-1], name) for kind, names in wrong.items() for name in names}
+    of_pairs = {(kind, kind.split()[-1], name) for kind, names in wrong.items() for name in names}
+    assert found(report) == of_pairs | {("classes", "pair", "")}
     text = "\n".join(report.lines())
     assert "does not have: 5" in text
     assert "class 3 is not one of" in text
+    assert "  labels 6 of 6, boxes 5 of 6" in text
+    assert "255 is ignored and covers 25% of the labeled pixels" in text
 
 
 def test_what_is_converted_in_annotations_is_a_note_and_what_is_doubtful_a_warning(labelled):
