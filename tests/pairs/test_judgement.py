@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusing.made import noise, smooth
+from fusing.made import noise, save, smooth
 from ssvif.io.errors import UserError
-from ssvif.io.images import RawImage
+from ssvif.io.images import RawImage, depth_of, read_raw
 from ssvif.pairs.judgement import OUTCOMES, NoteLog, judge
 from ssvif.pairs.pair import Rules, make_pair, with_sequence
 from ssvif.pairs.ranges import Range, parse_rule, range_of, to_8_bits
+from ssvif.pairs.sources import open_source
 
 CELSIUS = smooth(0, 48, 64, 0).astype(np.float32) / 8 + 10  # 10 to 42
 COUNTS = smooth(0, 48, 64, 0).astype(np.uint16) * 6 + 21000
@@ -129,3 +130,29 @@ def test_one_range_for_several_depths_is_refused(usual, odd, side):
     rest = [each for each in images if each[0] != "2"]
     assert isinstance(with_sequence(Rules(infrared_range="sequence"), lambda _: rest).infrared_range, Range)
     assert range_of(DEPTHS[usual], "auto") == pair_of(DEPTHS[usual]).infrared_range
+
+
+@pytest.mark.parametrize(("usual", "odd"), [("16-bit", "8-bit"), ("float", "8-bit"), ("8-bit", "16-bit")])
+def test_a_fixed_range_beyond_8_bits_is_refused_for_a_mixture_before_any_pixel_is_read(tmp_path, usual, odd):
+    for i in range(4):
+        save(tmp_path / f"vi/{i}.png", noise(i, 48, 64))
+        save(tmp_path / f"ir/{i}.tif", DEPTHS[odd if i == 2 else usual])
+    source = open_source(str(tmp_path / "vi"), str(tmp_path / "ir"))
+    for rule in (Range(21000, 22530), Range(280, 320), Range(-20, 40)):
+        with pytest.raises(UserError, match="infrared images are of several depths") as caught:
+            source.resolve(Rules(infrared_range=rule))
+        assert caught.value.got == f"3 {usual}, 1 {odd} (2)"
+    for rule in (Range(0, 255), "auto", "percentile"):
+        assert source.resolve(Rules(infrared_range=rule)).infrared_range == rule
+    (tmp_path / "ir/2.tif").write_bytes(b"damaged")
+    assert source.resolve(Rules(infrared_range=Range(280, 320)))
+
+
+@pytest.mark.parametrize(
+    "array", [*DEPTHS.values(), CELSIUS.astype(np.int32), LEVELS > 99, noise(0, 4, 5), noise(0, 4, 5, 4)]
+)
+def test_the_header_tells_the_depth_that_is_read(tmp_path, array):
+    for suffix in ("tif",) if array.dtype in (np.float32, np.int32) else ("tif", "png"):
+        path = save(tmp_path / f"a.{suffix}", array)
+        pixels = read_raw(path).pixels
+        assert depth_of(path) == ("float" if pixels.dtype.kind == "f" else f"{pixels.dtype.itemsize * 8}-bit")

@@ -167,6 +167,7 @@ def _find_ranges(root: Path, pairs: Sequence[FoundPair], rules: Rules) -> dict[s
     def images(side: str) -> Iterator[tuple[str, RawImage]]:
         return ((pair.pair_id, read_side(root / getattr(pair, side), side, rules.both_in_one)) for pair in pairs)
 
+    files.check_one_depth(rules, {pair.pair_id: {side: root / getattr(pair, side) for side in SIDES} for pair in pairs})
     found = find_ranges(rules, images, auto=True)
     return {side: limits for side, limits in found.items() if limits.low or limits.high}  # else no image is deep
 

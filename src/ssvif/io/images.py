@@ -82,6 +82,18 @@ def stored_form(opened: ImageFile) -> str:
     return str(arguments[0] if isinstance(arguments, tuple) else arguments)
 
 
+def depth_of(path: Path) -> str:
+    """Return by its header whether an image is read as "8-bit", "16-bit" or "float" values.
+
+    Raises:
+        UserError: the file is missing, damaged, or of a kind that only its pixels tell.
+    """
+    with open_image(path) as opened:
+        if opened.mode == "F" or (opened.mode == "I" and opened.format != "PNG"):
+            return "float"
+        return "16-bit" if opened.mode.startswith("I") or ";16" in stored_form(opened) else "8-bit"
+
+
 def expand(image: Image.Image) -> Image.Image:
     """Return a palette, CMYK, YCbCr, Lab or HSV image as RGB (with alpha where it has one), others as they are."""
     if image.mode in ("P", "PA"):

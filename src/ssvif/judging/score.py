@@ -24,7 +24,7 @@ from ssvif.io.files import read_image, write_csv
 from ssvif.io.progress import track
 from ssvif.judging.fused_images import left_out_row
 from ssvif.metrics.collection import METRICS, STANDARD_SET, check_names, evaluate, of_convention
-from ssvif.pairs.files import read_pair, read_side
+from ssvif.pairs.files import check_one_depth, read_pair, read_side
 from ssvif.pairs.judgement import NoteLog
 from ssvif.pairs.match import BY_NAME, match_sources
 from ssvif.pairs.pair import Rules, with_sequence
@@ -131,6 +131,7 @@ def folder_cases(
         alone = counted(len(idle), "pair")
         log.info("%s holds no fused image for %s, ignored: %s", fused, alone, shorten(idle))
     matched = {name: found.pairs[name] for name in _matching(list(found.pairs), only, fused)}
+    check_one_depth(rules, matched)
     both = rules.both_in_one
     fixed = with_sequence(
         rules, lambda side: ((name, read_side(files[side], side, both)) for name, files in matched.items())

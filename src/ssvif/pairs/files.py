@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ssvif.io.errors import UserError
-from ssvif.io.images import RawImage, read_raw
-from ssvif.pairs.pair import Pair, Rules, make_pair
+from ssvif.io.images import RawImage, depth_of, read_raw
+from ssvif.pairs.pair import Pair, Rules, check_depths, make_pair
+from ssvif.pairs.ranges import Range
 from ssvif.schema import SIDES
+
+
+def check_one_depth(rules: Rules, files: Mapping[str, Mapping[str, Path]]) -> None:
+    """Check by the headers of files (name → side → file) that a range beyond 8 bits is not also meant for 8-bit images.
+
+    Raises:
+        UserError: it is.
+    """
+    for side in SIDES:
+        rule = rules.range_of(side)
+        if not isinstance(rule, Range) or rule.deep_only or 0 <= rule.low < rule.high <= 255:
+            continue
+        depths: defaultdict[str, list[str]] = defaultdict(list)
+        for name, paths in files.items():
+            with suppress(UserError):  # reported when this image is read
+                depths[depth_of(paths[side])].append(name)
+        if "8-bit" in depths:
+            check_depths(side, depths)
 
 
 def read_pair(name: str, rules: Rules, visible: Path, infrared: Path) -> Pair:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage
-from ssvif.pairs.files import read_pair, read_side, split_sides
+from ssvif.pairs.files import check_one_depth, read_pair, read_side, split_sides
 from ssvif.pairs.match import BY_NAME, Matching, kind_of_all, match_sources, refuse_same_file
 from ssvif.pairs.pair import Images, Job, Rules, make_pair, with_sequence
 from ssvif.pairs.pairing import Pairing
@@ -45,7 +45,12 @@ class Source:
         """Replace "sequence" by one range for all images, found in a pass over them.
 
         "auto" is treated alike where a video holds more than 8 bits: stretched frame by frame it would flicker.
+
+        Raises:
+            UserError: one range is asked for images of several depths.
         """
+        files = {name: dict(zip(SIDES, self.inputs(name), strict=True)) for name in self.names or ()}
+        check_one_depth(rules, files)
         if self.rate is not None:
             for side in SIDES:
                 first = islice(self.images(side), 1)
