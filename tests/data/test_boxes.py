@@ -145,6 +145,10 @@ def test_text_of_any_mark_is_read_and_nothing_is_lost(tmp_path, encoding):
     assert set(notes) == ({"latin-1"} if encoding == "latin-1" else set())
 
 
+def test_a_byte_order_mark_may_be_there_twice(tmp_path):
+    assert read(tmp_path, "\ufeff\ufeff1 0.4 0.5 0.2 0.1")[0].tolist() == BOX
+
+
 @pytest.mark.parametrize("form", ["é", "e\u0301"])
 def test_names_are_compared_in_one_form_of_unicode(tmp_path, form):
     french = replace(CLASSES, detection_aliases={"people": ("piéton",)})

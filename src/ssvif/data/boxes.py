@@ -112,7 +112,7 @@ def _read_text(path: Path, notes: Notes) -> str:
         expected = "text in UTF-8, or in an encoding that a byte order mark or an XML declaration names"
         got = f"{size} bytes" if size > MOST_BYTES else ""
         raise UserError(f"{path} is not text", expected=expected, got=got, remedy="save it again as UTF-8")
-    return text
+    return text.lstrip("\ufeff")  # some tools write a mark for each time that they save
 
 
 def _parse_text(path: Path, text: str, width_px: int, height_px: int, notes: Notes) -> Iterator[Found]:
@@ -177,7 +177,7 @@ def _around(xs: Sequence[float], ys: Sequence[float]) -> Row:
 
 def _parse_voc(path: Path, text: str, width_px: int, height_px: int, notes: Notes) -> Iterator[Found]:
     try:
-        root = ElementTree.fromstring(text.lstrip())
+        root = ElementTree.fromstring(text.strip())
         sizes = [float(root.findtext(f"size/{key}") or 0) for key in ("width", "height")]
     except (ElementTree.ParseError, ValueError) as error:
         raise UserError(f"{path} is not a VOC annotation", got=str(error), remedy="write the file again") from error
