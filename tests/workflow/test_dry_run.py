@@ -1,9 +1,12 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from workflow_tools import jobs, run_snakemake
+
+from ssvif.io.files import write_png
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATIONS = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
@@ -173,6 +176,19 @@ def test_a_score_that_is_left_out_is_no_target(project):
     done = run_snakemake(project, "-n", target, "--config", "segmentation=false", check=False)
     assert done.returncode
     assert "`segmentation: false` leaves segmentation out" in done.stdout + done.stderr
+
+
+def test_the_first_lines_say_what_labels_were_found(project):
+    image = np.zeros((8, 8), np.uint8)
+    for folder in ("visible", "infrared", "Label"):
+        write_png(project / f"data/mine/{folder}/0.png", image)
+    layout = 'layouts: [{visible: "visible/{name}", infrared: "infrared/{name}", label: "labels/{name}"}]'
+    classes = "classes: [{id: 0, name: ground, color: [0, 0, 0]}]"
+    (project / "config/datasets/mine.yaml").write_text(f"name: mine\ntitle: Mine\nfolder: mine\n{layout}\n{classes}\n")
+    done = run_snakemake(project, "-n", "--config", "datasets=[mine]")
+    told = (done.stdout + done.stderr).split("SNAKEMAKE")[0]
+    assert "Mine: labels 0 of 1" in told
+    assert "did you mean Label/{name}?" in told
 
 
 def test_gpu_jobs_do_not_share_a_device(project):

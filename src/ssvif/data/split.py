@@ -41,7 +41,7 @@ def split_dataset(
         if split in found and count != expected:
             log.warning("%s: %d pairs found in %s, the whole dataset has %d", descriptor.title, count, split, expected)
     dealt = deal_pairs(descriptor, found, seed=seed, limit=limit)
-    if counts := count_annotations(descriptor, {split: pairs for split, pairs in dealt.items() if pairs}):
+    if counts := count_annotations(descriptor, {split: dealt[split] for split in SPLITS if dealt.get(split)}):
         log.info("%s: %s", descriptor.title, counts)
     return write_splits(output, dealt)
 
