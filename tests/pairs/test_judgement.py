@@ -39,7 +39,7 @@ def kinds(infrared, text):
         (LEVELS, "21000:22530", "infrared black"),
         (COUNTS, "full", "infrared flat"),
         (LEVELS, "0:65535", "infrared flat"),
-        (LEVELS, "100:110", "infrared clipped"),
+        (LEVELS, "100:110", "infrared cut off"),
         (np.full((48, 64), 7, np.uint16), "auto", "infrared constant"),
         (np.full((48, 64), 7, np.uint8), "auto", "infrared constant"),
         (np.full((48, 64), np.nan, np.float32), "auto", "infrared empty"),

@@ -191,7 +191,11 @@ def _find_duplicates(seen: list[Seen], side: str, alike: dict[str, str]) -> list
 
     Those that almost equal one of their own split are noted in `alike`.
     """
-    have = [each for each in seen if side in each.sides and not any(one.kind == "constant" for one in each.findings)]
+    have = [
+        each
+        for each in seen
+        if side in each.sides and not any(one.kind in ("constant", "empty") for one in each.findings)
+    ]
     first: dict[bytes, Seen] = {}
     found: dict[int, Finding] = {}
     for place, each in enumerate(have):

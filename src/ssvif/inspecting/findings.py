@@ -35,7 +35,7 @@ WARNINGS = {
     "flat": "hardly any contrast",
     "black": "nearly all values lie below the range: the picture is black",
     "white": "nearly all values lie above the range: the picture is white",
-    "clipped": "half of the values or more lie beyond the range",
+    "cut off": "half of the values or more lie beyond the range",
     "missing": "pixels without a value (NaN, or a fill value far from the others), which become black",
     "radiometric": "JPEGs with 16-bit thermal data inside, which are not fused: extract them, see docs/thermal.md",
     "color map": "infrared looks color-mapped; its brightness is not temperature, use the camera's gray output",

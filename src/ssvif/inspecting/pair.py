@@ -150,7 +150,7 @@ class Inspector:
         visible, infrared = (luma[side] for side in SIDES)
         aligned = warp(infrared, self.rules.alignment) if self.rules.alignment else infrared
         seen.shift = measure_shift(visible, aligned)
-        if is_unlike(seen.shift) and not any(each.kind == "constant" for each in seen.findings):
+        if is_unlike(seen.shift) and not any(each.kind in ("constant", "empty") for each in seen.findings):
             seen.add("unlike", "pair", f"correlation of edges {seen.shift.height:.2f}")
 
     def _look_at_annotation(self, seen: Seen, height: int, width: int) -> None:

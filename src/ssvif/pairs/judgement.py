@@ -28,12 +28,14 @@ OUTCOMES = {  # kind → what such images have in common
     "constant": "of one value throughout",
     "black": "black: nearly all their values lie below the range",
     "white": "white: nearly all their values lie above the range",
-    "clipped": "clipped: half of their values or more lie beyond the range",
+    "cut off": "cut off: half of their values or more lie beyond the range",
     "flat": f"nearly without contrast: they use fewer than {FEW_LEVELS} of 256 levels",
 }
 
 
-def judge(image: NDArray[Any], limits: Range, side: str, rule: Rule) -> tuple[str, str] | None:
+def judge(
+    image: NDArray[Any], limits: Range, side: str, rule: Rule, stored: np.dtype[Any] | None = None
+) -> tuple[str, str] | None:
     """Return what is wrong with the picture that a range makes of an image: a key of `OUTCOMES`, and a sentence.
 
     Args:
@@ -41,6 +43,7 @@ def judge(image: NDArray[Any], limits: Range, side: str, rule: Rule) -> tuple[st
         limits: the values that become 0 and 1.
         side: "visible" or "infrared", whose option the remedy names.
         rule: by which the limits were chosen. Of visible images "full" is judged no further: night is dark.
+        stored: the type that the file holds, where the image was converted.
     """
     values = sample(image, JUDGED_SIDE)
     if not values.size:
@@ -62,12 +65,13 @@ def judge(image: NDArray[Any], limits: Range, side: str, rule: Rule) -> tuple[st
             f"becomes {kind}: {beyond[kind]:.0%} of its values lie {'below' if kind == 'black' else 'above'} the range"
         )
     elif sum(beyond.values()) >= MOSTLY:
-        kind, what = "clipped", f"is clipped: {sum(beyond.values()):.0%} of its values lie beyond the range"
+        kind, what = "cut off", f"is cut off: {sum(beyond.values()):.0%} of its values lie beyond the range"
     elif used < FEW_LEVELS and limits.high > limits.low:
         kind, what = "flat", f"uses only {max(1, math.ceil(used))} of 256 levels of the range"
     else:
         return None
-    depth = "floats" if image.dtype.kind == "f" else f"{image.dtype.itemsize * 8} bits"
+    stored = stored or image.dtype
+    depth = "floats" if stored.kind == "f" else f"{stored.itemsize * 8} bits"
     return kind, f"{what} {limits}; it holds {least:.6g} to {most:.6g} ({depth}): pass {_fitting(values, side)}"
 
 
