@@ -9,7 +9,7 @@ from fusing.made import noise, save, smooth
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage, depth_of, read_raw
 from ssvif.pairs.judgement import OUTCOMES, NoteLog, judge
-from ssvif.pairs.pair import Rules, make_pair, with_sequence
+from ssvif.pairs.pair import Rules, find_ranges, make_pair, with_sequence
 from ssvif.pairs.ranges import Range, parse_rule, range_of, to_8_bits
 from ssvif.pairs.sources import open_source
 
@@ -130,6 +130,14 @@ def test_one_range_for_several_depths_is_refused(usual, odd, side):
     rest = [each for each in images if each[0] != "2"]
     assert isinstance(with_sequence(Rules(infrared_range="sequence"), lambda _: rest).infrared_range, Range)
     assert range_of(DEPTHS[usual], "auto") == pair_of(DEPTHS[usual]).infrared_range
+
+
+def test_depths_are_kept_apart_where_auto_finds_one_range_for_the_deep_ones(caplog):
+    images = [(str(i), RawImage(LEVELS if i == 2 else COUNTS)) for i in range(4)]
+    found = find_ranges(Rules(), lambda _: images, auto=True)["infrared"]
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(COUNTS, (1, 99))), abs=10)
+    assert range_of(LEVELS, found) == Range(0, 255)
+    assert "infrared images of 8 bits stay as they are, the others get one range: 2" in caplog.text
 
 
 @pytest.mark.parametrize(("usual", "odd"), [("16-bit", "8-bit"), ("float", "8-bit"), ("8-bit", "16-bit")])

@@ -150,17 +150,22 @@ def find_ranges(rules: Rules, images: Images, *, auto: bool = False) -> dict[str
 
 def _one_range(side: str, images: Iterable[tuple[str, RawImage]], *, skip_8_bits: bool) -> Range:
     depths: defaultdict[str, list[str]] = defaultdict(list)
+    skipped: list[str] = []
 
     def pixels() -> Iterator[NDArray[Any]]:
         for name, image in images:
             depth = image.pixels.dtype
-            if not (skip_8_bits and depth == np.uint8):
+            if skip_8_bits and depth == np.uint8:
+                skipped.append(name)
+            else:
                 depths["float" if depth.kind == "f" else f"{depth.itemsize * 8}-bit"].append(name)
                 known = mark_missing(image.pixels, image.nodata, heaps=False)
                 yield to_gray(known) if side == "infrared" else known
 
     found = sequence_range(pixels())
     check_depths(side, depths)
+    if skipped and depths:
+        log.warning("%s images of 8 bits stay as they are, the others get one range: %s", side, shorten(skipped))
     return found
 
 
