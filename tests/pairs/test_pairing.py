@@ -134,7 +134,7 @@ def test_images_are_paired_by_the_nearest_time(make, caplog):
     assert "at most 1 s apart; left over: none" in caplog.text
     make("dji/DJI_20240501101216_0004_T.JPG")
     assert len(paired("dji/DJI_*_W.JPG", "dji/DJI_*_T.JPG", by="time")) == 1
-    assert "0003, 20240501101216_0004 share one time and are left out" in caplog.text
+    assert "share their time are left out: 20240501101216_0003, 20240501101216_0004" in caplog.text
 
 
 def test_a_list_pairs_what_it_names(make):

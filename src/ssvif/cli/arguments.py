@@ -47,8 +47,18 @@ RANGE_HELP = (
 )
 
 
+class Options:
+    """Options that several verbs share, as fields of a dataclass."""
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Those that were given, e.g. "--resize"."""
+        changed = (each.name for each in fields(self) if getattr(self, each.name) != each.default)  # type: ignore[arg-type]
+        return tuple("--" + name.replace("_", "-") for name in changed)
+
+
 @dataclass(frozen=True)
-class Reading:
+class Reading(Options):
     """The options of every verb that reads the images of pairs: how two images become a pair."""
 
     infrared_range: Annotated[str | None, typer.Option(help=RANGE_HELP + " Default: auto.")] = None
@@ -59,11 +69,6 @@ class Reading:
     alignment: Annotated[
         Path | None, typer.Option(help="File of `ssvif align`, which maps visible to infrared pixels.")
     ] = None
-
-    @property
-    def given(self) -> tuple[str, ...]:
-        """The options that were given, e.g. --resize."""
-        return _names_of(self)
 
     @property
     def converts(self) -> bool:
@@ -90,7 +95,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class PairingOptions:
+class PairingOptions(Options):
     """The options of every verb that takes your own images: which of them belong together."""
 
     pair_by: Annotated[
@@ -107,11 +112,6 @@ class PairingOptions:
         schema.BothInOne | None, typer.Option(help="How each file of the visible source alone holds both sides.")
     ] = None
 
-    @property
-    def given(self) -> tuple[str, ...]:
-        """The options that were given, e.g. --pair-list."""
-        return _names_of(self)
-
     def pairing(self) -> Pairing:
         """Return how images are paired.
 
@@ -123,11 +123,6 @@ class PairingOptions:
         return Pairing(
             by=self.pair_by, tolerance=self.tolerance, listed=self.pair_list, both_in_one=self.both_in_one or ""
         )
-
-
-def _names_of(options: Reading | PairingOptions) -> tuple[str, ...]:
-    changed = (each.name for each in fields(options) if getattr(options, each.name) != each.default)
-    return tuple("--" + name.replace("_", "-") for name in changed)
 
 
 @dataclass(frozen=True)

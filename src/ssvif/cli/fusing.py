@@ -188,7 +188,8 @@ def _open_own(sources: list[str], output: Path, pairing: Pairing, offset: float)
             expected="VISIBLE INFRARED: two images, two folders, two quoted patterns, or two videos; one of these with "
             "--both-in-one, none with --pair-list",
             got=f"{len(sources)}",
-            remedy="quote patterns, for instance: ssvif fuse 'cam/*_vis.png' 'cam/*_ir.png' -o fused",
+            remedy="quote patterns, for instance: ssvif fuse 'cam/*_vis.png' 'cam/*_ir.png' -o fused; "
+            "if each file holds both sides, pass --both-in-one",
         )
     Image.MAX_IMAGE_PIXELS = MOST_PX // 2  # Pillow allows twice its limit, which is meant for files from strangers
     visible, infrared, *_ = *sources, "", ""

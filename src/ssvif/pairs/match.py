@@ -17,7 +17,7 @@ from typing import Literal
 
 from ssvif.io.errors import ErrorKind, UserError, counted, shorten
 from ssvif.io.files import printable
-from ssvif.pairs.pairing import Pairing, keys_of, nearest, read_list, same_for_both, shared_keys
+from ssvif.pairs.pairing import Pairing, keys_of, nearest, read_list, same_for_both
 from ssvif.pairs.paths import any_case, expand, nfc, spelled
 from ssvif.schema import IMAGE_SUFFIXES, SIDES, VIDEO_SUFFIXES
 
@@ -202,9 +202,10 @@ def _rename_nearest(sides: Mapping[str, Images], pairing: Pairing) -> dict[str, 
     for side in SIDES:
         files = {name: paths[0] for name, paths in sides[side].files.items() if len(paths) == 1}
         keys[side] = keys_of(pairing.by, side, files)
-        for names in shared_keys(keys[side]):
-            log.warning("%s %s share one %s and are left out", side, shorten(names), pairing.by)
-            keys[side] = {name: key for name, key in keys[side].items() if name not in names}
+        counts = Counter(keys[side].values())
+        if shared := [name for name, key in keys[side].items() if counts[key] > 1]:
+            log.warning("%s images that share their %s are left out: %s", side, pairing.by, shorten(shared))
+            keys[side] = {name: key for name, key in keys[side].items() if counts[key] == 1}
     pairs = nearest(keys["visible"], keys["infrared"], pairing.most)
     unit = " s" if pairing.by == "time" else ""
     if not pairs:

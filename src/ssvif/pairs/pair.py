@@ -28,7 +28,7 @@ LEAST_UNIT, MOST_UNIT = -0.5, 1.5  # floats beyond were never meant as [0,1], ov
 DARK_SHARE = 1 / 8  # of 16 bits: 13 bits or fewer
 LEFT_OUT = {
     "alpha": "has an alpha channel, which is ignored",
-    "fourth channel": "has a last channel that varies, which is ignored as alpha; if it is the infrared image, pass "
+    "fourth channel": "has an alpha channel that varies, which is ignored; if it is the infrared image, pass "
     "--both-in-one channels",
     "pages": "holds several images, of which only the first is read; if they are both sides, pass --both-in-one pages",
     "low bytes": "is 16-bit gray with alpha, of which only 8 bits are read",

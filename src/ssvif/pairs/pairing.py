@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import math
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -225,11 +224,3 @@ def nearest(visible: Mapping[str, float], infrared: Mapping[str, float], most: f
             for each in apart(*outer):
                 heapq.heappush(heap, each)
     return pairs
-
-
-def shared_keys(keys: Mapping[str, float]) -> list[list[str]]:
-    """Return the names that share a key, in groups of two or more."""
-    groups: dict[float, list[str]] = defaultdict(list)
-    for name, key in keys.items():
-        groups[key].append(name)
-    return [names for names in groups.values() if len(names) > 1]
