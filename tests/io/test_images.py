@@ -1,3 +1,6 @@
+import struct
+import tracemalloc
+
 import numpy as np
 import pytest
 import tifffile
@@ -211,3 +214,39 @@ def test_thermal_data_beside_the_picture_is_noticed(tmp_path, marker, segment, c
     (tmp_path / "b.jpg").write_bytes(jpeg[:2] + added + jpeg[2:])
     assert ("radiometric" in read_raw(tmp_path / "b.jpg").notes) == told
     assert np.array_equal(read_raw(tmp_path / "b.jpg").pixels, read_raw(tmp_path / "a.jpg").pixels)
+
+
+def claim_tiff(path, width, height, bits=8, form=1, samples=1, strip=b""):
+    """Write a TIFF of one strip that claims a size; `form` 1 is unsigned, 3 float."""
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, bits), (259, 3, 1, 1), (262, 3, 1, 1)]
+    tags += [(273, 4, 1, 8), (277, 3, 1, samples), (278, 4, 1, height), (279, 4, 1, len(strip)), (339, 3, 1, form)]
+    entries = b"".join(struct.pack("<HHII", *each) for each in tags)
+    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + b"\0" * 8 + strip)
+
+
+@pytest.mark.parametrize(("bits", "form"), [(8, 1), (16, 1), (32, 3), (64, 3), (16, 3)])
+def test_a_few_bytes_claim_no_hundreds_of_megapixels(tmp_path, bits, form, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500_000_000)  # as `ssvif fuse` sets it
+    path = tmp_path / "claims.tif"
+    claim_tiff(path, 20_000, 20_000, bits, form)
+    tracemalloc.start()
+    with pytest.raises(UserError, match=r"claims\.tif cannot be read") as caught:
+        read_raw(path)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+    assert "400 megapixels claimed by" in caught.value.got
+
+
+def test_a_blank_image_is_no_claim(tmp_path):
+    path = tmp_path / "blank.png"
+    Image.new("1", (8000, 8000)).save(path)
+    assert path.stat().st_size < 10_000
+    assert read_raw(path).pixels.shape == (8000, 8000)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_a_picture_that_is_a_program_is_not_run(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(RAN) (w) file closefile\nshowpage\n%%EOF\n")
+    with pytest.raises(UserError, match="cannot be read as an image"):
+        read_raw(path)

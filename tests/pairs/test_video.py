@@ -269,3 +269,21 @@ def test_a_video_may_hold_both_sides(tmp_path, call):
     made = [read_image(each) for each in sorted((tmp_path / "out").glob("*.png"))]
     assert [np.array_equal(*each) for each in zip(made, left, strict=True)] == [True] * 3
     assert "given for both sides" in call("fuse", path, path, "-o", tmp_path / "out2", "--baseline", "average")[2]
+
+
+@pytest.mark.parametrize("coding", ["latin-1", "cp932", "utf-16-le"])
+def test_a_title_in_any_encoding_is_no_matter(tmp_path, coding):
+    path = tmp_path / "v.avi"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "title here"
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height = 64, 48
+        for i in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture(i, 48, 64)))))
+        container.mux(stream.encode(None))
+    title = {"latin-1": "Caf\xe9 Gr\xfc\xdfe", "cp932": "\u65e5\u672c\u8a9e\u5b57\u5e55", "utf-16-le": "caf\xe9s"}[coding]
+    coded = path.read_bytes()
+    assert coded.count(b"title here") == 1
+    path.write_bytes(coded.replace(b"title here", title.encode(coding).ljust(10, b" ")))
+    assert facts_of(path).frames == 3
+    assert len(list(frames_of(path, gray=True))) == 3

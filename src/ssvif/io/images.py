@@ -22,6 +22,9 @@ BITS_PER_SAMPLE, PLANAR_CONFIGURATION, GDAL_NODATA = 258, 284, 42113  # TIFF's t
 TIFF_SUFFIXES = (".tif", ".tiff")
 # EXIF's orientations that ask for each step, in this order
 TRANSPOSED, ROWS_FLIPPED, COLUMNS_FLIPPED = (5, 6, 7, 8), (3, 4, 7, 8), (2, 3, 6, 7)
+RUNS_PROGRAMS = ("EPS",)  # Pillow has Ghostscript draw these
+# no decoder makes more of a byte: deflate repeats 258 bytes by 2 bits, and a byte may hold 8 pixels of 1 bit
+LEAST_CLAIM_PX, MOST_PX_PER_BYTE = 2**20, 10_000
 WITH_ALPHA = ("LA", "La", "RGBA", "RGBa", "PA")
 # JPEG's segments in which thermal cameras store their 16 bits; APP2 and those above 9 hold profiles and the like
 RAW_SEGMENTS, LEAST_RAW_BYTES = frozenset(f"APP{i}" for i in range(3, 10)), 1 << 14
@@ -45,24 +48,58 @@ def open_image(path: Path) -> Iterator[ImageFile]:
     """Open an image with Pillow; what goes wrong while it is open names the file.
 
     Raises:
-        UserError: the file is missing or damaged.
+        UserError: the file is missing or damaged, or claims to be too large.
     """
+    with _guarded(path), Image.open(path) as opened:
+        if opened.format in RUNS_PROGRAMS:
+            raise UnidentifiedImageError
+        check_claim(path, opened.width * opened.height)
+        yield opened
+
+
+def check_claim(path: Path, pixels: int, *, stored: bool = True) -> None:
+    """Check the number of pixels that a file claims to hold, before memory is taken for them.
+
+    Raises:
+        UserError: they are more than Pillow's limit, or, of pixels that are `stored` one by one, than its bytes can be.
+    """
+    if Image.MAX_IMAGE_PIXELS and pixels > 2 * Image.MAX_IMAGE_PIXELS:
+        raise _too_large(path, f"{pixels / 1e6:.0f} megapixels")
+    size = path.stat().st_size
+    if stored and pixels > LEAST_CLAIM_PX + MOST_PX_PER_BYTE * size:
+        raise _unreadable(path, f"{pixels / 1e6:.0f} megapixels claimed by {size} bytes")
+
+
+def _too_large(path: Path, got: str) -> UserError:
+    return UserError(
+        f"{path} is too large",
+        expected=f"at most {2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels, Pillow's limit",
+        got=got,
+        remedy="cut it into parts; in a program of yours set PIL.Image.MAX_IMAGE_PIXELS",
+    )
+
+
+@contextmanager
+def _guarded(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder raises into a `UserError` that names the file."""
     try:
-        with Image.open(path) as opened:
-            yield opened
+        yield
+    except UserError:
+        raise
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist", remedy="check the folder and its name") from error
     except Image.DecompressionBombError as error:
+        raise _too_large(path, str(error).partition(",")[0]) from error
+    except MemoryError as error:
         raise UserError(
-            f"{path} is too large",
-            expected=f"at most {2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels, Pillow's limit",
-            got=str(error).partition(",")[0],
-            remedy="cut it into parts; in a program of yours set PIL.Image.MAX_IMAGE_PIXELS",
+            f"{path} does not fit into memory", got=str(error), remedy="cut it into parts, or export it again"
         ) from error
     except UnidentifiedImageError as error:  # whose text repeats the path
         raise _unreadable(path, "no format of images that is known") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise _unreadable(path, str(error)) from error
+    # on damaged files the decoders raise anything: TypeError, zlib.error, ZeroDivisionError ...
+    except Exception as error:
+        said = isinstance(error, OSError | SyntaxError | ValueError)
+        raise _unreadable(path, str(error) if said else f"{type(error).__name__}: {error}") from error
 
 
 def _unreadable(path: Path, got: str) -> UserError:
@@ -128,29 +165,21 @@ def read_raw(path: Path, *, indices: bool = False, page: int = 0, all_channels: 
     Raises:
         UserError: the file is missing or damaged.
     """
-    try:
+    with _guarded(path):
         return _read_raw(path, indices, page, all_channels)
-    except UserError:
-        raise
-    except MemoryError as error:
-        raise UserError(
-            f"{path} does not fit into memory", got=str(error), remedy="cut it into parts, or export it again"
-        ) from error
-    # on damaged files the decoders raise anything: TypeError, zlib.error, ZeroDivisionError ...
-    except Exception as error:
-        raise _unreadable(path, f"{type(error).__name__}: {error}") from error
 
 
 def _read_raw(path: Path, indices: bool, page: int, all_channels: bool) -> RawImage:
     chosen = np.asarray if all_channels else drop_alpha
     if path.suffix.lower() in TIFF_SUFFIXES and _pillow_loses(path):
-        pixels = _plain_type(chosen(_read_tiff(path, page)), unsigned=False)
-        return _mark_floats(pixels, None if indices else _tiff_nodata(path))
+        array, nodata = _read_tiff(path, page)
+        return _mark_floats(_plain_type(chosen(array), unsigned=False), None if indices else nodata)
     with open_image(path) as opened:
         pages = getattr(opened, "n_frames", 1)
         if page >= pages:
             raise UserError(f"{path} holds too few images", expected=f"{page + 1} pages or more", got=f"{pages}")
         opened.seek(page)
+        check_claim(path, opened.width * opened.height)
         form = stored_form(opened)
         orientation = opened.getexif().get(ORIENTATION, 1)
         has_alpha = opened.mode in WITH_ALPHA or "transparency" in opened.info
@@ -180,15 +209,6 @@ def _mark_floats(pixels: NDArray[Any], nodata: Any) -> RawImage:
     if pixels.dtype.kind == "f":
         pixels = np.where(pixels == value, np.float32(np.nan), pixels)
     return RawImage(np.ascontiguousarray(pixels), nodata=float(value))
-
-
-def _tiff_nodata(path: Path) -> Any:
-    """Return the text of a TIFF's tag GDAL_NODATA, of a file that Pillow does not know."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        tag = file.pages.first.tags.get(GDAL_NODATA)
-        return tag and tag.value
 
 
 def _is_radiometric(opened: ImageFile) -> bool:
@@ -229,19 +249,20 @@ def _pillow_loses(path: Path) -> bool:
         return False  # too large or damaged: the reader raises the error
 
 
-def _read_tiff(path: Path, page: int) -> NDArray[Any]:
-    """Return an image of a TIFF as tifffile reads it, (H,W) or (H,W,2|3|4): half and double floats, planes of color."""
+def _read_tiff(path: Path, index: int) -> tuple[NDArray[Any], Any]:
+    """Return an image of a TIFF, (H,W) or (H,W,2|3|4), as tifffile reads it, and its tag GDAL_NODATA."""
     import tifffile
 
-    try:
-        array: NDArray[Any] = np.squeeze(tifffile.imread(path, key=page))
-    except (OSError, ValueError, IndexError) as error:  # its own errors are ValueErrors
-        raise _unreadable(path, str(error)) from error
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[index]
+        check_claim(path, page.size // (page.samplesperpixel if page.samplesperpixel in (2, 3, 4) else 1))
+        tag = page.tags.get(GDAL_NODATA)
+        array: NDArray[Any] = np.squeeze(page.asarray())
     if array.ndim == 3 and array.shape[0] in (2, 3, 4):  # colors in planes
         array = np.moveaxis(array, 0, -1)
     if array.ndim not in (2, 3) or array.shape[2:] not in ((), (2,), (3,), (4,)) or array.dtype.kind not in "uif":
         raise _unreadable(path, f"{array.dtype} values of shape {array.shape}")
-    return array
+    return array, tag and tag.value
 
 
 def _lower_bytes(path: Path) -> NDArray[np.uint8]:

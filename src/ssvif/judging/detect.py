@@ -26,7 +26,7 @@ from PIL import Image
 
 from ssvif.data.packed import PairsFile
 from ssvif.io.errors import UserError
-from ssvif.io.files import write_csv, write_folder_aside
+from ssvif.io.files import read_image, write_csv, write_folder_aside
 from ssvif.io.progress import track
 from ssvif.judging.fused_images import JudgedRun, Score, find_lacking, fused_path, names_by_split
 from ssvif.judging.options import DetectionOptions
@@ -105,6 +105,7 @@ def build_tree(tree: Path, pairs: PairsFile, fused: Path, boxes: Mapping[str, Bo
         labels.mkdir(parents=True)
         for name, rows in boxes[split].items():
             image = fused_path(fused, split, name, pairs.size(split, name))
+            read_image(image)  # ultralytics would leave a damaged one out
             try:
                 (images / image.name).symlink_to(image.resolve())
             except OSError:  # a file system without links

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ssvif.io.errors import UserError
-from ssvif.io.images import RawImage
+from ssvif.io.images import RawImage, check_claim
 from ssvif.pairs.pair import looks_colored
 
 if TYPE_CHECKING:
@@ -64,13 +64,14 @@ def _read_facts(container: Any, stream: Any) -> VideoFacts:
 def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     av = load_av()
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:  # titles may be in any encoding
             if not container.streams.video:
                 raise _unreadable(path, "it has no video stream")
             stream = container.streams.video[0]
+            check_claim(path, stream.width * stream.height, stored=False)
             stream.thread_type = "AUTO"
             yield container, stream
-    except (av.error.FFmpegError, OSError) as error:
+    except (av.error.FFmpegError, OSError, ValueError, ArithmeticError, MemoryError) as error:
         raise _unreadable(path, str(error)) from error
 
 

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from ssvif.io.files import write_folder_aside
+from ssvif.io.images import open_image
 from ssvif.report.formats import SUFFIXES, read_sheets, to_html
 from ssvif.report.page.sections import copy_files, describe_dataset
 from ssvif.report.pictures import PictureSource, open_albums
@@ -128,7 +129,7 @@ def _copy_figure(title: str, dataset: str, path: Path, folder: Path) -> dict[str
     """Copy a figure, make a preview of it, and return what the overview shows of it."""
     present = [suffix for suffix in (".png", ".pdf") if path.with_suffix(suffix).is_file()]
     copy_files(path, present, folder / "figures")
-    with Image.open(path) as image:
+    with open_image(path) as image:
         preview = image.convert("RGB")
     preview.thumbnail((PREVIEW_PX, preview.height), Image.Resampling.LANCZOS)
     preview.save(folder / "figures" / f"{path.stem}.jpg", format="JPEG", quality=88)
