@@ -281,9 +281,9 @@ def test_a_title_in_any_encoding_is_no_matter(tmp_path, coding):
         for i in range(3):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture(i, 48, 64)))))
         container.mux(stream.encode(None))
-    title = {"latin-1": "Caf\xe9 Gr\xfc\xdfe", "cp932": "\u65e5\u672c\u8a9e\u5b57\u5e55", "utf-16-le": "caf\xe9s"}[coding]
+    titles = {"latin-1": "Caf\xe9 Gr\xfc\xdfe", "cp932": "\u65e5\u672c\u8a9e\u5b57\u5e55", "utf-16-le": "caf\xe9s"}
     coded = path.read_bytes()
     assert coded.count(b"title here") == 1
-    path.write_bytes(coded.replace(b"title here", title.encode(coding).ljust(10, b" ")))
+    path.write_bytes(coded.replace(b"title here", titles[coding].encode(coding).ljust(10, b" ")))
     assert facts_of(path).frames == 3
     assert len(list(frames_of(path, gray=True))) == 3
