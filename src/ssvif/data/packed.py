@@ -8,7 +8,6 @@ attributes hold the format, the descriptor, and digests of the inputs and of spl
 from __future__ import annotations
 
 import io
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,11 +21,15 @@ from pydantic import ValidationError
 
 from ssvif.data.boxes import draw_boxes
 from ssvif.data.descriptor import Descriptor, descriptor_from_json
+from ssvif.io.documents import parse_mapping
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.validation import invalid
 from ssvif.schema import SPLITS
 
 FORMAT = "ssvif-pairs-1"
+AXES = {"visible": 3, "infrared": 2, "label": 2, "boxes": 2}
+FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+MOST_INFLATED = 1100  # bytes that deflate makes of one, which are at most 1032
 _REMEDY = "delete it and pack again (`ssvif pack`)"
 
 
@@ -62,18 +65,19 @@ class ImageReader:
     def digest(self) -> str:
         """SHA-256 over the names and contents of all files that were packed, 64 hexadecimal digits."""
         with self._named("its digest"):
-            return str(self._open().attrs["digest"])
+            return _text(self._open(), "digest")
 
     @property
     def dataset(self) -> str:
         """The dataset's title."""
         with self._named("its dataset's title"):
-            return str(json.loads(self._open().attrs["descriptor"])["title"])
+            return str(parse_mapping(_text(self._open(), "descriptor"))["title"])
 
     def splits(self) -> list[str]:
         """Return the splits that hold pairs, in the order train, validation, test."""
         with self._named("its list of splits"):
-            return [split for split in SPLITS if len(self._open().get(split, ()))]
+            file = self._open()
+            return [split for split in SPLITS if _has(file, split) and len(_group(file, split))]
 
     @property
     def validation(self) -> str:
@@ -88,7 +92,7 @@ class ImageReader:
     def size(self, split: str, name: str) -> tuple[int, int]:
         """Return a pair's height and width in pixels."""
         with self._named(f"{split}/{name}"):
-            height, width = self._pair(split, name)["infrared"].shape
+            height, width = _dataset(self._pair(split, name), "infrared", 2).shape
             return int(height), int(width)
 
     def visible(self, split: str, name: str) -> NDArray[np.uint8]:
@@ -101,19 +105,36 @@ class ImageReader:
 
     def _image(self, split: str, name: str, side: str) -> NDArray[np.uint8]:
         with self._named(f"the {side} image of {split}/{name}"):
-            return np.asarray(self._pair(split, name)[side][()], np.uint8)
+            return self._read(split, name, side)
 
     def _split(self, split: str) -> h5py.Group:
         if split not in (there := self.splits()):
             raise self._missing(f"split {split!r}", there)
-        return self._open()[split]
+        return _group(self._open(), split)
 
     def _pair(self, split: str, name: str) -> h5py.Group:
         pairs = self._split(split)
         # HDF5 would follow a path, so "" or "a/visible" must not get through
-        if not name or "/" in name or name == "." or name not in pairs:
+        if not name or "/" in name or name == "." or not _has(pairs, name):
             raise self._missing(f"pair {name!r} in {split}", self.names(split))
-        return pairs[name]
+        return _group(pairs, name)
+
+    def _read(self, split: str, name: str, kind: str) -> NDArray[Any]:
+        """Return a part of a pair, checked before it is read: kind, type, shape, claimed size and storage."""
+        pair = self._pair(split, name)
+        found = _dataset(pair, kind, AXES[kind])
+        if kind == "boxes":
+            if found.shape[1] != 5 or found.dtype != np.float64:
+                raise ValueError(f"{found.dtype} of shape {found.shape} instead of float64 of shape (N, 5)")
+            boxes: NDArray[np.float64] = found[()]
+            if not np.isfinite(boxes).all():
+                raise ValueError("a box that is not a number")
+            return boxes
+        size = self.size(split, name)
+        if found.dtype != np.uint8 or found.shape[:2] != size or found.shape[2:] not in ((), (3,)):
+            raise ValueError(f"{found.dtype} of shape {found.shape}, beside an infrared image of shape {size}")
+        pixels: NDArray[np.uint8] = found[()]
+        return pixels
 
     def _missing(self, what: str, there: list[str]) -> UserError:
         remedy = "name one of these, or split and pack the dataset again"
@@ -130,9 +151,9 @@ class ImageReader:
         except OSError as error:  # it is cut short, damaged or no HDF5 file
             raise self._unreadable(str(error)) from error
         found = file.attrs.get("format", "no format")
-        if found != FORMAT:
+        if not isinstance(found, str) or found != FORMAT:
             file.close()
-            raise self._unreadable(str(found))
+            raise self._unreadable(f"{found!s:.60}")
         self._file, self._pid = file, os.getpid()
         return file
 
@@ -144,7 +165,7 @@ class ImageReader:
     def _named(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
+        except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, MemoryError) as error:
             raise UserError(f"{self.path} is damaged: {what} cannot be read", got=str(error), remedy=_REMEDY) from error
 
 
@@ -155,7 +176,7 @@ class PairsFile(ImageReader):
     def descriptor(self) -> Descriptor:
         """The dataset's descriptor, as it was when the pairs were packed."""
         with self._named("its descriptor"):
-            text = str(self._open().attrs["descriptor"])
+            text = _text(self._open(), "descriptor")
         try:
             return descriptor_from_json(text)
         except ValidationError as error:
@@ -165,11 +186,11 @@ class PairsFile(ImageReader):
     def has_label(self, split: str, name: str) -> bool:
         """Return whether a pair has a label map."""
         with self._named(f"{split}/{name}"):
-            return "label" in self._pair(split, name)
+            return _has(self._pair(split, name), "label")
 
     def label(self, split: str, name: str) -> NDArray[np.uint8] | None:
         """Return the label map, (H,W) uint8 class ids, or None where there is none."""
-        return self._part(split, name, "label", np.uint8)
+        return self._part(split, name, "label")
 
     def boxes(self, split: str, name: str) -> NDArray[np.float64] | None:
         """Return the boxes, (N,5) float64, or None where there are none.
@@ -177,7 +198,7 @@ class PairsFile(ImageReader):
         A row is (class index, x_center, y_center, width, height), the last four as fractions of the
         image's width and height. A pair that was annotated and shows nothing has N = 0.
         """
-        return self._part(split, name, "boxes", np.float64)
+        return self._part(split, name, "boxes")
 
     def mask(self, split: str, name: str) -> NDArray[np.uint8] | None:
         """Return the label map, (H,W) uint8 with 255 for ignored pixels, or the boxes drawn as one, or None.
@@ -189,10 +210,52 @@ class PairsFile(ImageReader):
         boxes = self.boxes(split, name)
         return None if boxes is None else draw_boxes(boxes, *self.size(split, name))
 
-    def _part(self, split: str, name: str, kind: str, dtype: type) -> NDArray[Any] | None:
+    def _part(self, split: str, name: str, kind: str) -> NDArray[Any] | None:
         with self._named(f"the {kind} of {split}/{name}"):
-            pair = self._pair(split, name)
-            return np.asarray(pair[kind][()], dtype) if kind in pair else None
+            return self._read(split, name, kind) if _has(self._pair(split, name), kind) else None
+
+
+def _text(file: h5py.File, name: str) -> str:
+    if not isinstance(text := file.attrs[name], str):
+        raise TypeError(f"the attribute {name} is no text")
+    return text
+
+
+def _has(group: h5py.Group, name: str) -> bool:
+    return group.get(name, getlink=True) is not None  # `in` would follow a link
+
+
+def _group(parent: h5py.Group, name: str) -> h5py.Group:
+    """Return a group that lies in this file itself, or raise a ValueError."""
+    if isinstance(parent.get(name, getlink=True), h5py.HardLink) and isinstance(found := parent[name], h5py.Group):
+        return found
+    raise ValueError(f"{name} is a link or an array instead of a group of this file")
+
+
+def _dataset(parent: h5py.Group, name: str, axes: int) -> h5py.Dataset:
+    """Return an array that this file itself holds as `ssvif pack` writes it, and that is no larger than it can be.
+
+    HDF5 would follow links and storage into any file of the machine, and load a library for an unknown filter.
+
+    Raises:
+        KeyError: there is none.
+        ValueError: it is of another kind, stored elsewhere or in another way, or claims to be far too large.
+    """
+    link = parent.get(name, getlink=True)
+    found = parent[name] if isinstance(link, h5py.HardLink) else None
+    if not isinstance(found, h5py.Dataset):
+        raise ValueError(f"{name} is missing, or is a link or a group instead of an array of this file")
+    made = found.id.get_create_plist()
+    filters = {made.get_filter(i)[0] for i in range(made.get_nfilters())}
+    if found.is_virtual or made.get_external_count() or not filters <= FILTERS:
+        raise ValueError(f"{name} is stored in another file, or in a way that `ssvif pack` does not use")
+    shape = found.shape or ()
+    if len(shape) != axes or any(np.greater(found.chunks or 0, shape)):
+        raise ValueError(f"{name} has the shape {shape} in chunks of {found.chunks}")
+    held = min(found.id.get_storage_size(), Path(parent.file.filename).stat().st_size)
+    if found.nbytes > MOST_INFLATED * held:
+        raise ValueError(f"{name} claims {found.nbytes} bytes, of which {held} are stored")
+    return found
 
 
 def write_part(group: h5py.Group, kind: str, array: NDArray[Any], *, source: str, digest: str) -> None:
