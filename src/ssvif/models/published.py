@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from ssvif.io.checkpoints import load_torch
 from ssvif.io.errors import UserError, shorten
 from ssvif.models.base import FusionModel
 from ssvif.models.registry import build_fusion_model
@@ -197,22 +198,24 @@ def _read(path: Path) -> object:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        return torch.load(path, weights_only=True, map_location="cpu")
+        return load_torch(path)
     except Exception as error:  # on damaged bytes torch's unpickler may raise anything
         raise UserError(
             f"{path} cannot be read as a checkpoint",
             expected="a state dictionary written by torch.save, or safetensors; never other pickled objects",
-            got=type(error).__name__,
+            got=f"{type(error).__name__}{f': {error}' if isinstance(error, ValueError) else ''}",
             remedy="download the file again, or convert it to a plain state dictionary",
         ) from error
 
 
-def _unwrap(content: object, where: str) -> dict[str, torch.Tensor]:
+def _unwrap(content: object, where: str, depth: int = 0) -> dict[str, torch.Tensor]:
     if not isinstance(content, Mapping):
         raise _no_state_dictionary(where, type(content).__name__)
     for key in WRAPPERS:
-        if isinstance(content.get(key), Mapping):
-            return _unwrap(content[key], where)
+        if isinstance(inner := content.get(key), Mapping):
+            if depth == len(WRAPPERS):
+                raise _no_state_dictionary(where, "dictionaries within dictionaries")
+            return _unwrap(inner, where, depth + 1)
     is_entry = {key: isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in content.items()}
     if not is_entry or not all(is_entry.values()):
         others = [f"{key!r}: {type(content[key]).__name__}" for key, fits in is_entry.items() if not fits]

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from ssvif.io.checkpoints import load_torch
 from ssvif.io.files import write_aside
 
 log = logging.getLogger("ssvif")
@@ -33,7 +34,7 @@ def load_state(path: Path, key: str) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
+        stored = load_torch(path)
     except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
         log.warning("%s cannot be read and is ignored: %s", path, str(error).partition("\n")[0])
         return None
