@@ -1,6 +1,7 @@
 import json
 import logging
 import re
+import zipfile
 from itertools import product
 
 import pytest
@@ -175,3 +176,31 @@ def test_what_does_not_fit_is_named_by_its_released_name():
         "2 missing: reconstruct.6.bias, visible_encoder.0.weight; 1 unexpected: extra.weight; "
         "1 of another shape: decode2.conv.bias (17,) instead of (16,)"
     )
+
+
+@pytest.mark.parametrize("key", ["params", "state_dict", "model"])
+def test_a_checkpoint_that_holds_itself_is_refused(tmp_path, key):
+    loop = {}
+    loop[key] = loop
+    torch.save(loop, tmp_path / "loop.pth")
+    assert "is not a state dictionary" in fails("sage", tmp_path / "loop.pth").what
+
+
+def test_a_checkpoint_unpacks_to_no_more_than_it_holds(tmp_path):
+    """torch.save does not compress, so who compresses it means something else."""
+    torch.save({"a": torch.zeros(2_000_000)}, tmp_path / "plain.pth")
+    with zipfile.ZipFile(tmp_path / "plain.pth") as plain, zipfile.ZipFile(tmp_path / "packed.pth", "w", 8) as packed:
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+    assert (tmp_path / "packed.pth").stat().st_size < 100_000
+    error = fails("sage", tmp_path / "packed.pth")
+    assert error.what.endswith("cannot be read as a checkpoint")
+    assert "8.0 MB unpacked, of 0.0 MB" in error.got
+
+
+def test_strange_keys_are_told_in_one_line(tmp_path):
+    nested = ()
+    for _ in range(15):
+        nested = (nested, nested)
+    torch.save({nested: 1, "x" * 100_000: 2}, tmp_path / "keys.pth")
+    assert len(str(fails("sage", tmp_path / "keys.pth"))) < 2000

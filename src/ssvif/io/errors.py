@@ -51,13 +51,8 @@ class UserError(Exception):
 def _cut(text: str) -> str:
     """Return a text of at most a screen: the middle of a long line and of a long text is left out."""
     lines = text.split("\n")
-<<<<<<< HEAD
     if len(lines) > MOST_LINES:  # the end stays: it is the message where the text is the traceback of a worker
         lines = [*lines[: MOST_LINES // 2], "…", *lines[-MOST_LINES // 2 :]]
-=======
-    if len(lines) > MOST_LINES:
-        lines = [*lines[: MOST_LINES // 3], "…", *lines[-MOST_LINES // 2 :]]
->>>>>>> 963a0ec (A packed file is read as ssvif pack writes it: no links, no other storage, no claims beyond what it holds)
     return "\n".join(f"{line[: LINE // 2]} … {line[-LINE // 2 :]}" if len(line) > LINE else line for line in lines)
 
 

@@ -218,7 +218,9 @@ def _unwrap(content: object, where: str, depth: int = 0) -> dict[str, torch.Tens
             return _unwrap(inner, where, depth + 1)
     is_entry = {key: isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in content.items()}
     if not is_entry or not all(is_entry.values()):
-        others = [f"{key!r}: {type(content[key]).__name__}" for key, fits in is_entry.items() if not fits]
+        # of another key only the type: a text of nested tuples may have no end
+        names = {key: repr(key) if isinstance(key, str | int) else type(key).__name__ for key in is_entry}
+        others = [f"{names[key]}: {type(content[key]).__name__}" for key, fits in is_entry.items() if not fits]
         raise _no_state_dictionary(where, shorten(others) or "nothing")
     parallel = all(key.startswith(PARALLEL) for key in content)
     return {key.removeprefix(PARALLEL) if parallel else key: value for key, value in content.items()}

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, FiniteFloat, PositiveInt, ValidationError, model_validator
+from pydantic import Field, FiniteFloat, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from ssvif.io.documents import parse_mapping, read_text
@@ -18,11 +18,13 @@ from ssvif.io.files import write_json
 from ssvif.io.validation import invalid
 
 FORMAT = "ssvif-alignment-1"
+MOST_SIDE_PX = 32_768  # both sides at most are what `ssvif fuse` takes, a billion pixels
 REMEDY = "make it again with `ssvif align`"
 MODELS = ("translation", "similarity", "affine", "homography")
 Matrix = NDArray[np.float64]
-MatrixRow = Annotated[tuple[FiniteFloat, ...], Field(min_length=3, max_length=3)]
-Size = tuple[PositiveInt, PositiveInt]
+MatrixRow = Annotated[tuple[Annotated[FiniteFloat, Field(ge=-1e9, le=1e9)], ...], Field(min_length=3, max_length=3)]
+Side = Annotated[int, Field(ge=1, le=MOST_SIDE_PX)]
+Size = tuple[Side, Side]
 
 
 @dataclass(frozen=True, config={"extra": "forbid"})
@@ -40,9 +42,9 @@ class Alignment:
     visible_size: Size  # width and height of the visible images, pixels
     infrared_size: Size  # the same of the infrared images
     pairs: int = 0  # how many it was estimated from
-    inlier_share: float = 1.0  # share of the compared blocks that agree with it, 0 to 1
-    residual_px: float = 0.0  # root mean square of what these blocks are still off, in visible pixels
-    repeatability_px: float = 0.0  # how far two estimates, each from half the evidence, disagree at the corners
+    inlier_share: FiniteFloat = 1.0  # share of the compared blocks that agree with it, 0 to 1
+    residual_px: FiniteFloat = 0.0  # root mean square of what these blocks are still off, in visible pixels
+    repeatability_px: FiniteFloat = 0.0  # how far two estimates, each from half the evidence, disagree at the corners
     made: dict[str, Any] = Field(default_factory=dict)  # how it was made, for people: names, settings, versions
 
     @model_validator(mode="after")
