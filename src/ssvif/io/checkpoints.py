@@ -23,6 +23,6 @@ def load_torch(path: Path) -> object:
             claimed = sum(each.file_size for each in archive.infolist())
         held = path.stat().st_size
         if claimed > held + SLACK:  # torch.save does not compress
-            raise ValueError(f"{claimed / 1e6:.0f} MB unpacked, of {held / 1e6:.0f} MB")
+            raise ValueError(f"{claimed / 1e6:.1f} MB unpacked, of {held / 1e6:.1f} MB")
     found: object = torch.load(path, map_location="cpu", weights_only=True)
     return found
