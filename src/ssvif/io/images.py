@@ -254,7 +254,7 @@ def _read_tiff(path: Path, index: int) -> tuple[NDArray[Any], Any]:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        page = file.pages[index]
+        page: Any = file.pages[index]
         check_claim(path, page.size // (page.samplesperpixel if page.samplesperpixel in (2, 3, 4) else 1))
         tag = page.tags.get(GDAL_NODATA)
         array: NDArray[Any] = np.squeeze(page.asarray())
