@@ -34,7 +34,7 @@ def test_sixteen_bits_of_a_png_are_all_read(tmp_path, channels):
     read = read_raw(tmp_path / "deep.png")
     assert read.pixels.dtype == np.uint16
     assert np.array_equal(read.pixels, DEEP[..., 0] if channels == 1 else DEEP[..., :3])
-    assert read.notes == (("alpha",) if channels == 4 else ())
+    assert read.notes == (("fourth channel",) if channels == 4 else ())
     with pytest.raises(UserError, match=r"deep\.png is not an 8-bit image(?s:.*)16"):
         read_image(tmp_path / "deep.png")
 
@@ -42,7 +42,7 @@ def test_sixteen_bits_of_a_png_are_all_read(tmp_path, channels):
 def test_sixteen_bit_gray_with_alpha_is_told_to_lose_its_lower_byte(tmp_path):
     write_png16(tmp_path / "deep.png", DEEP[..., :2])
     read = read_raw(tmp_path / "deep.png")
-    assert read.notes == ("alpha", "low bytes")
+    assert read.notes == ("fourth channel", "low bytes")
     assert np.array_equal(read.pixels, np.repeat(DEEP[..., :1] >> 8, 3, axis=2))
 
 
