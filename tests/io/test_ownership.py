@@ -100,7 +100,7 @@ def test_without_locks_the_work_goes_on_with_a_note(tmp_path, monkeypatch, caplo
     def refuse(*_):
         raise OSError(getattr(errno, error), "no locks")
 
-    monkeypatch.setattr("fcntl.flock", refuse)
+    monkeypatch.setattr("fcntl.lockf", refuse)
     with caplog.at_level("INFO"), claim(tmp_path / "out"):
         (tmp_path / "out").touch()
     assert "file system without locks" in caplog.text

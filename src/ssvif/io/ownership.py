@@ -83,8 +83,8 @@ def _open_locked(place: Path, output: Path) -> IO[str]:
         with ExitStack() as opened:
             stream = opened.enter_context(place.open("a+"))
             try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+                fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # which a forked process does not inherit
+            except (BlockingIOError, PermissionError) as error:
                 raise _taken(output, stream) from error
             with suppress(FileNotFoundError):  # its owner has just removed it: then another file is to be locked
                 if os.path.samestat(os.fstat(stream.fileno()), place.stat()):
@@ -162,9 +162,7 @@ def _shorten(name: str) -> str:
 
 
 def _forget() -> None:
-    """Close what a new process has inherited, so that a lock ends with the process that took it."""
-    for stream in _claims.values():
-        stream.close()
+    """Forget in a new process what the one that it was forked from holds and writes."""
     _claims.clear()
     _parts.clear()
 
