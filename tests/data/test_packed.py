@@ -42,7 +42,7 @@ def test_a_reader_stops_nobody_from_writing(packed, pack):
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.3, 0.7, 0.999])
 def test_a_file_cut_short_is_named_with_the_remedy(packed, kept):
     os.truncate(packed, int(kept * packed.stat().st_size))
-    with pytest.raises(UserError, match=r"(?s)pairs\.h5.*delete it and pack again"):
+    with pytest.raises(UserError, match=r"(?s)pairs\.h5.*pack the pairs again"):
         PairsFile(packed).names("train")
 
 
@@ -50,8 +50,10 @@ def test_a_foreign_or_missing_file_is_refused_when_it_is_read(tmp_path):
     (tmp_path / "text.h5").write_text("not HDF5")
     with h5py.File(tmp_path / "foreign.h5", "w") as file:
         file["train/a"] = [1]
-    foreign = "is not a packed-pairs file.*delete it and pack again"
-    for name, says in (("text.h5", foreign), ("foreign.h5", foreign), ("none.h5", "does not exist")):
+    (tmp_path / "folder").mkdir()
+    foreign = "is not a packed-pairs file.*{}.*name the pairs.h5 of"
+    got = {"text.h5": "another kind of file", "foreign.h5": "no format", "folder": "a folder"}
+    for name, says in ({name: foreign.format(each) for name, each in got.items()} | {"none.h5": "does not exist"}).items():
         file = PairsFile(tmp_path / name)
         with pytest.raises(UserError, match=f"(?s){name} {says}"):
             file.splits()

@@ -120,7 +120,7 @@ def test_a_damaged_file_is_told_on_one_screen_from_a_worker_too(packed, workers)
     text = str(caught.value)
     assert text.startswith(str(packed))
     assert "Traceback" not in text
-    assert "delete it and pack again" in text
+    assert "pack the pairs again" in text
     assert len(text.splitlines()) < 8
 
 

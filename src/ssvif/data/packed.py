@@ -30,7 +30,7 @@ FORMAT = "ssvif-pairs-1"
 AXES = {"visible": 3, "infrared": 2, "label": 2, "boxes": 2}
 FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 MOST_INFLATED = 1100  # bytes that deflate makes of one, which are at most 1032
-_REMEDY = "delete it and pack again (`ssvif pack`)"
+_REMEDY = "name the pairs.h5 of `ssvif pack`; if this is one, pack the pairs again"
 
 
 class ImageReader:
@@ -149,7 +149,9 @@ class ImageReader:
         except FileNotFoundError as error:
             raise UserError(f"{self.path} does not exist", remedy="write it with `ssvif pack`") from error
         except OSError as error:  # it is cut short, damaged or no HDF5 file
-            raise self._unreadable(str(error)) from error
+            may_be_one = isinstance(error, PermissionError) or h5py.is_hdf5(self.path)
+            got = "a folder" if self.path.is_dir() else str(error) if may_be_one else "another kind of file"
+            raise self._unreadable(got) from error
         found = file.attrs.get("format", "no format")
         if not isinstance(found, str) or found != FORMAT:
             file.close()
