@@ -193,3 +193,20 @@ def test_a_list_of_before_the_labels_is_told_when_it_is_packed(tmp_path, log):
     assert "Toy: labels 0 of 3, boxes 0 of 3" in log.text
     assert "splits.csv lists no labels, but there are some: run `ssvif split` again" in log.text
     assert "did you mean Boxes/{name}.txt?" in log.text
+
+
+@pytest.mark.parametrize("suffix", [".png", ".PNG"])
+def test_a_pattern_with_an_image_suffix_takes_that_suffix_alone(tmp_path, suffix):
+    patterns = (f"vi/{{name}}{suffix}", "ir/{name}", "labels/{name}.png")
+    toy = replace(describe(), layouts=(Layout(*patterns),))
+    fill(tmp_path, "labels/{name}.png")
+    (tmp_path / "vi" / "a1.jpg").touch()  # a preview
+    found = find_pairs(toy, tmp_path)["all"]
+    assert [(pair.pair_id, pair.visible, pair.label) for pair in found][0] == ("a1", "vi/a1.png", "labels/a1.png")
+    assert len(found) == len(NAMES)
+
+
+def test_an_image_suffix_may_be_a_part_of_the_names(tmp_path):
+    toy = replace(describe(), layouts=(Layout("vi/{name}.jpg", "ir/{name}.jpg"),))
+    root = fill(tmp_path, names=("a1.jpg",))  # files are called a1.jpg.png
+    assert [pair.pair_id for pair in find_pairs(toy, root)["all"]] == ["a1"]

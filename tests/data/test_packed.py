@@ -53,7 +53,8 @@ def test_a_foreign_or_missing_file_is_refused_when_it_is_read(tmp_path):
     (tmp_path / "folder").mkdir()
     foreign = "is not a packed-pairs file.*{}.*name the pairs.h5 of"
     got = {"text.h5": "another kind of file", "foreign.h5": "no format", "folder": "a folder"}
-    for name, says in ({name: foreign.format(each) for name, each in got.items()} | {"none.h5": "does not exist"}).items():
+    told = {name: foreign.format(each) for name, each in got.items()} | {"none.h5": "does not exist"}
+    for name, says in told.items():
         file = PairsFile(tmp_path / name)
         with pytest.raises(UserError, match=f"(?s){name} {says}"):
             file.splits()

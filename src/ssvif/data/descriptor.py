@@ -67,8 +67,8 @@ class ClassInfo:
 class Layout:
     """File patterns below a dataset's root, in POSIX form, with `{split}` and `{name}`; "" for no such files.
 
-    Labels and boxes of all splits may lie in one folder, without `{split}`. Those of images have no suffix: any image
-    suffix is taken. That of box files ends in `.txt` (YOLO) or `.xml` (VOC).
+    Labels and boxes of all splits may lie in one folder, without `{split}`. Those of images need no suffix: any image
+    suffix is taken, and only that one where there is one. That of box files ends in `.txt` (YOLO) or `.xml` (VOC).
 
     Raises:
         pydantic.ValidationError: a pattern that is absolute, leaves the root or lacks `{name}` in its file name.

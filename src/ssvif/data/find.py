@@ -162,8 +162,8 @@ def find_dataset(descriptor: Descriptor, root: Path) -> FoundDataset:
     }
     matchings = {}
     for split, declared in patterns.items():
-        sides = {side: find_by_template(root, declared[side]) for side in SIDES}
-        sides["label"] = find_by_template(root, declared["label"]) if "label" in declared else Images("")
+        sides = {side: _find_images(root, declared[side]) for side in SIDES}
+        sides["label"] = _find_images(root, declared["label"]) if "label" in declared else Images("")
         sides["boxes"] = _find_boxes(root, declared["boxes"]) if "boxes" in declared else Images("")
         matchings[split] = match_names(sides, optional=tuple(ANNOTATIONS))
         refuse_same_file(matchings[split].pairs)
@@ -184,6 +184,14 @@ def _refuse_shared(descriptor: Descriptor, matchings: Mapping[str, Matching]) ->
                         expected="names that occur in one split, for a pattern without {split}",
                         remedy=f"give {descriptor.title} a folder of {ANNOTATIONS[kind]} for each split",
                     )
+
+
+def _find_images(root: Path, pattern: str) -> Images:
+    """Find images or label maps; of a pattern with a suffix those of that suffix, if it is no part of the names."""
+    found, suffix = find_by_template(root, pattern), PurePosixPath(pattern).suffix
+    if found.files or suffix.lower() not in IMAGE_SUFFIXES:
+        return found
+    return find_by_template(root, pattern.removesuffix(suffix), (suffix.lower(),))
 
 
 def _find_boxes(root: Path, pattern: str) -> Images:

@@ -167,7 +167,7 @@ def _list_pairs(found: FoundDataset) -> tuple[list[tuple[str, FoundPair]], list[
         raise UserError(
             f"There are no images of {found.descriptor.title} in {found.root}",
             expected=f"files ending in {', '.join(IMAGE_SUFFIXES)}",
-            remedy="check the folders, or convert the images",
+            remedy="check the folders and patterns, or convert the images",
         )
     notices = found.notices()
     if len(listed) > 1 and not both:  # one error instead of one for each file

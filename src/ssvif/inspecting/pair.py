@@ -72,12 +72,13 @@ class Seen:
 
     @contextmanager
     def noting_errors(self, kind: str, side: str) -> Iterator[None]:
-        """Add a finding for an error of the block, which ends there; all but the remedy is its detail."""
+        """Add a finding for an error of the block, which ends there."""
         try:
             yield
         except UserError as error:
-            parts = (error.what, error.expected and f"expected: {error.expected}", error.got and f"got: {error.got}")
-            self.add(kind, side, "; ".join(" ".join(part.split()) for part in parts if part))
+            parts = {"expected: ": error.expected, "got: ": error.got, "remedy: ": error.remedy}
+            details = [error.what, *(name + text for name, text in parts.items() if text)]
+            self.add(kind, side, "; ".join(" ".join(part.split()) for part in details))
 
 
 @dataclass(frozen=True)
