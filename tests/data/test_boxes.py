@@ -328,3 +328,18 @@ def test_a_box_is_the_same_in_every_form(tmp_path_factory, index, x, y, width, h
     path = tmp_path_factory.getbasetemp() / ("same.xml" if form == "bndbox" else "same.txt")
     path.write_text(text)
     np.testing.assert_allclose(read_boxes(path, CLASSES, 200, 100), [[index, x, y, width, height]], atol=1e-9)
+
+
+def test_xml_in_a_text_file_is_named_in_a_few_words(tmp_path):
+    with pytest.raises(UserError, match=r"a\.txt is XML(?s:.*)\.xml"):
+        read(tmp_path, "\n" + VOC.format(width=200))
+    with pytest.raises(UserError) as caught:
+        read(tmp_path, "\n".join("x" * 5000 + str(number) for number in range(9)))
+    assert len(str(caught.value)) < 1000
+
+
+def test_fractions_in_place_of_pixels_are_told(tmp_path):
+    box = "<bndbox><xmin>0.2</xmin><ymin>0.3</ymin><xmax>0.6</xmax><ymax>0.5</ymax></bndbox>"
+    other = f"<object><name>car</name>{box}</object></annotation>"
+    _, notes = read(tmp_path, VOC.format(width=200).replace("</annotation>", other), name="a.xml")
+    assert notes["under a pixel"] == f"1, first {tmp_path}/a.xml, object 3"

@@ -8,6 +8,7 @@ import pytest
 
 from ssvif.config.files import load_descriptor
 from ssvif.data.descriptor import ClassInfo, Layout, descriptor_from_json, descriptor_to_json, reading_to_json
+from ssvif.io.errors import UserError
 
 SHIPPED = sorted(path.stem for path in (Path(__file__).parents[2] / "config/datasets").glob("*.yaml"))
 
@@ -50,6 +51,10 @@ def test_shipped_class_lists_are_the_datasets(load):
         ({"detection_classes": ("Car", "car")}, "each name once"),
         ({"classes": (ClassInfo(0, "a", (0, 0, 0)), ClassInfo(0, "b", (1, 1, 1)))}, "each once"),
         ({"classes": (ClassInfo(0, "a", (0, 0, 0), (1,)), ClassInfo(1, "b", (1, 1, 1)))}, r"each .* once, got \[1\]"),
+        (
+            {"classes": (ClassInfo(0, "one", (0, 0, 0), (255,)),), "ignored_values": (255,), "background_id": None},
+            r"each label value once, got \[255\] twice",
+        ),
         ({"ignored_values": (2,)}, r"each label value once, got \[2\] twice"),
         ({"ignored_values": ((1, 2, 3),)}, "asks for numbers"),
         ({"ignored_values": (3,), "color_labels": True}, "asks for colors"),
@@ -127,7 +132,9 @@ def test_indices_may_be_aliases(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(
         "{name: a, title: A, folder: a, layouts: [{visible: 'v/{name}', infrared: 'i/{name}'}],"
-        " detection_classes: [car], detection_aliases: {car: [2, 7]}, detection_ignored: [0, '*']}"
+        " detection_classes: [car, van], detection_aliases: {car: [2, 7], van: truck}, detection_ignored: [0, '*']}"
     )
     names = load_descriptor(path).detection_names()
-    assert names == {"0": None, "*": None, "car": 0, "2": 0, "7": 0}
+    assert names == {"0": None, "*": None, "car": 0, "2": 0, "7": 0, "van": 1, "truck": 1}
+    with pytest.raises(UserError, match="is a folder"):
+        load_descriptor(tmp_path)

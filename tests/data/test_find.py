@@ -202,7 +202,7 @@ def test_a_pattern_with_an_image_suffix_takes_that_suffix_alone(tmp_path, suffix
     fill(tmp_path, "labels/{name}.png")
     (tmp_path / "vi" / "a1.jpg").touch()  # a preview
     found = find_pairs(toy, tmp_path)["all"]
-    assert [(pair.pair_id, pair.visible, pair.label) for pair in found][0] == ("a1", "vi/a1.png", "labels/a1.png")
+    assert (found[0].pair_id, found[0].visible, found[0].label) == ("a1", "vi/a1.png", "labels/a1.png")
     assert len(found) == len(NAMES)
 
 

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from ssvif.data.descriptor import ClassInfo
 from ssvif.data.find import FoundPair
 from ssvif.inspecting.folders import recognise_folder
 from ssvif.inspecting.pair import Inspector, digest_of
@@ -35,3 +38,14 @@ def test_equal_pixels_are_recognised_whatever_the_file(tmp_path, small_scenes):
     assert digest_of(one) == digest_of(two)
     assert digest_of(one) != digest_of(one[:-1])
     assert digest_of(np.zeros((2, 3), np.uint8)) != digest_of(np.zeros((3, 2), np.uint8))
+
+
+def test_the_remedy_of_an_error_is_named(folder):
+    Image.fromarray(np.full((5, 7, 3), (9, 0, 0), np.uint8)).save(folder / "color.png")
+    descriptor, root = recognise_folder(folder)[:2]
+    labeled = replace(descriptor, classes=(ClassInfo(0, "ground", (9, 0, 0)),))
+    seen = Inspector(labeled, root).inspect(
+        "all", FoundPair("0", "vi/0.png", "ir/0.png", "color.png"), with_shift=False
+    )
+    (detail,) = [each.detail for each in seen.findings if each.kind == "label"]
+    assert "color_labels: true" in detail

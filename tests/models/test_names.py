@@ -60,6 +60,8 @@ def test_a_network_is_found_by_name_or_by_file(tmp_path, monkeypatch):
     (tmp_path / "mine").touch()
     for path in ("mine", "gone.safetensors"):  # what a missing file is told as, its reader knows better
         assert names.find_model(Path(path)) == Path(path)
+    with pytest.raises(UserError, match="is a folder"):
+        names.find_model(tmp_path)
     with pytest.raises(UserError, match=r"no network 'slow'(?s:.*)fast \| accurate \| the file"):
         names.find_model(Path("slow"))
     with pytest.raises(UserError, match=r"no network 'slow'(?s:.*)fast \| accurate"):

@@ -151,12 +151,24 @@ def test_a_list_pairs_what_it_names(make):
     assert list(read_list(Path("pairs.csv"))) == ["one"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+def test_a_list_is_read_as_spreadsheets_write_it(make, encoding, between):
+    make("a,1.png", "b.png")
+    text = f'visible{between}infrared{between}\r\n"a,1.png"{between}b.png{between}\r\n{between}{between}\r\n'
+    Path("pairs.csv").write_bytes(text.encode(encoding))
+    assert list(read_list(Path("pairs.csv"))) == ["a,1"]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("rgb,thermal\na.png,b.png\n", "not a list of pairs"),
         ("visible,infrared\n", "lists no pair"),
         ("visible,infrared\na.png,gone.png\n", r"line 2: .*gone.png does not exist"),
+        ("rgb,thermal\na.png,b.png,c.png\n", "not a list of pairs"),
+        ("visible,infrared\n,\n", "lists no pair"),
+        ("visible,infrared\n\na.png,gone.png\n", "line 3: .*gone.png does not exist"),
         ("visible,infrared\na.png,b.png\nb.png,b.png\n", r"line 3: .*b.png is in line 2 already"),
         ("visible,infrared,name\na.png,b.png,x\nb.png,a.png,x\n", "line 3: the name 'x' is taken"),
         ("visible,infrared,name\na.png,b.png,../x\n", "no plain name"),

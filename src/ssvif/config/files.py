@@ -90,7 +90,7 @@ def load_descriptor(path: Path) -> Descriptor:
     if not path.is_file():
         nearby = sorted(each.stem for each in path.parent.glob("*.yaml"))
         raise UserError(
-            f"{path} does not exist",
+            f"{path} is a folder" if path.is_dir() else f"{path} does not exist",
             expected=" | ".join(nearby) or f"descriptors of datasets in {path.parent}",
             remedy="correct the dataset's name or the folder; config/datasets/folder.yaml explains how to write one",
         )

@@ -13,6 +13,7 @@ from ssvif.data.descriptor import Descriptor, color_number
 from ssvif.io.errors import LISTED, UserError, shorten
 from ssvif.io.files import read_label
 
+LONGEST = 60  # letters of a name in messages: a line that is no box is a name
 LOSSY_SUFFIXES = (".jpg", ".jpeg")
 NOTES = {
     "unknown name": "classes of boxes that the descriptor does not have",
@@ -20,13 +21,14 @@ NOTES = {
     "ignored value": "label maps with values that the descriptor's ignored_values leaves out",
     "lossy": "label maps in JPEG, which changes ids at the edges of objects: save them as PNG",
     "no area": "boxes without area, left out",
+    "under a pixel": "boxes of less than a pixel at the top left: does the file hold fractions instead of pixels?",
     "turned": "boxes with swapped corners, turned",
     "clipped": "boxes that reach past their image, cut at its edge",
     "polygon": "polygons and rotated boxes, read as the upright boxes around them",
     "confidence": "boxes with a further number, a confidence, which is not used",
     "latin-1": "box files that are not UTF-8 and declare nothing else, read as Latin-1",
 }
-DOUBTFUL = ("lossy", "no area", "turned")  # those to look at; the others are as intended
+DOUBTFUL = ("lossy", "no area", "under a pixel", "turned")  # those to look at; the others are as intended
 
 
 class Notes:
@@ -51,7 +53,7 @@ class Notes:
         """Return how many there are of each kind, with names, and the first place."""
         found = {}
         for kind in [kind for kind in NOTES if kind in self._first]:
-            named = [f"{name!r} {count}" for name, count in self._names[kind].most_common() if name]
+            named = [f"{name[:LONGEST]!r} {count}" for name, count in self._names[kind].most_common() if name]
             listed = f" ({shorten(named, LISTED)})" if named else ""
             found[kind] = f"{self._names[kind].total()}{listed}, first {self._first[kind]}"
         return found

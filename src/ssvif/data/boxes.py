@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from ssvif.data.annotation import Notes
+from ssvif.data.annotation import LONGEST, Notes
 from ssvif.data.descriptor import Descriptor, comparable
 from ssvif.io.documents import MOST_BYTES
 from ssvif.io.errors import UserError, shorten
@@ -32,6 +32,7 @@ MARKS = {
     b"\0<": "utf-16-be",
 }
 DECLARED = re.compile(rb"""\s*<\?xml[^>]{0,80}encoding\s*=\s*["']([\w.-]{1,40})["']""")
+XML = ("<?xml", "<annotation")  # first words of VOC
 KAIST = "% bbGt"  # first words of the text that KAIST's and Caltech's tools write
 # what a shape in VOC XML is made of; a box is (left, top) and then the opposite corner, or the size
 SHAPES = ("bndbox", "robndbox", "polygon", "point")
@@ -116,6 +117,12 @@ def _read_text(path: Path, notes: Notes) -> str:
 
 
 def _parse_text(path: Path, text: str, width_px: int, height_px: int, notes: Notes) -> Iterator[Found]:
+    if text.lstrip().startswith(XML):
+        raise UserError(
+            f"{path} is XML",
+            expected="boxes as YOLO text in a .txt",
+            remedy="rename such files to .xml, and let the descriptor's boxes pattern end in .xml",
+        )
     kaist = text.startswith(KAIST)
     for number, line in enumerate(text.splitlines(), start=1):
         words = _split(re.split(r"(?:^|\s)#|^%" if kaist else r"(?:^|\s)#", line)[0])
@@ -210,6 +217,8 @@ def _voc_boxes(where: str, element: ElementTree.Element, width: float, height: f
         if shapes[0].tag != "bndbox" or len(outline[0]) > 2:
             notes.add("polygon", where)
         x_center, y_center, box_width, box_height = _around(*outline)
+        if box_width and box_height and max(*outline[0], *outline[1]) <= 1 < min(width, height):
+            notes.add("under a pixel", where)
         rows.append([x_center / width, y_center / height, box_width / width, box_height / height])
     return rows
 
@@ -262,6 +271,7 @@ def _class_index(name: str, names: dict[str, int | None], count: int) -> int | N
 
 def _unknown_class(unknown: dict[str, str], descriptor: Descriptor) -> UserError:
     """Return the error of class names that the descriptor does not know, each with the place where it is first."""
+    unknown = {name[:LONGEST]: where for name, where in unknown.items()}
     classes = descriptor.detection_classes
     shown = [f"{_to_floats([name])[0]:g}" if _to_floats([name]) else repr(name) for name in unknown]
     listed = ", ".join(f"{index} {name}" for index, name in enumerate(classes))

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from ssvif.io.validation import NotNegative
@@ -23,6 +23,8 @@ Channel = Annotated[int, Field(ge=0, le=255)]
 Color = tuple[Channel, Channel, Channel]
 StoredValue = Annotated[int, Field(gt=-(2**24), lt=2**24)] | Color  # what a label map holds at a pixel
 Name = Annotated[str, Field(pattern=r"\S", coerce_numbers_to_str=True)]  # in box files; a class index too
+# one name alone is a list of one
+Names = Annotated[tuple[Name, ...], BeforeValidator(lambda names: [names] if isinstance(names, str | int) else names)]
 # keys that came later: left out of the JSON where they are not used, so that no dataset is packed anew for them
 LATER = ("values", "color_labels", "ignored_values", "detection_aliases", "detection_ignored")
 
@@ -101,8 +103,8 @@ class Descriptor:
     color_labels: bool = False  # whether label maps hold colors instead of ids
     ignored_values: tuple[StoredValue, ...] = ()  # of label maps: read as ignore_index
     detection_classes: tuple[str, ...] = ()  # in the order of the box files' class indices
-    detection_aliases: dict[str, tuple[Name, ...]] = Field(default_factory=dict)  # class → other names in box files
-    detection_ignored: tuple[Name, ...] = ()  # names in box files whose boxes are left out
+    detection_aliases: dict[str, Names] = Field(default_factory=dict)  # class → other names in box files
+    detection_ignored: Names = ()  # names in box files whose boxes are left out
     # number of pairs per official split, or under "all"; other counts are only logged
     expected: dict[SplitOrAll, NotNegative] = Field(default_factory=dict)
     source: str = ""  # where the dataset comes from
@@ -139,7 +141,7 @@ class Descriptor:
     @model_validator(mode="after")
     def _check_reading(self) -> Self:
         stored = [value for info in self.classes for value in self.stored_values(info)]
-        stored += [value for value in self.ignored_values if value != self.ignore_index]
+        stored += [each for each in self.ignored_values if each != self.ignore_index or each in stored]
         for value in stored:
             if isinstance(value, tuple) != self.color_labels:
                 raise ValueError(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import errno
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -216,7 +218,14 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[s
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read a CSV with a header line into one dictionary per row.
+    """Read a CSV with a header line into one dictionary per row; see `read_lines_of_csv`."""
+    return [row for _, row in read_lines_of_csv(path)]
+
+
+def read_lines_of_csv(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Read a CSV with a header line into the number of the line and a dictionary for each row.
+
+    Spreadsheets also write semicolons or tabs between cells, and UTF-16 with a mark at the start.
 
     Raises:
         UserError: the file is missing or is no text.
@@ -224,7 +233,12 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         raise UserError(f"{path} does not exist", remedy="run the step that writes it first")
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets put a mark at the start
-            return list(csv.DictReader(stream))
+        data = path.read_bytes()
+        is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        stream = io.StringIO(data.decode("utf-16" if is_utf_16 else "utf-8-sig"), newline="")
+        header = stream.readline()
+        stream.seek(0)
+        reader = csv.DictReader(stream, delimiter=next((each for each in ",;\t" if each in header), ","))
+        return [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} is not CSV in UTF-8", got=str(error), remedy="save it as CSV UTF-8") from error

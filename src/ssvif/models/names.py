@@ -111,11 +111,14 @@ def find_model(model: Path | None) -> Path:
     """Return the file of a network: that of a name in `PACKAGED_MODELS`, of None the default's, or the path itself.
 
     Raises:
-        UserError: the path has no suffix, as no file of a network has, and is neither a name nor a file.
+        UserError: the path is a folder, or has no suffix, as no file of a network has, and is neither a name nor a
+            file.
     """
     model = model or Path(PACKAGED_MODELS[0])
     if str(model) in PACKAGED_MODELS:
         return packaged_model(str(model))
+    if model.is_dir():
+        raise UserError(f"{model} is a folder", expected="the file of a network, .safetensors or .onnx")
     if not (model.suffix or model.exists()):
         raise UserError(
             f"There is no network {str(model)!r}",

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ssvif.io.errors import UserError, shorten
-from ssvif.io.files import read_csv
+from ssvif.io.files import read_lines_of_csv
 from ssvif.io.images import open_image
 from ssvif.pairs.paths import nfc
 from ssvif.schema import BOTH_IN_ONE, PAIR_BY, SIDES
@@ -109,11 +109,13 @@ def read_list(path: Path) -> dict[str, dict[str, Path]]:
     """
     pairs: dict[str, dict[str, Path]] = {}
     lines: dict[Path, int] = {}
-    for number, row in enumerate(read_csv(path), start=2):
+    for number, row in read_lines_of_csv(path):
         cells = {(key or "").strip().casefold(): (text or "").strip() for key, text in row.items() if key}
         if not set(SIDES) <= cells.keys():
             expected = "a first line visible,infrared or visible,infrared,name"
-            raise UserError(f"{path} is not a list of pairs", expected=expected, got=",".join(row))
+            raise UserError(f"{path} is not a list of pairs", expected=expected, got=",".join(filter(None, row)))
+        if not any(cells.values()):  # spreadsheets keep rows that were emptied
+            continue
         files = {side: path.parent / cells[side] for side in SIDES}
         name = nfc(cells.get("name") or files["visible"].stem)
         faults = [f"{file} does not exist" for file in files.values() if not file.is_file()]
