@@ -1,3 +1,4 @@
+import math
 import sys
 from fractions import Fraction
 
@@ -8,6 +9,10 @@ from fusing.made import smooth
 from ssvif.fusing.outputs import VIDEO_FORMATS, video_writer
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_image
+from ssvif.pairs.pair import Rules, measured_pixels
+from ssvif.pairs.pairing import Pairing
+from ssvif.pairs.ranges import Range
+from ssvif.pairs.sources import open_source
 from ssvif.pairs.video import explain, facts_of, frames_of, paired_frames
 
 av = pytest.importorskip("av")
@@ -97,9 +102,34 @@ def test_every_deep_format_keeps_its_depth(tmp_path, form):
     gray = array if array.ndim == 2 else array @ [0.299, 0.587, 0.114]
     assert read.pixels.dtype == np.uint16
     assert (read.pixels.ndim == 3) == (form in RGB)
-    assert abs(gray / 65535 - ramp).max() <= 2 / 2 ** frame.format.components[0].bits
+    assert abs(gray / (read.most or 65535) - ramp).max() <= 2 / 2 ** frame.format.components[0].bits
     assert len(np.unique(gray)) > 400
     assert read.notes == ()
+
+
+def test_gray_of_12_bits_keeps_its_values(tmp_path):
+    counts = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    frame = av.VideoFrame.from_ndarray(counts << 4 | counts >> 8, format="gray16le").reformat(format="gray12le")
+    ((_, read),) = frames_of(record(tmp_path / "ir.nut", frame), gray=True)
+    assert np.array_equal(read.pixels, counts)
+    for rule in (Range(0, 4095), "full"):
+        pixels, limits, notes = measured_pixels(read, "infrared", Rules(infrared_range=rule))
+        assert (limits, notes) == (Range(0, 4095), [])
+        assert np.array_equal(pixels, counts)
+
+
+def test_options_that_two_videos_cannot_follow_are_refused(tmp_path):
+    vi, ir = (str(film(tmp_path / f"{side}.mkv", 5)) for side in ("vi", "ir"))
+    for offset_s, pairing, says in (
+        (math.nan, Pairing(), "--offset nan"),
+        (math.inf, Pairing(), "--offset inf"),
+        (0.0, Pairing(by="number"), "--pair-by number is not for videos"),
+        (0.0, Pairing(by="time", tolerance=1.0), "--pair-by time is not for videos"),
+    ):
+        with pytest.raises(UserError, match=says):
+            open_source(vi, ir, pairing, offset_s=offset_s)
+    with pytest.raises(UserError, match="--offset 5 no frame"):
+        list(open_source(vi, ir, offset_s=5).jobs(Rules()))
 
 
 @pytest.mark.parametrize(("color_range", "black", "white"), [(0, 64, 940), (1, 64, 940), (2, 0, 1023)])

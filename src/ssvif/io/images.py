@@ -41,6 +41,7 @@ class RawImage:
     notes: tuple[str, ...] = ()
     orientation: int = 1  # EXIF's, by which the stored pixels were turned; 1 leaves them as they are
     nodata: float | None = None  # the value by which the file marks missing pixels; in floats they are NaN already
+    most: float | None = None  # the largest value of its depth, of a video of 9 to 14 bits
 
 
 @contextmanager

@@ -127,6 +127,8 @@ def measured_pixels(image: RawImage, side: str, rules: Rules) -> tuple[NDArray[A
     pixels = to_gray(marked) if side == "infrared" else marked
     # the luma of 16 bits is a float, as are marked pixels; "full" is what the file's type holds
     limits = range_of(image.pixels if rule == "full" else pixels, rule)
+    if rule == "full" and image.most:
+        limits = Range(0.0, image.most)
     if found := judge(pixels, limits, side, rule, image.pixels.dtype):
         notes.append(found)
     return pixels, limits, notes

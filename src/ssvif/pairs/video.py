@@ -86,6 +86,7 @@ def frames_of(path: Path, *, gray: bool) -> Iterator[tuple[float, RawImage]]:
 
     `gray` keeps gray videos gray, (H,W), and the depth of those of more than 8 bits: of luma and chroma the luma (H,W),
     of RGB (H,W,3), both uint16 (9 to 14 bits scaled to 16, limited luma to its full range); gray floats as float32.
+    Gray videos of 9 to 14 bits keep their values.
 
     Raises:
         UserError: it is damaged, or frames are missing; those that could be read have been yielded. Or `gray` is asked
@@ -126,7 +127,10 @@ def _read_frame(path: Path, frame: VideoFrame, gray: bool) -> RawImage:
     if gray and array.ndim == 2 and not name.startswith(("gray", "ya")):  # the luma alone does not show a color map
         small = frame.to_ndarray(width=COLOR_SIDE, height=COLOR_SIDE, format="rgb24")
         notes = ("chroma",) if looks_colored(small) else ()
-    return RawImage(np.ascontiguousarray(np.rot90(array, turns)), notes)
+    array, first = np.ascontiguousarray(np.rot90(array, turns)), frame.format.components[0]
+    if array.dtype == np.uint16 and name.startswith("gray") and first.bits < 16:  # FFmpeg's 16 bits begin with these
+        return RawImage(array >> (16 - first.bits), notes, most=float(2**first.bits - 1))
+    return RawImage(array, notes)
 
 
 def _form(frame: VideoFrame) -> str:
@@ -144,21 +148,34 @@ def paired_frames(visible: Path, infrared: Path, *, offset_s: float = 0.0) -> It
     The infrared video starts `offset_s` after the visible one, or before it if negative.
 
     Raises:
-        UserError: a video is damaged; the pairs before that have been yielded.
+        UserError: a video is damaged; the pairs before that have been yielded. Or with this offset there is no pair.
     """
     gray_frames = ((time_s + offset_s, image) for time_s, image in frames_of(infrared, gray=True))
     current, following = next(gray_frames, None), next(gray_frames, None)
     if current is None:
         return
-    lasting_s = 1 / float(facts_of(infrared).rate)
+    lasting_s, found = 1 / float(facts_of(infrared).rate), False
     for time_s, image in frames_of(visible, gray=False):
         while following and abs(following[0] - time_s) <= abs(current[0] - time_s):
             current, following = following, next(gray_frames, None)
         if not following and time_s >= current[0] + lasting_s:
-            return
+            break
         if time_s < offset_s - lasting_s / 2:
             continue
+        found = True
         yield image, current[1]
+    if offset_s and not found:
+        raise UserError(
+            f"With --offset {offset_s:g} no frame of {visible} has an infrared frame of its time",
+            expected="an offset in seconds with which the two videos overlap",
+            got=f"the videos last {_duration(visible)} (visible) and {_duration(infrared)} (infrared)",
+            remedy="pass another offset: it is how much later the infrared video starts, negative if it starts first",
+        )
+
+
+def _duration(path: Path) -> str:
+    facts = facts_of(path)
+    return f"{facts.frames / float(facts.rate):.2f} s" if facts.frames else "an unknown time"
 
 
 def explain(left: VideoFacts, right: VideoFacts, offset_s: float = 0.0) -> list[str]:
