@@ -7,7 +7,7 @@ from PIL import Image
 from ssvif.data.descriptor import ClassInfo
 from ssvif.data.find import FoundPair
 from ssvif.inspecting.folders import recognise_folder
-from ssvif.inspecting.pair import Inspector, digest_of
+from ssvif.inspecting.pair import Inspector, digest_of, thumbnail_of
 from ssvif.io.images import read_raw
 
 
@@ -49,3 +49,13 @@ def test_the_remedy_of_an_error_is_named(folder):
     )
     (detail,) = [each.detail for each in seen.findings if each.kind == "label"]
     assert "color_labels: true" in detail
+
+
+def test_a_hot_spot_does_not_make_deep_images_alike():
+    random = np.random.default_rng(0)
+    images = [7000 + 200 * random.random((96, 128), np.float32) for _ in range(2)]
+    for image in images:
+        image[40:43, 60:63] = 65000
+    first, second = (thumbnail_of(image, deep=True) for image in images)
+    assert first @ second < 0.5
+    assert first @ thumbnail_of(images[0] + 5, deep=True) > 0.99

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -40,11 +42,19 @@ def test_real_pairs_moved_by_what_is_known_are_measured_or_not_trusted(shared):
 
 def test_what_pairs_say_together():
     clear = {str(i): Peak(3.2 + 0.1 * (i - 4), -1.1, 0.5, 2.0) for i in range(9)}
-    together = combine_shifts(clear | {"blurred": Peak(40, 40, 0.1, 0.1)})
+    together = combine_shifts(clear | {"blurred": Peak(40, 40, 0.1, 0.1)}, 192)
     assert together is not None
     assert str(together) == (
         "infrared is about 3.2 px right, 1.1 px above of visible (confidence high, 9 of 10 pairs, spread 0.2 px)"
     )
-    assert together.notable(192)
-    assert not together.notable(640)
-    assert combine_shifts({"blurred": Peak(40, 40, 0.1, 0.1)}) is None
+    assert together.notable
+    assert not replace(together, longest_px=640).notable
+    assert combine_shifts({"blurred": Peak(40, 40, 0.1, 0.1)}, 192) is None
+
+
+def test_pairs_of_two_camera_positions_have_no_shift_in_common():
+    peaks = {str(i): Peak(*((6, 3) if i < 3 else (-12, -8)), 0.5, 2.0) for i in range(6)}
+    together = combine_shifts(peaks, 640)
+    assert together is not None
+    assert together.confidence == "low"
+    assert "the pairs disagree" in str(together)

@@ -164,3 +164,14 @@ def test_the_header_tells_the_depth_that_is_read(tmp_path, array):
         path = save(tmp_path / f"a.{suffix}", array)
         pixels = read_raw(path).pixels
         assert depth_of(path) == ("float" if pixels.dtype.kind == "f" else f"{pixels.dtype.itemsize * 8}-bit")
+
+
+@pytest.mark.parametrize("rule", [Range(-10, 40), "percentile"])
+def test_infinite_values_are_missing_and_told(rule):
+    image = np.linspace(-10, 40, 48 * 64, dtype=np.float32).reshape(48, 64)
+    image[:4], image[4:8] = np.inf, -np.inf
+    pair = make_pair("a", RawImage(np.zeros((48, 64), np.uint8)), RawImage(image), Rules(infrared_range=rule))
+    assert not pair.to_8_bits()[1][:8].any()
+    assert [text for kind, text in pair.notes if kind == "infrared infinite"] == [
+        "a: the infrared image holds infinite values (16.7%), which count as missing and become black"
+    ]

@@ -252,11 +252,13 @@ def _find_odd_ones(seen: list[Seen], side: str) -> list[Finding]:
 def _judge_shifts(seen: list[Seen], findings: list[Finding]) -> SetShift | None:
     measured = {f"{each.split}/{each.pair.pair_id}": each for each in seen if each.shift}
     peaks = {name: each.shift for name, each in measured.items() if each.shift}
-    together = combine_shifts(peaks)
-    if together is None:
+    if not peaks:
         return None
     longest = int(np.median([max(each.sides["visible"].size) for each in measured.values()]))
-    if together.notable(longest) and together.confidence != "low":
+    together = combine_shifts(peaks, longest)
+    if together is None:
+        return None
+    if together.notable and together.confidence != "low":
         findings.append(Finding("shift", detail=str(together)))
     for name, distance in out_of_line(peaks, together, longest).items():
         findings.append(measured[name].finding("out of line", "pair", f"by {distance:.0f} px"))

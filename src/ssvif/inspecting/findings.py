@@ -37,6 +37,7 @@ WARNINGS = {
     "white": "nearly all values lie above the range: the picture is white",
     "cut off": "half of the values or more lie beyond the range",
     "missing": "pixels without a value (NaN, or a fill value far from the others), which become black",
+    "infinite": "infinite values, which count as missing and become black",
     "radiometric": "JPEGs with 16-bit thermal data inside, which are not fused: extract them, see docs/thermal.md",
     "color map": "infrared looks color-mapped; its brightness is not temperature, use the camera's gray output",
     "near duplicate": "almost the same as in an earlier pair",

@@ -27,6 +27,7 @@ from ssvif.io.errors import UserError
 from ssvif.pairs.alignment import check_size, warp
 from ssvif.pairs.files import read_side
 from ssvif.pairs.pair import Rules, looks_colored, measured_pixels, same_aspect
+from ssvif.pairs.ranges import INNER
 from ssvif.schema import SIDES
 
 AS_FUSED = Rules()
@@ -119,7 +120,9 @@ class Inspector:
         bits = 16 if "low bytes" in raw.notes else pixels.dtype.itemsize * 8
         depth = "float" if pixels.dtype.kind == "f" else f"{bits}-bit"
         kind = f"{depth} {'color' if pixels.ndim == 3 else 'gray'}"
-        seen.sides[side] = Side((gray.shape[1], gray.shape[0]), kind, digest_of(pixels), thumbnail_of(gray))
+        seen.sides[side] = Side(
+            (gray.shape[1], gray.shape[0]), kind, digest_of(pixels), thumbnail_of(gray, deep=bits > 8)
+        )
         *_, notes = measured_pixels(raw, side, self.rules)
         for what, detail in (dict(notes) | dict(judge(pixels, gray, side))).items():
             seen.add(what, side, detail)
@@ -214,7 +217,7 @@ def has_color(pixels: Pixels) -> bool:
 def _spread(pixels: Pixels) -> Gray:
     """Return, of some pixels, the difference between the largest and the smallest channel."""
     sample = np.atleast_3d(pixels)[::SAMPLED, ::SAMPLED].astype(np.float32)
-    return np.asarray(np.ptp(sample, axis=2))
+    return np.asarray(np.ptp(np.nan_to_num(sample, posinf=0, neginf=0), axis=2))
 
 
 def digest_of(pixels: Pixels) -> bytes:
@@ -223,8 +226,14 @@ def digest_of(pixels: Pixels) -> bytes:
     return hashlib.blake2b(header + np.ascontiguousarray(pixels).tobytes(), digest_size=16).digest()
 
 
-def thumbnail_of(gray: Gray) -> Gray:
-    """Return an image (H,W) as a 24×24 thumbnail, flattened (576,), of mean 0 and length 1; all 0 if constant."""
+def thumbnail_of(gray: Gray, *, deep: bool = False) -> Gray:
+    """Return an image (H,W) as a 24×24 thumbnail, flattened (576,), of mean 0 and length 1; all 0 if constant.
+
+    Of `deep` images, more than 8 bits, a few values far from the others would outweigh all else: they are cut off.
+    """
+    low, high = np.percentile(gray[::SAMPLED, ::SAMPLED], INNER) if deep else (0, 0)
+    if low < high:
+        gray = gray.clip(low, high)
     small = np.asarray(Image.fromarray(gray).resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX))
     centered = (small - small.mean()).ravel()
     return np.asarray(centered / max(float(np.linalg.norm(centered)), 1e-6), np.float32)

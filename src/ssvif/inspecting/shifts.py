@@ -24,6 +24,7 @@ NOISE_HEIGHT = 0.15
 FEWEST = 3  # trusted pairs that a shift of the set is computed from
 NOTABLE_PX = 1.5  # at LONGEST_PX or less
 OUT_OF_LINE = 0.03  # of the longer side
+WIDE, WIDE_PX = 0.015, 3.0  # of the longer side, and at least: a spread beyond is of pairs that disagree
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,25 @@ class SetShift:
     spread_px: float  # median distance of the pairs from these medians
     trusted: int  # number of pairs whose shift is clear
     measured: int  # number of pairs that were measured
+    longest_px: int = LONGEST_PX  # longer side of the visible images
 
     @property
     def confidence(self) -> str:
-        """Either "high", "fair" or "low": what share of the pairs is trusted."""
+        """Either "high", "fair" or "low": what share of the pairs is trusted; "low" if these disagree."""
+        if self.disagree:
+            return "low"
         share = self.trusted / max(1, self.measured)
         return "high" if share >= 2 / 3 and self.trusted >= FEWEST else "low" if share < 1 / 3 else "fair"
 
-    def notable(self, longest_px: int) -> bool:
-        """Whether the shift exceeds the error of this estimate, for images of that longest side."""
-        return float(np.hypot(self.x_px, self.y_px)) > NOTABLE_PX * max(1.0, longest_px / LONGEST_PX)
+    @property
+    def disagree(self) -> bool:
+        """Whether the pairs are shifted so differently that they have no shift in common."""
+        return self.spread_px > max(WIDE_PX, WIDE * self.longest_px)
+
+    @property
+    def notable(self) -> bool:
+        """Whether the shift exceeds the error of this estimate."""
+        return float(np.hypot(self.x_px, self.y_px)) > NOTABLE_PX * max(1.0, self.longest_px / LONGEST_PX)
 
     def __str__(self) -> str:
         right = f"{abs(self.x_px):.1f} px {'right' if self.x_px >= 0 else 'left'}"
@@ -52,6 +62,7 @@ class SetShift:
         return (
             f"infrared is about {right}, {below} of visible (confidence {self.confidence}, "
             f"{self.trusted} of {self.measured} pairs, spread {self.spread_px:.1f} px)"
+            + (": the pairs disagree, as of several positions of the cameras" if self.disagree else "")
         )
 
 
@@ -80,14 +91,17 @@ def is_unlike(peak: Peak) -> bool:
     return peak.height < (UNLIKE_HEIGHT if peak.sharpness < UNLIKE_SHARPNESS else NOISE_HEIGHT)
 
 
-def combine_shifts(peaks: Mapping[str, Peak]) -> SetShift | None:
-    """Return the median of the trusted shifts of `measure_shift`, given by pair; None if they are too few."""
+def combine_shifts(peaks: Mapping[str, Peak], longest_px: int) -> SetShift | None:
+    """Return the median of the trusted shifts of `measure_shift`, given by pair; None if they are too few.
+
+    `longest_px` is the longer side of the visible images.
+    """
     trusted = np.array([(peak.x_px, peak.y_px) for peak in peaks.values() if is_trusted(peak)])
     if len(trusted) < FEWEST:
         return None
     middle = np.median(trusted, axis=0)
     spread = float(np.median(np.linalg.norm(trusted - middle, axis=1)))
-    return SetShift(float(middle[0]), float(middle[1]), spread, len(trusted), len(peaks))
+    return SetShift(float(middle[0]), float(middle[1]), spread, len(trusted), len(peaks), longest_px)
 
 
 def out_of_line(peaks: Mapping[str, Peak], together: SetShift, longest_px: int) -> dict[str, float]:

@@ -124,6 +124,8 @@ def measured_pixels(image: RawImage, side: str, rules: Rules) -> tuple[NDArray[A
     marked = mark_missing(image.pixels, image.nodata, heaps=rule != "full")
     if marked is not image.pixels and (fill := fill_value(image.pixels)):
         notes.append(("missing", f"holds {fill}, far from the others: these pixels count as missing and become black"))
+    if image.pixels.dtype.kind == "f" and 0 < (share := float(np.isinf(image.pixels).mean())) < 1:
+        notes.append(("infinite", f"holds infinite values ({share:.1%}), which count as missing and become black"))
     pixels = to_gray(marked) if side == "infrared" else marked
     # the luma of 16 bits is a float, as are marked pixels; "full" is what the file's type holds
     limits = range_of(image.pixels if rule == "full" else pixels, rule)
@@ -220,8 +222,11 @@ def looks_colored(infrared: NDArray[Any]) -> bool:
     if infrared.ndim == 2:
         return False
     some = infrared[:: max(1, infrared.shape[0] // 256), :: max(1, infrared.shape[1] // 256)].astype(np.float32)
+    some = some[np.isfinite(some).all(axis=2)]
+    if not some.size:
+        return False
     whole = np.iinfo(infrared.dtype).max if infrared.dtype.kind == "u" else max(float(np.ptp(some)), 1e-12)
-    return bool(np.ptp(some, axis=2).mean() > COLORED_SHARE * whole)
+    return bool(np.ptp(some, axis=1).mean() > COLORED_SHARE * whole)
 
 
 def same_aspect(shape: Sequence[int], other: Sequence[int]) -> bool:

@@ -168,11 +168,13 @@ def measured(values: NDArray[Any]) -> tuple[float, float]:
 def mark_missing(image: NDArray[Any], nodata: float | None = None, *, heaps: bool = True) -> NDArray[Any]:
     """Return an image (H,W) or (H,W,3) as float32 with NaN where nothing was measured, itself if all was measured.
 
-    Missing are the file's `nodata` and, with `heaps`, what is not `measured`. Images of 8 bits are left as they are:
-    there black borders and white skies are usual.
+    Missing are the file's `nodata`, infinite values and, with `heaps`, what is not `measured`. Images of 8 bits are
+    left as they are: there black borders and white skies are usual.
     """
     if image.dtype == np.uint8:
         return image
+    if image.dtype.kind == "f" and np.isinf(image).any():
+        image = np.where(np.isinf(image), np.float32(np.nan), image)
     values = sample(image, FILL_SIDE) if heaps else image[:0].ravel()
     low, high = measured(values if nodata is None else values[values != nodata])
     if nodata is None and (low, high) == (-math.inf, math.inf):
