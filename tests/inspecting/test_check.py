@@ -355,3 +355,11 @@ def test_the_nearest_earlier_image_is_named():
     for at_once in (3, 100):
         pairs = near_duplicates(thumbnails, 0.99, at_once)
         assert [(place, earlier) for place, earlier, _ in pairs] == [(7, 2), (9, 2)]
+
+
+def test_images_of_another_unit_are_told(folder):
+    for number in range(6):
+        celsius = read_image(folder / f"ir/{number}.png").astype(np.float32) / 8
+        (folder / f"ir/{number}.png").unlink()
+        Image.fromarray(celsius + (0 if number == 2 else 273)).save(folder / f"ir/{number}.tif")
+    assert [each for each in found(check(folder)) if each[0] == "units"] == [("units", "infrared", "2")]

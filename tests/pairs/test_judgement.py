@@ -10,7 +10,7 @@ from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage, depth_of, read_raw
 from ssvif.pairs.judgement import OUTCOMES, NoteLog, judge
 from ssvif.pairs.pair import Rules, find_ranges, make_pair, with_sequence
-from ssvif.pairs.ranges import Range, parse_rule, range_of, to_8_bits
+from ssvif.pairs.ranges import Range, parse_rule, range_of, to_8_bits, two_units
 from ssvif.pairs.sources import open_source
 
 CELSIUS = smooth(0, 48, 64, 0).astype(np.float32) / 8 + 10  # 10 to 42
@@ -175,3 +175,26 @@ def test_infinite_values_are_missing_and_told(rule):
     assert [text for kind, text in pair.notes if kind == "infrared infinite"] == [
         "a: the infrared image holds infinite values (16.7%), which count as missing and become black"
     ]
+
+
+@pytest.mark.parametrize("auto", [False, True])
+def test_one_range_for_two_units_is_refused(auto):
+    images = [(str(i), RawImage(CELSIUS + (0 if i in (1, 3) else 273))) for i in range(5)]
+    rules = Rules() if auto else Rules(infrared_range="sequence")
+    with pytest.raises(UserError, match="infrared images seem to be of two units") as caught:
+        find_ranges(rules, lambda _: images, auto=auto)
+    assert "(1, 3)" in (caught.value.got or "")
+    assert find_ranges(rules, lambda _: images, auto=auto, film=True)
+
+
+@given(st.lists(st.tuples(st.floats(-20, 60), st.floats(1, 40)), min_size=1, max_size=8))
+def test_scenes_of_one_unit_are_never_taken_for_two(scenes):
+    ranges = {str(i): Range(low, low + span) for i, (low, span) in enumerate(scenes)}
+    assert two_units(ranges) is None
+    kelvins = {f"{name} K": Range(each.low + 273, each.high + 273) for name, each in ranges.items()}
+    assert two_units(kelvins) is None
+    if max(each.high for each in ranges.values()) < 70:
+        assert two_units(ranges | kelvins) == (
+            sorted(ranges, key=lambda name: ranges[name].low),
+            sorted(kelvins, key=lambda name: kelvins[name].low),
+        )

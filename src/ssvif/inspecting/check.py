@@ -25,6 +25,7 @@ from ssvif.io.progress import track
 from ssvif.ops.sampling import choose_evenly
 from ssvif.pairs.match import FOLDER, Matching
 from ssvif.pairs.pair import Rules
+from ssvif.pairs.ranges import two_units
 from ssvif.schema import IMAGE_SUFFIXES, SIDES
 
 AS_FUSED = Rules()
@@ -114,7 +115,7 @@ def check_pairs(found: FoundDataset, *, for_pack: bool = False, rules: Rules = A
     findings += [finding for each in seen for finding in each.findings]
     alike: dict[str, str] = {}
     for side in SIDES:
-        findings += _find_duplicates(seen, side, alike) + _find_odd_ones(seen, side)
+        findings += _find_duplicates(seen, side, alike) + _find_odd_ones(seen, side) + _find_units(seen, side)
     together = _judge_shifts(seen, findings)
     splits: dict[str, list[FoundPair]] = {}
     for split, pair in listed:
@@ -247,6 +248,15 @@ def _find_odd_ones(seen: list[Seen], side: str) -> list[Finding]:
         for each in seen
         if side in each.sides and each.sides[side].kind in odd
     ]
+
+
+def _find_units(seen: list[Seen], side: str) -> list[Finding]:
+    """Return the images of a side whose values lie apart from those of most, as of another unit."""
+    have = {str(place): each for place, each in enumerate(seen) if side in each.sides}
+    if len({each.sides[side].kind.split()[0] for each in have.values()}) > 1:  # "mixed" already
+        return []
+    odd = min(two_units({place: each.sides[side].limits for place, each in have.items()}) or [[]], key=len)
+    return [have[place].finding("units", side, f"values of {have[place].sides[side].limits}") for place in odd]
 
 
 def _judge_shifts(seen: list[Seen], findings: list[Finding]) -> SetShift | None:

@@ -47,6 +47,7 @@ WARNINGS = {
     "empty label": "the label map holds one class only, the background, or nothing",
     "classes": "what the labels and boxes hold all together",
     "mixed": "of another depth than most of this side, or of a kind that few have: one range does not fit both",
+    "units": "of other values than most of this side, as kelvins beside degrees Celsius: one range does not fit both",
     "not found": "the descriptor names files that are not there",
     "no pair": "annotations of nothing",
     "other files": "ignored: not the suffix of a supported image format",

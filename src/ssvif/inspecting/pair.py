@@ -27,7 +27,7 @@ from ssvif.io.errors import UserError
 from ssvif.pairs.alignment import check_size, warp
 from ssvif.pairs.files import read_side
 from ssvif.pairs.pair import Rules, looks_colored, measured_pixels, same_aspect
-from ssvif.pairs.ranges import INNER
+from ssvif.pairs.ranges import INNER, Range, range_of
 from ssvif.schema import SIDES
 
 AS_FUSED = Rules()
@@ -49,6 +49,7 @@ class Side:
     kind: str  # what it is, e.g. "8-bit color"
     digest: bytes  # equal for equal pixels
     thumbnail: Gray  # see `thumbnail_of`
+    limits: Range  # of its values; of 8 bits not looked for
 
 
 @dataclass
@@ -120,9 +121,9 @@ class Inspector:
         bits = 16 if "low bytes" in raw.notes else pixels.dtype.itemsize * 8
         depth = "float" if pixels.dtype.kind == "f" else f"{bits}-bit"
         kind = f"{depth} {'color' if pixels.ndim == 3 else 'gray'}"
-        seen.sides[side] = Side(
-            (gray.shape[1], gray.shape[0]), kind, digest_of(pixels), thumbnail_of(gray, deep=bits > 8)
-        )
+        thumbnail = thumbnail_of(gray, deep=bits > 8)
+        limits = range_of(gray, "percentile") if bits > 8 else Range(0.0, 0.0)
+        seen.sides[side] = Side((gray.shape[1], gray.shape[0]), kind, digest_of(pixels), thumbnail, limits)
         *_, notes = measured_pixels(raw, side, self.rules)
         for what, detail in (dict(notes) | dict(judge(pixels, gray, side))).items():
             seen.add(what, side, detail)

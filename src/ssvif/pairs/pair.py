@@ -17,7 +17,17 @@ from ssvif.io.errors import UserError, shorten
 from ssvif.io.images import RawImage
 from ssvif.pairs.alignment import Alignment, check_size, warp
 from ssvif.pairs.judgement import Note, judge
-from ssvif.pairs.ranges import Range, Rule, fill_value, mark_missing, range_of, sequence_range, to_8_bits, to_unit
+from ssvif.pairs.ranges import (
+    Range,
+    Rule,
+    fill_value,
+    mark_missing,
+    range_of,
+    sequence_range,
+    to_8_bits,
+    to_unit,
+    two_units,
+)
 from ssvif.schema import LUMA_PER_MILLE, SIDES
 
 log = logging.getLogger("ssvif")
@@ -136,27 +146,35 @@ def measured_pixels(image: RawImage, side: str, rules: Rules) -> tuple[NDArray[A
     return pixels, limits, notes
 
 
-def find_ranges(rules: Rules, images: Images, *, auto: bool = False) -> dict[str, Range]:
+def find_ranges(rules: Rules, images: Images, *, auto: bool = False, film: bool = False) -> dict[str, Range]:
     """Return one range for all images of each side whose rule is "sequence", found in a pass over them.
 
     With `auto`, a side whose rule is "auto" gets a range too, for its images of more than 8 bits.
+    The frames of a `film` are of one unit.
 
     Raises:
-        UserError: images that shall have one range hold values of different depths.
+        UserError: images that shall have one range hold values of different depths or units.
     """
     found = {}
     for side in SIDES:
         rule = rules.range_of(side)
         if rule == "sequence" or (auto and rule == "auto"):
-            found[side] = replace(_one_range(side, images(side), skip_8_bits=rule == "auto"), deep_only=rule == "auto")
+            limits, each = _one_range(side, images(side), skip_8_bits=rule == "auto")
+            if not film:
+                _check_units(side, each)
+            found[side] = replace(limits, deep_only=rule == "auto")
     return found
 
 
-def _one_range(side: str, images: Iterable[tuple[str, RawImage]], *, skip_8_bits: bool) -> Range:
+def _one_range(
+    side: str, images: Iterable[tuple[str, RawImage]], *, skip_8_bits: bool
+) -> tuple[Range, dict[str, Range]]:
+    """Return the range of all images, and that of each by its name."""
+    ranges: dict[str, Range] = {}
     depths: defaultdict[str, list[str]] = defaultdict(list)
     skipped: list[str] = []
 
-    def pixels() -> Iterator[NDArray[Any]]:
+    def arrays() -> Iterator[NDArray[Any]]:
         for name, image in images:
             depth = image.pixels.dtype
             if skip_8_bits and depth == np.uint8:
@@ -164,13 +182,37 @@ def _one_range(side: str, images: Iterable[tuple[str, RawImage]], *, skip_8_bits
             else:
                 depths["float" if depth.kind == "f" else f"{depth.itemsize * 8}-bit"].append(name)
                 known = mark_missing(image.pixels, image.nodata, heaps=False)
-                yield to_gray(known) if side == "infrared" else known
+                pixels = to_gray(known) if side == "infrared" else known
+                ranges[name] = range_of(pixels, "percentile")
+                yield pixels
 
-    found = sequence_range(pixels())
+    found = sequence_range(arrays())
     check_depths(side, depths)
     if skipped and depths:
         log.warning("%s images of 8 bits stay as they are, the others get one range: %s", side, shorten(skipped))
-    return found
+    return found, ranges
+
+
+def _check_units(side: str, ranges: Mapping[str, Range]) -> None:
+    """Check that images, given name → range, are not of two units.
+
+    Raises:
+        UserError: they are; the error names the fewer ones and both ranges.
+    """
+    if not (groups := two_units(ranges)):
+        return
+    odd, usual = sorted(groups, key=len)
+    limits = [
+        Range(min(ranges[name].low for name in group), max(ranges[name].high for name in group))
+        for group in (usual, odd)
+    ]
+    raise UserError(
+        f"The {side} images seem to be of two units, which cannot share one range",
+        expected="values of one unit in all images, for instance degrees Celsius or kelvins",
+        got=f"{len(usual)} of {limits[0]}, {len(odd)} of {limits[1]} ({shorten(odd)})",
+        remedy=f"convert or remove the odd ones, or pass --{side}-range percentile, which takes each image by itself, "
+        f"or --{side}-range=LOW:HIGH",
+    )
 
 
 def check_depths(side: str, depths: Mapping[str, Sequence[str]]) -> None:
@@ -193,13 +235,15 @@ def check_depths(side: str, depths: Mapping[str, Sequence[str]]) -> None:
     )
 
 
-def with_sequence(rules: Rules, images: Images) -> Rules:
+def with_sequence(rules: Rules, images: Images, *, film: bool = False) -> Rules:
     """Return rules whose "sequence" is replaced by one range for all images, found in a pass over them.
 
+    The frames of a `film` are of one unit.
+
     Raises:
-        UserError: images that shall have one range hold values of different depths.
+        UserError: images that shall have one range hold values of different depths or units.
     """
-    for side, found in find_ranges(rules, images).items():
+    for side, found in find_ranges(rules, images, film=film).items():
         log.info("%s: %.7g becomes black and %.7g white in all images", side, found.low, found.high)
         rules = rules.with_range(side, found)
     return rules

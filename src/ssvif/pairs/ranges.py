@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,9 @@ HEAP_SHARE = 0.01  # of the values: fewer do not change the percentiles
 INNER = (5.0, 95.0)  # percentiles of the other values; further out are those that resampling mixed with a fill value
 # what programs write where nothing was measured, and no camera's largest value; so is all that no unit reaches
 HIGH_FILLS, BEYOND_UNITS = (9999.0, 32767.0, 65535.0, 99999.0), 1e6
+# between images of two units: so many steps, and so many times the values of the lower ones; fewer than this share of
+# the images do not change the percentiles
+UNIT_GAP, UNIT_FACTOR, UNIT_SHARE = 100, 2, 0.02
 THINNING = 3  # odd: taken row by row, a power of two would keep the same few columns of most images
 
 
@@ -92,6 +95,23 @@ def sequence_range(arrays: Iterable[NDArray[Any]]) -> Range:
             kept = [each[::THINNING].copy() for each in kept]
             total = sum(each.size for each in kept)
     return _percentiles(np.concatenate([each.astype(np.float32) for each in kept]) if kept else np.zeros(1))
+
+
+def two_units(ranges: Mapping[str, Range]) -> tuple[list[str], list[str]] | None:
+    """Return the images of low and of high values if their ranges lie apart as those of two units do, else None.
+
+    All values of the ones lie below all of the others, with a gap that is wider than what either of them cover, as
+    degrees Celsius and kelvins do. Images of one value are in neither list.
+    """
+    names = sorted((name for name, each in ranges.items() if each.low < each.high), key=lambda name: ranges[name].low)
+    if len(names) < 2:
+        return None
+    lows = np.array([ranges[name].low for name in names])
+    tops = np.maximum.accumulate([ranges[name].high for name in names])
+    at = int((lows[1:] - tops[:-1]).argmax()) + 1
+    gap, spans = lows[at] - tops[at - 1], (tops[at - 1] - lows[0], tops[-1] - lows[at])
+    clear = gap > max(*spans, UNIT_GAP) and lows[at] > UNIT_FACTOR * tops[at - 1]
+    return (names[:at], names[at:]) if clear and min(at, len(names) - at) >= UNIT_SHARE * len(names) else None
 
 
 def to_unit(array: NDArray[Any], limits: Range) -> NDArray[np.float32]:

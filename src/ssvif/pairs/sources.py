@@ -48,7 +48,7 @@ class Source:
         "auto" is treated alike where a video holds more than 8 bits: stretched frame by frame it would flicker.
 
         Raises:
-            UserError: one range is asked for images of several depths.
+            UserError: one range is asked for images of several depths or units.
         """
         files = {name: dict(zip(SIDES, self.inputs(name), strict=True)) for name in self.names or ()}
         check_one_depth(rules, files)
@@ -57,7 +57,7 @@ class Source:
                 first = islice(self.images(side), 1)
                 if rules.range_of(side) == "auto" and any(image.pixels.dtype != np.uint8 for _, image in first):
                     rules = rules.with_range(side, "sequence")
-        return with_sequence(rules, self.images)
+        return with_sequence(rules, self.images, film=self.rate is not None)
 
 
 def open_source(visible: str, infrared: str, pairing: Pairing = BY_NAME, *, offset_s: float = 0.0) -> Source:
