@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage, check_claim
@@ -122,7 +123,7 @@ def _read_frame(path: Path, frame: VideoFrame, gray: bool) -> RawImage:
             expected="gray infrared frames",
             remedy="convert it with the camera's software, or with `ffmpeg -i IN -pix_fmt gray16le -c:v ffv1 OUT.mkv`",
         )
-    array = frame.to_ndarray(format=_form(frame) if gray else "rgb24")
+    array: NDArray[Any] = frame.to_ndarray(format=_form(frame) if gray else "rgb24")
     notes: tuple[str, ...] = ()
     if gray and array.ndim == 2 and not name.startswith(("gray", "ya")):  # the luma alone does not show a color map
         small = frame.to_ndarray(width=COLOR_SIDE, height=COLOR_SIDE, format="rgb24")
