@@ -91,6 +91,14 @@ def test_a_palette_image_without_color_labels_gives_its_indices(read, descriptor
     assert read(palette, descriptor)[0] == IDS[:, :2].tolist()
 
 
+def test_a_palette_image_of_unknown_indices_may_want_color_labels(tmp_path, descriptor):
+    image = Image.new("P", (4, 3), 99)
+    image.putpalette([9] * 768)
+    image.save(tmp_path / "a.png")
+    with pytest.raises(UserError, match="color_labels: true"):
+        read_classes(tmp_path / "a.png", descriptor)
+
+
 def test_jpeg_is_told_to_be_lossy(read, descriptor):
     assert set(read(np.ones((8, 8), np.uint8), descriptor, "label.jpg")[1]) == {"lossy"}
     with pytest.raises(UserError, match=r"label\.jpeg holds label ids(?s:.*)save the label map as PNG: JPEG"):

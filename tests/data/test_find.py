@@ -206,6 +206,12 @@ def test_a_pattern_with_an_image_suffix_takes_that_suffix_alone(tmp_path, suffix
     assert len(found) == len(NAMES)
 
 
+def test_a_pattern_of_another_suffix_is_named_beside_what_is_there(tmp_path):
+    toy = replace(describe(), layouts=(Layout("vi/{name}.tif", "ir/{name}.tif"),))
+    with pytest.raises(UserError, match=r"got: +for vi/\{name\}\.tif, .*vi holds a1\.png, "):
+        find_pairs(toy, fill(tmp_path))
+
+
 def test_an_image_suffix_may_be_a_part_of_the_names(tmp_path):
     toy = replace(describe(), layouts=(Layout("vi/{name}.jpg", "ir/{name}.jpg"),))
     root = fill(tmp_path, names=("a1.jpg",))  # files are called a1.jpg.png

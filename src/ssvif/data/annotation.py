@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ssvif.data.descriptor import Descriptor, color_number
 from ssvif.io.errors import LISTED, UserError, shorten
 from ssvif.io.files import read_label
+from ssvif.io.images import open_image
 
 LONGEST = 60  # letters of a name in messages: a line that is no box is a name
 LOSSY_SUFFIXES = (".jpg", ".jpeg")
@@ -94,6 +95,9 @@ def _unknown_values(path: Path, descriptor: Descriptor, unknown: dict[int, int],
     if not descriptor.color_labels:
         known.append(f"{descriptor.ignore_index} for no class")
     remedy = "fix the label map, or name these in the descriptor: in `values` of a class, or in ignored_values"
+    with open_image(path) as opened:
+        if opened.mode == "P" and not descriptor.color_labels:
+            remedy += "; or write color_labels: true if the colors of its palette stand for the classes"
     if lossy:
         remedy = "save the label map as PNG: JPEG changes ids and colors at the edges of objects"
     elif not descriptor.color_labels and unknown.keys() == {255} and len(descriptor.classes) == 2:

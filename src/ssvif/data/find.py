@@ -71,6 +71,11 @@ class FoundDataset:
         """Return the pairs of a split, sorted by name."""
         return [self.pair(name, files) for name, files in self.matchings[split].pairs.items()]
 
+    def visible_place(self) -> str:
+        """Return what there is where the first split's visible images should lie; "" without a descriptor."""
+        pattern = next(iter(self.patterns.values())).get("visible", "")
+        return f"for {pattern}, {describe_place(self.root, pattern)}" if pattern else ""
+
     def notices(self) -> list[Notice]:
         """Return which declared patterns find nothing, with what they nearly found, and which files have no pair."""
         return [*self._not_found(), *self._no_pair()]
@@ -134,7 +139,7 @@ def find_pairs(descriptor: Descriptor, root: Path) -> dict[str, list[FoundPair]]
         log.warning("%s: %s", descriptor.title, notice.text)
     if not any(matching.sides[side].files for matching in found.matchings.values() for side in SIDES):
         source = next(iter(found.matchings.values())).sides["visible"].source
-        raise _nothing_found(descriptor, source, f"files ending in {', '.join(IMAGE_SUFFIXES)}")
+        raise _nothing_found(descriptor, source, f"files ending in {', '.join(IMAGE_SUFFIXES)}", found.visible_place())
     for matching in found.matchings.values():
         # a label or box file without a pair is a notice
         faults = [each for each in matching.faults if each.kind != "no_partner" or each.files.keys() & set(SIDES)]

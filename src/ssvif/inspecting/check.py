@@ -168,6 +168,7 @@ def _list_pairs(found: FoundDataset) -> tuple[list[tuple[str, FoundPair]], list[
         raise UserError(
             f"There are no images of {found.descriptor.title} in {found.root}",
             expected=f"files ending in {', '.join(IMAGE_SUFFIXES)}",
+            got=found.visible_place(),
             remedy="check the folders and patterns, or convert the images",
         )
     notices = found.notices()
