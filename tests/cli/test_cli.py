@@ -62,6 +62,16 @@ def test_the_version_is_shown():
     assert (shown.exit_code, shown.output) == (0, f"ssvif {ssvif.__version__}\n")
 
 
+def test_a_picture_never_takes_the_place_of_an_input(call, tmp_path):
+    for side in ("vi", "ir"):
+        write_png(tmp_path / side / "a.png", np.zeros((8, 8), np.uint8))
+    sources = ["--visible", tmp_path / "vi", "--infrared", f"{tmp_path}/ir/*.png", "--output", tmp_path / "a.json"]
+    for picture in ("vi/a.png", "ir/a.png"):
+        status, _, errors = call("align", *sources, "--picture", tmp_path / picture)
+        assert status == 1
+        assert "lies among the inputs and would be overwritten" in errors
+
+
 HEAVY = {"torch", "transformers", "pandas", "matplotlib", "h5py"}
 
 
@@ -127,6 +137,11 @@ def test_nobody_may_write_there(call, tiny, tmp_path):
             ["score", "--output", "a.csv", "--fused", "f", "--pairs", "p", "--against", "./a.csv"],
             "would be overwritten",
         ),
+        (["split", "--dataset", "a.yaml", "--output", "./a.yaml"], "a.yaml is an input and would be overwritten"),
+        (["pack", "--dataset", "a.yaml", "--splits", "a.csv", "--output", "a.csv"], "would be overwritten"),
+        (["check", "pairs", "--output", "a.csv", "--fix-list", "./a.csv"], "is the name of another output, too"),
+        (["check", "pairs", "--fix-list", "pairs/ir/a.png"], "pairs/ir/a.png is an image's name"),
+        (["align", "--visible", "v", "--infrared", "i", "--output", "v/a.tif"], "v/a.tif is an image's name"),
         (["split", "--dataset", "gone.yaml", "--output", "x"], "gone.yaml does not exist"),
         *(
             (["split", "--dataset", SCENES, "--output", "x", "--limit", wrong], repr(wrong))

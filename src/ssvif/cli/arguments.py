@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields
 from functools import wraps
@@ -155,6 +155,8 @@ class Job:
             yield device
 
 
+OUTPUTS = ("output", "fix_list", "picture", "state")  # parameters that name what a verb writes
+SOURCES = ("visible", "infrared", "sources")  # those that name inputs and are texts, because they may be patterns
 GROUPS = (Reading, PairingOptions, Job)
 
 
@@ -176,18 +178,51 @@ def with_options(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def with_claim(verb: Callable[..., None]) -> Callable[..., None]:
-    """Return a verb that holds its output alone while it runs, if it has one."""
+    """Return a verb that holds its output alone while it runs, if it has one, and overwrites none of its inputs."""
     own = signature(verb, eval_str=True)
     if "output" not in own.parameters:
         return verb
 
     @wraps(verb)
     def run(**given: Any) -> None:
+        _check_outputs(given, makes_images=verb.__name__ == "fuse")
         with claim(given["output"]) if given["output"] else nullcontext():
             verb(**given)
 
     run.__signature__ = own  # type: ignore[attr-defined]
     return run
+
+
+def _check_outputs(given: Mapping[str, Any], *, makes_images: bool) -> None:
+    """Check that what a verb writes is none of its inputs, no image in their folders, and named once.
+
+    `makes_images` is said of a verb whose output is an image or a video; it looks after its folder itself.
+
+    Raises:
+        UserError: something would be lost.
+    """
+    outputs = [(name, Path(given[name])) for name in OUTPUTS if given.get(name)]
+    groups = {name: value if isinstance(value, list) else [value] for name, value in given.items()}
+    inputs = {
+        Path(each).resolve()
+        for name, group in groups.items()
+        for each in group
+        if name not in OUTPUTS and (isinstance(each, Path) or (each and name in SOURCES))
+    }
+    folders = {path if path.is_dir() else path.parent for path in inputs}
+    for place, (name, path) in enumerate(outputs):
+        option, resolved = "--" + name.replace("_", "-"), path.resolve()
+        is_image = path.suffix.lower() in schema.IMAGE_SUFFIXES
+        if resolved in inputs:
+            raise UserError(f"{option} {path} is an input and would be overwritten", remedy="name another")
+        if resolved in (other.resolve() for _, other in outputs[:place]):
+            raise UserError(f"{option} {path} is the name of another output, too", remedy="name another")
+        if is_image and not makes_images and name != "picture":
+            raise UserError(f"{option} {path} is an image's name", remedy="name a file of another kind, or a folder")
+        if is_image and not makes_images and path.exists() and resolved.parent in folders:
+            raise UserError(
+                f"{option} {path} lies among the inputs and would be overwritten", remedy="name one in another folder"
+            )
 
 
 def check_packed(verb: str, pairs: Path | None, *given: object, options: tuple[str, ...] = ()) -> None:

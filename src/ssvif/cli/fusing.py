@@ -170,8 +170,6 @@ def _fuse_packed(pairs: Path, images: Path | None, output: Path, spec: FuserSpec
             "ssvif fuse --images uses the images unchanged",
             expected="none of --batch, --tile, --color, --inference and --precision",
         )
-    if output.resolve() == images.resolve():  # the output replaces what its folder held
-        raise UserError(f"{output} is an input and would be overwritten", remedy="choose another output folder")
     collect_images(pairs, images, output)
 
 

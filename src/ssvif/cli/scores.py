@@ -25,7 +25,6 @@ from ssvif.cli.arguments import (
     check_packed,
     with_options,
 )
-from ssvif.io.errors import UserError
 
 
 @with_options
@@ -55,15 +54,10 @@ def score(
     from ssvif.judging import score as scoring
     from ssvif.report.compare import compare_runs, summary_table
     from ssvif.report.scores import check_comparable
-    from ssvif.schema import IMAGE_SUFFIXES
 
     check_packed("score", pairs, visible, infrared, options=reading.given + pairing.given)
     rules = reading.rules(pairing.both_in_one or "", resize="error")
     names = scoring.choose_metrics(metrics, convention)
-    if output.suffix.lower() in IMAGE_SUFFIXES:
-        raise UserError(f"{output} is an image's name", expected="a CSV file", remedy="name it, such as scores.csv")
-    if against and against.resolve() == output.resolve():
-        raise UserError(f"{output} is an input and would be overwritten", remedy="choose another file, e.g. scores.csv")
     if pairs:
         cases = scoring.packed_cases(pairs, fused, only)
     else:
