@@ -76,6 +76,15 @@ def test_no_source_is_ever_replaced(fuse, tmp_path, sources):
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before
 
 
+def test_a_link_that_leads_to_itself_is_one_failure_among_others(fuse, tmp_path):
+    for side in ("vi", "ir"):
+        (tmp_path / side / "loop.png").symlink_to("loop.png")
+    status, errors = fuse("vi", "ir", "-o", "made")
+    assert status == 1
+    assert "loop.png" in errors
+    assert (tmp_path / "made/a.png").is_file()
+
+
 @pytest.mark.parametrize("name", ["fused.webp", "fused.gif", "fused.heic"])
 def test_a_kind_of_image_that_is_not_written_is_no_folder(fuse, tmp_path, name):
     status, errors = fuse("vi/a.png", "ir/a.png", "-o", name)
@@ -96,11 +105,13 @@ def test_a_file_in_the_place_of_the_folder_is_told_before_the_network_loads_and_
 def test_the_frames_of_another_video_are_not_kept(fuse, tmp_path):
     pytest.importorskip("av")
     assert fuse("vi", "ir", "-o", "one.mp4")[0] == 0
-    assert fuse("one.mp4", "one.mp4", "-o", "frames")[0] == 0
+    shutil.copy(tmp_path / "one.mp4", tmp_path / "one_ir.mp4")
+    assert fuse("one.mp4", "one_ir.mp4", "-o", "frames")[0] == 0
     (tmp_path / "vi/c.png").unlink()
     (tmp_path / "ir2/c.png").unlink()
     assert fuse("vi", "ir2", "-o", "two.mp4")[0] == 0
-    assert fuse("two.mp4", "two.mp4", "-o", "frames")[0] == 1
-    assert fuse("two.mp4", "two.mp4", "-o", "frames", "--overwrite")[0] == 0
+    shutil.copy(tmp_path / "two.mp4", tmp_path / "two_ir.mp4")
+    assert fuse("two.mp4", "two_ir.mp4", "-o", "frames")[0] == 1
+    assert fuse("two.mp4", "two_ir.mp4", "-o", "frames", "--overwrite")[0] == 0
     left = {path.name for path in (tmp_path / "frames").iterdir()}
     assert left == {".ssvif-fuse.jsonl", "000001.png", "000002.png"}

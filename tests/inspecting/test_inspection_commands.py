@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -75,3 +76,12 @@ def test_aligning_tells_what_is_in_no_pair_and_refuses_two_files_of_a_name(
     status, _, errors = call(*asked)
     assert status == 1
     assert "share the name other" in errors
+
+
+def test_a_name_that_is_not_utf8_is_a_finding_and_keeps_no_list_from_being_written(call, folder, tmp_path):
+    for side in ("vi", "ir"):
+        (folder / side / "5.png").rename(folder / side / os.fsdecode(b"b\xff.png"))
+    lists = "--output", tmp_path / "found.csv", "--fix-list", tmp_path / "good.csv"
+    call("check", "--visible", folder / "vi", "--infrared", folder / "ir", *lists)
+    assert "udcff" in (tmp_path / "found.csv").read_text()
+    assert len((tmp_path / "good.csv").read_text().splitlines()) == 6

@@ -134,6 +134,22 @@ def test_in_a_template_the_braces_are_the_name(cameras):
     assert find_by_template(cameras, "gone/{name}").files == {}
 
 
+def test_a_pipe_is_no_source(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(UserError, match=r"a\.png is a pipe or a device"):
+        kind_of(tmp_path / "a.png")
+
+
+def test_files_that_a_pattern_fits_do_not_differ_from_it_in_case(tmp_path):
+    (tmp_path / "a.npy").touch()
+    (tmp_path / "A.PNG").touch()
+    with pytest.raises(UserError, match=r"1 \.npy file") as caught:
+        find_images(tmp_path / "*.npy")
+    assert "case" not in str(caught.value)
+    with pytest.raises(UserError, match=r"A\.PNG, which differs in case"):
+        find_images(tmp_path / "a*.png")
+
+
 def test_kinds_of_sources(cameras):
     """A file with a bracket in its name is a file; videos are known by their suffix."""
     save(cameras / "vi/[1].png", PIXEL)

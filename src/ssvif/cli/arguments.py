@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields
 from functools import wraps
 from inspect import Signature, signature
+from os.path import realpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -204,18 +205,18 @@ def _check_outputs(given: Mapping[str, Any], *, makes_images: bool) -> None:
     outputs = [(name, Path(given[name])) for name in OUTPUTS if given.get(name)]
     groups = {name: value if isinstance(value, list) else [value] for name, value in given.items()}
     inputs = {
-        Path(each).resolve()
+        Path(realpath(each))
         for name, group in groups.items()
         for each in group
         if name not in OUTPUTS and (isinstance(each, Path) or (each and name in SOURCES))
     }
     folders = {path if path.is_dir() else path.parent for path in inputs}
     for place, (name, path) in enumerate(outputs):
-        option, resolved = "--" + name.replace("_", "-"), path.resolve()
+        option, resolved = "--" + name.replace("_", "-"), Path(realpath(path))
         is_image = path.suffix.lower() in schema.IMAGE_SUFFIXES
         if resolved in inputs:
             raise UserError(f"{option} {path} is an input and would be overwritten", remedy="name another")
-        if resolved in (other.resolve() for _, other in outputs[:place]):
+        if resolved in (Path(realpath(other)) for _, other in outputs[:place]):
             raise UserError(f"{option} {path} is the name of another output, too", remedy="name another")
         if is_image and not makes_images and name != "picture":
             raise UserError(f"{option} {path} is an image's name", remedy="name a file of another kind, or a folder")

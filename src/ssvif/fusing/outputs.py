@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import cache
+from os.path import realpath  # unlike Path.resolve, it does not mind links in a loop
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -41,7 +42,7 @@ def check_output(output: Path, *sources: str) -> str:
     Raises:
         UserError: this format cannot be written, the output cannot be created, or it is one of the sources.
     """
-    if output.exists() and output.resolve() in [Path(each).resolve() for each in sources]:
+    if output.exists() and realpath(output) in map(realpath, sources):
         raise _would_replace(output)
     suffix = "" if output.is_dir() else output.suffix.lower()
     kind = "video" if suffix in VIDEO_FORMATS else "image" if suffix in IMAGE_SUFFIXES else "folder"
@@ -113,7 +114,7 @@ class _Folder:
         """Return a digest of the settings and the files' names, and one of the files' state."""
         states = [each.stat() if each.exists() else None for each in files]
         return (
-            _digest(self._settings, *(str(each.resolve()) for each in files)),
+            _digest(self._settings, *map(realpath, files)),
             _digest(*(f"{each.st_size} {each.st_mtime_ns}" if each else "" for each in states)),
         )
 
@@ -126,8 +127,8 @@ class _Folder:
         if names is None:  # frames of a video are numbered
             names = tuple(each.stem for each in self._path.glob("[0-9]*.png")) if self._path.is_dir() else ()
         held = [name for name in names if self._image(name).exists()]
-        files = {path.resolve() for path in _files_of(self._source)}
-        if read := [name for name in held if self._image(name).resolve() in files]:
+        files = set(map(realpath, _files_of(self._source)))
+        if read := [name for name in held if realpath(self._image(name)) in files]:
             raise _would_replace(self._image(read[0]))
         # another state of the same files does not count: their images are simply made again
         foreign = [name for name in held if self._recorded.get(name, ("",))[0] != self._origin(name)[0]]

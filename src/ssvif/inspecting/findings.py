@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ssvif.data.annotation import DOUBTFUL, NOTES
 from ssvif.io.errors import shorten
-from ssvif.io.files import write_csv
+from ssvif.io.files import printable, write_csv
 
 ERROR, WARNING, NOTE, MEASURE = "error", "warning", "note", "measure"
 COLUMNS = ("split", "pair_id", "side", "file", "level", "finding", "value", "detail")
@@ -95,4 +95,6 @@ def write_findings(path: Path, findings: Iterable[Finding]) -> None:
     """Write findings and measures as CSV, one a line, sorted by split and pair; see `COLUMNS`."""
     rows = [{**vars(each), "level": each.level, "finding": each.kind} for each in findings]
     rows.sort(key=lambda row: tuple(str(row[column]) for column in ("split", "pair_id", "level", "finding", "side")))
+    for row in rows:  # a name that is not UTF-8 is a finding, which must not keep the others from being written
+        row |= {column: printable(row[column]) for column in COLUMNS if isinstance(row[column], str)}
     write_csv(path, [{column: row[column] for column in COLUMNS} for row in rows], COLUMNS)

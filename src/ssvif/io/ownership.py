@@ -40,7 +40,7 @@ def claim(output: Path) -> Iterator[None]:
     Raises:
         UserError: another process holds it.
     """
-    output = output.resolve()
+    output = Path(os.path.realpath(output))
     missing = [each for each in output.parents if not each.exists()]
     if output in _claims or (stream := _lock(output)) is None:
         yield

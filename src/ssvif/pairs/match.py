@@ -127,6 +127,8 @@ def kind_of(source: str | Path) -> str:
     if path.is_dir():
         return "folder"
     if path.exists():
+        if not path.is_file():
+            raise UserError(f"{printable(source)} is a pipe or a device", expected=FORMS, remedy="copy it to a file")
         return "video" if path.suffix.lower() in VIDEO_SUFFIXES else "image"
     if has_magic(str(source)):
         return "pattern"
@@ -288,7 +290,8 @@ def find_images(source: str | Path, *, whole_names: bool = False) -> Images:
         images = _name_images(str(source), path.iterdir() if kind == "folder" else [path], attrgetter("stem"))
     if not images.files:
         unclear = [f"{printable(path)} has a name that is not UTF-8" for path in images.not_utf8[:3]]
-        if near := shorten(sorted(map(str, expand(path, any_case))) if kind == "pattern" else [], most=3):
+        others = expand(path, any_case).keys() - found if kind == "pattern" else ()
+        if near := shorten(sorted(map(str, others)), most=3):
             unclear.append(f"{near}, which differs in case")
         raise UserError(
             f"{printable(source)} {'matches' if kind == 'pattern' else 'holds'} no image",

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from os.path import realpath
 from pathlib import Path
 
 from ssvif.io.errors import UserError, shorten
@@ -80,7 +81,7 @@ class Pairing:
                 got=" and ".join(given.values()) or "none",
                 remedy="" if self.both_in_one or self.listed else "if each file holds both sides, pass --both-in-one",
             )
-        if count == 2 and len({Path(source).resolve() for source in given.values()}) == 1:
+        if count == 2 and len(set(map(realpath, given.values()))) == 1:
             raise same_for_both(given[SIDES[0]])
         return given
 
