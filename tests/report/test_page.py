@@ -287,7 +287,7 @@ def test_each_pair_has_sources_runs_classes_and_boxes(build):
 def test_what_is_not_judged_is_in_the_legend_where_a_map_holds_it(build, source):
     _, page = build()
     assert [each["name"] for each in data_of(page, "pictures")["classes"]] == ["person", "bike"]
-    picture(source.root / "label/001.png", np.array([[0, 1, 255, 77]] * 2))
+    picture(source.root / "label/001.png", np.array([[0, 1, 255, 255]] * 2))
     _, page = build()
     shown = data_of(page, "pictures")["classes"]
     assert shown[-1] == {"name": "not judged", "color": "#00ff00"}
@@ -337,7 +337,7 @@ def test_a_dataset_without_labels_says_so(build, results, source):
     (results / "toy/ours/detection/boxes.csv").unlink()
     reader, page = build()
     text = " ".join(reader.text)
-    for sentence in ("No segmentation scores", "No detection scores", "No probe scores", "No curves"):
+    for sentence in ("left out, no scores in its file", "No detection scores", "No probe scores", "No curves"):
         assert sentence in text
     assert "curves" not in reader.classes
     shown = data_of(page, "pictures")
