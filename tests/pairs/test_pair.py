@@ -53,6 +53,14 @@ def test_a_color_map_is_recognised_and_gray_saved_as_a_color_jpeg_is_not(tmp_pat
     assert kinds(pair_of(noise(0, 64, 80), infrared)) == []
 
 
+def test_a_gray_visible_image_beside_a_colored_infrared_one_may_be_swapped():
+    gray, pale = smooth(0, 64, 80, 0), smooth(1, 64, 80) // 8 + 100
+    pale[..., 0] += 3
+    assert "swapped" in kinds(pair_of(gray, pale))
+    assert "swapped" in kinds(pair_of(np.repeat(gray[..., None], 3, axis=2), pale))
+    assert kinds(pair_of(pale, gray)) == kinds(pair_of(gray, gray)) == []
+
+
 @pytest.mark.parametrize("sizes", [((40, 60), (20, 30)), ((40, 60), (100, 150)), ((40, 60), (41, 61))])
 def test_infrared_is_brought_to_visibles_size(sizes):
     visible, infrared = noise(0, *sizes[0]), smooth(1, *sizes[1], 0)

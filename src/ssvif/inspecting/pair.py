@@ -26,7 +26,7 @@ from ssvif.inspecting.shifts import is_unlike, measure_shift
 from ssvif.io.errors import UserError
 from ssvif.pairs.alignment import check_size, warp
 from ssvif.pairs.files import read_side
-from ssvif.pairs.pair import Rules, looks_colored, measured_pixels, same_aspect
+from ssvif.pairs.pair import Rules, has_color, looks_colored, measured_pixels, same_aspect
 from ssvif.pairs.ranges import INNER, Range, range_of
 from ssvif.schema import SIDES
 
@@ -35,7 +35,6 @@ DARK = 0.06  # of the range: the brightest twentieth of a nearly black image sta
 SATURATED_SHARE = 0.25
 FLAT = 0.02  # of the range, between the first and the last hundredth of an 8-bit image
 FLAT_DEEP = 8  # steps, in an image of more bits, which may use little of its range
-MOSTLY = 0.5  # of the pixels
 THUMBNAIL_PX = 24
 SAMPLED = 4  # every fourth row and column is enough for brightness
 Pixels = NDArray[Any]
@@ -208,17 +207,6 @@ def judge(pixels: Pixels, gray: Gray, side: str) -> list[tuple[str, str]]:
     if saturated >= SATURATED_SHARE:
         found.append(("saturated", f"{saturated:.0%} of the pixels are at 255"))
     return found
-
-
-def has_color(pixels: Pixels) -> bool:
-    """Return whether the channels of most pixels of an image (H,W) or (H,W,3) differ at all."""
-    return float((_spread(pixels) > 0).mean()) > MOSTLY
-
-
-def _spread(pixels: Pixels) -> Gray:
-    """Return, of some pixels, the difference between the largest and the smallest channel."""
-    sample = np.atleast_3d(pixels)[::SAMPLED, ::SAMPLED].astype(np.float32)
-    return np.asarray(np.ptp(np.nan_to_num(sample, posinf=0, neginf=0), axis=2))
 
 
 def digest_of(pixels: Pixels) -> bytes:

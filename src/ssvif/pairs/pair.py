@@ -33,6 +33,7 @@ from ssvif.schema import LUMA_PER_MILLE, SIDES
 log = logging.getLogger("ssvif")
 
 ASPECT_TOLERANCE = 0.02
+MOSTLY, SAMPLED = 0.5, 4  # an image has color in most of its pixels, of which every fourth row and column is looked at
 COLORED_SHARE = 1 / 16  # mean spread of a pixel's three values, of the whole range; JPEG's own is below 0.01
 LEAST_UNIT, MOST_UNIT = -0.5, 1.5  # floats beyond were never meant as [0,1], overshoot of a resampling included
 DARK_SHARE = 1 / 8  # of 16 bits: 13 bits or fewer
@@ -273,6 +274,12 @@ def looks_colored(infrared: NDArray[Any]) -> bool:
     return bool(np.ptp(some, axis=1).mean() > COLORED_SHARE * whole)
 
 
+def has_color(image: NDArray[Any]) -> bool:
+    """Return whether the channels of most pixels of an image (H,W) or (H,W,3) differ at all."""
+    some = image[::SAMPLED, ::SAMPLED]
+    return some.ndim == 3 and float((some != some[..., :1]).any(axis=2).mean()) > MOSTLY
+
+
 def same_aspect(shape: Sequence[int], other: Sequence[int]) -> bool:
     """Return whether two images (H,W) or (H,W,3) of these shapes have one aspect ratio within 2 %."""
     return abs((other[1] / shape[1]) / (other[0] / shape[0]) - 1) <= ASPECT_TOLERANCE
@@ -351,6 +358,10 @@ def _notes(name: str, visible: RawImage, infrared: RawImage, rules: Rules) -> li
             "which does not increase with temperature in most color maps: export gray images from the camera instead"
         )
         notes.append(("colored", what))
+    if has_color(infrared.pixels) and not has_color(visible.pixels):
+        notes.append(
+            ("swapped", "the infrared image has color and the visible one is gray: are the two sides swapped?")
+        )
     pixels = visible.pixels
     if rules.visible_range == "full" and pixels.dtype == np.uint16 and 255 < int(pixels.max()) < DARK_SHARE * 65535:
         most, bits = int(pixels.max()), int(pixels.max()).bit_length()
