@@ -16,19 +16,6 @@ def times_of(*names):
     return keys_of("time", "visible", {name: Path(f"gone/{name}.png") for name in names})
 
 
-@pytest.fixture
-def make(tmp_path, monkeypatch):
-    """Return a function that makes empty images in the current folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def make(*names):
-        for name in names:
-            Path(name).parent.mkdir(parents=True, exist_ok=True)
-            Path(name).touch()
-
-    return make
-
-
 def paired(visible, infrared, **how):
     found = match_sources({"visible": visible, "infrared": infrared}, Pairing(**how))
     return {name: (files["visible"].name, files["infrared"].name) for name, files in found.pairs.items()}

@@ -16,26 +16,13 @@ def decomposed(text):
     return unicodedata.normalize("NFD", text)
 
 
-@pytest.fixture
-def files(tmp_path, monkeypatch):
-    """Return a function that makes empty files in the current folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def make(*names):
-        for name in names:
-            Path(name).parent.mkdir(parents=True, exist_ok=True)
-            Path(name).touch()
-
-    return make
-
-
 def names_of(visible, infrared):
     return list(match_sources({"visible": visible, "infrared": infrared}).pairs)
 
 
 @pytest.mark.parametrize(("one", "other"), [(composed, decomposed), (decomposed, composed)])
-def test_a_name_is_the_same_composed_and_decomposed(files, one, other):
-    files(one("é/été_vis.png"), other("café/été_ir.png"))
+def test_a_name_is_the_same_composed_and_decomposed(make, one, other):
+    make(one("é/été_vis.png"), other("café/été_ir.png"))
     assert spelled(other("é/été_vis.png")) == Path(one("é/été_vis.png"))
     assert names_of(other("é/*_vis.png"), one("café/*_ir.png")) == [composed("été")]
     assert names_of(other("é/é*_vis.png"), one("café/é*_ir.png")) == [composed("té")]
@@ -55,31 +42,31 @@ def test_a_name_is_the_same_composed_and_decomposed(files, one, other):
         ("star*/{*}-[45].png", ["4"]),
     ],
 )
-def test_what_exists_is_taken_literally(files, pattern, found):
-    files("cam[1]/0_vis.png", "cam[1]/1_vis.png", "cam1/2_vis.png", "x/cam[1]/7_vis.png", "x/cam1/8_vis.png")
-    files("what?/a[0.png", "what?/b[1]_2.png", "what?/[z-a]3.png", "whats/a[9.png", "star*/a-4.png", "stars/a-5.png")
+def test_what_exists_is_taken_literally(make, pattern, found):
+    make("cam[1]/0_vis.png", "cam[1]/1_vis.png", "cam1/2_vis.png", "x/cam[1]/7_vis.png", "x/cam1/8_vis.png")
+    make("what?/a[0.png", "what?/b[1]_2.png", "what?/[z-a]3.png", "whats/a[9.png", "star*/a-4.png", "stars/a-5.png")
     assert sorted(find_images(pattern).files) == found
 
 
-def test_names_of_files_may_hold_wildcards(files):
+def test_names_of_files_may_hold_wildcards(make):
     names = ["a*b", "a?b", "[1]", "{x}"]
-    files(*(f"vi/{name}.png" for name in names), *(f"ir/{name}.jpg" for name in names), "vi/axb.png", "ir/axb.jpg")
+    make(*(f"vi/{name}.png" for name in names), *(f"ir/{name}.jpg" for name in names), "vi/axb.png", "ir/axb.jpg")
     assert names_of("vi", "ir") == sorted([*names, "axb"])
     assert names_of("vi/a*b.png", "ir/a*b.jpg") == ["a*b"]
     assert names_of("vi/[1].png", "ir/[1].jpg") == ["[1]"]
 
 
-def test_a_part_in_braces_is_no_part_of_the_name(files):
-    files("rgb/v-AA-frame-01-c1.jpg", "rgb/v-AA-frame-02-c2.jpg", "ir/v-BB-frame-01-d1.jpg", "ir/v-BB-frame-02-d2.jpg")
+def test_a_part_in_braces_is_no_part_of_the_name(make):
+    make("rgb/v-AA-frame-01-c1.jpg", "rgb/v-AA-frame-02-c2.jpg", "ir/v-BB-frame-01-d1.jpg", "ir/v-BB-frame-02-d2.jpg")
     assert names_of("rgb/v-{*}-frame-*-{*}.jpg", "ir/v-{*}-frame-*-{*}.jpg") == ["01", "02"]
-    files("rgb/v-CC-frame-01-c1.jpg")
+    make("rgb/v-CC-frame-01-c1.jpg")
     found = match_sources({"visible": "rgb/v-{*}-frame-*-{*}.jpg", "infrared": "ir/v-{*}-frame-*-{*}.jpg"})
     assert list(found.pairs) == ["02"]
     assert "share the name 01" in str(found.faults[0])
 
 
-def test_a_near_miss_in_case_is_named(files):
-    files("Visible/A.png", "Visible/b.png", "ir/a.png", "ir/b.png")
+def test_a_near_miss_in_case_is_named(make):
+    make("Visible/A.png", "Visible/b.png", "ir/a.png", "ir/b.png")
     assert spelled("visible", any_case) == Path("Visible")
     with pytest.raises(UserError, match="Visible, which differs in case"):
         kind_of("visible")
