@@ -100,6 +100,8 @@ def test_a_wrong_option_is_told_and_fails(call):
     assert "--nosuch" in errors
     assert call("train", "--pairs", "a", "--output", "b", "--workers", "-1")[0] == 2
     assert call("fuse", "a", "b", "--fps", "inf")[0] == 2
+    for words in (["fuse", "a", "b", "-o", ""], ["split", "--dataset", "a", "--output", ""]):
+        assert "it is empty" in call(*words)[2]
     for verb in ("train", "fuse", "score", "pack"):
         status, _, errors = call(verb, "--resize", "both")
         assert status == 2

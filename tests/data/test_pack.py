@@ -115,6 +115,14 @@ def test_more_than_8_bits_are_refused_unless_a_range_is_given(pack, raw):
     assert attributes_of(path)["reading"] == reading
 
 
+def test_what_is_left_out_of_8_bits_is_told(pack, raw, caplog):
+    path = next(raw.glob("*/ir/*.png"))
+    image = Image.open(path).convert("RGBA")
+    image.save(path)
+    pack()
+    assert any("has an alpha channel, which is ignored" in message for message in caplog.messages)
+
+
 def test_rules_leave_8_bits_as_they_are(pack):
     plain, ruled = PairsFile(pack()), PairsFile(pack("ruled.h5", rules=Rules()))
     for name in plain.names("test"):

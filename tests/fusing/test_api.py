@@ -136,6 +136,8 @@ def test_what_is_no_number_becomes_black():
     assert fused[1, 2, 0] == 0
     assert fused[0, 0, 0] == 128
     assert fuse(VISIBLE, np.full((12, 17), np.nan), load_model("infrared")).max() == 0
+    masked = np.ma.masked_equal(np.where(np.isnan(infrared), 9, infrared), 9)
+    assert (fuse(np.zeros((4, 5, 3), np.uint8), masked, load_model("infrared")) == fused).all()
 
 
 def test_auto_takes_floats_of_either_side_as_they_are():
@@ -168,6 +170,7 @@ def test_visibles_chroma_can_be_kept():
     ("given", "error", "says"),
     [
         ({"visible": VISIBLE.astype(int)}, TypeError, "visible: expected uint8, uint16 or floats, got int64"),
+        ({"visible": np.ma.masked_less(VISIBLE, 9)}, TypeError, "visible: integers cannot be masked"),
         ({"visible": "v.png"}, TypeError, "visible: expected NumPy arrays, .* got str"),
         ({"visible": VISIBLE[None, None]}, ValueError, "visible: expected an image with 1 or 3 channels, got shape"),
         ({"visible": VISIBLE[:0]}, ValueError, "got shape"),

@@ -127,6 +127,7 @@ def test_what_pack_refuses_is_an_error_when_packing_is_meant(folder):
     save(folder / "ir/3.png", lambda image: image[::2, ::2])
     report = check(folder, for_pack=True)
     assert {("depth", "infrared", "2"), ("size", "pair", "3")} <= found(report)
+    assert next(each.detail for each in report.findings if each.kind == "size").endswith("; pass --resize infrared")
 
 
 def test_the_few_of_another_kind_are_told(folder, small_scenes):

@@ -8,7 +8,7 @@ from ssvif.pairs.match import find_images
 
 
 def test_an_error_tells_its_parts_and_another_remedy_keeps_the_rest():
-    error = UserError("a.png is deep", expected="8 bits", got="16 bits", remedy="convert it", kind=ErrorKind.DEPTH)
+    error = UserError("a.png is deep", expected="8 bits", got="16 bits", remedy="convert it", kind=ErrorKind.EMPTY)
     assert str(error).splitlines() == [
         "a.png is deep",
         "  expected: 8 bits",
@@ -25,7 +25,7 @@ def test_the_kind_of_an_error_is_told_apart_without_reading_it(tmp_path):
     (tmp_path / "empty").mkdir()
     for reader, path, kind in (
         (read_image, tmp_path / "gone.png", ErrorKind.OTHER),
-        (read_image, tmp_path / "deep.png", ErrorKind.DEPTH),
+        (read_image, tmp_path / "deep.png", ErrorKind.OTHER),
         (find_images, tmp_path / "empty", ErrorKind.EMPTY),
     ):
         with pytest.raises(UserError) as caught:

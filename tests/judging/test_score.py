@@ -115,6 +115,16 @@ def test_a_value_that_is_no_number_is_written_and_named_with_its_reason(
     assert [each == value for each in values] == [False, False, False, True]
 
 
+def test_fused_images_of_other_scenes_are_told(folders, triples, tmp_path, caplog):
+    score_folders(folders, tmp_path / "out.csv", ["qabf"])
+    assert not caplog.messages
+    write_png(folders[2] / "b_small.png", np.tile(np.arange(SMALL[1], dtype=np.uint8), (SMALL[0], 1)))
+    score_folders(folders, tmp_path / "out.csv", ["qabf"])
+    (message,) = caplog.messages
+    assert message.startswith("1 fused image of 2 have hardly an edge of their pairs")
+    assert message.endswith("b_small")
+
+
 @pytest.mark.parametrize("side", range(3))
 def test_constant_images_are_told_and_a_side_of_nothing_else_is_refused(folders, tmp_path, caplog, side):
     name, output = ("visible", "infrared", "fused")[side], tmp_path / "out.csv"

@@ -97,7 +97,7 @@ def test_an_output_that_is_a_folder_is_told_before_anything_is_measured(command,
     assert re.search(r"out\.csv is a folder, not a file\n.*remedy", command("--metrics=en")[2])
 
 
-def test_names_that_are_no_utf8_are_told_before_anything_is_measured(command, folders, tmp_path):
+def test_names_that_are_no_utf8_are_told_before_anything_is_measured(command, folders, tmp_path, caplog):
     path = folders[2] / "b_small.png"
     try:
         path.rename(folders[2] / "b\udce9.png")
@@ -105,6 +105,10 @@ def test_names_that_are_no_utf8_are_told_before_anything_is_measured(command, fo
         pytest.skip("this file system takes no such names")
     assert re.search(r"b.udce9\.png has a name that is not UTF-8", command("--metrics=en")[2])
     assert not (tmp_path / "out.csv").exists()
+    path.with_name("b\udce9.png").unlink()
+    (folders[0] / "b_small.png").rename(folders[0] / "b\udce9.png")  # of a pair that was not fused
+    assert command("--metrics=en")[0] == 0
+    assert caplog.messages[0].endswith("b\\udce9.png has a name that is not UTF-8: it is left out")
 
 
 def test_the_command_takes_the_ranges_that_were_fused_with(command, folders, tmp_path):

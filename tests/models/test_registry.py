@@ -93,6 +93,18 @@ def test_a_file_that_is_no_model_is_named(tmp_path, metadata, says):
         load_fusion_model(path)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [(lambda weight: weight.long(), "holds torch.int64"), (lambda weight: weight / 0, "values that are not finite")],
+)
+def test_weights_that_are_no_numbers_of_a_network_are_refused(tmp_path, spoil, says):
+    path = tmp_path / "model.safetensors"
+    state = build_fusion_model("seafusion").state_dict()
+    save_file(state | {"reconstruct.0.weight": spoil(state["reconstruct.0.weight"])}, path, metadata=header())
+    with pytest.raises(UserError, match=says):
+        load_fusion_model(path)
+
+
 def test_a_damaged_or_missing_file_is_named(tmp_path):
     path = tmp_path / "model.safetensors"
     with pytest.raises(UserError, match=r"model\.safetensors does not exist"):

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -84,6 +86,16 @@ def test_what_is_of_another_shape_is_refused_with_both_sizes():
         with pytest.raises(UserError, match="The two images of a differ in size") as caught:
             pair_of(noise(0, 40, 60), noise(1, *infrared, 0), **rules)
         assert caught.value.got == f"visible 60×40, infrared {infrared[1]}×{infrared[0]}"
+
+
+@pytest.mark.parametrize(
+    ("visible", "infrared", "says"),
+    [((20, 60), (20, 30), "visible files .* columns$"), ((20, 30), (40, 30), "infrared files .* rows$")],
+)
+def test_a_file_with_room_for_both_images_may_hold_them(visible, infrared, says):
+    with pytest.raises(UserError) as caught:
+        pair_of(noise(0, *visible), noise(1, *infrared, 0))
+    assert re.search(says, caught.value.remedy)
 
 
 def test_an_alignment_takes_the_place_of_resizing():

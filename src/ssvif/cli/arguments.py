@@ -24,6 +24,18 @@ if TYPE_CHECKING:
     from ssvif.pairs.pair import Rules
     from ssvif.pairs.pairing import Pairing
 
+
+def output_path(text: str) -> Path:
+    """Return the path of an output; an empty one, of an unset variable in a script, would be the current folder.
+
+    Raises:
+        BadParameter: the text is empty.
+    """
+    if not text:
+        raise typer.BadParameter("it is empty; name a file or a folder")
+    return Path(text)
+
+
 Pairs = Annotated[Path, typer.Option(help="HDF5 file of `ssvif pack`.")]
 Visible = Annotated[str | None, typer.Option(help="Folder or quoted pattern of visible images.")]
 Infrared = Annotated[str | None, typer.Option(help="Folder or quoted pattern of infrared images.")]
@@ -38,7 +50,7 @@ SettingsText = Annotated[str, typer.Option("--settings", help="Settings as JSON,
 Assignments = Annotated[list[str] | None, typer.Option("--set", help="Set one setting, NAME=VALUE; may be repeated.")]
 DatasetName = Annotated[str, typer.Option(help="Name of the dataset in the tables.")]
 RunName = Annotated[str, typer.Option(help="Name of the run in the tables.")]
-Output = Annotated[Path, typer.Option(help="Where to write the result.")]
+Output = Annotated[Path, typer.Option(help="Where to write the result.", parser=output_path, metavar="<path>")]
 Runs = Annotated[list[str], typer.Option("--run", help="DATASET/RUN or DATASET/RUN=Title; may be repeated.")]
 Results = Annotated[Path, typer.Option(help="Folder of the results, which holds {dataset}/{run}/.")]
 

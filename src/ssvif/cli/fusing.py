@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ssvif.cli.arguments import Device, PairingOptions, Reading, Threads, with_options
+from ssvif.cli.arguments import Device, PairingOptions, Reading, Threads, output_path, with_options
 from ssvif.io.errors import UserError
 from ssvif.schema import ColorMode, Precision
 
@@ -26,7 +26,14 @@ Sources = Annotated[
     typer.Argument(metavar="[VISIBLE INFRARED]", help="Two images, two folders, two quoted patterns, or two videos."),
 ]
 FusedOutput = Annotated[
-    Path, typer.Option("--output", "-o", help="Image or video by its suffix, otherwise a folder; --pairs: a folder.")
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        parser=output_path,
+        metavar="<path>",
+        help="Image or video by its suffix, otherwise a folder; --pairs: a folder.",
+    ),
 ]
 PackedPairs = Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`, instead of VISIBLE INFRARED.")]
 Model = Annotated[Path | None, typer.Option(help="Network to fuse with: fast (default), accurate, or a file.")]

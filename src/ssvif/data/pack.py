@@ -21,9 +21,9 @@ from ssvif.data.find import ANNOTATIONS, FoundPair, count_annotations, find_data
 from ssvif.data.packed import FORMAT, create_hdf5, write_part
 from ssvif.data.split import read_splits
 from ssvif.data.tally import AnnotationTally, count_classes
-from ssvif.io.errors import ErrorKind, UserError, shorten
-from ssvif.io.files import read_image, sha256_of, write_aside
-from ssvif.io.images import RawImage
+from ssvif.io.errors import UserError, shorten
+from ssvif.io.files import require_8_bits, sha256_of, write_aside
+from ssvif.io.images import RawImage, read_raw
 from ssvif.io.progress import track
 from ssvif.pairs import files
 from ssvif.pairs.alignment import alignment_to_json, read_alignment
@@ -199,15 +199,15 @@ def read_pair(root: Path, pair: FoundPair, rules: Rules, *, strict: bool = False
 
 
 def _read_8_bits(path: Path) -> RawImage:
+    image = read_raw(path)
     try:
-        return RawImage(read_image(path))
+        require_8_bits(path, image)
     except UserError as error:
-        if error.kind != ErrorKind.DEPTH:
-            raise
         raise error.replace(
             remedy="pass --infrared-range and --visible-range to `ssvif pack`, for instance --infrared-range sequence, "
             "or convert the images to 8 bits with one fixed range for the whole set",
         ) from error
+    return image
 
 
 def read_class_ids(

@@ -85,7 +85,8 @@ def fuse(
 
     Args:
         visible: a NumPy array (H,W), (H,W,3) or (B,H,W,3) of uint8, uint16 or floats; a torch tensor (H,W), (3,H,W)
-            or (B,3,H,W) of the same types; a Pillow image; or a list of single ones, whose sizes may differ.
+            or (B,3,H,W) of the same types; a Pillow image; or a list of single ones, whose sizes may differ. NaN, and
+            what is masked in floats, is missing and becomes black.
         infrared: as many images, of any of these kinds; several may come as (B,H,W), and colored ones are converted
             to luma.
         model: of `load_model`; None for the network `fast`, which is loaded once.
@@ -196,6 +197,10 @@ def _unpack(name: str, images: Any, stacked: bool = False) -> _Images:
 def _unpack_array(name: str, images: NDArray[Any], stacked: bool) -> _Images:
     """Unpack an array (H,W), (H,W,C), (B,H,W) or (B,H,W,C)."""
     dtype, floats = images.dtype, images.dtype.kind == "f"
+    if isinstance(images, np.ma.MaskedArray):
+        if not floats and np.ma.is_masked(images):
+            raise TypeError(f"{name}: integers cannot be masked; pass floats, or an array of `images.filled(VALUE)`")
+        images = images.filled(np.nan) if floats else images.data
     if not floats and dtype not in (np.uint8, np.uint16):
         raise TypeError(f"{name}: expected uint8, uint16 or floats, got {dtype}")
     several = images.ndim == 4 or (images.ndim == 3 and stacked)

@@ -18,7 +18,7 @@ ERRORS = {
     "same name": "two files of one side share a name",
     "unreadable": "the file is damaged or cut off",
     "size": "the sizes of the two sides do not fit",
-    "depth": "more than 8 bits, which ssvif pack refuses",
+    "depth": "more than 8 bits, which ssvif pack takes with --infrared-range or --visible-range only",
     "empty": "no pixel has a value: all are missing",
     "constant": "every pixel has the same value",
     "duplicate": "the same pixels as in an earlier pair",
@@ -27,8 +27,8 @@ ERRORS = {
 }
 WARNINGS = {
     "swapped": "visible is gray and infrared has color: are the sides swapped?",
-    "16 bits": "more than 8 bits: fuse it with one range for all, pack refuses it",
-    "other size": "infrared has another size of the same shape: it is resized when fused, pack refuses it",
+    "16 bits": "more than 8 bits: fuse it with one range for all; pack needs --infrared-range or --visible-range",
+    "other size": "infrared has another size of the same shape: it is resized when fused; pack takes it with --resize",
     "rotated": "EXIF asks for a rotation, which not every program honors",
     "dark": "almost black",
     "saturated": "a quarter or more of the pixels is at the top of the range",

@@ -147,7 +147,8 @@ class Inspector:
         if visible != infrared:
             detail = "visible {}×{} px, infrared {}×{} px".format(*visible, *infrared)
             fits = same_shape and self.rules.resize != "error" and not self.for_pack
-            seen.add("other size" if fits else "size", "pair", detail)
+            hint = "; pass --resize infrared" if same_shape and not fits else ""
+            seen.add("other size" if fits else "size", "pair", detail + hint)
         return same_shape
 
     def _measure(self, seen: Seen, luma: dict[str, Gray]) -> None:

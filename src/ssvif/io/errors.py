@@ -16,7 +16,6 @@ class ErrorKind(Enum):
     OTHER = auto()
     EMPTY = auto()  # a folder holds no image
     FEW = auto()  # fewer pairs than a judge needs
-    DEPTH = auto()  # an image has more than 8 bits per channel
 
 
 class UserError(Exception):

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ssvif.io.errors import ErrorKind, UserError, shorten
-from ssvif.io.images import read_raw
+from ssvif.io.errors import UserError, shorten
+from ssvif.io.images import RawImage, read_raw
 from ssvif.io.ownership import claim, part_of
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # full disk, full quota, limit on one file's size
@@ -148,8 +148,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         UserError: the file is missing, damaged, or not 8 bits per channel.
     """
-    raw = read_raw(path)
-    return _require_8_bits(path, raw.pixels, cut="low bytes" in raw.notes)
+    return require_8_bits(path, read_raw(path))
 
 
 def read_label(path: Path, *, colors: bool = False) -> NDArray[Any]:
@@ -182,17 +181,21 @@ def read_label(path: Path, *, colors: bool = False) -> NDArray[Any]:
     return (stored if stored.ndim == 2 else stored[..., 0]).astype(np.int32 if floats else stored.dtype)
 
 
-def _require_8_bits(path: Path, array: NDArray[Any], *, cut: bool) -> NDArray[np.uint8]:
-    """Return pixels (H,W) or (H,W,3), unless they are no uint8 or Pillow has cut them from 16 bits to 8."""
-    if cut or array.dtype != np.uint8:
+def require_8_bits(path: Path, image: RawImage) -> NDArray[np.uint8]:
+    """Return the pixels (H,W) or (H,W,3) of an image that was read from a file.
+
+    Raises:
+        UserError: the file holds more than 8 bits per channel.
+    """
+    cut = "low bytes" in image.notes  # from 16 bits, by Pillow
+    if cut or image.pixels.dtype != np.uint8:
         raise UserError(
             f"{path} is not an 8-bit image",
             expected="8 bits per channel",
-            got="16 bits per channel" if cut else f"{array.dtype} values",
+            got="16 bits per channel" if cut else f"{image.pixels.dtype} values",
             remedy="convert it to 8 bits first, with one fixed range for the whole set",
-            kind=ErrorKind.DEPTH,
         )
-    return array
+    return image.pixels
 
 
 def write_png(path: Path, array: NDArray[np.uint8]) -> None:

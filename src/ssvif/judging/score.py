@@ -38,6 +38,7 @@ CPU = torch.device("cpu")
 AS_THEY_ARE = Rules(resize="error")
 # beyond, threads wait for each other's Python code more than they measure
 MOST_WORKERS = 8
+UNLIKE_QABF = 0.1  # images of other scenes reach 0.07, the mean of two images is at 0.35
 
 
 class Case(NamedTuple):
@@ -120,13 +121,16 @@ def folder_cases(
     "00*N". Images are opened only to find the range of a whole sequence.
 
     Raises:
-        UserError: a folder is missing or empty, no name matches, a fused image lacks a source, two of its files share
-            a name, or a name is not UTF-8.
+        UserError: a folder is missing or empty, no name matches, or a fused image lacks a source, shares its name, or
+            has one that is not UTF-8.
     """
     found = match_sources(pairing.sources(visible, infrared) | {"fused": str(fused)}, pairing)
     asked = [fault for fault in found.faults if fault.kind == "not_utf8" or fnmatchcase(fault.name, only)]
-    if faults := [fault for fault in asked if fault.kind == "not_utf8" or "fused" in fault.files]:
+    if faults := [fault for fault in asked if "fused" in fault.files]:
         raise found.refusal(faults)
+    for fault in asked:
+        if fault.kind == "not_utf8":
+            log.warning("%s: it is left out", fault)
     if idle := [fault.name for fault in asked if fault.missing == ("fused",)]:
         alone = counted(len(idle), "pair")
         log.info("%s holds no fused image for %s, ignored: %s", fused, alone, shorten(idle))
@@ -186,6 +190,7 @@ def write_scores(
     constant: defaultdict[str, dict[str, str]] = defaultdict(dict)
     too_small: Counter[str] = Counter()
     undefined: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
+    unlike: list[str] = []
 
     def rows(measured: Iterable[_Scores]) -> Iterator[dict[str, str | float | None]]:
         for scores in track(measured, f"scoring {run}".rstrip(), len(cases)):
@@ -194,6 +199,8 @@ def write_scores(
             for metric, value in scores.values.items():
                 if value is None:
                     too_small[metric] += 1
+                elif metric == "qabf" and value < UNLIKE_QABF:
+                    unlike.append(scores.pair_id)
                 elif not math.isfinite(value):
                     undefined[metric, str(value), scores.reason].append(scores.pair_id)
                 yield {"dataset": dataset, "run": run, "pair_id": scores.pair_id, "metric": metric, "value": value}
@@ -205,6 +212,9 @@ def write_scores(
     for metric, lacking in too_small.items():
         side = METRICS[metric].smallest_side
         log.info("%s is left empty for %s: it needs sides of at least %d px", metric, counted(lacking, "image"), side)
+    if unlike:
+        what = f"{counted(len(unlike), 'fused image')} of {len(cases)} have hardly an edge of their pairs"
+        log.warning("%s (Qabf below %.1f): are they of the same scenes? %s", what, UNLIKE_QABF, shorten(unlike))
     for where, facts in constant.items():
         count = counted(len(facts), f"constant {where} image")
         log.warning("%s, of little use to the scores: %s", count, _first(facts))

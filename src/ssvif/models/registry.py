@@ -98,7 +98,17 @@ def load_fusion_model(path: Path, network: str = "") -> FusionModel:
         with safe_open(path, framework="pt") as stream:
             state = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118 (not a dictionary)
         model = build_fusion_model(name, header["channels"])
+        _check_weights(state, model.state_dict())
         model.load_state_dict(state)
     except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
         raise not_ours(path, error) from error
     return model.eval()
+
+
+def _check_weights(stored: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor]) -> None:
+    """Check what `load_state_dict` would convert without a word, or take as it is."""
+    for name in stored.keys() & own.keys():
+        if stored[name].is_floating_point() != own[name].is_floating_point():
+            raise ValueError(f"{name} holds {stored[name].dtype}, not {own[name].dtype}")
+        if not stored[name].isfinite().all():
+            raise ValueError(f"{name} holds values that are not finite")

@@ -315,7 +315,7 @@ def _equal_sizes(
             expected="equal sizes" + ("" if resize == "error" else ", or equal aspect ratios within 2 %"),
             got=sizes,
             remedy=f"{resizing}estimate the cameras' alignment with `ssvif align` and pass it with --alignment, "
-            "or crop the images",
+            f"or crop the images{_hint_of_both(visible.shape, infrared.shape)}",
         )
     if resize == "visible":
         visible = resized(visible, (infrared.shape[0], infrared.shape[1]))
@@ -324,6 +324,16 @@ def _equal_sizes(
     other = "infrared" if resize == "visible" else "visible"
     done = f"the {resize} image is resized to the {other} one's size"
     return visible, infrared, ("resized", f"{name}: {sizes}; {done}")
+
+
+def _hint_of_both(shape: Sequence[int], other: Sequence[int]) -> str:
+    """Return what to try if one of two images has room for the other one: twice its width, or twice its height."""
+    ratios = sorted((shape[axis] / other[axis] for axis in range(2)), key=lambda ratio: abs(ratio - 1))
+    if ratios[0] != 1 or ratios[1] not in (0.5, 2):
+        return ""
+    axis = "columns" if shape[0] == other[0] else "rows"
+    side = SIDES[0] if ratios[1] == 2 else SIDES[1]
+    return f"; if the {side} files hold both images, pass them as --visible alone with --both-in-one {axis}"
 
 
 def _check_unit(side: str, name: str, image: NDArray[Any], rule: Rule) -> None:
