@@ -7,10 +7,11 @@ COLUMNS = ("live_classes", "class_entropy", "pixel_agreement", "position_informa
 HEALTHY = (12, 2.0, 0.7, 0.2, 0.3, 0.125)
 
 
-def judge(folder, *values, columns=COLUMNS):
+def judge(folder, *values, columns=COLUMNS, collapsed=0):
     """The diagnosis of a history whose last epoch has these values, and whose first joint one had collapsed."""
-    rows = [(1, "fusion", *[""] * len(values)), (2, "joint", 1, *[0] * (len(values) - 1)), (3, "joint", *values)]
-    write(folder / "history.csv", ("epoch", "stage", *columns), rows)
+    empty, first = [""] * len(values), [1, *[0] * (len(values) - 1)]
+    rows = [(1, "fusion", *empty, ""), (2, "joint", *first, 1), (3, "joint", *values, collapsed)]
+    write(folder / "history.csv", ("epoch", "stage", *columns, "collapsed"), rows)
     return diagnose(read_history(folder / "history.csv"))
 
 
@@ -46,3 +47,8 @@ def test_nothing_is_said_without_a_second_stage_or_its_diagnostics(tmp_path):
     write_history(tmp_path, joint=False)
     assert diagnose(read_history(tmp_path / "history.csv")) is None
     assert judge(tmp_path, 5, 1.5, columns=("live_classes", "class_entropy")) is None
+
+
+def test_nothing_is_said_of_labels_that_were_given(tmp_path):
+    """Whether a label collapses is recorded of a run's own pseudo label alone."""
+    assert judge(tmp_path, *HEALTHY, collapsed="") is None

@@ -154,13 +154,6 @@ def test_gradients_and_pseudo_labels_are_told(build, trained):
     assert "at the end" not in average
 
 
-def test_the_labels_that_a_control_is_given_get_no_verdict(build, trained, results):
-    for settings in ({"framework": "supervised"}, {"framework": "ssvif", "consistency": "random_clusters"}):
-        write_json(results / "toy/ours/record.json", {"settings": settings})
-        _, page = build(tabled={"toy": [RunLabel("average"), RunLabel("ours")]})
-        assert "The pseudo label at the end" not in texts(read(page, "runs/toy/ours.html"))
-
-
 def test_tables_curves_and_settings_are_on_the_page(build, results):
     write_history(results / "toy/ours")
     reader, page = build(

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from pydantic import TypeAdapter, ValidationError
 
 from ssvif.io.errors import UserError
@@ -144,6 +144,11 @@ def _letter(sign: str) -> str:
     return sign
 
 
+def escape_markdown(text: str) -> str:
+    """Return plain text for Markdown."""
+    return re.sub(r"[\\`*_<\[|~]", r"\\\g<0>", text)
+
+
 def to_markdown(sheet: Sheet) -> str:
     """Return a sheet in Markdown, as GitHub shows it: best bold, second underlined, the paper's numbers small below."""
     return _render("sheet.md.j2", sheet=sheet)
@@ -190,15 +195,25 @@ def _render(template: str, **values: Any) -> str:
 @cache
 def _environment(*, latex: bool) -> Environment:
     # LaTeX has too many braces of its own
-    signs = ("<%", "%>", "<<", ">>", "<#", "#>") if latex else ("{%", "%}", "{{", "}}", "{#", "#}")
+    signs = ("<%", "%>", "<<", ">>", "<#", "#>") if latex else ()
+    environment = open_templates(TEMPLATES, *signs, keep_trailing_newline=True)
+    environment.filters["latex"] = escape
+    return environment
+
+
+def open_templates(folder: Path, *signs: str, keep_trailing_newline: bool = False) -> Environment:
+    """Return jinja's environment for the templates in a folder: what is not defined is an error, HTML is escaped.
+
+    The filter `plain` takes text for Markdown. `signs` are those that begin and end blocks, variables and comments.
+    """
     environment = Environment(
         *signs,
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=True,
+        keep_trailing_newline=keep_trailing_newline,
         undefined=StrictUndefined,
-        autoescape=lambda name: name is not None and name.endswith(".html.j2"),
-        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(["html.j2"]),
+        loader=FileSystemLoader(folder),
     )
-    environment.filters |= {"latex": escape, "plain": lambda text: re.sub(r"[\\`*_<\[|~]", r"\\\g<0>", text)}
+    environment.filters["plain"] = escape_markdown
     return environment

@@ -68,7 +68,7 @@ class Diagnosis:
 
 
 def diagnose(history: History) -> Diagnosis | None:
-    """Judge the pseudo label by the last epoch; None without a stage II, or where its diagnostics were not written.
+    """Judge the pseudo label by the last epoch; None without a stage II or its diagnostics, or with given labels.
 
     The first that applies: "collapsed", at most one live class; "branches disagree", on more than half of the pixels;
     "follows the border", position explains more than 40 % of the classes' entropy; "only color", an NMI with clusters
@@ -76,7 +76,8 @@ def diagnose(history: History) -> Diagnosis | None:
     """
     last = {name: values[-1] for name, values in history.columns.items()}
     needed = ("live_classes", "class_entropy", "pixel_agreement", "position_information", "nmi_color")
-    if not all(math.isfinite(last.get(name, math.nan)) for name in needed):
+    # `collapsed` stays empty where the branches learn labels that they are given
+    if not all(math.isfinite(last.get(name, math.nan)) for name in (*needed, "collapsed")):
         return None
     live, entropy, agreed, information, color = (last[name] for name in needed)
     position = information / entropy if entropy else 0.0

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from ssvif.ops.statistics import mean_of, student_interval
+from ssvif.report.formats import escape_markdown, open_templates
 from ssvif.report.ladder.effects import LOG_LOSS, Effect, Findings, Verdict
 from ssvif.report.ladder.measured import LAST_EPOCHS, TRAINING, Arm, Key, Measured
 from ssvif.report.sheet import DASH, measure_of, position, print_number
@@ -81,26 +82,18 @@ def write_document(measured: Measured, found: Findings, *, charts: bool, picture
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )  # fmt: skip
+    environment = open_templates(TEMPLATES, keep_trailing_newline=True)
     environment.filters |= {
         "change": lambda each: _change(each) + _unit(each.key),
         "interval": _interval,
         "signed": lambda value: print_number(value, "+.2f"),
         "number": lambda value: f"{value:g}",
         "p": _p,
-        "plain": _plain,
         # a title inside a sentence: its first word is a plain one, or a name that keeps its letters
-        "inline": lambda text: re.sub(r"^[A-Z](?=[a-z]+\b)", lambda match: match[0].lower(), _plain(text)),
+        "inline": lambda text: re.sub(r"^[A-Z](?=[a-z]+\b)", lambda match: match[0].lower(), escape_markdown(text)),
         "sentence": lambda text: text[:1].upper() + text[1:],
     }
     return environment
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[\\`*_<\[|~]", r"\\\g<0>", text)
 
 
 def _unit(key: Key) -> str:
@@ -146,14 +139,15 @@ def _seeds(measured: Measured) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], side: str = "--:") -> str:
-    """Return a table in Markdown, its first column to the left and the others to the right."""
-    lines = [head, [":--", *[side] * (len(head) - 1)], *rows]
+    """Return a table in Markdown, its first column, of titles, to the left and the others to the right."""
+    titled = ([escape_markdown(title), *cells] for title, *cells in rows)
+    lines = [head, [":--", *[side] * (len(head) - 1)], *titled]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def _arms_table(measured: Measured, found: Findings) -> str:
     rows = [
-        [_plain(arm.title), ROLES[arm.declared.role], str(len(arm.runs)), _plain(arm.declared.note)]
+        [arm.title, ROLES[arm.declared.role], str(len(arm.runs)), escape_markdown(arm.declared.note)]
         for arm in measured.arms
     ]
     return _table(["arm", "role", "runs", "what it is"], rows, side=":--")
@@ -162,16 +156,16 @@ def _arms_table(measured: Measured, found: Findings) -> str:
 def _effects_table(measured: Measured, found: Findings) -> str:
     controls = measured.of("negative")
     sees = found.outcome in ("helps", "controls", "harms", "none", "open")
-    head = ["arm", "− reference", *(f"− {_plain(each.title)}" for each in controls), "p (Holm)", "verdict"]
+    head = ["arm", "− reference", *(f"− {escape_markdown(each.title)}" for each in controls), "p (Holm)", "verdict"]
     rows = []
     for judged in found.judged:
         by_name = {each.against.declared.name: each for each in judged.controls}
         against = [_cell(by_name.get(each.declared.name)) for each in controls]
         verdict = VERDICTS[judged.verdict] if sees else DASH
-        rows.append([_plain(judged.arm.title), _cell(judged.reference), *against, _p(judged.p_value), verdict])
+        rows.append([judged.arm.title, _cell(judged.reference), *against, _p(judged.p_value), verdict])
     for effect in (*found.negatives, *([found.positive] if found.positive else [])):
         role = ROLES[effect.arm.declared.role]
-        rows.append([_plain(effect.arm.title), _cell(effect), *[DASH] * len(controls), DASH, role])
+        rows.append([effect.arm.title, _cell(effect), *[DASH] * len(controls), DASH, role])
     return _table(head, rows) if rows else "Nothing to compare."
 
 
@@ -185,7 +179,7 @@ def _images_table(measured: Measured, found: Findings) -> str:
     effects = {(each.arm.declared.name, each.seed): each for each in found.images if each.key == LOG_LOSS}
     seeds = list(dict.fromkeys(seed for _, seed in effects))
     arms = list({each.arm.declared.name: each.arm for each in found.images}.values())
-    rows = [[_plain(arm.title), *(_cell(effects.get((arm.declared.name, seed))) for seed in seeds)] for arm in arms]
+    rows = [[arm.title, *(_cell(effects.get((arm.declared.name, seed))) for seed in seeds)] for arm in arms]
     head = ["arm", *(f"seed {seed}" if seed else "one run" for seed in seeds)]
     return _table(head, rows) if effects else "The judge gives no log-loss of single images."
 
@@ -205,7 +199,7 @@ def _head(key: Key) -> str:
 
 def _scores(measured: Measured, arms: Sequence[Arm], keys: Sequence[Key]) -> str:
     level = measured.declaration.ladder.level
-    rows = [[_plain(arm.title), *(_mean(arm.values(key), key, level) for key in keys)] for arm in arms]
+    rows = [[arm.title, *(_mean(arm.values(key), key, level) for key in keys)] for arm in arms]
     rows = [row for row in rows if set(row[1:]) != {DASH}]
     return _table(["arm", *map(_head, keys)], rows) if keys and rows else ""
 
@@ -229,7 +223,7 @@ def _others_table(measured: Measured, found: Findings) -> str:
     effects = {(each.arm.declared.name, each.key): each for each in found.others if each.key.metric in DESCRIBED}
     keys = [key for key in _keys(measured, *JUDGES) if any(key == each for _, each in effects)]
     arms = list({each.arm.declared.name: each.arm for each in found.others}.values())
-    rows = [[_plain(arm.title), *(_cell(effects.get((arm.declared.name, key))) for key in keys)] for arm in arms]
+    rows = [[arm.title, *(_cell(effects.get((arm.declared.name, key))) for key in keys)] for arm in arms]
     return _table(["arm", *map(_head, keys)], rows) if keys else "There are no other scores."
 
 

@@ -31,7 +31,7 @@ HIGHLIGHTS = {"mIoU": " %", "mAP@0.5": " %", "mean AP (cells)": " %", "VIF": "",
 TEASERS = 6  # pairs whose thumbnails lead to the gallery
 
 
-def describe_dataset(album: Album, tables: Path, folder: Path, assumed: Mapping[str, str]) -> dict[str, Any]:
+def write_section(album: Album, tables: Path, folder: Path, assumed: Mapping[str, str]) -> dict[str, Any]:
     """Write the pictures, curves, tables and scripts of one dataset and return what the pages show of it.
 
     Args:
@@ -160,16 +160,11 @@ def _describe_run(
         "warnings": _warnings(training) if training else [],
         "curves": _draw([training], folder, f"curves/{results.name}/run_{run.name}.svg") if training else "",
         "gradients": [each for each in gradients if each.run == run.name],
-        "diagnosis": diagnose(training.history) if training and not _learns_given_labels(settings) else None,
+        "diagnosis": diagnose(training.history) if training else None,
         "pseudo_labels": collect_pseudo_labels(results / run.name, folder),
         "records": records,
         "starts_from": settings["initialization"] if settings.get("initialization") in PACKAGED_MODELS else "",
     }
-
-
-def _learns_given_labels(settings: Mapping[str, str]) -> bool:
-    """Whether a control was trained on labels that it was given: then no pseudo label of its own is to be judged."""
-    return settings.get("framework") == "supervised" or settings.get("consistency") == "random_clusters"
 
 
 def _scores(table: Table, run: str) -> list[dict[str, Any]]:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from PIL import Image
 
 from ssvif.io.files import write_folder_aside
 from ssvif.io.images import open_image
-from ssvif.report.formats import SUFFIXES, read_sheets, to_html
-from ssvif.report.page.sections import copy_files, describe_dataset
+from ssvif.report.formats import SUFFIXES, open_templates, read_sheets, to_html
+from ssvif.report.page.sections import copy_files, write_section
 from ssvif.report.pictures import PictureSource, open_albums
 from ssvif.report.runs import RunLabel
 from ssvif.report.training import QUANTITIES
@@ -84,7 +84,7 @@ def make_page(
             "assumed": assumed or {},
             "reproduce": reproduce,
         }
-        sections = [describe_dataset(album, tables, folder, assumed or {}) for album in albums]
+        sections = [write_section(album, tables, folder, assumed or {}) for album in albums]
         environment = _environment(title=title, sections=sections)
         pages = [("index.html", "index.html.j2", overview)]
         for section in sections:
@@ -101,13 +101,7 @@ def make_page(
 
 def _environment(**values: Any) -> Environment:
     """Return the environment of the pages' templates, with values that each of them can use."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates(TEMPLATES)
     environment.globals |= {"to_html": to_html, "quantities": QUANTITIES, **values}
     environment.filters["address"] = quote
     return environment
