@@ -93,8 +93,3 @@ def test_one_epoch_and_a_history_without_losses_can_be_drawn(tmp_path):
     write(tmp_path / "history.csv", ("epoch", "stage"), [(0, "fusion")])
     draw_curves(read_trainings(tmp_path.parent, [RunLabel(tmp_path.name)]), tmp_path / "none.svg")
     assert texts(tmp_path / "one.svg").count("Fusion loss") == texts(tmp_path / "none.svg").count("Fusion loss") == 1
-
-
-def test_nothing_to_draw_is_a_programming_error(tmp_path):
-    with pytest.raises(ValueError, match="no training"):
-        draw_curves([], tmp_path / "none.svg")

@@ -98,20 +98,14 @@ def read_samples(path: Path, source: str) -> dict[Key, Sample]:
     """
     if source == FUSION_METRICS:
         return {(metric, ""): sample for metric, sample in read_scores(path, may_be_empty=True).items()}
-    if source == PROBE:
-        rows = read_rows(path, PROBE_COLUMNS)
-        images = len({row["pair_id"] for row in rows} - {""})
-        return {
-            (row["metric"], row["class"]): Sample(
-                {"": to_number_or_none(row["value"], path)}, labels=row["labels"], pooled=images
-            )
-            for row in rows
-            if not row["pair_id"] and row["metric"] != LEFT_OUT
-        }
+    rows = read_rows(path, PROBE_COLUMNS if source == PROBE else ("metric", "class", "value", "initial_weights"))
+    images = len({row.get("pair_id", "") for row in rows} - {""})
     return {
-        (row["metric"], row["class"]): Sample({"": to_number_or_none(row["value"], path)}, row["initial_weights"])
-        for row in read_rows(path, ("metric", "class", "value", "initial_weights"))
-        if row["metric"] != LEFT_OUT
+        (row["metric"], row["class"]): Sample(
+            {"": to_number_or_none(row["value"], path)}, row.get("initial_weights", ""), row.get("labels", ""), images
+        )
+        for row in rows
+        if not row.get("pair_id") and row["metric"] != LEFT_OUT
     }
 
 

@@ -92,8 +92,7 @@ def _measure(kind: str, folder: Path, run: RunLabel) -> Iterator[dict[str, str |
         log.info("%s/%s: no %s results", folder.name, run.name, kind)
         if path.is_file():
             why = read_left_out(path) or "no scores in its file"
-            known = {"dataset": folder.name, "run": run.name, "metric": LEFT_OUT, "label": run.title, "note": why}
-            yield {column: known.get(column) for column in COLUMNS}
+            yield {"dataset": folder.name, "run": run.name, "metric": LEFT_OUT, "label": run.title, "note": why}
     for (metric, class_name), sample in sorted(samples.items(), key=lambda item: position(item[0][0])):
         mean = average([sample], interval=False)
         if any(map(math.isnan, sample.known.values())):

@@ -101,9 +101,6 @@ def draw_curves(trainings: Sequence[Training], path: Path) -> None:
     Solid is training and dashed validation; a dotted vertical line is the switch to the second stage;
     a red cross on "Live classes" is an epoch with a collapsed pseudo label. Equal histories give equal
     bytes.
-
-    Raises:
-        ValueError: no training at all.
     """
     stream = StringIO()
     figure = _draw(trainings, PAGE_COLUMNS, panel_in=3.1)
@@ -121,8 +118,6 @@ def print_curves(album: Album) -> list[Figure]:
 
 
 def _draw(trainings: Sequence[Training], columns: int, panel_in: float) -> Figure:
-    if not trainings:
-        raise ValueError("there is no training to draw")
     panels = [panel for panel in PANELS if any(training.history.series(panel.solid)[0] for training in trainings)]
     panels = panels or list(PANELS[:1])
     columns = min(columns, len(panels))

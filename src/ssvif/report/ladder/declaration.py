@@ -63,8 +63,8 @@ class Declaration:
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
 
 
-def read_declaration(text: str, source: str = "--declaration") -> Declaration:
-    """Read a declaration from JSON; `source` names it in messages.
+def read_declaration(text: str) -> Declaration:
+    """Read a declaration from JSON.
 
     Raises:
         UserError: it is no JSON, a key is unknown or a value is wrong.
@@ -72,9 +72,8 @@ def read_declaration(text: str, source: str = "--declaration") -> Declaration:
     try:
         return TypeAdapter(Declaration).validate_json(text)
     except ValidationError as error:
-        raise invalid(
-            f"{source} is not a ladder's declaration", error, remedy="`snakemake ladder` passes one"
-        ) from error
+        what = "--declaration is not a ladder's declaration"
+        raise invalid(what, error, remedy="`snakemake ladder` passes one") from error
 
 
 def check_declaration(declaration: Declaration, source: str) -> None:

@@ -163,7 +163,7 @@ def _effects_table(measured: Measured, found: Findings) -> str:
         against = [_cell(by_name.get(each.declared.name)) for each in controls]
         verdict = VERDICTS[judged.verdict] if sees else DASH
         rows.append([judged.arm.title, _cell(judged.reference), *against, _p(judged.p_value), verdict])
-    for effect in (*found.negatives, *([found.positive] if found.positive else [])):
+    for effect in found.controls:
         role = ROLES[effect.arm.declared.role]
         rows.append([effect.arm.title, _cell(effect), *[DASH] * len(controls), DASH, role])
     return _table(head, rows) if rows else "Nothing to compare."

@@ -106,6 +106,11 @@ class Findings:
     images: tuple[Effect, ...] = ()  # of the same, in each seed, over the images: log-loss and AP
 
     @property
+    def controls(self) -> tuple[Effect, ...]:
+        """Those of the negative controls, then that of the positive one."""
+        return (*self.negatives, *filter(None, [self.positive]))
+
+    @property
     def best(self) -> Judged | None:
         """The arm with the largest gain among those of the best verdict."""
         helping = [each for each in self.judged if each.verdict == "helps"] or self.judged

@@ -28,8 +28,7 @@ def draw_effects(measured: Measured, found: Findings) -> Figure | None:
     Colors tell what an arm is compared with, markers too. An effect of one seed has no interval.
     """
     rows = [(each.arm.title, (each.reference, *each.controls)) for each in found.judged]
-    rows += [(each.arm.title, (each,)) for each in found.negatives]
-    rows += [(found.positive.arm.title, (found.positive,))] if found.positive else []
+    rows += [(each.arm.title, (each,)) for each in found.controls]
     if not rows:
         return None
     margin, key = measured.declaration.ladder.margin, measured.primary

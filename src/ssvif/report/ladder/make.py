@@ -17,7 +17,7 @@ from ssvif.ops.statistics import mean_of, student_interval
 from ssvif.report.figures.style import save_figure
 from ssvif.report.ladder.declaration import Declaration
 from ssvif.report.ladder.document import IMAGES, write_document
-from ssvif.report.ladder.effects import COLUMNS, Effect, Findings, find
+from ssvif.report.ladder.effects import COLUMNS, Findings, find
 from ssvif.report.ladder.forest import draw_effects
 from ssvif.report.ladder.measured import Measured, read_measured
 
@@ -60,28 +60,23 @@ def make_ladder(results: Path, declaration: Declaration, output: Path) -> Path:
 
 def _effect_rows(found: Findings) -> Iterator[dict[str, Any]]:
     decisive = [effect for judged in found.judged for effect in (judged.reference, *judged.controls)]
-    decisive += [*found.negatives, *([found.positive] if found.positive else [])]
-    for effect in (*decisive, *found.others, *found.images):
-        yield _effect_row(effect)
-
-
-def _effect_row(effect: Effect) -> dict[str, Any]:
-    return {
-        "arm": effect.arm.declared.name,
-        "role": effect.arm.declared.role,
-        "against": effect.against.declared.name,
-        "score": effect.key.score,
-        "metric": effect.key.metric,
-        "class": effect.key.class_name,
-        "over": "seeds" if effect.seed is None else "images",
-        "seed": effect.seed,
-        "count": effect.count,
-        "difference": effect.mean,
-        "low": effect.low,
-        "high": effect.high,
-        "p": None if math.isnan(effect.p_value) else effect.p_value,
-        "p_holm": None if math.isnan(effect.p_holm) else effect.p_holm,
-    }
+    for effect in (*decisive, *found.controls, *found.others, *found.images):
+        yield {
+            "arm": effect.arm.declared.name,
+            "role": effect.arm.declared.role,
+            "against": effect.against.declared.name,
+            "score": effect.key.score,
+            "metric": effect.key.metric,
+            "class": effect.key.class_name,
+            "over": "seeds" if effect.seed is None else "images",
+            "seed": effect.seed,
+            "count": effect.count,
+            "difference": effect.mean,
+            "low": effect.low,
+            "high": effect.high,
+            "p": None if math.isnan(effect.p_value) else effect.p_value,
+            "p_holm": None if math.isnan(effect.p_holm) else effect.p_holm,
+        }
 
 
 def _arm_rows(measured: Measured) -> Iterator[dict[str, Any]]:

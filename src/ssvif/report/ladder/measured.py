@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,12 +69,8 @@ class Measured:
     """All arms of a ladder, in the order of the table."""
 
     declaration: Declaration
+    primary: Key  # the score that decides
     arms: tuple[Arm, ...]
-
-    @cached_property
-    def primary(self) -> Key:
-        """The score that decides."""
-        return Key(*self.declaration.ladder.primary.split("."))
 
     def of(self, *roles: str) -> list[Arm]:
         """Return the arms of some roles that have been run."""
@@ -114,7 +109,7 @@ def read_measured(results: Path, declaration: Declaration) -> Measured:
         scores = {seed: _read_run(folder) for seed, folder in folders.items()}
         runs = {seed: each for seed, each in scores.items() if math.isfinite(each.whole.get(primary, math.nan))}
         arms.append(Arm(declared, runs, {seed: folders[seed] for seed in runs}))
-    return Measured(declaration, tuple(arms))
+    return Measured(declaration, primary, tuple(arms))
 
 
 def _read_run(folder: Path) -> RunScores:
