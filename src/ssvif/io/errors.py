@@ -15,7 +15,6 @@ class ErrorKind(Enum):
 
     OTHER = auto()
     EMPTY = auto()  # a folder holds no image
-    FEW = auto()  # fewer pairs than a judge needs
 
 
 class UserError(Exception):

@@ -203,8 +203,7 @@ class FusedImages(Dataset[dict[str, torch.Tensor]]):
         image = read_image(self._paths[index])
         image = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
         label = self._pairs.label(self._split, self.names[index])
-        if label is None:
-            raise ValueError(f"{self.names[index]} has no label")
+        assert label is not None, f"{self.names[index]} has no label"
         image, target = self._fit(image, target_of(label, self._descriptor), index)
         return {
             "image": torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255,

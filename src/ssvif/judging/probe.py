@@ -7,7 +7,7 @@ openly, not what a network might recover from it; a few hundred pairs and a minu
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -18,17 +18,16 @@ from PIL import Image
 from torch.nn import functional
 
 from ssvif.data.packed import PairsFile
-from ssvif.io.errors import ErrorKind, UserError
 from ssvif.io.files import read_image, write_csv, write_folder_aside
 from ssvif.io.progress import track
 from ssvif.judging.discriminant import ClassMoments, Discriminant
 from ssvif.judging.fused_images import IGNORE, JudgedRun, Score, find_lacking, fused_path
 from ssvif.judging.options import ProbeOptions
-from ssvif.judging.probe_cells import CellLabels, LabeledPair, choose_labels, plan_fits
+from ssvif.judging.probe_cells import LEAST_BLOCK, CellLabels, LabeledPair, choose_labels, find_labeled, plan_fits
 from ssvif.judging.probe_scores import cell_scores
 from ssvif.models.efficientnet import CHANNELS, load_efficientnet
 from ssvif.ops.seeds import make_deterministic
-from ssvif.schema import PROBE_COLUMNS, SPLITS
+from ssvif.schema import PROBE_COLUMNS
 
 SMALLEST_PX = 32  # of the image that the features see: the stride of the coarsest map
 OWNED = ("scores.csv", "record.json")
@@ -50,14 +49,13 @@ def probe(run: JudgedRun, options: ProbeOptions) -> None:
     """
     source = PairsFile(run.pairs)
     kind = choose_labels(source, options)
-    plan, left_out = _plan(source, kind, options.folds)
+    labeled = find_labeled(source, kind)
+    left_out = _find_lacking(labeled, kind, options.folds)
+    plan = [] if left_out else plan_fits(labeled, options.folds)
     rows: list[dict[str, Any]] = []
     facts = {"fitted_pairs": sum(bool(pair.learned_by) for pair in plan), "labels": kind}
     with write_folder_aside(run.output, OWNED) as folder:
         if not left_out:
-            labeled: dict[str, list[str]] = {}
-            for pair in plan:
-                labeled.setdefault(pair.split, []).append(pair.name)
             run.tally(source, {"masks": "label"}.get(kind, kind), labeled)
             for pair in plan:  # a missing image is reported before the work, not after it
                 fused_path(run.fused, pair.split, pair.name, source.size(pair.split, pair.name))
@@ -72,22 +70,14 @@ def probe(run: JudgedRun, options: ProbeOptions) -> None:
         run.write_record(folder, options, data_sha256=source.digest, **facts)
 
 
-def _plan(source: PairsFile, kind: str, folds: int) -> tuple[list[LabeledPair], str]:
-    """Return the plan of the fits, and what is lacking to fit and to judge."""
-    try:
-        plan = plan_fits(source, kind, folds)
-    except UserError as error:
-        if error.kind != ErrorKind.FEW:
-            raise
-        return (
-            [],
-            f"{error.got} pairs with {kind}, fewer than the {error.expected.removesuffix(' or more')} of {folds} folds",
-        )
-    if folds:
-        return plan, "" if plan else f"no {kind}"
-    labeled = {split: [pair for pair in plan if pair.split == split] for split in SPLITS}
-    labeled["train"] += labeled["validation"]  # both are fitted to
-    return plan, find_lacking(labeled, kind)
+def _find_lacking(labeled: Mapping[str, list[str]], kind: str, folds: int) -> str:
+    """Return what is lacking to fit and to judge, given the labeled pairs of each split; "" if nothing is."""
+    if not folds:
+        return find_lacking({**labeled, "train": labeled["train"] + labeled["validation"]}, kind)  # fitted to both
+    count, least = sum(map(len, labeled.values())), LEAST_BLOCK * folds
+    if not count:
+        return f"no {kind}"
+    return f"{count} pairs with {kind}, fewer than the {least} pairs of {folds} folds" if count < least else ""
 
 
 class Features:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 
 from ssvif.data.boxes import draw_boxes
 from ssvif.data.packed import PairsFile
-from ssvif.io.errors import ErrorKind, UserError
 from ssvif.judging.fused_images import IGNORE, names_by_split, target_of
 from ssvif.judging.options import ProbeOptions
-from ssvif.schema import ProbeLabels
 
 BACKGROUND = "background"  # the class of cells whose centers no box covers
 BLOCKS_A_FOLD = 4  # so that each fold has scenes of several places and times of day
@@ -61,12 +59,10 @@ class CellLabels:
         grid = self.grid(split, name)
         if self.kind == "boxes":
             boxes = self._pairs.boxes(split, name)
-            if boxes is None:
-                raise ValueError(f"{name} has no boxes")
+            assert boxes is not None, f"{name} has no boxes"
             return draw_boxes(boxes, *grid).ravel().astype(np.int64)
         label = self._pairs.label(split, name)
-        if label is None:
-            raise ValueError(f"{name} has no label")
+        assert label is not None, f"{name} has no label"
         return cells_of_mask(target_of(label, self._descriptor), grid, len(self.classes)).ravel()
 
 
@@ -99,39 +95,36 @@ def choose_labels(pairs: PairsFile, options: ProbeOptions) -> str:
     return "boxes" if any(pairs.boxes(*pair) is not None for pair in judged) else "masks"
 
 
-def plan_fits(pairs: PairsFile, kind: ProbeLabels | str, folds: int) -> list[LabeledPair]:
-    """Return the pairs that have a label, in the order of their names, with what they are for.
+def find_labeled(pairs: PairsFile, kind: str) -> dict[str, list[str]]:
+    """Return the sorted names of the pairs of each split that have "masks" or "boxes"."""
+    return {
+        split: [
+            name
+            for name in names
+            if (pairs.has_label(split, name) if kind == "masks" else pairs.boxes(split, name) is not None)
+        ]
+        for split, names in names_by_split(pairs).items()
+    }
 
-    Without folds, fit 0 learns from training and validation and judges the test pairs. With N folds, the sorted names
-    are cut into blocks of neighbors, dealt to the folds in turn; fit k judges fold k and learns from the others, less
-    the pairs that stand next to one of fold k. Frames of one drive have neighboring names, so what is learned from and
-    what is judged have no neighboring frames in common.
 
-    Raises:
-        UserError: there are fewer labeled pairs than the folds need.
+def plan_fits(labeled: Mapping[str, Sequence[str]], folds: int) -> list[LabeledPair]:
+    """Return pairs, given by split, in the order of their names, with what they are for.
+
+    Without folds, fit 0 learns from training and validation and judges the test pairs. With N folds, of at least
+    `LEAST_BLOCK` pairs each, the sorted names are cut into blocks of neighbors, dealt to the folds in turn; fit k
+    judges fold k and learns from the others, less the pairs that stand next to one of fold k. Frames of one drive have
+    neighboring names, so what is learned from and what is judged have no neighboring frames in common.
     """
-    labeled = [
-        (split, name)
-        for split, name in _all_pairs(pairs)
-        if (pairs.has_label(split, name) if kind == "masks" else pairs.boxes(split, name) is not None)
-    ]
-    alike = len({name for _, name in labeled}) < len(labeled)  # each split has a sequence of its own
-    labeled.sort(key=lambda pair: pair if alike else pair[::-1])
-    ids = [f"{split}/{name}" if alike else name for split, name in labeled]
-    parts: list[tuple[tuple[int, ...], int | None]] = []
-    if not folds:
-        parts = [((), 0) if split == "test" else ((0,), None) for split, _ in labeled]
-    elif labeled and len(labeled) < LEAST_BLOCK * folds:
-        raise UserError(
-            f"{pairs.path} has too few pairs with {kind} for {folds} folds",
-            expected=f"{LEAST_BLOCK * folds} pairs or more",
-            got=f"{len(labeled)}",
-            remedy="set `folds` of the probe to 0, or to a smaller number",
-            kind=ErrorKind.FEW,
-        )
-    elif labeled:
-        parts = _parts_of_folds(deal_folds(len(labeled), folds), folds)
-    return [LabeledPair(*pair, pair_id, *part) for pair, pair_id, part in zip(labeled, ids, parts, strict=True)]
+    pairs = [(split, name) for split, names in labeled.items() for name in names]
+    alike = len({name for _, name in pairs}) < len(pairs)  # each split has a sequence of its own
+    pairs.sort(key=lambda pair: pair if alike else pair[::-1])
+    ids = [f"{split}/{name}" if alike else name for split, name in pairs]
+    parts: list[tuple[tuple[int, ...], int | None]]
+    if folds:
+        parts = _parts_of_folds(deal_folds(len(pairs), folds), folds)
+    else:
+        parts = [((), 0) if split == "test" else ((0,), None) for split, _ in pairs]
+    return [LabeledPair(*pair, pair_id, *part) for pair, pair_id, part in zip(pairs, ids, parts, strict=True)]
 
 
 def deal_folds(count: int, folds: int) -> list[int]:
