@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from gpu_rows import TRIED, GrowingTable, device_and_facts, made_images
 
-from ssvif.metrics.collection import PAPER_SEVEN, STANDARD_SET, evaluate
+from ssvif.metrics.collection import STANDARD_SET, evaluate, of_convention
 from ssvif.models.registry import build_fusion_model
 from ssvif.schema import FUSION_MODELS
 from ssvif.training.loop import Trainer
 from ssvif.training.options import TrainingOptions
 from ssvif.training.stages import Stage
 
+PAPER_SEVEN = of_convention(STANDARD_SET, "paper")  # the paper's table of fusion quality
 KEYS = ("part", "name", "how", "compiled", "batch")
 VALUES = ("milliseconds", "pairs_per_s", "first_s", "peak_memory_mb")
 HOWS = ("float32", "tf32", "bfloat16")

@@ -28,12 +28,13 @@ from ssvif.io.device import device_name, prepare_cpu
 from ssvif.io.files import read_image, write_png
 from ssvif.judging.cost import measure as count
 from ssvif.judging.score import Case, folder_cases, measure
-from ssvif.metrics.collection import METRICS, PAPER_SEVEN
+from ssvif.metrics.collection import METRICS, STANDARD_SET, of_convention
 from ssvif.models.names import WEIGHTS, packaged_model, read_header
 from ssvif.ops.statistics import describe, wilcoxon_p
 from ssvif.schema import MEASURES, PACKAGED_MODELS
 
 HEIGHT, WIDTH = 480, 640
+PAPER_SEVEN = of_convention(STANDARD_SET, "paper")  # the paper's table of fusion quality
 SCENES = 40  # generated test scenes, none of which anything is trained on
 SCENES_SEED = 20_000
 FRAMES = (4, 44)  # of two calls of `ssvif fuse`, whose difference is free of the start

@@ -164,7 +164,7 @@ import sys, pytest
 import ssvif.models, ssvif.metrics
 assert "torch" not in sys.modules
 from ssvif.models import FusionModel, build_fusion_model, load_fusion_model, load_published
-from ssvif.metrics import METRICS, FusionMetrics, evaluate
+from ssvif.metrics import METRICS, evaluate
 assert build_fusion_model("seafusion", channels=1).channels == 1
 with pytest.raises(AttributeError, match="nosuch"):
     ssvif.models.nosuch

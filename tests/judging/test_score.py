@@ -28,8 +28,8 @@ def pairs(tmp_path, triples):
     return tmp_path / "pairs.h5"
 
 
-def score_pairs(pairs, fused, output, metrics=("en",), only="*", split="test"):
-    write_scores(output, packed_cases(pairs, fused, only, split), dataset="made", run="first", metrics=metrics)
+def score_pairs(pairs, fused, output, metrics=("en",), only="*"):
+    write_scores(output, packed_cases(pairs, fused, only), dataset="made", run="first", metrics=metrics)
 
 
 def score_folders(folders, output, metrics=("en",), only="*", rules=AS_THEY_ARE, workers=1):
@@ -178,15 +178,15 @@ def test_what_cannot_be_matched_is_named(folders, tmp_path, log):
         folder_cases(*folders)
 
 
-def test_unknown_metric_and_split(pairs, folders, tmp_path):
+def test_an_unknown_metric_is_named(pairs, folders, tmp_path):
     with pytest.raises(UserError, match="nosuch"):
         score_pairs(pairs, folders[2], tmp_path / "out.csv", ["nosuch"])
-    with pytest.raises(UserError, match="nowhere"):
-        score_pairs(pairs, folders[2], tmp_path / "out.csv", STANDARD_SET, split="nowhere")
 
 
-def test_a_split_without_pairs_gives_a_file_that_says_so(pairs, folders, tmp_path):
-    score_pairs(pairs, folders[2], tmp_path / "out.csv", STANDARD_SET, split="validation")
+def test_no_test_pairs_give_a_file_that_says_so(pairs, folders, tmp_path):
+    with h5py.File(pairs, "a") as file:
+        file.move("test", "train")
+    score_pairs(pairs, folders[2], tmp_path / "out.csv", STANDARD_SET)
     assert (tmp_path / "out.csv").read_text().splitlines() == [
         "dataset,run,pair_id,metric,value,note",
         "made,first,,left_out,,no test pairs",

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from reference.images import as_tensor, natural_triple
-from ssvif.metrics.collection import METRICS, FusionMetrics, evaluate
+from ssvif.metrics.collection import METRICS, evaluate
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch finds no GPU")
 ALL = tuple(METRICS)
@@ -50,13 +50,3 @@ def test_one_by_one_and_as_a_batch():
         alone = evaluate(*(each[i : i + 1] for each in images), ALL)
         for name in ALL:
             assert alone[name].item() == pytest.approx(together[name][i].item(), **AGREEMENT), name
-
-
-def test_gathered_values_are_on_the_cpu():
-    images = batch_of(161, 162)
-    gathered = FusionMetrics(ALL)
-    gathered.update(*on_gpu(images))
-    assert {each.device.type for each in gathered.per_image().values()} == {"cpu"}
-    expected = evaluate(*images, ALL)
-    for name, mean in gathered.compute().items():
-        assert mean == pytest.approx(expected[name].mean().item(), **AGREEMENT), name

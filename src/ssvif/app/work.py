@@ -15,6 +15,7 @@ from ssvif.metrics.collection import METRICS, STANDARD_SET
 from ssvif.pairs.match import refuse_same_file
 from ssvif.pairs.pair import Rules, make_pair
 from ssvif.pairs.ranges import mark_missing, range_of, to_8_bits, to_levels
+from ssvif.schema import MEASURES
 
 MOST_MEASURED_PX = 4_000_000  # metrics of larger images take too long
 DEFAULT = Rules()
@@ -68,9 +69,8 @@ def measure(visible: Image, infrared: Image, fused: Image) -> list[tuple[str, fl
     Very large images have none.
     """
     values = score.measure(visible, infrared, fused, STANDARD_SET) if infrared.size <= MOST_MEASURED_PX else {}
-    arrows = {"up": "↑", "down": "↓"}
     return [
-        (f"{METRICS[name].title} {arrows[METRICS[name].better]}", round(value, 4))
+        (f"{METRICS[name].title} {MEASURES[name].arrow}", round(value, 4))
         for name, value in values.items()
         if value is not None
     ]

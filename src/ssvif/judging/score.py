@@ -30,7 +30,7 @@ from ssvif.pairs.match import BY_NAME, match_sources
 from ssvif.pairs.pair import Rules, with_sequence
 from ssvif.pairs.pairing import Pairing
 from ssvif.pairs.ranges import to_8_bits
-from ssvif.schema import METRIC_COLUMNS, NOTE, SIDES, SPLITS
+from ssvif.schema import METRIC_COLUMNS, NOTE, SIDES
 
 log = logging.getLogger("ssvif")
 Image = NDArray[np.uint8]
@@ -77,29 +77,29 @@ def choose_metrics(names: str, convention: str) -> tuple[str, ...]:
     return chosen
 
 
-def packed_cases(pairs: Path, fused: Path, only: str = "*", split: str = "test") -> list[Case]:
-    """Return the fused images of a split of packed pairs, sorted by name; none is opened.
+def packed_cases(pairs: Path, fused: Path, only: str = "*") -> list[Case]:
+    """Return the fused images of packed test pairs, sorted by name; none is opened.
 
-    The folder `fused`, or its subfolder named like the split, holds a `{pair_id}.png` for every pair of the split.
-    `only` is a pattern of the pair ids to take, e.g. "00*N". A split without pairs has no images.
+    The folder `fused`, or its subfolder "test", holds a `{pair_id}.png` for every test pair, of which there may be
+    none. `only` is a pattern of the pair ids to take, e.g. "00*N".
 
     Raises:
         UserError: no pair matches, or a fused image is missing.
     """
     source = PairsFile(pairs)
-    if split in SPLITS and split not in source.splits():
+    if "test" not in source.splits():
         return []
-    names = _matching(source.names(split), only, pairs)
-    fused = fused / split if (fused / split).is_dir() else fused
+    names = _matching(source.names("test"), only, pairs)
+    fused = fused / "test" if (fused / "test").is_dir() else fused
     if missing := [name for name in names if not (fused / f"{name}.png").is_file()]:
         raise UserError(
             f"{fused} lacks {counted(len(missing), 'fused image')}: {shorten(missing)}",
-            expected=f"a PNG for each of the {len(names)} {split} pairs of {pairs}, named like the pair",
+            expected=f"a PNG for each of the {len(names)} test pairs of {pairs}, named like the pair",
             remedy="fuse the run again (`ssvif fuse`)",
         )
 
     def read(name: str) -> tuple[Image, Image]:
-        return source.visible(split, name), source.infrared(split, name)
+        return source.visible("test", name), source.infrared("test", name)
 
     return [Case(name, fused / f"{name}.png", partial(read, name)) for name in names]
 

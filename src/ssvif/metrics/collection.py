@@ -1,4 +1,4 @@
-"""All fusion metrics by name, their evaluation together, and means over many images."""
+"""All fusion metrics by name, and their evaluation together."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ METRICS: dict[str, Metric] = {
         sd, sf, ag, cc, scd, psnr, fmi, nabf, viff,
     )
 }  # fmt: skip
-# the metrics of the paper's table of fusion quality, in the convention its numbers need
-PAPER_SEVEN = ("en", "mi", "vif", "qabf", "ssim", "ms_ssim", "delta_e76")
-# what scoring measures unless asked otherwise: the seven in both conventions
+# what scoring measures unless asked otherwise: the seven of the paper's table of fusion quality, in both conventions
 STANDARD_SET: tuple[str, ...] = get_args(StandardMetric)
 
 
@@ -86,64 +84,3 @@ def of_convention(metrics: Sequence[str], convention: str) -> tuple[str, ...]:
     if convention not in known:
         raise UserError("Unknown convention", expected=" ".join(known), got=convention)
     return tuple(name for name in metrics if convention == "both" or METRICS[name].convention in ("both", convention))
-
-
-class FusionMetrics:
-    """Collect metrics, by their names in `METRICS`, batch by batch and return their means.
-
-    Batches may differ in size and in number of images.
-
-    Raises:
-        UserError: a name is unknown.
-    """
-
-    def __init__(self, metrics: Sequence[str] = STANDARD_SET) -> None:
-        check_names(metrics)
-        self.metrics = tuple(metrics)
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget all images."""
-        self.names: list[str] = []
-        self._batches: list[dict[str, torch.Tensor]] = []
-
-    def update(
-        self, visible: torch.Tensor, infrared: torch.Tensor, fused: torch.Tensor, names: Sequence[str] | None = None
-    ) -> None:
-        """Measure a batch (B,C,H,W) uint8, each image with C 1 or 3; after an error nothing of it is kept.
-
-        Without the B names the images are numbered from 0 over all batches.
-
-        Raises:
-            ValueError: as `evaluate`, or another number of names than of images.
-        """
-        if names is None:
-            names = [str(len(self.names) + i) for i in range(len(fused))]
-        if len(names) != len(fused):
-            raise ValueError(f"{len(names)} names for {len(fused)} images")
-        values = evaluate(visible, infrared, fused, self.metrics)
-        self._batches.append({name: each.cpu() for name, each in values.items()})
-        self.names += names
-
-    def per_image(self) -> dict[str, torch.Tensor]:
-        """Return name → (N,) float64 on the CPU, in the order of `names`.
-
-        Raises:
-            ValueError: no image has been given.
-        """
-        if not self._batches:
-            raise ValueError("no image has been given: call update first")
-        return {name: torch.cat([each[name] for each in self._batches]) for name in self.metrics}
-
-    def compute(self) -> dict[str, float]:
-        """Return the mean over images of every metric; raises ValueError as `per_image` does.
-
-        A value that is not a number is not averaged away: the mean is NaN, and `nan_images` names the
-        images. Likewise a mean is infinite when one value is.
-        """
-        return {name: values.mean().item() for name, values in self.per_image().items()}
-
-    def nan_images(self) -> dict[str, list[str]]:
-        """Return the names of the images whose value is not a number, for each metric that has any."""
-        undefined = {name: values.isnan().nonzero().flatten().tolist() for name, values in self.per_image().items()}
-        return {name: [self.names[i] for i in found] for name, found in undefined.items() if found}

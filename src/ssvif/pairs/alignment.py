@@ -81,14 +81,12 @@ def resizing(visible_size: tuple[int, int], infrared_size: tuple[int, int]) -> M
     return matrix
 
 
-def warp(
-    image: NDArray[Any], alignment: Alignment, *, fill: float | None = None, name: str = "the infrared image"
-) -> NDArray[Any]:
+def warp(image: NDArray[Any], alignment: Alignment, name: str = "the infrared image") -> NDArray[Any]:
     """Bring an infrared image onto the visible camera's pixels, bilinearly.
 
     The image is (H,W) or (H,W,C), uint8, uint16 or floats. Where it has more pixels than the visible one, it is
-    smoothed first, as for a resize. Pixels that the infrared camera does not see get the value `fill`; when None, that
-    of the nearest border pixel.
+    smoothed first, as for a resize. Pixels that the infrared camera does not see get the value of the nearest border
+    pixel.
 
     Returns:
         The image in `visible_size`, of the same dtype and number of channels; integers are rounded.
@@ -113,8 +111,7 @@ def warp(
         ProjectiveTransform(matrix=alignment.array),  # type: ignore[no-untyped-call]
         output_shape=(height, width),
         order=1,
-        mode="edge" if fill is None else "constant",
-        cval=fill or 0.0,
+        mode="edge",
         preserve_range=True,
     )
     if image.dtype.kind != "f":
