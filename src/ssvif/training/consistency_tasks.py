@@ -9,7 +9,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ssvif.io.errors import UserError
 from ssvif.losses.consistency import (
     IGNORED,
     align_distribution,
@@ -162,13 +161,7 @@ CONSISTENCIES: dict[str, Callable[[TrainingOptions, nn.Module], ConsistencyTask]
 
 
 def build_task(options: TrainingOptions, fusion_model: nn.Module) -> ConsistencyTask:
-    """Return the task of stage II that the options name; of a supervised framework, that of given labels.
-
-    Raises:
-        UserError: the name is unknown.
-    """
+    """Return the task of stage II that the options name; of a supervised framework, that of given labels."""
     if options.framework == "supervised":
         return GivenLabel(options)
-    if options.consistency not in CONSISTENCIES:
-        raise UserError(f"Unknown consistency {options.consistency!r}", expected=" | ".join(CONSISTENCIES))
     return CONSISTENCIES[options.consistency](options, fusion_model)

@@ -118,18 +118,14 @@ def read_references(pairs: Path, names: Sequence[str], crop: int, clusters: int)
     colors = np.empty((len(names), crop, crop, 4), np.uint8)
     labels = np.full((len(names), crop, crop), IGNORED, np.uint8)
     for place, name in enumerate(names):
-        middle = _middle(file.size(file.validation, name), crop)
+        top, left = ((side - crop) // 2 for side in file.size(file.validation, name))
+        middle = slice(top, top + crop), slice(left, left + crop)
         colors[place, ..., :3] = file.visible(file.validation, name)[middle]
         colors[place, ..., 3] = file.infrared(file.validation, name)[middle]
         if (mask := file.mask(file.validation, name)) is not None:
             labels[place] = mask[middle]
     file.close()
     return {"nmi_color": _cluster(colors, clusters), "nmi_label": torch.from_numpy(labels)}
-
-
-def _middle(size: tuple[int, int], crop: int) -> tuple[slice, slice]:
-    top, left = ((side - crop) // 2 for side in size)
-    return slice(top, top + crop), slice(left, left + crop)
 
 
 def _cluster(colors: NDArray[np.uint8], clusters: int) -> torch.Tensor:

@@ -1,11 +1,9 @@
-import dataclasses
 from typing import get_args
 
 import pytest
 import torch
 
 from reference.weighting import take_step, tasks
-from ssvif.io.errors import UserError
 from ssvif.schema import WeightingName
 from ssvif.training.options import TrainingOptions
 from ssvif.training.weighting.registry import WEIGHTINGS, build_weighting
@@ -43,10 +41,3 @@ def test_a_state_between_epochs_comes_back_from_a_file(tmp_path, name):
         each.end_epoch(tasks(4, 1))
     assert first.weights() == second.weights()
     assert first.facts == second.facts
-
-
-def test_an_unknown_name_is_named():
-    options = dataclasses.replace(TrainingOptions())
-    object.__setattr__(options, "weighting", "nosuch")
-    with pytest.raises(UserError, match="Unknown weighting 'nosuch'"):
-        build_weighting(options, CPU)

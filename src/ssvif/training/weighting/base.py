@@ -78,10 +78,15 @@ class GradientWeighting(Weighting):
     def __init__(self, every_n_steps: int) -> None:
         super().__init__()
         self._every, self._steps = every_n_steps, 0
+        self._norms: list[Mapping[str, float]] = []  # of this epoch's measured steps, by task
 
-    @abstractmethod
     def observe(self, grad_norms: Mapping[str, float], losses: Mapping[str, float]) -> None:
         """Take ‖∇L‖ over the fusion network and L of the unweighted losses, before the step's weights are used."""
+        self._norms.append(grad_norms)
+
+    def mean_norms(self) -> dict[str, float]:
+        """Return the mean gradient norm of each task over this epoch's measured steps."""
+        return {task: sum(norms[task] for norms in self._norms) / len(self._norms) for task in TASKS}
 
     def backward(self, terms: Mapping[str, torch.Tensor], learnt: nn.Module, shared: nn.Module) -> torch.Tensor:
         """Set `.grad` and return the total loss, of shape (); at a measured step from the tasks' own gradients."""
@@ -97,10 +102,11 @@ class GradientWeighting(Weighting):
         return self.total(terms)
 
     def end_epoch(self, losses: Mapping[str, float]) -> None:
-        """Add the means of the epoch's projections and cosines to `facts`; the next epoch counts its steps anew."""
+        """Add the epoch's mean gradient norms, projections and cosines to `facts`; the next epoch counts anew."""
+        self.facts |= {f"grad_norm_{task}": norm for task, norm in self.mean_norms().items()}
         if self.measured:
             self.facts |= {name: sum(row[name] for row in self.measured) / len(self.measured) for name in RELATIONS}
-        self._steps = 0
+        self._norms, self._steps = [], 0
         super().end_epoch(losses)
 
 

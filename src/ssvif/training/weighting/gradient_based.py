@@ -32,7 +32,6 @@ class GradientDescentWeighting(GradientWeighting):
         super().__init__(every_n_steps)
         self._temperature, self._form = temperature, form
         self._alpha: float | None = None
-        self._norm_sums, self._count = dict.fromkeys(TASKS, 0.0), 0
         self._previous: dict[str, float] | None = None
 
     def weights(self) -> dict[str, float]:
@@ -40,10 +39,8 @@ class GradientDescentWeighting(GradientWeighting):
         return {"fusion": 1.0, "consistency": ALPHA_BOUNDS[0] if self._alpha is None else self._alpha}
 
     def observe(self, grad_norms: Mapping[str, float], losses: Mapping[str, float]) -> None:
-        """Add a measured step's gradient norms to the epoch's mean."""
-        self._count += 1
-        for task in TASKS:
-            self._norm_sums[task] += grad_norms[task]
+        """Take a measured step's gradient norms, and in the first epoch set α from their mean so far."""
+        super().observe(grad_norms, losses)
         if self._previous is None:
             self._update(dict.fromkeys(TASKS, 1.0))
 
@@ -51,18 +48,15 @@ class GradientDescentWeighting(GradientWeighting):
         """Set the next epoch's α from this epoch's gradient norms and loss ratios."""
         self._update(loss_ratios(losses, self._previous or losses))
         self._previous = {task: losses[task] for task in TASKS}
-        self._norm_sums, self._count = dict.fromkeys(TASKS, 0.0), 0
         super().end_epoch(losses)
 
     def _update(self, ratios: Mapping[str, float]) -> None:
-        norms = {task: self._norm_sums[task] / self._count for task in TASKS}
-        weights = gdwa_weights(norms, ratios, self._temperature)
+        weights = gdwa_weights(self.mean_norms(), ratios, self._temperature)
         alpha = weights["consistency"]
         if self._form == "ratio":
             alpha = alpha / weights["fusion"] if weights["fusion"] else math.inf
         self._alpha = min(max(alpha, ALPHA_BOUNDS[0]), ALPHA_BOUNDS[1])
-        self.facts = {f"grad_norm_{task}": norms[task] for task in TASKS}
-        self.facts |= {f"loss_ratio_{task}": ratios[task] for task in TASKS}
+        self.facts = {f"loss_ratio_{task}": ratios[task] for task in TASKS}
 
 
 def gdwa_weights(
@@ -96,7 +90,6 @@ class BalancedWeighting(GradientWeighting):
         super().__init__(every_n_steps)
         self._share, self._alpha = share, 1.0
         self._means: dict[str, float] = {}  # running means of the norms, by task
-        self._norm_sums, self._count = dict.fromkeys(TASKS, 0.0), 0
 
     def weights(self) -> dict[str, float]:
         """Return 1 for fusion and α for consistency; α is 1 before the first measured step."""
@@ -104,15 +97,13 @@ class BalancedWeighting(GradientWeighting):
 
     def observe(self, grad_norms: Mapping[str, float], losses: Mapping[str, float]) -> None:
         """Take a step's gradient norms into the running means, and set α from these."""
+        super().observe(grad_norms, losses)
         self._means = {
             task: norm + BALANCED_MEMORY * (self._means.get(task, norm) - norm) for task, norm in grad_norms.items()
         }
         low, high = BALANCED_BOUNDS
         wanted, given = self._share * self._means["fusion"], self._means["consistency"]
         self._alpha = max(wanted / given, low) if wanted < high * given else high
-        self._count += 1
-        for task in TASKS:
-            self._norm_sums[task] += grad_norms[task]
 
     def backward(self, terms: Mapping[str, torch.Tensor], learnt: nn.Module, shared: nn.Module) -> torch.Tensor:
         """Set `.grad`, α-weighted on the shared part alone; return the total loss, of shape ()."""
@@ -122,12 +113,6 @@ class BalancedWeighting(GradientWeighting):
             if id(parameter) not in fused_by and parameter.grad is not None:
                 parameter.grad /= self._alpha
         return loss
-
-    def end_epoch(self, losses: Mapping[str, float]) -> None:
-        """Report the epoch's mean gradient norms."""
-        self.facts = {f"grad_norm_{task}": total / self._count for task, total in self._norm_sums.items()}
-        self._norm_sums, self._count = dict.fromkeys(TASKS, 0.0), 0
-        super().end_epoch(losses)
 
 
 class GradNormWeighting(GradientWeighting):
@@ -149,7 +134,6 @@ class GradNormWeighting(GradientWeighting):
         self._weights = torch.ones(len(TASKS), dtype=torch.float64)
         self._optimizer = torch.optim.Adam([self._weights], lr=learning_rate)
         self._first: dict[str, float] | None = None
-        self._norms: list[torch.Tensor] = []
 
     def weights(self) -> dict[str, float]:
         """Return w of both tasks; they sum to 2."""
@@ -157,6 +141,7 @@ class GradNormWeighting(GradientWeighting):
 
     def observe(self, grad_norms: Mapping[str, float], losses: Mapping[str, float]) -> None:
         """Move w one step."""
+        super().observe(grad_norms, losses)
         self._first = self._first or {task: losses[task] for task in TASKS}
         norms = torch.tensor([grad_norms[task] for task in TASKS], dtype=torch.float64)
         rates = torch.tensor(list(loss_ratios(losses, self._first).values()), dtype=torch.float64).clamp(min=0)
@@ -165,14 +150,6 @@ class GradNormWeighting(GradientWeighting):
         self._weights.grad = torch.sign(weighted - target) * norms
         self._optimizer.step()
         self._weights.clamp_(min=SMALLEST_WEIGHT).mul_(len(TASKS) / self._weights.sum())
-        self._norms.append(norms)
-
-    def end_epoch(self, losses: Mapping[str, float]) -> None:
-        """Report the epoch's mean gradient norms."""
-        means = torch.stack(self._norms).mean(dim=0).tolist()
-        self.facts = {f"grad_norm_{task}": mean for task, mean in zip(TASKS, means, strict=True)}
-        self._norms = []
-        super().end_epoch(losses)
 
     def state_dict(self) -> dict[str, Any]:
         """Return w, the first losses, and the state of w's optimizer."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import torch
 
-from ssvif.io.errors import UserError
 from ssvif.training.options import TrainingOptions
 from ssvif.training.weighting.base import Weighting
 from ssvif.training.weighting.gradient_based import (
@@ -40,11 +39,5 @@ WEIGHTINGS: dict[str, Callable[[TrainingOptions, torch.device], Weighting]] = {
 
 
 def build_weighting(options: TrainingOptions, device: torch.device) -> Weighting:
-    """Return the weighting that the options name, for losses on a device.
-
-    Raises:
-        UserError: the name is unknown.
-    """
-    if options.weighting not in WEIGHTINGS:
-        raise UserError(f"Unknown weighting {options.weighting!r}", expected=" | ".join(WEIGHTINGS))
+    """Return the weighting that the options name, for losses on a device."""
     return WEIGHTINGS[options.weighting](options, device)
