@@ -11,7 +11,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from ssvif.data.descriptor import Descriptor
-from ssvif.io.documents import MOST_DEPTH, TOO_DEEP, check_values, read_text
+from ssvif.io.documents import TOO_DEEP, check_values, read_text
 from ssvif.io.errors import UserError
 from ssvif.io.validation import invalid
 from ssvif.report.specs import RowSpec, SheetSpec, SheetSpecs
@@ -51,7 +51,7 @@ class _Loader(yaml.SafeLoader):
     def get_single_node(self) -> yaml.Node | None:
         node: yaml.Node | None = super().get_single_node()
         if node is not None:
-            _measure(node, {})
+            _count(node, {})
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
@@ -63,21 +63,21 @@ class _Loader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
 
 
-def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
-    """Return how many values a node stands for, aliases written out, and how deeply they are nested.
+def _count(node: yaml.Node, known: dict[int, int]) -> int:
+    """Return how many values a node stands for, aliases written out.
 
     Raises:
-        yaml.YAMLError: they are too many or too deep, or the node is a part of itself.
+        yaml.YAMLError: they are too many, or the node is a part of itself.
     """
     if id(node) not in known:
-        known[id(node)] = MOST_VALUES + 1, 0  # what a node finds that is a part of itself
+        known[id(node)] = MOST_VALUES + 1  # what a node finds that is a part of itself
         parts = node.value if isinstance(node, yaml.CollectionNode) else []
-        inner = [_measure(each, known) for part in parts for each in (part if isinstance(part, tuple) else (part,))]
-        count, depth = 1 + sum(each for each, _ in inner), 1 + max((each for _, each in inner), default=0)
-        if count > MOST_VALUES or depth > MOST_DEPTH:
-            problem = TOO_DEEP if depth > MOST_DEPTH else f"more than {MOST_VALUES} values, aliases written out"
+        inner = (each for part in parts for each in (part if isinstance(part, tuple) else (part,)))
+        count = 1 + sum(_count(each, known) for each in inner)
+        if count > MOST_VALUES:
+            problem = f"more than {MOST_VALUES} values, aliases written out"
             raise yaml.composer.ComposerError(None, None, problem, node.start_mark)
-        known[id(node)] = count, depth
+        known[id(node)] = count
     return known[id(node)]
 
 
