@@ -6,7 +6,7 @@ import torch
 
 from ssvif.io.files import read_csv, read_image
 from ssvif.training.framework import Framework
-from ssvif.training.pseudo_label_pictures import CUES, GAP_PX, PANELS, ClassTally, class_colors, write_pseudo_labels
+from ssvif.training.pseudo_label_pictures import CUES, GAP_PX, ClassTally, class_colors, write_pseudo_labels
 
 CPU = torch.device("cpu")
 
@@ -59,7 +59,7 @@ def test_pictures_lie_beside_the_pairs(pairs, options, tmp_path):
     assert len(pictures) == 2
     for path in pictures:
         image = read_image(path)
-        width = (image.shape[1] - GAP_PX * (len(PANELS) - 1)) / len(PANELS)
+        width = (image.shape[1] - GAP_PX * 5) / 6
         assert width in (47, 52)
         last = image[:, -int(width) :].reshape(-1, 3)
         assert {tuple(color) for color in last} <= {tuple(color) for color in class_colors(4)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,6 @@ from ssvif.training.stages import Stage
 MOST_PICTURES = 4
 GAP_PX = 4
 SHADES = ((0.8, 0.95), (0.8, 0.6), (0.45, 0.95))  # saturation and value, in turn
-PANELS = ("visible", "infrared", "fused", "pseudo label", "segmentation head", "segmenter")
 CLASS_COLUMNS = ("class", "share", *CUES)
 OWNED = ("*.png", "classes.csv", "follows.csv")
 
@@ -30,12 +28,12 @@ OWNED = ("*.png", "classes.csv", "follows.csv")
 def write_pseudo_labels(framework: Framework | None, pairs: Path, output: Path, device: torch.device) -> None:
     """Segment whole validation pairs with both branches; write pictures, classes.csv and follows.csv.
 
-    `{pair_id}.png` shows `PANELS` side by side, for at most four pairs, evenly chosen. classes.csv has a
-    row for each class that these pseudo labels use: its share of the pixels and the means there of visible
-    luma, infrared, row, and distance to the border, each 0..1. follows.csv says how much of each cue's
-    variance the classes explain (the correlation ratio η², 0..1). The border is a cue since padded
-    convolutions detect it, and both branches can agree on it whatever the scene. Classes have colors of their own in
-    all pictures of a run: those of the dataset where its masks were trained on.
+    `{pair_id}.png` shows visible, infrared and fused image, pseudo label, segmentation head and segmenter side by side,
+    for at most four pairs, evenly chosen. classes.csv has a row for each class that these pseudo labels use: its share
+    of the pixels and the means there of visible luma, infrared, row, and distance to the border, each 0..1. follows.csv
+    says how much of each cue's variance the classes explain (the correlation ratio η², 0..1). The border is a cue since
+    padded convolutions detect it, and both branches can agree on it whatever the scene. Classes have colors of their
+    own in all pictures of a run: those of the dataset where its masks were trained on.
     Without a framework, where the branches were not trained, the tables are empty. `output` is replaced as a whole.
     """
     with write_folder_aside(output, OWNED) as folder:
@@ -48,25 +46,23 @@ def _draw_all(framework: Framework, pairs: Path, folder: Path, device: torch.dev
     framework.eval()
     classes = framework.options.classes
     tally, colors, reader = ClassTally(classes), class_colors(classes), PairsFile(pairs)
+    readers = {"visible": reader.visible, "infrared": reader.infrared}
     known = sorted(reader.descriptor.classes, key=lambda each: each.id)
     if framework.options.framework == "supervised" and len(known) == classes:  # of masks; boxes have no colors
         colors = np.array([each.color for each in known], np.uint8)
     for name in choose_evenly(reader.names(reader.validation), MOST_PICTURES):
-        visible = to_tensor(reader.visible(reader.validation, name)).to(device)
-        infrared = to_tensor(reader.infrared(reader.validation, name)).to(device)
-        maps = _segment(framework, visible, infrared)
-        tally.add(maps["pseudo label"], visible, infrared)
-        write_png(folder / f"{name}.png", _strip(visible, infrared, maps, colors))
+        images = {side: to_tensor(read(reader.validation, name)).to(device) for side, read in readers.items()}
+        output: Output = framework(*framework.inputs(images, device), Stage.JOINT)
+        assert output.branches is not None, "only a framework with branches is drawn"
+        feature_logits, pixel_logits, pseudo_label = output.branches
+        labels = [each.argmax(dim=1)[0].cpu() for each in (pseudo_label, feature_logits, pixel_logits)]
+        tally.add(labels[0], **images)
+        panels = [to_image(each) for each in (*images.values(), output.fused.expand(-1, 3, -1, -1))]
+        panels += [colors[label.numpy()] for label in labels]
+        gap = np.full((len(panels[0]), GAP_PX, 3), 255, np.uint8)
+        strip = np.concatenate([part for panel in panels for part in (panel, gap)][:-1], axis=1)
+        write_png(folder / f"{name}.png", strip)
     return tally
-
-
-def _segment(framework: Framework, visible: torch.Tensor, infrared: torch.Tensor) -> dict[str, torch.Tensor]:
-    inputs = framework.inputs({"visible": visible, "infrared": infrared}, visible.device)
-    output: Output = framework(*inputs, Stage.JOINT)
-    assert output.branches is not None, "only a framework with branches is drawn"
-    feature_logits, pixel_logits, pseudo_label = output.branches
-    best = [each.argmax(dim=1)[0].cpu() for each in (pseudo_label, feature_logits, pixel_logits)]
-    return {"fused": output.fused.expand(-1, 3, -1, -1), **dict(zip(PANELS[3:], best, strict=True))}
 
 
 class ClassTally:
@@ -115,12 +111,3 @@ def class_colors(count: int) -> NDArray[np.uint8]:
     hues = [(0.07 + index * 0.618034) % 1 for index in range(count)]
     shades = [colorsys.hsv_to_rgb(hue, *SHADES[index % len(SHADES)]) for index, hue in enumerate(hues)]
     return (np.array(shades) * 255).round().astype(np.uint8)
-
-
-def _strip(
-    visible: torch.Tensor, infrared: torch.Tensor, maps: Mapping[str, torch.Tensor], colors: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    shown = [to_image(each) for each in (visible, infrared, maps["fused"])]
-    shown += [colors[maps[name].numpy()] for name in PANELS[3:]]
-    gap = np.full((shown[0].shape[0], GAP_PX, 3), 255, np.uint8)
-    return np.concatenate([part for panel in shown for part in (panel, gap)][:-1], axis=1)
