@@ -18,6 +18,7 @@ from ssvif.schema import DEVICES
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
+SUFFIX = ".onnx"
 KEY = "ssvif"  # the metadata entry of an ONNX file that describes the network
 CUDA = "CUDAExecutionProvider"
 WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"

@@ -25,6 +25,9 @@ COLUMNS = (
 )  # fmt: skip
 TEMPLATES = Path(__file__).parent / "templates/tables"
 WIDE = 7  # with more columns a table takes both columns of a page
+Signs = tuple[str, str, str, str, str, str]  # that begin and end blocks, variables and comments of a template
+SIGNS: Signs = ("{%", "%}", "{{", "}}", "{#", "#}")
+LATEX_SIGNS: Signs = ("<%", "%>", "<<", ">>", "<#", "#>")  # LaTeX has too many braces of its own
 LAST_KNOWN = "\u017f"  # pdfLaTeX knows the Latin letters up to here but for a few, and little beyond
 KNOWN_BEYOND, UNKNOWN_BEFORE = "‘‚„‡•‰‹›€™", "ĦħĸĿŀŉŦŧſ"
 OPENING_QUOTE = re.compile(r"(?<![^\s(\[{])\"")
@@ -194,17 +197,15 @@ def _render(template: str, **values: Any) -> str:
 
 @cache
 def _environment(*, latex: bool) -> Environment:
-    # LaTeX has too many braces of its own
-    signs = ("<%", "%>", "<<", ">>", "<#", "#>") if latex else ()
-    environment = open_templates(TEMPLATES, *signs, keep_trailing_newline=True)
+    environment = open_templates(TEMPLATES, keep_trailing_newline=True, signs=LATEX_SIGNS if latex else SIGNS)
     environment.filters["latex"] = escape
     return environment
 
 
-def open_templates(folder: Path, *signs: str, keep_trailing_newline: bool = False) -> Environment:
+def open_templates(folder: Path, *, keep_trailing_newline: bool = False, signs: Signs = SIGNS) -> Environment:
     """Return jinja's environment for the templates in a folder: what is not defined is an error, HTML is escaped.
 
-    The filter `plain` takes text for Markdown. `signs` are those that begin and end blocks, variables and comments.
+    The filter `plain` takes text for Markdown.
     """
     environment = Environment(
         *signs,
