@@ -11,8 +11,9 @@ from made_dataset import DESCRIPTOR
 from reference import discriminant as reference
 from ssvif.data.packed import PairsFile
 from ssvif.judging.discriminant import ClassMoments, Discriminant
+from ssvif.judging.fused_images import find_labeled
 from ssvif.judging.options import ProbeOptions
-from ssvif.judging.probe_cells import CellLabels, cells_of_mask, choose_labels, deal_folds, find_labeled, plan_fits
+from ssvif.judging.probe_cells import CellLabels, cells_of_mask, choose_labels, deal_folds, plan_fits
 from ssvif.judging.probe_scores import average_precision, cell_scores
 
 CPU = torch.device("cpu")

@@ -114,6 +114,16 @@ def names_by_split(pairs: PairsFile) -> dict[str, list[str]]:
     return {split: pairs.names(split) if split in pairs.splits() else [] for split in SPLITS}
 
 
+def find_labeled(pairs: PairsFile, kind: str) -> dict[str, list[str]]:
+    """Return the sorted names of the pairs of each split that have "masks" or "boxes"."""
+    every = names_by_split(pairs).items()
+    return {split: [name for name in names if _is_labeled(pairs, kind, split, name)] for split, names in every}
+
+
+def _is_labeled(pairs: PairsFile, kind: str, split: str, name: str) -> bool:
+    return pairs.has_label(split, name) if kind == "masks" else pairs.boxes(split, name) is not None
+
+
 def fused_path(fused: Path, split: str, name: str, size: tuple[int, int]) -> Path:
     """Return the path of a pair's fused image after checking that it has the pair's height and width.
 

@@ -21,9 +21,9 @@ from ssvif.data.packed import PairsFile
 from ssvif.io.files import read_image, write_csv, write_folder_aside
 from ssvif.io.progress import track
 from ssvif.judging.discriminant import ClassMoments, Discriminant
-from ssvif.judging.fused_images import IGNORE, JudgedRun, Score, find_lacking, fused_path
+from ssvif.judging.fused_images import IGNORE, JudgedRun, Score, find_labeled, find_lacking, fused_path
 from ssvif.judging.options import ProbeOptions
-from ssvif.judging.probe_cells import LEAST_BLOCK, CellLabels, LabeledPair, choose_labels, find_labeled, plan_fits
+from ssvif.judging.probe_cells import LEAST_BLOCK, CellLabels, LabeledPair, choose_labels, plan_fits
 from ssvif.judging.probe_scores import cell_scores
 from ssvif.models.efficientnet import CHANNELS, load_efficientnet
 from ssvif.ops.seeds import make_deterministic
@@ -50,7 +50,7 @@ def probe(run: JudgedRun, options: ProbeOptions) -> None:
     source = PairsFile(run.pairs)
     kind = choose_labels(source, options)
     labeled = find_labeled(source, kind)
-    left_out = _find_lacking(labeled, kind, options.folds)
+    left_out = _why_left_out(labeled, kind, options.folds)
     plan = [] if left_out else plan_fits(labeled, options.folds)
     rows: list[dict[str, Any]] = []
     facts = {"fitted_pairs": sum(bool(pair.learned_by) for pair in plan), "labels": kind}
@@ -70,7 +70,7 @@ def probe(run: JudgedRun, options: ProbeOptions) -> None:
         run.write_record(folder, options, data_sha256=source.digest, **facts)
 
 
-def _find_lacking(labeled: Mapping[str, list[str]], kind: str, folds: int) -> str:
+def _why_left_out(labeled: Mapping[str, list[str]], kind: str, folds: int) -> str:
     """Return what is lacking to fit and to judge, given the labeled pairs of each split; "" if nothing is."""
     if not folds:
         return find_lacking({**labeled, "train": labeled["train"] + labeled["validation"]}, kind)  # fitted to both

@@ -95,18 +95,6 @@ def choose_labels(pairs: PairsFile, options: ProbeOptions) -> str:
     return "boxes" if any(pairs.boxes(*pair) is not None for pair in judged) else "masks"
 
 
-def find_labeled(pairs: PairsFile, kind: str) -> dict[str, list[str]]:
-    """Return the sorted names of the pairs of each split that have "masks" or "boxes"."""
-    return {
-        split: [
-            name
-            for name in names
-            if (pairs.has_label(split, name) if kind == "masks" else pairs.boxes(split, name) is not None)
-        ]
-        for split, names in names_by_split(pairs).items()
-    }
-
-
 def plan_fits(labeled: Mapping[str, Sequence[str]], folds: int) -> list[LabeledPair]:
     """Return pairs, given by split, in the order of their names, with what they are for.
 

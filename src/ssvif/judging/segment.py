@@ -28,8 +28,8 @@ from ssvif.judging.fused_images import (
     JudgedRun,
     Score,
     batches_by_size,
+    find_labeled,
     find_lacking,
-    names_by_split,
 )
 from ssvif.judging.options import SegmentationOptions
 from ssvif.metrics.segmentation import confusion_matrix, iou, miou
@@ -61,8 +61,7 @@ def fine_tune(run: JudgedRun, options: SegmentationOptions) -> None:
     if options.frozen_epochs and not options.weights:
         log.info("training from scratch: `frozen_epochs` is ignored, because the backbone is random")
         options = replace(options, frozen_epochs=0)
-    everyone = names_by_split(source).items()
-    names = {split: [name for name in each if source.has_label(split, name)] for split, each in everyone}
+    names = find_labeled(source, "masks")
     facts: dict[str, Any] = {"labelled_pairs": {split: len(each) for split, each in names.items()}}
     scores: list[Score] = []
     left_out = find_lacking(names, "labels") or run.tally(source, "label", names).alone("label", "train")

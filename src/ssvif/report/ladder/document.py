@@ -104,17 +104,19 @@ def _digits(key: Key) -> int:
     return 1 if key.metric == "live_classes" else measure_of(key.metric).decimals
 
 
+def _number(value: float, key: Key, sign: str = "") -> str:
+    digits = _digits(key)
+    return print_number(round(value, digits) + 0.0, f"{sign}.{digits}f")  # rounded first, and + 0.0: no −0.00
+
+
 def _change(effect: Effect) -> str:
-    # rounded first, and + 0.0: no −0.00
-    return print_number(round(effect.mean, _digits(effect.key)) + 0.0, f"+.{_digits(effect.key)}f")
+    return _number(effect.mean, effect.key, "+")
 
 
 def _interval(effect: Effect) -> str:
     if effect.low is None or effect.high is None:
         return ""
-    digits = _digits(effect.key)
-    low, high = (print_number(round(each, digits) + 0.0, f".{digits}f") for each in (effect.low, effect.high))
-    return f"{low} to {high}"
+    return f"{_number(effect.low, effect.key)} to {_number(effect.high, effect.key)}"
 
 
 def _p(value: float) -> str:
@@ -127,7 +129,7 @@ def _bound(found: Findings, key: Key) -> str:
     """Return the gain that every arm's interval excludes, with its unit; "" without intervals."""
     if not math.isfinite(found.excluded):
         return ""
-    return f"{print_number(max(found.excluded, 0.0), f'.{_digits(key)}f')}{_unit(key)}"
+    return _number(max(found.excluded, 0.0), key) + _unit(key)
 
 
 def _seeds(measured: Measured) -> str:
