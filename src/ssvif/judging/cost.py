@@ -111,7 +111,7 @@ def count(model: FusionModel, height: int, width: int) -> tuple[int, int]:
         a fused kernel takes less memory.
     """
     pair = blank_pair(model, height, width, torch.device("meta"))
-    norms = {torch.ops.aten.native_layer_norm: _layer_norm_flops}
+    norms = {torch.ops.aten.native_layer_norm: lambda shape, *_, **__: 2 * LAYER_NORM_COST * math.prod(shape)}
     # attention as matrix products: which fused kernel would be taken, and whether it is counted, depends on the version
     with (
         sdpa_kernel(SDPBackend.MATH),
@@ -121,10 +121,6 @@ def count(model: FusionModel, height: int, width: int) -> tuple[int, int]:
         live.watch([*model.parameters(), *model.buffers(), *pair])
         model(*pair)
     return int(flops.get_total_flops()) // 2, live.peak
-
-
-def _layer_norm_flops(shape: Sequence[int], *_: object, **__: object) -> int:
-    return 2 * LAYER_NORM_COST * math.prod(shape)
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]

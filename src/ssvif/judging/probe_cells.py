@@ -88,8 +88,8 @@ def choose_labels(pairs: PairsFile, options: ProbeOptions) -> str:
     """
     if options.labels != "auto":
         return options.labels
-    judged = [(split, name) for split, name in _all_pairs(pairs) if options.folds or split == "test"]
-    judged = judged or _all_pairs(pairs)
+    everyone = [(split, name) for split, names in names_by_split(pairs).items() for name in names]
+    judged = [pair for pair in everyone if options.folds or pair[0] == "test"] or everyone
     if all(pairs.has_label(*pair) for pair in judged):
         return "masks"
     return "boxes" if any(pairs.boxes(*pair) is not None for pair in judged) else "masks"
@@ -109,7 +109,12 @@ def plan_fits(labeled: Mapping[str, Sequence[str]], folds: int) -> list[LabeledP
     ids = [f"{split}/{name}" if alike else name for split, name in pairs]
     parts: list[tuple[tuple[int, ...], int | None]]
     if folds:
-        parts = _parts_of_folds(deal_folds(len(pairs), folds), folds)
+        dealt = deal_folds(len(pairs), folds)
+        near = [set(dealt[max(place - 1, 0) : place + 2]) for place in range(len(dealt))]
+        parts = [
+            (tuple(fit for fit in range(folds) if fit not in around), fold)
+            for around, fold in zip(near, dealt, strict=True)
+        ]
     else:
         parts = [((), 0) if split == "test" else ((0,), None) for split, _ in pairs]
     return [LabeledPair(*pair, pair_id, *part) for pair, pair_id, part in zip(pairs, ids, parts, strict=True)]
@@ -119,12 +124,3 @@ def deal_folds(count: int, folds: int) -> list[int]:
     """Return the fold of each of `count` sorted pairs: blocks of equal length, dealt to the folds in turn."""
     blocks = folds * max(1, min(BLOCKS_A_FOLD, count // (LEAST_BLOCK * folds)))
     return [place * blocks // count % folds for place in range(count)]
-
-
-def _parts_of_folds(dealt: Sequence[int], folds: int) -> list[tuple[tuple[int, ...], int | None]]:
-    near = [set(dealt[max(place - 1, 0) : place + 2]) for place in range(len(dealt))]
-    return [(tuple(fit for fit in range(folds) if fit not in near[place]), fold) for place, fold in enumerate(dealt)]
-
-
-def _all_pairs(pairs: PairsFile) -> list[tuple[str, str]]:
-    return [(split, name) for split, names in names_by_split(pairs).items() for name in names]
