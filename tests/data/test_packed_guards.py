@@ -84,6 +84,7 @@ SPOILED = {
     ),
     "floats": data(KEY, PIXELS.astype(np.float32)),
     "text": data(KEY, "pixels"),
+    "no pixel": data(KEY, PIXELS[:0]),
     "empty": lambda path: replace(path, KEY, data=h5py.Empty("u1")),
     "objects": lambda path: replace(path, KEY, shape=(40, 47), dtype=h5py.special_dtype(vlen=np.uint8)),
     "one axis": data(KEY, PIXELS[0]),

@@ -18,14 +18,17 @@ pytest.importorskip("onnxruntime", reason="the extra ssvif[onnx] is not installe
 FACTS = {"channels": 3, "bytes_per_px": 50, "least_px": 3, "reach": {"radius_px": 1, "grid_px": 2}}
 
 
-def write_mean(path, metadata):
-    """An ONNX file that takes the mean of both images."""
+def write_mean(path, metadata, last=(), fused_kind=onnx.TensorProto.FLOAT):
+    """An ONNX file that takes the mean of both images, perhaps with a last operation."""
     kind = onnx.TensorProto.FLOAT
     shapes = {"visible": ["b", 3, "h", "w"], "infrared": ["b", 1, "h", "w"], "fused": ["b", 3, "h", "w"]}
     visible, infrared, fused = (onnx.helper.make_tensor_value_info(name, kind, shapes[name]) for name in shapes)
+    if last:
+        fused = onnx.helper.make_tensor_value_info("fused", fused_kind, None)
     steps = [
         onnx.helper.make_node("Add", ["visible", "infrared"], ["sum"]),
-        onnx.helper.make_node("Mul", ["sum", "half"], ["fused"]),
+        onnx.helper.make_node("Mul", ["sum", "half"], ["mean" if last else "fused"]),
+        *last,
     ]
     half = onnx.helper.make_tensor("half", kind, [1], [0.5])
     graph = onnx.helper.make_graph(steps, "mean", [visible, infrared], [fused], [half])
@@ -59,6 +62,21 @@ def test_arrays_go_in_and_come_out_with_channels_last(mean):
 def test_what_does_not_fit_the_network_is_a_value_error(mean):
     with pytest.raises(ValueError, match="infrared"):
         OnnxFuser(mean, "cpu")(np.zeros((1, 5, 7, 3), np.float32), np.zeros((5, 7), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("operation", "settings", "kind", "says"),
+    [
+        ("MaxPool", {"kernel_shape": [2, 2], "strides": [2, 2]}, onnx.TensorProto.FLOAT, r"\(1, 3, 3, 4\)"),
+        ("ReduceMax", {"keepdims": 0}, onnx.TensorProto.FLOAT, r"of shape \(\)"),
+        ("Cast", {"to": onnx.TensorProto.INT64}, onnx.TensorProto.INT64, "int64"),
+    ],
+)
+def test_what_is_no_fused_image_is_refused(tmp_path, operation, settings, kind, says):
+    last = onnx.helper.make_node(operation, ["mean"], ["fused"], **settings)
+    path = write_mean(tmp_path / "other.onnx", {"ssvif": json.dumps(FACTS)}, [last], kind)
+    with pytest.raises(ValueError, match=rf"it returns .*{says}.* in place of floats of shape \(1, 3, 6, 8\)"):
+        OnnxFuser(path, "cpu")(np.zeros((1, 6, 8, 3), np.float32), np.zeros((1, 6, 8), np.float32))
 
 
 def test_the_command_fuses_with_it_in_tiles_and_whole(mean, tmp_path, command):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fusing.made import noise, save
+from ssvif.fusing.outputs import RECORD
 from ssvif.io.files import read_image
 
 NAMES = ("a", "b", "c")
@@ -19,6 +20,15 @@ def _folders(tmp_path, monkeypatch):
         save(tmp_path / f"ir/{name}.png", noise(10 + i, 12, 17, 0))
         save(tmp_path / f"ir2/{name}.png", noise(20 + i, 12, 17, 0))
     monkeypatch.chdir(tmp_path)
+
+
+def test_a_record_that_is_a_link_is_not_followed(fuse, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "fused").mkdir()
+    (tmp_path / "fused" / RECORD).symlink_to(tmp_path / "mine.txt")
+    status, errors = fuse("vi", "ir", "-o", "fused")
+    assert (status, (tmp_path / "mine.txt").read_text()) == (1, "mine")
+    assert "is a link" in errors
 
 
 @pytest.mark.parametrize("other", [("vi", "ir2"), ("vi", "ir", "--color", "ycbcr")])

@@ -87,6 +87,14 @@ def test_a_link_to_an_output_is_the_same_output(tmp_path, start):
         pass
 
 
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / ".out.lock").symlink_to(tmp_path / "mine.txt")
+    with pytest.raises(UserError, match=r"\.out\.lock is a link"), claim(tmp_path / "out"):
+        pass
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
 def test_a_claim_within_one_does_nothing_and_leaves_no_empty_folders(tmp_path):
     with claim(tmp_path / "a/b/out"):
         with claim(tmp_path / "a/b/out"):

@@ -123,6 +123,13 @@ def test_training_images_without_any_object_are_nothing_to_train_with(make_datas
     assert judge(dataset, tmp_path / "out") == {"left_out": ""}
 
 
+def test_weights_of_something_else_are_refused(make_dataset, tmp_path):
+    torch.save({"model": type}, tmp_path / "other.pt")
+    options = DetectionOptions(weights=str(tmp_path / "other.pt"))
+    with pytest.raises(UserError, match=r"ultralytics cannot train .*other\.pt"):
+        judge(make_dataset({"train": 2, "test": 2}), tmp_path / "out", options)
+
+
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_a_pair_that_ultralytics_would_leave_out_is_an_error(make_dataset, tmp_path, split):
     dataset = make_dataset({"train": 2, "test": 2})

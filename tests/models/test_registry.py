@@ -219,6 +219,8 @@ def test_a_network_of_ours_is_no_other_one(tmp_path):
         '{"fusion_model": 5, "channels": 3}',
         '{"fusion_model": ["lite"], "channels": 3}',
         '{"fusion_model": "lite", "channels": 1e400}',
+        '{"fusion_model": "lite", "channels": 3.0}',
+        '{"fusion_model": "nosuch", "channels": 3}',
         f'{{"fusion_model": "lite", "channels": {"9" * 5000}}}',
     ],
 )

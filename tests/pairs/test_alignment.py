@@ -143,6 +143,8 @@ def test_a_file_comes_back_as_it_was(tmp_path):
         ({"matrix": [[1, 0, 0], [2, 0, 0], [0, 0, 1]]}, "whole visible image"),
         ({"matrix": [[1, 0, math.nan], [0, 1, 0], [0, 0, 1]]}, "finite number"),
         ({"matrix": None}, "valid tuple, got None"),
+        ({"matrix": [[1e5, 0, 0], [0, 1e5, 0], [0, 0, 1]]}, r"1e\+05 infrared pixels lie beside each other"),
+        ({"__dataclass_self__": 1}, "__dataclass_self__: unknown key"),
         ({"model": "thin plate"}, "thin plate"),
         ({"visible_size": [0, 4]}, "visible_size"),
         ({"nosuch": 1}, "nosuch"),

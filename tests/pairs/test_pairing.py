@@ -159,6 +159,9 @@ def test_a_list_is_read_as_spreadsheets_write_it(make, encoding, between):
         ("visible,infrared\na.png,b.png\nb.png,b.png\n", r"line 3: .*b.png is in line 2 already"),
         ("visible,infrared,name\na.png,b.png,x\nb.png,a.png,x\n", "line 3: the name 'x' is taken"),
         ("visible,infrared,name\na.png,b.png,../x\n", "no plain name"),
+        ("visible,infrared,name\na.png,b.png,x\0y\n", "no plain name"),
+        (f"visible,infrared,name\na.png,b.png,{'x' * 300}\n", "is longer than 240 bytes"),
+        (f"visible,infrared{',' * 20_000}\na.png,b.png\n", "has 20002 columns"),
     ],
 )
 def test_a_wrong_list_is_told(make, text, says):

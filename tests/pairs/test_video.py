@@ -301,6 +301,17 @@ def test_a_video_may_hold_both_sides(tmp_path, call):
     assert "given for both sides" in call("fuse", path, path, "-o", tmp_path / "out2", "--baseline", "average")[2]
 
 
+@pytest.mark.parametrize(
+    "playlist",
+    ["ffconcat version 1.0\nfile v.avi\n", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nv.avi\n#EXT-X-ENDLIST\n"],
+)
+def test_a_list_of_other_files_is_no_video(tmp_path, playlist):
+    film(tmp_path / "v.avi", 3)
+    (tmp_path / "v.mp4").write_text(playlist)
+    with pytest.raises(UserError, match=r"v\.mp4 cannot be read as a video"):
+        facts_of(tmp_path / "v.mp4")
+
+
 @pytest.mark.parametrize("coding", ["latin-1", "cp932", "utf-16-le"])
 def test_a_title_in_any_encoding_is_no_matter(tmp_path, coding):
     path = tmp_path / "v.avi"

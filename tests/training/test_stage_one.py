@@ -15,6 +15,7 @@ from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv
 from ssvif.training import loop
 from ssvif.training.options import STAGE_TWO, STAGE_TWO_CODE, TrainingOptions, training_code
+from ssvif.training.stage_one import FORMAT
 
 CPU = torch.device("cpu")
 
@@ -112,9 +113,11 @@ def test_what_is_no_such_file_is_refused(train, options, shared_stage, tmp_path)
         bad.write_bytes(content)
         with pytest.raises(UserError, match="is no stage I of a training"):
             train(tmp_path / "run", options, stage_one=bad)
-    save_file(load_file(shared_stage), bad)  # the tensors without what describes them
-    with pytest.raises(UserError, match="is no stage I of a training"):
-        train(tmp_path / "run", options, stage_one=bad)
+    # the tensors without what describes them, or with something else
+    for metadata in ({}, *({"ssvif": json.dumps({"format": FORMAT, "settings": each})} for each in ([], "no", 5))):
+        save_file(load_file(shared_stage), bad, metadata)
+        with pytest.raises(UserError, match="is no stage I of a training"):
+            train(tmp_path / "run", options, stage_one=bad)
 
 
 def test_what_stage_one_does_not_read_is_no_part_of_its_options(options):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from functools import wraps
 from inspect import Signature, signature
@@ -191,7 +191,7 @@ def with_options(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def with_claim(verb: Callable[..., None]) -> Callable[..., None]:
-    """Return a verb that holds its output alone while it runs, if it has one, and overwrites none of its inputs."""
+    """Return a verb that holds its output and its state alone while it runs, and overwrites none of its inputs."""
     own = signature(verb, eval_str=True)
     if "output" not in own.parameters:
         return verb
@@ -199,7 +199,9 @@ def with_claim(verb: Callable[..., None]) -> Callable[..., None]:
     @wraps(verb)
     def run(**given: Any) -> None:
         _check_outputs(given, makes_images=verb.__name__ == "fuse")
-        with claim(given["output"]) if given["output"] else nullcontext():
+        with ExitStack() as claimed:
+            for path in filter(None, (given["output"], given.get("state"))):
+                claimed.enter_context(claim(path))
             verb(**given)
 
     run.__signature__ = own  # type: ignore[attr-defined]

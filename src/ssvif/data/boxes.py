@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from ssvif.data.annotation import LONGEST, Notes
 from ssvif.data.descriptor import Descriptor, comparable
-from ssvif.io.documents import MOST_BYTES
 from ssvif.io.errors import UserError, shorten
 
+MOST_BYTES = 1 << 22  # of an image's boxes: some ten thousand as XML
 TOLERANCE = 0.1  # how far a box may reach outside its image, as a fraction of it, before it is an error
 NOTABLE = 0.001  # how far before it is told
 # first bytes → encoding; UTF-32 before UTF-16, whose mark its own begins with; XML needs no mark

@@ -252,6 +252,8 @@ def _dataset(parent: h5py.Group, name: str, axes: int) -> h5py.Dataset:
     if found.is_virtual or made.get_external_count() or not filters <= FILTERS:
         raise ValueError(f"{name} is stored in another file, or in a way that `ssvif pack` does not use")
     shape = found.shape or ()
+    if not found.size and name != "boxes":
+        raise ValueError(f"{name} is empty, of shape {shape}")
     if len(shape) != axes or any(np.greater(found.chunks or 0, shape)):
         raise ValueError(f"{name} has the shape {shape} in chunks of {found.chunks}")
     held = min(found.id.get_storage_size(), Path(parent.file.filename).stat().st_size)

@@ -67,7 +67,7 @@ class OnnxFuser(Fuser):
         """Return fused images (B,H,W,3) in [0,1] of visible (B,H,W,3) and infrared (B,H,W).
 
         Raises:
-            ValueError: the images have a size that the network does not accept.
+            ValueError: the images have a size that the network does not accept, or what it returns is no such image.
         """
         given = {
             "visible": np.ascontiguousarray(visible.transpose(0, 3, 1, 2)),
@@ -77,6 +77,10 @@ class OnnxFuser(Fuser):
             (fused,) = self._session.run(None, given)
         except Exception as error:  # ONNX Runtime's exception types are not public
             raise ValueError(str(error).partition("\n")[0]) from error
+        wanted = (len(visible), self.channels, *visible.shape[1:3])
+        if not (isinstance(fused, np.ndarray) and fused.dtype.kind == "f" and fused.shape == wanted):
+            got = f"{fused.dtype} of shape {fused.shape}" if isinstance(fused, np.ndarray) else type(fused).__name__
+            raise ValueError(f"it returns {got} in place of floats of shape {wanted}")
         found: Floats = fused.transpose(0, 2, 3, 1)
         return np.ascontiguousarray(found)
 

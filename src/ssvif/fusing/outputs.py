@@ -22,6 +22,7 @@ from ssvif.fusing.pipeline import Write, write_behind
 from ssvif.io.documents import parse_json
 from ssvif.io.errors import UserError, counted, shorten
 from ssvif.io.files import make_folder, write_aside, write_png
+from ssvif.io.ownership import refuse_link
 from ssvif.pairs.sources import Source
 from ssvif.pairs.video import load_av
 from ssvif.schema import IMAGE_SUFFIXES, VIDEO_SUFFIXES
@@ -141,6 +142,7 @@ class _Folder:
                 remedy="pass --overwrite, or choose another output",
             )
         make_folder(self._path)
+        refuse_link(self._path / RECORD)
         if self._source.names is None:  # or frames of a longer video would stay
             for name in held:
                 if not self.holds(name):

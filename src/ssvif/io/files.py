@@ -23,6 +23,7 @@ from ssvif.io.errors import UserError, shorten
 from ssvif.io.images import RawImage, read_raw
 from ssvif.io.ownership import claim, part_of
 
+MOST_COLUMNS = 10_000  # of a CSV: each row becomes a dictionary of them
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # full disk, full quota, limit on one file's size
 
 
@@ -241,7 +242,11 @@ def read_lines_of_csv(path: Path) -> list[tuple[int, dict[str, str]]]:
         stream = io.StringIO(data.decode("utf-16" if is_utf_16 else "utf-8-sig"), newline="")
         header = stream.readline()
         stream.seek(0)
-        reader = csv.DictReader(stream, delimiter=next((each for each in ",;\t" if each in header), ","))
+        delimiter = next((each for each in ",;\t" if each in header), ",")
+        if (columns := header.count(delimiter) + 1) > MOST_COLUMNS:
+            what = f"{path} has {columns} columns, more than {MOST_COLUMNS}"
+            raise UserError(what, remedy="check that it is the right file")
+        reader = csv.DictReader(stream, delimiter=delimiter)
         return [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} is not CSV in UTF-8", got=str(error), remedy="save it as CSV UTF-8") from error

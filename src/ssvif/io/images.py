@@ -22,7 +22,7 @@ BITS_PER_SAMPLE, PLANAR_CONFIGURATION, GDAL_NODATA = 258, 284, 42113  # TIFF's t
 TIFF_SUFFIXES = (".tif", ".tiff")
 # EXIF's orientations that ask for each step, in this order
 TRANSPOSED, ROWS_FLIPPED, COLUMNS_FLIPPED = (5, 6, 7, 8), (3, 4, 7, 8), (2, 3, 6, 7)
-RUNS_PROGRAMS = ("EPS",)  # Pillow has Ghostscript draw these
+REFUSED = ("EPS", "FITS")  # Pillow has Ghostscript draw the one, and unpacks the other before its size is known
 # no decoder makes more of a byte: deflate repeats 258 bytes by 2 bits, and a byte may hold 8 pixels of 1 bit
 LEAST_CLAIM_PX, MOST_PX_PER_BYTE = 2**20, 10_000
 WITH_ALPHA = ("LA", "La", "RGBA", "RGBa", "PA")
@@ -52,7 +52,7 @@ def open_image(path: Path) -> Iterator[ImageFile]:
         UserError: the file is missing or damaged, or claims to be too large.
     """
     with _guarded(path), Image.open(path) as opened:
-        if opened.format in RUNS_PROGRAMS:
+        if opened.format in REFUSED:
             raise UnidentifiedImageError
         check_claim(path, opened.width * opened.height)
         yield opened
@@ -176,10 +176,11 @@ def _read_raw(path: Path, indices: bool, page: int, all_channels: bool) -> RawIm
         array, nodata = _read_tiff(path, page)
         return _mark_floats(_plain_type(chosen(array), unsigned=False), None if indices else nodata)
     with open_image(path) as opened:
-        pages = getattr(opened, "n_frames", 1)
-        if page >= pages:
-            raise UserError(f"{path} holds too few images", expected=f"{page + 1} pages or more", got=f"{pages}")
-        opened.seek(page)
+        several = getattr(opened, "is_animated", False)  # `n_frames` would look for all of thousands
+        try:
+            opened.seek(page)
+        except EOFError as error:
+            raise UserError(f"{path} holds too few images", expected=f"{page + 1} pages or more") from error
         check_claim(path, opened.width * opened.height)
         form = stored_form(opened)
         orientation = opened.getexif().get(ORIENTATION, 1)
@@ -190,7 +191,7 @@ def _read_raw(path: Path, indices: bool, page: int, all_channels: bool) -> RawIm
         expanded = np.asarray(expand(opened))
         array = chosen(_indices_of(opened, form) if indices else expanded)
     alpha = "fourth channel" if expanded.shape[2:] in ((2,), (4,)) and np.ptp(expanded[..., -1]) else "alpha"
-    notes = [alpha] * has_alpha + ["pages"] * (pages > 1) + ["radiometric"] * radiometric
+    notes = [alpha] * has_alpha + ["pages"] * several + ["radiometric"] * radiometric
     if ";16" in form and array.dtype == np.uint8:  # Pillow keeps the upper byte of 16-bit color
         if form.startswith("RGB"):
             array = array.astype(np.uint16) << 8 | chosen(_lower_bytes(path))

@@ -80,6 +80,7 @@ def _lock(output: Path) -> IO[str] | None:
 
 def _open_locked(place: Path, output: Path) -> IO[str]:
     while True:
+        refuse_link(place)
         with ExitStack() as opened:
             stream = opened.enter_context(place.open("a+"))
             try:
@@ -90,6 +91,16 @@ def _open_locked(place: Path, output: Path) -> IO[str]:
                 if os.path.samestat(os.fstat(stream.fileno()), place.stat()):
                     opened.pop_all()
                     return stream
+
+
+def refuse_link(path: Path) -> None:
+    """Check that a hidden file of ours, which is to be written in place, is no link to a file of somebody's own.
+
+    Raises:
+        UserError: it is one.
+    """
+    if path.is_symlink():
+        raise UserError(f"{path} is a link, and what it points to would be written", remedy="remove the link")
 
 
 def _taken(output: Path, stream: IO[str]) -> UserError:

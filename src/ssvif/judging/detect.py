@@ -174,10 +174,11 @@ def _train(
     detect: Any, data: Path, boxes: Mapping[str, Boxes], options: DetectionOptions, run: JudgedRun
 ) -> tuple[torch.nn.Module, dict[str, Any]]:
     """Train; return the best epoch's averaged model, and that epoch with what ultralytics chose."""
+    start = str(Path(options.weights).resolve()) if options.weights else options.model
     trainer = detect.DetectionTrainer(
         overrides={
             **_common(data, options, run.device),
-            "model": str(Path(options.weights).resolve()) if options.weights else options.model,
+            "model": start,
             "pretrained": bool(options.weights),
             "epochs": options.epochs,
             "nbs": options.nominal_batch_size,
@@ -209,14 +210,13 @@ def _train(
     trainer.add_callback("on_train_end", lambda _: next(epochs, None))
     try:
         trainer.train()
-    except RuntimeError as error:
-        if "NaN" not in str(error):
-            raise
-        raise UserError(
-            "The detection training diverged",
-            got=str(error),
-            remedy="look at the fused images, or train for fewer epochs",
-        ) from error
+    except UserError:
+        raise
+    except Exception as error:  # of any kind, for instance for weights that ultralytics refuses
+        what, remedy = f"ultralytics cannot train {start}", "correct `weights` or `model` of the detection"
+        if isinstance(error, RuntimeError) and "NaN" in str(error):
+            what, remedy = "The detection training diverged", "look at the fused images, or train for fewer epochs"
+        raise UserError(what, got=f"{type(error).__name__}: {error}".partition("\n")[0], remedy=remedy) from error
     finally:
         epochs.close()
     if boxes["validation"]:

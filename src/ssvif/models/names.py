@@ -50,7 +50,10 @@ def network_of_file(path: Path, header: Mapping[str, Any], network: str = "") ->
         UserError: the file's network is a class that the user has not named, or not of the kind that was named.
     """
     held: str = header["fusion_model"]
-    is_ours = class_path(held) in FUSION_MODELS.values()
+    try:
+        is_ours = class_path(held) in FUSION_MODELS.values()
+    except UserError as error:
+        raise not_ours(path, ValueError(error.what)) from error
     if is_ours and network in ("", held):
         return held
     if not is_ours and OWN_PATH.fullmatch(network):
@@ -161,7 +164,8 @@ def read_header(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="numpy") as stream:
             header = parse_mapping((stream.metadata() or {})["ssvif"])
-        if not isinstance(header["fusion_model"], str) or header["channels"] not in (1, 3):
+        channels = header["channels"]
+        if not (isinstance(header["fusion_model"], str) and isinstance(channels, int) and channels in (1, 3)):
             raise ValueError("metadata without the name and the channels of a network")
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise not_ours(path, error) from error

@@ -95,9 +95,11 @@ def load_fusion_model(path: Path, network: str = "") -> FusionModel:
     header = read_header(path)
     name = network_of_file(path, header, network)
     try:
-        with safe_open(path, framework="pt") as stream:
-            state = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118 (not a dictionary)
         model = build_fusion_model(name, header["channels"])
+        with safe_open(path, framework="pt") as stream:
+            if len(names := stream.keys()) > len(model.state_dict()):  # before as many as a file claims are read
+                raise ValueError(f"{len(names)} tensors, of which {name} has {len(model.state_dict())}")
+            state = {key: stream.get_tensor(key) for key in names}
         _check_weights(state, model.state_dict())
         model.load_state_dict(state)
     except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, FiniteFloat, ValidationError, model_validator
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from ssvif.io.documents import parse_mapping, read_text
@@ -19,6 +19,7 @@ from ssvif.io.validation import invalid
 
 FORMAT = "ssvif-alignment-1"
 MOST_SIDE_PX = 32_768  # both sides at most are what `ssvif fuse` takes, a billion pixels
+MOST_SCALE = 100  # infrared pixels on a visible one; smoothing for more would take hours
 REMEDY = "make it again with `ssvif align`"
 MODELS = ("translation", "similarity", "affine", "homography")
 Matrix = NDArray[np.float64]
@@ -52,6 +53,8 @@ class Alignment:
         depth = np.c_[corners_of(self.visible_size), np.ones(4)] @ np.array(self.matrix[2])
         if np.linalg.det(self.array) * depth[0] <= 0 or (depth * depth[0] <= 0).any():
             raise ValueError("the matrix does not map the whole visible image, or mirrors it")
+        if (scale := _scale(self)) > MOST_SCALE:
+            raise ValueError(f"{scale:.4g} infrared pixels lie beside each other on a visible one, over {MOST_SCALE}")
         return self
 
     @property
@@ -166,7 +169,7 @@ def read_alignment(path: Path) -> Alignment:
         values = parse_mapping(read_text(path))
         if values.pop("format", None) != FORMAT:
             raise ValueError(f'it lacks "format": "{FORMAT}"')
-        return Alignment(**values)
+        return TypeAdapter(Alignment).validate_python(values)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist", remedy="make it with `ssvif align`") from error
     except ValidationError as error:

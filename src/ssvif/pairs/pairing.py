@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -19,6 +20,7 @@ from ssvif.pairs.paths import nfc
 from ssvif.schema import BOTH_IN_ONE, PAIR_BY, SIDES
 
 TOLERANCES = {"number": 0.0, "time": 1.0}  # where none is given; of times in seconds
+LONGEST_NAME = 240  # bytes; file systems take 255, the suffix included
 EPOCH = datetime(1970, 1, 1)
 SLACK = 1e-6  # of times near 1.7e9 s, which are floats
 EXIF, TAKEN, TAKEN_FRACTION = 0x8769, 36867, 37521  # tags: EXIF's own, DateTimeOriginal, SubSecTimeOriginal
@@ -122,7 +124,9 @@ def read_list(path: Path) -> dict[str, dict[str, Path]]:
         faults = [f"{file} does not exist" for file in files.values() if not file.is_file()]
         if files["infrared"] in lines:
             faults.append(f"{files['infrared']} is in line {lines[files['infrared']]} already")
-        if name in pairs or "/" in name or name in (".", ".."):
+        if len(os.fsencode(name)) > LONGEST_NAME:
+            faults.append(f"the name {name[:30]!r}… is longer than {LONGEST_NAME} bytes")
+        if name in pairs or set("/\0") & set(name) or name in (".", ".."):
             faults.append(f"the name {name!r} is taken or no plain name; the column name can give others")
         if faults:
             raise UserError(

@@ -23,6 +23,11 @@ LENGTH_TOLERANCE = 0.05  # of the number of frames, which some containers only l
 SAME_RATE = 0.001  # relative; 29.97 against 30 is not the same
 USUAL_RATE = 25  # frames per second, of a video that does not say
 MICROSECONDS = 1_000_000
+# whatever the suffix says; playlists and the like, which name other files, are not read
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,asf,flv,ogg,mxf,nut,ivf,dv,gif,apng,wtv,rm,"
+    "h263,h264,hevc,m4v,mjpeg,obu,vc1,yuv4mpegpipe"
+)
 COLOR_SIDE = 32  # of a deep frame, reduced to see whether it is color-mapped
 
 
@@ -65,7 +70,8 @@ def _read_facts(container: Any, stream: Any) -> VideoFacts:
 def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     av = load_av()
     try:
-        with av.open(str(path), metadata_errors="replace") as container:  # titles may be in any encoding
+        options = {"format_whitelist": CONTAINERS}
+        with av.open(str(path), options=options, metadata_errors="replace") as container:  # titles in any encoding
             if not container.streams.video:
                 raise _unreadable(path, "it has no video stream")
             stream = container.streams.video[0]

@@ -13,9 +13,11 @@ from typing import Any
 import torch
 
 from ssvif.io.checkpoints import load_torch
+from ssvif.io.errors import UserError
 from ssvif.io.files import write_aside
 
 log = logging.getLogger("ssvif")
+ARCHIVE = b"PK\3\4"  # what torch.save begins with
 
 
 def state_key(**parts: Any) -> str:
@@ -30,16 +32,34 @@ def save_state(path: Path, key: str, state: Mapping[str, Any]) -> None:
 
 
 def load_state(path: Path, key: str) -> dict[str, Any] | None:
-    """Return the state to resume from, or None if there is none that belongs to this training."""
+    """Return the state to resume from, or None if there is none that belongs to this training.
+
+    Raises:
+        UserError: the file is no state of a training, and writing one there would lose it.
+    """
     if not path.is_file():
         return None
+    with path.open("rb") as stream:
+        if (start := stream.read(len(ARCHIVE))) not in (ARCHIVE, b""):  # empty after a loss of power
+            raise _not_ours(path, f"a file that begins with {start!r}")
     try:
         stored = load_torch(path)
     except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
         log.warning("%s cannot be read and is ignored: %s", path, str(error).partition("\n")[0])
         return None
-    if not isinstance(stored, dict) or stored.get("key") != key:
+    if not isinstance(stored, dict) or stored.keys() != {"key", "state"}:
+        raise _not_ours(path, "another file of torch.save")
+    if stored["key"] != key:
         log.info("%s belongs to other settings or data and is ignored", path)
         return None
     state: dict[str, Any] = stored["state"]
     return state
+
+
+def _not_ours(path: Path, got: str) -> UserError:
+    return UserError(
+        f"{path} is no state of a training, and would be lost",
+        expected="a file that a training has written between two epochs, or none",
+        got=got,
+        remedy="name another file as --state, or remove this one",
+    )

@@ -88,6 +88,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, torch.Tensor]
             header = parse_mapping((stream.metadata() or {})["ssvif"])
             if header.get("format") != FORMAT:
                 raise ValueError(f"format {header.get('format', 'missing')}")
+            if not isinstance(header.get("settings"), dict):
+                raise ValueError("metadata without settings")
             for name in stream.keys():  # noqa: SIM118 (not a dictionary)
                 part, _, last = name.rpartition("/")
                 tensors[part][last] = stream.get_tensor(name)
@@ -97,7 +99,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, torch.Tensor]
 
 
 def _check_same(path: Path, header: Mapping[str, Any], options: TrainingOptions, data: str) -> None:
-    ours, theirs = asdict(options.stage_one()), header.get("settings", {})
+    ours, theirs = asdict(options.stage_one()), header["settings"]
     differing = [name for name in ours if name not in theirs or theirs[name] != ours[name]]
     if differing:
         raise UserError(
