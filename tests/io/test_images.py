@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from reference.images import write_png_of
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_image
-from ssvif.io.images import read_raw
+from ssvif.io.images import depth_of, read_raw, upright
 
 DRAW = np.random.default_rng(0)
 DEEP = DRAW.integers(0, 65536, (13, 17, 4), np.uint16)
@@ -65,12 +65,81 @@ def test_sixteen_bits_of_a_tiff_are_all_read(tmp_path, compression, order, kind)
     assert np.array_equal(read, DEEP[..., 0] if kind == "gray" else DEEP[..., :3])
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int16", "int32", "uint32"])
-def test_temperatures_come_as_floats(tmp_path, dtype):
-    tifffile.imwrite(tmp_path / "warm.tif", WARM.astype(dtype), photometric="minisblack")
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "int16", "int32", "uint32"])
+def test_temperatures_come_as_floats(tmp_path, dtype, order, compression):
+    """Of these Pillow takes int8 for uint8, uint32 for int32, and swaps the bytes of compressed ones twice."""
+    warm = {"int8": WARM - 310, "uint32": WARM * 1e7}.get(dtype, WARM).astype(dtype)
+    tifffile.imwrite(tmp_path / "warm.tif", warm, photometric="minisblack", byteorder=order, compression=compression)
     read = read_raw(tmp_path / "warm.tif").pixels
     assert read.dtype == np.float32
-    assert np.array_equal(read, WARM.astype(dtype).astype(np.float32))
+    assert np.array_equal(read, warm.astype(np.float32))
+    if dtype == "int8":
+        assert depth_of(tmp_path / "warm.tif") == "float"
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_where_zero_is_white_integers_are_inverted(tmp_path, dtype, order, compression):
+    """As GDAL shows them; of floats, which are quantities, it is told."""
+    image = (DEEP[..., 0] >> 8).astype(dtype)
+    nodata = [(42113, "s", 0, "7", True)]
+    tifffile.imwrite(
+        tmp_path / "a.tif", image, photometric="miniswhite", byteorder=order, compression=compression, extratags=nodata
+    )
+    read = read_raw(tmp_path / "a.tif")
+    if dtype is np.float32:
+        assert np.array_equal(read.pixels, np.where(image == 7, np.nan, image), equal_nan=True)
+        assert read.notes == ("white is zero",)
+    else:
+        assert np.array_equal(read.pixels, np.iinfo(dtype).max - image)
+        assert (read.notes, read.nodata) == ((), np.iinfo(dtype).max - 7)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_channel_of_no_stated_meaning_is_told_or_kept(tmp_path, dtype, planes, compression):
+    """What tifffile and GDAL write by default; Pillow drops the fourth of RGB."""
+    path, image = tmp_path / "a.tif", (DEEP >> 8).astype(dtype)
+    for channels in (2, 4):
+        tifffile.imwrite(
+            path,
+            image[..., :channels] if planes == "contig" else np.moveaxis(image[..., :channels], 2, 0),
+            photometric="rgb" if channels == 4 else "minisblack",
+            planarconfig=planes,
+            extrasamples=["unspecified"],
+            compression=compression,
+        )
+        read = read_raw(path)
+        assert np.array_equal(read.pixels, image[..., 0] if channels == 2 else image[..., :3])
+        assert read.notes == ("fourth channel",)
+        assert np.array_equal(read_raw(path, all_channels=True).pixels, image[..., :channels])
+    tifffile.imwrite(path, np.dstack([DEEP, DEEP])[..., :5].astype(np.uint8), photometric="rgb")
+    assert np.array_equal(read_raw(path).pixels, DEEP[..., :3].astype(np.uint8))
+    assert read_raw(path).notes == ("channels",)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_is_turned_once(tmp_path, orientation, dtype, compression):
+    """Pillow turns it while it loads, tifffile does not."""
+    for name, image in (("gray", DEEP[..., 0]), ("color", DEEP[..., :3])):
+        path, image = tmp_path / f"{name}.tif", (image >> 8).astype(dtype)
+        turn = [(274, "H", 1, orientation, True)]
+        tifffile.imwrite(
+            path,
+            image,
+            photometric="rgb" if name == "color" else "minisblack",
+            extratags=turn,
+            compression=compression,
+        )
+        read = read_raw(path)
+        assert np.array_equal(read.pixels, upright(image, orientation))
+        assert read.orientation == orientation
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -121,6 +190,18 @@ def test_of_several_pages_the_first_is_read_and_it_is_told(tmp_path):
     read = read_raw(tmp_path / "pages.tif")
     assert np.array_equal(read.pixels, DEEP[..., 0])
     assert read.notes == ("pages",)
+    assert read_raw(tmp_path / "pages.tif", page=3).notes == ()
+    for dtype in (np.uint16, np.float16):  # of which Pillow knows the one
+        image = DEEP[..., :3].astype(dtype)
+        with tifffile.TiffWriter(tmp_path / "pages.tif") as writer:
+            for page in (DEEP[..., 0], image, image[::-1]):  # the first is read whatever the second is
+                writer.write(page, photometric="rgb" if page.ndim == 3 else "minisblack")
+        for page, expected in ((0, DEEP[..., 0]), (1, image), (2, image[::-1])):
+            read = read_raw(tmp_path / "pages.tif", page=page)
+            assert np.array_equal(read.pixels, expected)
+            assert read.notes == ("pages",) * (page < 2)
+        with pytest.raises(UserError, match="too few"):
+            read_raw(tmp_path / "pages.tif", page=3)
 
 
 def test_a_tiff_of_another_kind_is_told(tmp_path):

@@ -45,7 +45,8 @@ def test_channels_of_every_depth(tmp_path):
     tifffile.imwrite(tmp_path / "planes.tif", deep.transpose(2, 0, 1), planarconfig="separate", photometric="rgb")
     tifffile.imwrite(tmp_path / "floats.tif", deep.astype(np.float32), photometric="rgb", extrasamples=[0])
     tifffile.imwrite(tmp_path / "deep.tif", deep, photometric="rgb", extrasamples=["unassalpha"])
-    for name in ("planes.tif", "floats.tif", "deep.tif"):
+    tifffile.imwrite(tmp_path / "unstated.tif", deep, photometric="rgb", extrasamples=["unspecified"])
+    for name in ("planes.tif", "floats.tif", "deep.tif", "unstated.tif"):
         np.testing.assert_array_equal(read_side(tmp_path / name, "visible", "channels").pixels, deep[..., :3], name)
         np.testing.assert_array_equal(read_side(tmp_path / name, "infrared", "channels").pixels, deep[..., 3], name)
         first = read_side(tmp_path / name, "infrared", "channels-reversed").pixels
@@ -61,6 +62,13 @@ def test_a_file_that_may_hold_both_images_is_told(tmp_path):
     constant = save(tmp_path / "a.png", np.dstack([VISIBLE, np.full((12, 16), 255, np.uint8)]))
     (note,) = read_pair("a", Rules(), constant, tmp_path / "ir.png").notes
     assert "--both-in-one" not in note[1]
+
+
+def test_a_third_image_is_told(tmp_path):
+    pages = [Image.fromarray(each) for each in (VISIBLE, INFRARED, INFRARED)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    (note,) = read_pair("a", Rules(both_in_one="pages"), tmp_path / "a.tif", tmp_path / "a.tif").notes
+    assert "more than two images" in note[1]
 
 
 @pytest.mark.parametrize(("form", "says"), [("channels", "two channels or four"), ("pages", "page"), ("rows", "rows")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,13 +18,17 @@ from PIL.ImageFile import ImageFile
 from ssvif.io.errors import UserError
 
 ORIENTATION = 0x0112  # EXIF's tag
-BITS_PER_SAMPLE, PLANAR_CONFIGURATION, GDAL_NODATA = 258, 284, 42113  # TIFF's tags
+# TIFF's tags
+BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLES_PER_PIXEL, PLANAR_CONFIGURATION = 258, 262, 277, 284
+EXTRA_SAMPLES, SAMPLE_FORMAT, GDAL_NODATA = 338, 339, 42113
+WHITE_IS_ZERO, SIGNED = 0, 2  # values of PHOTOMETRIC and SAMPLE_FORMAT
 TIFF_SUFFIXES = (".tif", ".tiff")
 # EXIF's orientations that ask for each step, in this order
 TRANSPOSED, ROWS_FLIPPED, COLUMNS_FLIPPED = (5, 6, 7, 8), (3, 4, 7, 8), (2, 3, 6, 7)
 REFUSED = ("EPS", "FITS")  # Pillow has Ghostscript draw the one, and unpacks the other before its size is known
 # no decoder makes more of a byte: deflate repeats 258 bytes by 2 bits, and a byte may hold 8 pixels of 1 bit
 LEAST_CLAIM_PX, MOST_PX_PER_BYTE = 2**20, 10_000
+BY_TIFFFILE = ("raw", "tiff_adobe_deflate")  # compressions that it decodes without a package of codecs
 WITH_ALPHA = ("LA", "La", "RGBA", "RGBa", "PA")
 # JPEG's segments in which thermal cameras store their 16 bits; APP2 and those above 9 hold profiles and the like
 RAW_SEGMENTS, LEAST_RAW_BYTES = frozenset(f"APP{i}" for i in range(3, 10)), 1 << 14
@@ -36,8 +40,9 @@ class RawImage:
     """An image in the depth it was stored in, upright."""
 
     pixels: NDArray[Any]  # (H,W) or (H,W,3) RGB; uint8, uint16 or float32
-    # left out: "alpha", "pages" (of several, the first was read), "low bytes" (8 of 16), "radiometric" (thermal data),
-    # "chroma" (of a deep video that is color-mapped)
+    # left out: "alpha", "fourth channel" (alpha that varies), "channels" (beyond four), "pages" (that follow the one
+    # read), "low bytes" (8 of 16), "radiometric" (thermal data), "chroma" (of a deep video that is color-mapped),
+    # "white is zero" (what a TIFF of floats says)
     notes: tuple[str, ...] = ()
     orientation: int = 1  # EXIF's, by which the stored pixels were turned; 1 leaves them as they are
     nodata: float | None = None  # the value by which the file marks missing pixels; in floats they are NaN already
@@ -127,7 +132,7 @@ def depth_of(path: Path) -> str:
         UserError: the file is missing, damaged, or of a kind that only its pixels tell.
     """
     with open_image(path) as opened:
-        if opened.mode == "F" or (opened.mode == "I" and opened.format != "PNG"):
+        if opened.mode == "F" or (opened.mode == "I" and opened.format != "PNG") or _is_signed(opened):
             return "float"
         return "16-bit" if opened.mode.startswith("I") or ";16" in stored_form(opened) else "8-bit"
 
@@ -172,33 +177,115 @@ def read_raw(path: Path, *, indices: bool = False, page: int = 0, all_channels: 
 
 def _read_raw(path: Path, indices: bool, page: int, all_channels: bool) -> RawImage:
     chosen = np.asarray if all_channels else drop_alpha
-    if path.suffix.lower() in TIFF_SUFFIXES and _pillow_loses(path):
-        array, nodata = _read_tiff(path, page)
-        return _mark_floats(_plain_type(chosen(array), unsigned=False), None if indices else nodata)
+    by_tifffile = path.suffix.lower() in TIFF_SUFFIXES and _pillow_loses(path, page)
+    stored = _read_tiff(path, page) if by_tifffile else _read_with_pillow(path, page, indices)
+    array, notes, white = chosen(stored.array), stored.notes, stored.tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
+    if white and not indices and (by_tifffile or array.dtype != np.uint8):  # Pillow inverts 8 bits
+        array = _inverted(array)
+    pixels = upright(_plain_type(array, stored.is_png), stored.turn)
+    image = _mark_floats(pixels, None if indices else stored.tags.get(GDAL_NODATA))
+    if white and image.pixels.dtype.kind == "f":
+        notes = (*notes, "white is zero")
+    elif white and image.nodata is not None:
+        image = replace(image, nodata=np.iinfo(image.pixels.dtype).max - image.nodata)
+    return replace(image, notes=notes, orientation=stored.orientation)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """An image as a library reads it."""
+
+    array: NDArray[Any]  # (H,W) or (H,W,2|3|4)
+    tags: Mapping[int, Any]  # of a TIFF
+    notes: tuple[str, ...]
+    orientation: int  # EXIF's
+    turn: int  # the orientation that the array still has to be turned by
+    is_png: bool = False  # where 16 bits may come as 32
+
+
+def _read_with_pillow(path: Path, page: int, indices: bool) -> _Stored:
+    with _opened_page(path, page) as opened:
+        form, tags, is_tiff = stored_form(opened), dict(getattr(opened, "tag_v2", {})), opened.format == "TIFF"
+        orientation, signed = opened.getexif().get(ORIENTATION, 1), _is_signed(opened)
+        if is_tiff and orientation in TRANSPOSED:
+            opened.filename = ""  # or Pillow maps the file into memory with height and width exchanged
+        has_alpha = opened.mode in WITH_ALPHA or "transparency" in opened.info
+        notes = ["channels"] * (tags.get(SAMPLES_PER_PIXEL, 1) > len(opened.getbands()))
+        notes += ["radiometric"] * _is_radiometric(opened)
+        opened.load()
+        array = _indices_of(opened, form) if indices else np.asarray(expand(opened))
+        is_followed = _is_followed(opened, page)
+    if ";16" in form and array.dtype == np.uint8:  # Pillow keeps the upper byte of 16-bit color
+        if form.startswith("RGB"):
+            array = array.astype(np.uint16) << 8 | _lower_bytes(path, page)
+        else:
+            notes.append("low bytes")
+    elif form.startswith("I;32N") or (signed and not indices):  # Pillow takes 32 bits as signed, 8 as unsigned
+        array = array.view(np.int8 if signed else np.uint32)
+    notes = [*_kept_out(array, has_alpha, is_followed), *notes]
+    turn = 1 if is_tiff else orientation  # Pillow turns TIFF itself
+    return _Stored(array, tags, tuple(notes), orientation, turn, opened.format == "PNG")
+
+
+@contextmanager
+def _opened_page(path: Path, page: int) -> Iterator[ImageFile]:
+    """Open an image of a file with Pillow, and mend how it takes the pixels of some TIFFs."""
     with open_image(path) as opened:
-        several = getattr(opened, "is_animated", False)  # `n_frames` would look for all of thousands
         try:
             opened.seek(page)
         except EOFError as error:
-            raise UserError(f"{path} holds too few images", expected=f"{page + 1} pages or more") from error
+            raise _too_few(path, page) from error
         check_claim(path, opened.width * opened.height)
         form = stored_form(opened)
-        orientation = opened.getexif().get(ORIENTATION, 1)
-        has_alpha = opened.mode in WITH_ALPHA or "transparency" in opened.info
-        radiometric, nodata = _is_radiometric(opened), getattr(opened, "tag_v2", {}).get(GDAL_NODATA)
-        unsigned = opened.format == "PNG"  # there 16 bits may come as 32
-        opened.load()
-        expanded = np.asarray(expand(opened))
-        array = chosen(_indices_of(opened, form) if indices else expanded)
-    alpha = "fourth channel" if expanded.shape[2:] in ((2,), (4,)) and np.ptp(expanded[..., -1]) else "alpha"
-    notes = [alpha] * has_alpha + ["pages"] * several + ["radiometric"] * radiometric
-    if ";16" in form and array.dtype == np.uint8:  # Pillow keeps the upper byte of 16-bit color
-        if form.startswith("RGB"):
-            array = array.astype(np.uint16) << 8 | chosen(_lower_bytes(path))
-        else:
-            notes.append("low bytes")
-    pixels = upright(_plain_type(array, unsigned), orientation)
-    return replace(_mark_floats(pixels, None if indices else nodata), notes=tuple(notes), orientation=orientation)
+        if form.startswith("RGBX") and getattr(opened, "tag_v2", {}).get(EXTRA_SAMPLES) == (0,):
+            opened._mode = "RGBA"  # the fourth channel, whose meaning the file does not say, is kept
+            _take_as(opened, form.replace("X", "A"))
+        elif form.endswith(("BS", "BF")) and opened.tile[0][0] == "libtiff":
+            _take_as(opened, f"{form[:-2]}N{form[-1]}")  # the library has brought them into this machine's order
+        yield opened
+
+
+def _take_as(opened: ImageFile, form: str) -> None:
+    """Have Pillow take the pixels of a file that is not loaded yet as if they lay in another form."""
+    opened.tile = [  # plain tuples: Pillow named them only later
+        (*each[:3], (form, *each[3][1:]) if isinstance(each[3], tuple) else form)  # type: ignore[misc]
+        for each in opened.tile
+    ]
+
+
+def _is_followed(opened: ImageFile, page: int) -> bool:
+    """Return whether images come after a page of a loaded file; `n_frames` would look for all of thousands."""
+    if not page:
+        return bool(getattr(opened, "is_animated", False))
+    try:
+        opened.seek(page + 1)
+    except EOFError:
+        return False
+    except Exception:  # it is there, damaged or of another kind
+        return True
+    return True
+
+
+def _too_few(path: Path, page: int) -> UserError:
+    return UserError(f"{path} holds too few images", expected=f"{page + 1} pages or more")
+
+
+def _kept_out(array: NDArray[Any], has_alpha: bool, is_followed: bool) -> list[str]:
+    """Return notes about the last channel of an array, if it is alpha, and the pages that follow."""
+    varies = array.shape[2:] in ((2,), (4,)) and np.ptp(array[..., -1])
+    return ["fourth channel" if varies else "alpha"] * has_alpha + ["pages"] * is_followed
+
+
+def _is_signed(opened: ImageFile) -> bool:
+    """Return whether a TIFF holds 8 bits with sign, which Pillow reads as if they had none."""
+    return opened.mode == "L" and getattr(opened, "tag_v2", {}).get(SAMPLE_FORMAT) == (SIGNED,)
+
+
+def _inverted(array: NDArray[Any]) -> NDArray[Any]:
+    """Return gray pixels whose 0 is white with black at 0, up to 16 bits; deeper ones are quantities, as in GDAL."""
+    if array.dtype.kind != "u" or array.dtype.itemsize > 2:
+        return array
+    return np.dstack([~array[..., 0], array[..., 1:]]) if array.ndim == 3 else ~array
 
 
 def _mark_floats(pixels: NDArray[Any], nodata: Any) -> RawImage:
@@ -238,48 +325,52 @@ def pixels_of(image: Image.Image) -> NDArray[Any]:
     return np.ascontiguousarray(_plain_type(drop_alpha(np.asarray(expand(image))), unsigned=image.format == "PNG"))
 
 
-def _pillow_loses(path: Path) -> bool:
-    """Return whether a TIFF is of a kind that Pillow does not know, or cuts to 8 bits in planes."""
+def _pillow_loses(path: Path, page: int) -> bool:
+    """Return whether a TIFF's page is of a kind that Pillow does not know, or loses planes or bits of."""
     try:
         with Image.open(path) as opened:
+            opened.seek(page)
             tags = getattr(opened, "tag_v2", {})
-            in_planes = tags.get(PLANAR_CONFIGURATION, 1) == 2 and opened.mode in ("RGB", "RGBA")
-            return in_planes and max(tags.get(BITS_PER_SAMPLE, (8,))) > 8
-    except UnidentifiedImageError:
+            if tags.get(PLANAR_CONFIGURATION, 1) != 2:
+                return False
+            if 0 in tags.get(EXTRA_SAMPLES, ()) and opened.info.get("compression") in BY_TIFFFILE:
+                return True
+            return opened.mode in ("RGB", "RGBA") and max(tags.get(BITS_PER_SAMPLE, (8,))) > 8
+    except (UnidentifiedImageError, SyntaxError):
         return True
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+    except (Image.DecompressionBombError, OSError, EOFError, ValueError):
         return False  # too large or damaged: the reader raises the error
 
 
-def _read_tiff(path: Path, index: int) -> tuple[NDArray[Any], Any]:
-    """Return an image of a TIFF, (H,W) or (H,W,2|3|4), as tifffile reads it, and its tag GDAL_NODATA."""
+def _read_tiff(path: Path, index: int) -> _Stored:
+    """Read an image of a TIFF with tifffile."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        page: Any = file.pages[index]
+        try:
+            page: Any = file.pages[index]
+        except IndexError as error:
+            raise _too_few(path, index) from error
         check_claim(path, page.size // (page.samplesperpixel if page.samplesperpixel in (2, 3, 4) else 1))
-        tag = page.tags.get(GDAL_NODATA)
-        array: NDArray[Any] = np.squeeze(page.asarray())
-    if array.ndim == 3 and array.shape[0] in (2, 3, 4):  # colors in planes
+        tags = {code: page.tags[code].value for code in (ORIENTATION, PHOTOMETRIC, GDAL_NODATA) if code in page.tags}
+        array: NDArray[Any] = page.asarray()
+        is_followed = len(file.pages) > index + 1
+    if array.ndim == 3 and page.axes.startswith("S"):  # colors in planes
         array = np.moveaxis(array, 0, -1)
     if array.ndim not in (2, 3) or array.shape[2:] not in ((), (2,), (3,), (4,)) or array.dtype.kind not in "uif":
         raise _unreadable(path, f"{array.dtype} values of shape {array.shape}")
-    return array, tag and tag.value
+    notes = tuple(_kept_out(array, array.shape[2:] in ((2,), (4,)), is_followed))
+    orientation = tags.get(ORIENTATION, 1)
+    return _Stored(array, tags, notes, orientation, orientation)
 
 
-def _lower_bytes(path: Path) -> NDArray[np.uint8]:
+def _lower_bytes(path: Path, page: int) -> NDArray[np.uint8]:
     """Return the lower bytes of a 16-bit color image, (H,W,3|4): what Pillow keeps of swapped bytes."""
-    with open_image(path) as opened:
-        # plain tuples: Pillow named them only later
-        opened.tile = [(*each[:3], _swapped(each[3])) for each in opened.tile]  # type: ignore[misc]
+    with _opened_page(path, page) as opened:
+        form = stored_form(opened)
+        _take_as(opened, form[:-4] + OTHER_BYTE[form[-4:]])
         opened.load()
         return np.asarray(opened)
-
-
-def _swapped(arguments: Any) -> Any:
-    if isinstance(arguments, tuple):
-        return (_swapped(arguments[0]), *arguments[1:])
-    return arguments[:-4] + OTHER_BYTE[arguments[-4:]]
 
 
 def _plain_type(array: NDArray[Any], unsigned: bool) -> NDArray[Any]:

@@ -63,7 +63,9 @@ def read_both(path: Path, both_in_one: str) -> tuple[RawImage, RawImage]:
     """
     try:
         if both_in_one.startswith("pages"):
-            first, second = (replace(read_raw(path, page=page), notes=()) for page in range(2))
+            first, second = (read_raw(path, page=page) for page in range(2))
+            later = ("later pages",) * ("pages" in second.notes)
+            first, second = replace(first, notes=()), replace(second, notes=later)
             return (second, first) if both_in_one.endswith("reversed") else (first, second)
         return split_sides(read_raw(path, all_channels=both_in_one.startswith("channels")), both_in_one)
     except UserError as error:
@@ -79,7 +81,7 @@ def split_sides(image: RawImage, both_in_one: str) -> tuple[RawImage, RawImage]:
     pixels, form = image.pixels, both_in_one.removesuffix("-reversed")
     if form == "channels":
         count = pixels.shape[2] if pixels.ndim == 3 else 1
-        fits, got = count in (2, 4), f"{count}"
+        fits, got = count in (2, 4), "more than four" if "channels" in image.notes else f"{count}"
         parts = np.split(pixels, [1 if form != both_in_one else count - 1], axis=2) if fits else []
         parts = [part[..., 0] if part.shape[2] == 1 else part for part in parts]
     else:

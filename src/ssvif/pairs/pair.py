@@ -42,6 +42,9 @@ LEFT_OUT = {
     "fourth channel": "has an alpha channel that varies, which is ignored; if it is the infrared image, pass "
     "--both-in-one channels",
     "pages": "holds several images, of which only the first is read; if they are both sides, pass --both-in-one pages",
+    "later pages": "is one of more than two images in its file, of which only the first two are read",
+    "channels": "has more channels than those of its color, which are ignored",
+    "white is zero": "is a TIFF that declares low values to be white; floats and the like are used as they are stored",
     "low bytes": "is 16-bit gray with alpha, of which only 8 bits are read",
     "radiometric": "is a radiometric JPEG: beside the 8-bit picture that is fused, it holds thermal data of 16 bits. "
     "Extract these with ExifTool (`exiftool -b -RawThermalImage` for FLIR, `-ThermalData` for DJI) or the software of "
