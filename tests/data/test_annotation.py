@@ -125,3 +125,19 @@ def test_any_values_map_to_the_classes_that_list_them(tmp_path_factory, values, 
     Image.fromarray(stored).save(path)
     wanted = [[values.index(value) % 3 for value in row] for row in stored.tolist()]
     assert read_classes(path, described).tolist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("order", "noted"),
+    [
+        ((0, 1, 2), set()),
+        ((2, 0, 1), {"palette"}),
+        ((1, 1, 1), set()),  # a palette that tells nothing apart
+    ],
+)
+def test_a_palette_that_gives_ids_the_colors_of_other_classes_is_told(read, descriptor, order, noted):
+    image = Image.fromarray(IDS, "P")
+    image.putpalette([channel for index in order for channel in COLORS[index]] + [0] * 759)
+    colored = with_values(descriptor)
+    assert read(image, colored)[0] == IDS.tolist()
+    assert set(read(image, colored)[1]) == noted

@@ -45,6 +45,8 @@ def test_voc_corners_become_fractions_of_the_annotated_size(tmp_path, width):
         ("1 0.5 0.5 0.1 inf", "is not a box"),
         ("1 0.5 0.5 0.1 wide", "is not a box"),
         ("car", "is not a box"),
+        ("class,x_center,y_center,width,height", "is not a box"),
+        ("0.5 0.5 0.1 0.1 car", "is not a box"),
         ("1 0.1 0.1 0.3 0.1 0.3 40", "outside its image"),
         ("cra 0.5 0.5 0.1 0.1", "class 'cra' is not one of"),
         ("1 1e308 0.5 1e308 0.1", "outside its image"),
@@ -111,7 +113,7 @@ BOX = [[1, 0.4, 0.5, 0.2, 0.1]]
         ("1;0,4;0,5;0,2;0,1;0,875", {"confidence"}),
         ("# made by hand\n\n1 0.4 0.5 0.2 0.1 # a car", set()),
         ("1 0.4 0.5 0.2 0.1 0.875", {"confidence"}),
-        ("1 0.4 0.5 0.2 0.1 3", {"confidence"}),
+        ("1 0.4 0.5 0.2 0.1 17", {"further number"}),
         ("Car 0.4 0.5 0.2 0.1", set()),
         ('"car",0.4,0.5,0.2,0.1', set()),
         ("1 0.3 0.45 0.5 0.45 0.5 0.55 0.3 0.55", {"polygon"}),
@@ -343,3 +345,82 @@ def test_fractions_in_place_of_pixels_are_told(tmp_path):
     other = f"<object><name>car</name>{box}</object></annotation>"
     _, notes = read(tmp_path, VOC.format(width=200).replace("</annotation>", other), name="a.xml")
     assert notes["under a pixel"] == f"1, first {tmp_path}/a.xml, object 3"
+
+
+@pytest.mark.parametrize(
+    ("line", "noted"),
+    [
+        ("1 0.4 0.5 0.2 0.1 0.91 7", {"track"}),
+        ("1 0.4 0.5 0.2 0.1 0.91 -1", {"track"}),
+        ("1 0.4 0.5 0.2 0.1 0.910000 7.000000", {"track"}),
+        ("1 0.4 0.5 0.2 0.1 0.91 7\n1 0.4 0.5 0.2 0.1 0.8 1", {"track"}),  # one id tells what the others are
+        ("1 0.4 0.5 0.2 0.1 0.91 1", {"two readings"}),
+        ("1 0.3 0.45 0.5 0.45 0.5 0.55 0.3 0.55 0.9 7", {"track", "polygon"}),
+        ("1 0.4 0.5 0.2 0.1 0.4 0.5 2", {"keypoints"}),
+        ("1 0.4 0.5 0.2 0.1 0.4 0.5 2 0.9 0.9 1", {"keypoints"}),
+        ("1 0.4 0.5 0.2 0.1 0.35 0.5 2.000000 0 0 0", {"keypoints"}),
+        ("1 0.4 0.5 0.2 0.1" + " 0.35 0.5 1" * 3 + " 0 0 0", {"keypoints"}),
+        ("1 0.4 0.5 0.2 0.1 0.3 0.3 1 0.25 0.5 0 0.9 0.9 1", {"two readings"}),
+        ("1 0.4 0.5 0.2 0.1 0.35 0.5 0 0 0 0", {"keypoints"}),  # without visibility: no outline is twice at 0 0
+    ],
+)
+def test_what_trackers_and_pose_networks_write_is_a_box(tmp_path, line, noted):
+    boxes, notes = read(tmp_path, line)
+    np.testing.assert_allclose(boxes, BOX * len(line.split("\n")), atol=1e-12)
+    assert set(notes) == noted
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        "0.2 0.3 0.4 0.3 0.3 1.0",
+        "0 0 1 0 1 1",
+        "0 0 1 0 1 1 0 1",
+        "0.1 0.9 0.5 0.8 0.9 1",  # the first four are no box in the image
+        "0.6 0.3 0.6 0.5 0.8 0.3 1 0.2 0.6 0",  # about a corner of the image
+        "0.5 0.5 0.6 0.4 0.6 0.5 0.6 0.6",
+        "0.3 0.4 0.2 0.3 0.9 1\n1 0.3 0.4 0.2 0.3 0.5 0.5 0.9 1",  # a longer outline in the same file
+    ],
+)
+def test_usual_polygons_stay_polygons(tmp_path, points):
+    boxes, notes = read(tmp_path, f"1 {points}")
+    assert set(notes) == {"polygon"}
+    xs, ys = ([float(each) for each in points.split("\n")[0].split()[start::2]] for start in (0, 1))
+    wanted = [(min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2, max(xs) - min(xs), max(ys) - min(ys)]
+    np.testing.assert_allclose(boxes[0, 1:], wanted)
+
+
+vertices = st.lists(st.tuples(st.floats(0.001, 0.999), st.floats(0.001, 0.999)), min_size=3, max_size=9)
+
+
+@given(st.lists(vertices, min_size=1, max_size=3))
+def test_no_outline_inside_the_image_is_taken_for_a_box(tmp_path_factory, outlines):
+    path, notes = tmp_path_factory.getbasetemp() / "outlines.txt", Notes()
+    path.write_text("\n".join(" ".join(map(str, [0, *np.ravel(points)])) for points in outlines))
+    boxes = read_boxes(path, CLASSES, 200, 100, notes)
+    assert notes.details()["polygon"].startswith(f"{len(outlines)}, ")
+    kept = [points for points in outlines if (np.ptp(points, axis=0) > 0).all()]
+    np.testing.assert_allclose(boxes[:, 3:], [np.ptp(points, axis=0) for points in kept] or np.zeros((0, 2)))
+
+
+@pytest.mark.parametrize(
+    ("size", "noted", "width"),
+    [
+        ((400, 200), {"resized"}, 0.1),
+        ((403, 200), {"resized"}, 40 / 403),
+        ((200, 200), {"other shape"}, 0.2),
+        ((100, 200), {"other shape"}, 0.2),  # swapped
+        ((200, 100), set(), 0.2),
+    ],
+)
+def test_a_voc_size_of_another_shape_than_the_image_is_told(tmp_path, size, noted, width):
+    shape = tags(bndbox=tags(xmin=20, ymin=10, xmax=60, ymax=50))
+    boxes, notes = read(tmp_path, voc(shape, size=tags(size=tags(width=size[0], height=size[1]))), name="a.xml")
+    assert boxes[0, 3] == pytest.approx(width)
+    assert set(notes) == noted
+    assert all(f"1 ('{size[0]}×{size[1]} for 200×100 px' 1), first {tmp_path}/a.xml" == each for each in notes.values())
+
+
+def test_json_in_a_text_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"a\.txt is JSON(?s:.*)export"):
+        read(tmp_path, '\n{"shapes": []}')

@@ -216,3 +216,25 @@ def test_an_image_suffix_may_be_a_part_of_the_names(tmp_path):
     toy = replace(describe(), layouts=(Layout("vi/{name}.jpg", "ir/{name}.jpg"),))
     root = fill(tmp_path, names=("a1.jpg",))  # files are called a1.jpg.png
     assert [pair.pair_id for pair in find_pairs(toy, root)["all"]] == ["a1"]
+
+
+@pytest.mark.parametrize(
+    ("place", "listed", "told"),
+    [
+        ("boxes/classes.txt", "van\ncar\n", True),
+        ("obj.names", "van\r\ncar\r\n", True),
+        ("boxes/classes.txt", "dog\ncar\nvan\n", True),
+        ("boxes/classes.txt", "Car\n\nVan\n", False),
+        ("boxes/classes.txt", "auto\nvan\nlorry\n", False),  # other names alone tell nothing
+        ("boxes/classes.txt", "", False),
+    ],
+)
+def test_a_list_of_classes_in_another_order_is_told_wherever_boxes_are_read(tmp_path, log, place, listed, told):
+    root = fill(tmp_path / "data", "labels/{name}.png", "boxes/{name}.txt")
+    (root / place).write_bytes(listed.encode())
+    toy = replace(describe(), detection_classes=("car", "van"))
+    assert [each.kind for each in find_dataset(toy, root).notices()] == ["class list"] * told
+    split_dataset(toy, root, tmp_path / "splits.csv", seed=0)
+    pack_pairs(toy, root, tmp_path / "splits.csv", tmp_path / "pairs.h5")
+    message = f"{root / place} lists {', '.join(listed.split())}, but the descriptor's detection_classes are car, van"
+    assert log.text.count(message) == 2 * told

@@ -26,10 +26,18 @@ NOTES = {
     "turned": "boxes with swapped corners, turned",
     "clipped": "boxes that reach past their image, cut at its edge",
     "polygon": "polygons and rotated boxes, read as the upright boxes around them",
-    "confidence": "boxes with a further number, a confidence, which is not used",
+    "two readings": "lines that may be polygons, read as boxes with a confidence and a track id or with keypoints",
+    "other shape": "VOC files for an image of another shape: do the boxes fit? A swapped size is read as the image's",
+    "resized": "VOC files for an image of the same shape and another size, scaled",
+    "palette": "label maps whose palette gives ids the colors of other classes: color_labels: true reads by color",
+    "confidence": "boxes or polygons with a confidence, which is not used",
+    "further number": "boxes or polygons with a further number that is no confidence in [0,1], which is not used",
+    "track": "boxes or polygons with a confidence and a track id, which are not used",
+    "keypoints": "boxes with keypoints, which are not used",
     "latin-1": "box files that are not UTF-8 and declare nothing else, read as Latin-1",
 }
-DOUBTFUL = ("lossy", "no area", "under a pixel", "turned")  # those to look at; the others are as intended
+# those to look at; the others are as intended
+DOUBTFUL = ("lossy", "no area", "under a pixel", "turned", "two readings", "other shape", "palette")
 
 
 class Notes:
@@ -84,7 +92,26 @@ def read_classes(path: Path, descriptor: Descriptor, notes: Notes | None = None)
         if color_number(value) in present:
             notes.add("ignored value", path, str(value))
     ids = np.array([table[value] for value in present], np.uint8)
-    return ids[np.searchsorted(values, stored)]
+    classes = ids[np.searchsorted(values, stored)]
+    if not descriptor.color_labels and len(values) > 1 and _palette_differs(path, descriptor, stored, classes):
+        notes.add("palette", path)
+    return classes
+
+
+def _palette_differs(path: Path, descriptor: Descriptor, stored: NDArray[Any], classes: NDArray[np.uint8]) -> bool:
+    """Whether an image's palette has classes' colors alone, and other ones than its indices (H,W) stand for.
+
+    Programs that make PNGs smaller sort palettes anew.
+    """
+    with open_image(path) as opened:
+        if opened.mode != "P":
+            return False
+    by_color = {color_number(info.color): info.id for info in descriptor.classes}
+    known = classes != descriptor.ignore_index
+    colors, at = np.unique(read_label(path, colors=True)[known], return_inverse=True)
+    if len(colors) < len(np.unique(stored[known])) or not by_color.keys() >= {*colors.tolist()}:
+        return False
+    return bool((np.array([by_color[color] for color in colors.tolist()])[at] != classes[known]).any())
 
 
 def _unknown_values(path: Path, descriptor: Descriptor, unknown: dict[int, int], lossy: bool) -> UserError:

@@ -7,6 +7,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,11 +17,12 @@ from numpy.typing import NDArray
 
 from ssvif.data.annotation import LONGEST, Notes
 from ssvif.data.descriptor import Descriptor, comparable
+from ssvif.data.yolo import NOTABLE, Columns, read_columns, to_floats
 from ssvif.io.errors import UserError, shorten
 
 MOST_BYTES = 1 << 22  # of an image's boxes: some ten thousand as XML
 TOLERANCE = 0.1  # how far a box may reach outside its image, as a fraction of it, before it is an error
-NOTABLE = 0.001  # how far before it is told
+SAME_SHAPE = 0.02  # how far the shape of an image of another size may differ, as rounding does
 # first bytes → encoding; UTF-32 before UTF-16, whose mark its own begins with; XML needs no mark
 MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -32,7 +34,11 @@ MARKS = {
     b"\0<": "utf-16-be",
 }
 DECLARED = re.compile(rb"""\s*<\?xml[^>]{0,80}encoding\s*=\s*["']([\w.-]{1,40})["']""")
-XML = ("<?xml", "<annotation")  # first words of VOC
+# first words of other formats → what to do about them
+FOREIGN = {
+    ("XML", "<?xml", "<annotation"): "rename such files to .xml, and let the descriptor's boxes pattern end in .xml",
+    ("JSON", "{", "["): "export the boxes as YOLO text or VOC XML",
+}
 KAIST = "% bbGt"  # first words of the text that KAIST's and Caltech's tools write
 # what a shape in VOC XML is made of; a box is (left, top) and then the opposite corner, or the size
 SHAPES = ("bndbox", "robndbox", "polygon", "point")
@@ -78,6 +84,8 @@ def read_boxes(
         if index is None:
             notes.add("ignored name", where, name)
         elif index < 0:
+            if not voc:
+                read()  # a heading is no box of an unknown class
             unknown.setdefault(name, where)
             notes.add("unknown name", where, name)
         else:
@@ -117,24 +125,23 @@ def _read_text(path: Path, notes: Notes) -> str:
 
 
 def _parse_text(path: Path, text: str, width_px: int, height_px: int, notes: Notes) -> Iterator[Found]:
-    if text.lstrip().startswith(XML):
-        raise UserError(
-            f"{path} is XML",
-            expected="boxes as YOLO text in a .txt",
-            remedy="rename such files to .xml, and let the descriptor's boxes pattern end in .xml",
-        )
+    for (form, *starts), remedy in FOREIGN.items():
+        if text.lstrip().startswith(tuple(starts)):
+            raise UserError(f"{path} is {form}", expected="boxes as YOLO text in a .txt", remedy=remedy)
     kaist = text.startswith(KAIST)
+    places, lines = [], []
     for number, line in enumerate(text.splitlines(), start=1):
         words = _split(re.split(r"(?:^|\s)#|^%" if kaist else r"(?:^|\s)#", line)[0])
-        if not words:
-            continue
-        # a name may have several words; an index is the first of the numbers
-        start = next((place for place, word in enumerate(words) if place and _to_floats([word])), len(words))
-        where, name = f"{path}, line {number}", " ".join(words[:start]).strip("\"'")
+        if words:
+            # a name may have several words; an index is the first of the numbers
+            start = next((place for place, word in enumerate(words) if place and to_floats([word])), len(words))
+            places.append((f"{path}, line {number}", line, " ".join(words[:start]).strip("\"'")))
+            lines.append(words[start:])
+    for (where, line, name), words, columns in zip(places, lines, read_columns(lines), strict=True):
         if kaist:
-            yield where, name, partial(_kaist_box, where, line, words[start:], width_px, height_px)
+            yield where, name, partial(_kaist_box, where, line, words, width_px, height_px)
         else:
-            yield where, name, partial(_yolo_box, where, line, words[start:], notes)
+            yield where, name, partial(_yolo_box, where, line, columns, notes)
 
 
 def _split(line: str) -> list[str]:
@@ -145,17 +152,16 @@ def _split(line: str) -> list[str]:
     return [word for word in re.split(r"[\s,;]+", line) if word]
 
 
-def _yolo_box(where: str, line: str, words: Sequence[str], notes: Notes) -> list[Row]:
-    numbers = _to_floats(words)
+def _yolo_box(where: str, line: str, columns: Columns, notes: Notes) -> list[Row]:
+    numbers, further = columns
     if len(numbers) < 4:
         expected = (
             "class x_center y_center width height, with or without a confidence, or class and the x y of three points "
             "or more"
         )
         raise _no_box(where, line, expected)
-    if len(numbers) % 2:
-        notes.add("confidence", where)
-        numbers.pop()
+    if further:
+        notes.add(further, where)
     if len(numbers) == 4:
         return [numbers]
     notes.add("polygon", where)
@@ -163,7 +169,7 @@ def _yolo_box(where: str, line: str, words: Sequence[str], notes: Notes) -> list
 
 
 def _kaist_box(where: str, line: str, words: Sequence[str], width_px: int, height_px: int) -> list[Row]:
-    numbers = _to_floats(words[:4])
+    numbers = to_floats(words[:4])
     if len(numbers) < 4:
         raise _no_box(where, line, "class left top width height in pixels, and flags")
     left, top, width, height = numbers
@@ -194,11 +200,20 @@ def _parse_voc(path: Path, text: str, width_px: int, height_px: int, notes: Note
             f"{path} is not a VOC annotation", expected=expected, got=f"<{root.tag}>", remedy="export it as VOC or YOLO"
         )
     known = all(0 < size < math.inf for size in sizes)
-    width, height = sizes if known else (width_px, height_px)
+    width, height = _fit_size(path, sizes, width_px, height_px, notes) if known else (width_px, height_px)
     for number, element in enumerate(root.iter("object"), start=1):
         where = f"{path}, object {number}"
         name = (element.findtext("name") or "").strip()
         yield where, name, partial(_voc_boxes, where, element, width, height, notes)
+
+
+def _fit_size(path: Path, sizes: Sequence[float], width_px: int, height_px: int, notes: Notes) -> Sequence[float]:
+    """Return the width and height that a file's pixels are of: its own ones, unless they are the image's swapped."""
+    width, height = sizes
+    if (width, height) != (width_px, height_px):
+        same = abs(width * height_px / (height * width_px) - 1) <= SAME_SHAPE
+        notes.add("resized" if same else "other shape", path, f"{width:g}×{height:g} for {width_px}×{height_px} px")
+    return (width_px, height_px) if (height, width) == (width_px, height_px) else sizes
 
 
 def _voc_boxes(where: str, element: ElementTree.Element, width: float, height: float, notes: Notes) -> list[Row]:
@@ -229,7 +244,7 @@ def _outline(shape: ElementTree.Element) -> tuple[Sequence[float], Sequence[floa
     texts = {key.casefold(): text for key, text in parts}
 
     def numbers(keys: Sequence[str]) -> list[float]:
-        return _to_floats([texts.get(key, "") for key in keys])
+        return to_floats([texts.get(key, "") for key in keys])
 
     if corners := next(filter(None, map(numbers, CORNERS)), None):
         return corners[0::2], corners[1::2]
@@ -247,33 +262,38 @@ def _outline(shape: ElementTree.Element) -> tuple[Sequence[float], Sequence[floa
         or [text for key, text in texts.items() if re.fullmatch(rf"{axis}\d+", key)]
         for axis in ("x", "y")
     ]
-    xs, ys = map(_to_floats, places)
+    xs, ys = map(to_floats, places)
     return (xs, ys) if len(xs) == len(ys) >= (1 if shape.tag == "point" else 2) else None
-
-
-def _to_floats(words: Sequence[str]) -> list[float]:
-    """Return words as numbers, none if one is not finite."""
-    try:
-        numbers = [float(word) for word in words]
-    except ValueError:
-        return []
-    return numbers if all(map(math.isfinite, numbers)) else []
 
 
 def _class_index(name: str, names: dict[str, int | None], count: int) -> int | None:
     """Return the class that a name or an index below `count` means, None for one to leave out, -1 for none known."""
-    number = _to_floats([name])
+    number = to_floats([name])
     key = comparable(f"{number[0]:g}" if number else name)
     if key in names:
         return names[key]
     return int(number[0]) if number and number[0] in range(count) else -1
 
 
+def read_class_list(path: Path) -> list[str]:
+    """Return the names of a list of classes beside boxes, a line each; none if it cannot be read."""
+    with suppress(UserError):
+        return [line.strip()[:LONGEST] for line in _read_text(path, Notes()).splitlines() if line.strip()]
+    return []
+
+
+def contradicts(listed: Sequence[str], descriptor: Descriptor) -> bool:
+    """Whether a name that the descriptor knows stands in a list at an index that means another class there."""
+    names, count = descriptor.detection_names(), len(descriptor.detection_classes)
+    meanings = [(_class_index(name, names, 0), _class_index(str(at), names, count)) for at, name in enumerate(listed)]
+    return any(meant != -1 and meant != indexed for meant, indexed in meanings)
+
+
 def _unknown_class(unknown: dict[str, str], descriptor: Descriptor) -> UserError:
     """Return the error of class names that the descriptor does not know, each with the place where it is first."""
     unknown = {name[:LONGEST]: where for name, where in unknown.items()}
     classes = descriptor.detection_classes
-    shown = [f"{_to_floats([name])[0]:g}" if _to_floats([name]) else repr(name) for name in unknown]
+    shown = [f"{to_floats([name])[0]:g}" if to_floats([name]) else repr(name) for name in unknown]
     listed = ", ".join(f"{index} {name}" for index, name in enumerate(classes))
     known = {comparable(each): each for each in classes}
     name, where = next(iter(unknown.items()))

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Literal
 
+from ssvif.data.boxes import contradicts, read_class_list
 from ssvif.data.descriptor import Descriptor, Layout
 from ssvif.data.near_miss import describe_place, find_near_miss
-from ssvif.io.errors import UserError, counted, shorten
+from ssvif.io.errors import LISTED, UserError, counted, shorten
 from ssvif.pairs.match import (
     BY_NAME,
     Images,
@@ -29,6 +30,7 @@ from ssvif.schema import IMAGE_SUFFIXES, SIDES, SPLITS
 
 ANNOTATIONS = {"label": "labels", "boxes": "boxes"}  # field of a layout and of a pair → what it is called
 FILES = {"label": "label map", "boxes": "box file", **{side: f"{side} image" for side in SIDES}}
+CLASS_LISTS = ("classes.txt", "obj.names")  # names of classes in the order of their indices, a line each
 log = logging.getLogger("ssvif")
 
 
@@ -47,7 +49,8 @@ class FoundPair:
 class Notice:
     """Something about the files of one declared pattern that its user should know."""
 
-    kind: Literal["not found", "no pair"]  # the pattern finds nothing, or files of it belong to no pair
+    # the pattern finds nothing, files of it belong to no pair, or a list of classes beside boxes has another order
+    kind: Literal["not found", "no pair", "class list"]
     side: str  # or "label" or "boxes"
     text: str
     split: str
@@ -77,8 +80,11 @@ class FoundDataset:
         return f"for {pattern}, {describe_place(self.root, pattern)}" if pattern else ""
 
     def notices(self) -> list[Notice]:
-        """Return which declared patterns find nothing, with what they nearly found, and which files have no pair."""
-        return [*self._not_found(), *self._no_pair()]
+        """Return which declared patterns find nothing, with what they nearly found, and which files have no pair.
+
+        Lists of classes beside the boxes that contradict the descriptor are notices, too.
+        """
+        return [*self._not_found(), *self._no_pair(), *self._class_lists()]
 
     def _not_found(self) -> Iterator[Notice]:
         matchings = self.matchings.values()
@@ -119,6 +125,22 @@ class FoundDataset:
                 if lost := sorted(images[0][kind].files.keys() - names - {"classes"}):
                     what = f"{counted(len(lost), FILES[kind])} without a pair, ignored: {shorten(lost)}"
                     yield Notice("no pair", kind, what, splits[0])
+
+    def _class_lists(self) -> Iterator[Notice]:
+        """Yield the lists that programs keep beside YOLO text, or above, whose order is not the descriptor's."""
+        taken = {files.get("boxes") for each in self.matchings.values() for files in each.pairs.values()}
+        found: dict[Path, str] = {}  # list → the first split whose boxes it is beside
+        for split, patterns in self.patterns.items():
+            boxes = PurePosixPath(patterns.get("boxes", ""))
+            if boxes.suffix.lower() == ".txt" and self.matchings[split].sides["boxes"].files:
+                places = [self.root / folder / name for folder in boxes.parents for name in CLASS_LISTS]
+                found = {path: split for path in places if path.is_file() and path not in taken} | found
+        for path, split in found.items():
+            listed = read_class_list(path)
+            if contradicts(listed, self.descriptor):
+                orders = [shorten(list(order), LISTED) for order in (listed, self.descriptor.detection_classes)]
+                what = f"{path} lists {orders[0]}, but the descriptor's detection_classes are {orders[1]}"
+                yield Notice("class list", "boxes", f"{what}: take its order if the boxes' indices follow it", split)
 
 
 def find_pairs(descriptor: Descriptor, root: Path) -> dict[str, list[FoundPair]]:

@@ -155,7 +155,7 @@ def _tell_annotations(descriptor: Descriptor, root: Path, splits: Path, rows: Se
     with suppress(UserError):  # the list may be of files that no layout describes
         found = find_dataset(descriptor, root)
         for notice in found.notices():
-            if notice.side in lacking and notice.kind == "not found":
+            if notice.kind == "class list" or (notice.side in lacking and notice.kind == "not found"):
                 log.warning("%s: %s", descriptor.title, notice.text)
         present = [pair for split in found.matchings for pair in found.pairs(split)]
         for kind in lacking:

@@ -50,6 +50,7 @@ WARNINGS = {
     "units": "of other values than most of this side, as kelvins beside degrees Celsius: one range does not fit both",
     "not found": "the descriptor names files that are not there",
     "no pair": "annotations of nothing",
+    "class list": "classes beside the boxes are in another order than the descriptor's",
     "other files": "ignored: not the suffix of a supported image format",
 }
 MEASURES = ("shift_x_px", "shift_y_px", "edge_correlation", "shift_sharpness")
