@@ -250,19 +250,40 @@ def test_a_damaged_video_is_fused_up_to_there(tmp_path, fuse):
     assert not (tmp_path / "b.mp4").exists()
 
 
-def test_frames_lost_in_the_middle_are_told_as_such(tmp_path):
-    """Not as an early end: who looks there finds nothing wrong."""
-    path = film_gray(tmp_path / "ir.mkv", [np.full((48, 64), i, np.uint8) for i in range(40)], "gray")
-    with av.open(str(path)) as container, av.open(str(tmp_path / "holed.mkv"), "w") as holed:
-        stream = holed.add_stream_from_template(container.streams.video[0])
-        for i, packet in enumerate(each for each in container.demux() if each.pts is not None):
-            if not 10 <= i < 20:
-                packet.stream = stream
-                holed.mux(packet)
-    times = []
-    with pytest.raises(UserError, match=r"10 of about 40 frames are missing, most of them after 0\.36 s"):
-        times.extend(time_s for time_s, _ in frames_of(tmp_path / "holed.mkv", gray=True))
-    assert times == pytest.approx([i / 25 for i in range(40) if not 10 <= i < 20], abs=1e-3)
+def record_at(path, times_ms, codec="ffv1", rate=25):
+    """A gray video whose frames have these times; the i-th one is of the value 5 i."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "gray" if codec == "ffv1" else "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for i, time_ms in enumerate(times_ms):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64), 5 * i, np.uint8), format="gray")
+            frame.pts, frame.time_base = time_ms, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("ir.mkv", "ffv1"), ("ir.webm", "libvpx"), ("ir.mp4", "mpeg4"), ("ir.avi", "mpeg4")]
+)
+def test_a_pause_is_no_damage(tmp_path, caplog, name, codec):
+    """But it may be a loss: where the file does not count its frames, or counts empty ones, it is noted, once."""
+    times = [0, 40, 80, 120, 1000, 1040, 1080, 1120]
+    path = record_at(tmp_path / name, times, codec)
+    for _ in range(2):
+        assert [time_s for time_s, _ in frames_of(path, gray=True)] == pytest.approx(np.array(times) / 1000, abs=1e-3)
+    noted = [text for text in caplog.messages if "frames are missing, most of them after 0.12 s" in text]
+    assert len(noted) == (name != "ir.mp4")
+    assert len(list(paired_frames(path, path))) == 8
+
+
+def test_a_video_that_pauses_and_is_cut_is_told_to_end(tmp_path):
+    path = record_at(tmp_path / "ir.mkv", [*range(0, 200, 40), *range(1000, 2000, 40)])
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="it ends after"):
+        list(frames_of(path, gray=True))
 
 
 def test_frames_of_two_sizes_make_no_video(tmp_path):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,8 @@ from ssvif.pairs.pair import looks_colored
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
+
+log = logging.getLogger("ssvif")
 
 LENGTH_TOLERANCE = 0.05  # of the number of frames, which some containers only let us guess
 SAME_RATE = 0.001  # relative; 29.97 against 30 is not the same
@@ -96,27 +100,43 @@ def frames_of(path: Path, *, gray: bool) -> Iterator[tuple[float, RawImage]]:
     Gray videos of 9 to 14 bits keep their values.
 
     Raises:
-        UserError: it is damaged, or frames are missing; those that could be read have been yielded. Or `gray` is asked
+        UserError: it is damaged or ends too early; the frames that could be read have been yielded. Or `gray` is asked
             of a color sensor's unprocessed pixels.
     """
     times: list[float] = []
+    lasting_s = 0.0
     with _opened(path) as (container, stream):
         facts = _read_facts(container, stream)
         for frame in container.decode(stream):
             times.append(float(frame.time if frame.time is not None else len(times) / facts.rate))
+            lasting_s = float((getattr(frame, "duration", 0) or 0) * (frame.time_base or 0))  # PyAV 12 has none
             yield times[-1] - times[0], _read_frame(path, frame, gray)
-    if len(times) < (1 - LENGTH_TOLERANCE) * facts.frames - 1:
-        raise _unreadable(path, _missing(times, facts))
+    _check_whole(path, times, lasting_s, facts)
 
 
-def _missing(times: Sequence[float], facts: VideoFacts) -> str:
-    """Say whether frames are missing at the end or in between, given the times of the others in seconds."""
-    spans = np.diff(times)
-    within_s = float(spans.sum() - len(spans) / facts.rate)
-    if within_s * facts.rate < (facts.frames - len(times)) / 2:  # most are missing at the end
-        return f"it ends after {len(times)} of about {facts.frames} frames"
-    at_s = times[int(spans.argmax())] - times[0]
-    return f"{facts.frames - len(times)} of about {facts.frames} frames are missing, most of them after {at_s:.2f} s"
+def _check_whole(path: Path, times: Sequence[float], lasting_s: float, facts: VideoFacts) -> None:
+    """Check the times of a video's frames, in seconds, of which the last one lasts `lasting_s`.
+
+    Raises:
+        UserError: it ends too early. A gap is only noted: most containers let the number of frames be guessed from the
+            length, and where the rate varies, as in recordings that follow an event, nothing is missing.
+    """
+    rate, enough = float(facts.rate), (1 - LENGTH_TOLERANCE) * facts.frames - 1
+    lasted_s = times[-1] - times[0] + max(lasting_s, 1 / rate) if times else 0.0
+    if lasted_s * rate < enough and len(times) < enough:
+        raise _unreadable(path, f"it ends after {len(times)} of about {facts.frames} frames")
+    if len(times) < enough:
+        at_s = times[int(np.diff(times).argmax())] - times[0] if len(times) > 1 else 0.0
+        missing = (
+            f"{facts.frames - len(times)} of about {facts.frames} frames are missing, most of them after {at_s:.2f} s"
+        )
+        _tell_once(f"{path}: {missing}; if its frame rate varies, this is a pause")
+
+
+@cache
+def _tell_once(sentence: str) -> None:
+    """Warn of a video, which is read several times."""
+    log.warning("%s", sentence)
 
 
 def _read_frame(path: Path, frame: VideoFrame, gray: bool) -> RawImage:
