@@ -12,7 +12,7 @@ from jinja2 import Environment
 from ssvif.ops.statistics import mean_of, student_interval
 from ssvif.report.formats import escape_markdown, open_templates
 from ssvif.report.ladder.effects import LOG_LOSS, Effect, Findings, Verdict
-from ssvif.report.ladder.measured import LAST_EPOCHS, TRAINING, Arm, Key, Measured
+from ssvif.report.ladder.measured import TRAINING, Arm, Key, Measured
 from ssvif.report.sheet import DASH, measure_of, position, print_number
 from ssvif.schema import DETECTION, FUSION_METRICS, PROBE, SEGMENTATION
 
@@ -75,7 +75,6 @@ def write_document(measured: Measured, found: Findings, *, charts: bool, picture
         charts=charts,
         pictures=pictures,
         folder=IMAGES.format(dataset=measured.declaration.dataset),
-        epochs=LAST_EPOCHS,
         verdicts=VERDICTS,
     )
     return re.sub(r"\n{3,}", "\n\n", text).lstrip("\n")

@@ -17,7 +17,6 @@ from ssvif.schema import FUSION_METRICS, GRADIENT_RELATIONS, RUN_FILES
 
 TRAINING = "training"  # stands for the kind of score where training itself measured
 DIAGNOSTICS = ("live_classes", "pixel_agreement", "position_information", "nmi_color", "nmi_label")
-LAST_EPOCHS = 3  # over which the diagnostics and the gradients are averaged
 
 
 class Key(NamedTuple):
@@ -130,15 +129,15 @@ def _read_run(folder: Path) -> RunScores:
 
 
 def _read_training(folder: Path) -> Iterator[tuple[Key, float]]:
-    """Yield the means over the last epochs of what training recorded."""
+    """Yield what training recorded in its last epoch, of whose weights the images are."""
     if history := read_history(folder / "history.csv"):
         for name in DIAGNOSTICS:
-            yield from _mean(name, history.series(name)[1][-LAST_EPOCHS:])
+            yield from _mean(name, history.series(name)[1][-1:])
     path = folder / "gradients.csv"
     rows = read_rows(path, ("epoch", *GRADIENT_RELATIONS)) if path.is_file() else []
-    last = sorted({int(row["epoch"]) for row in rows})[-LAST_EPOCHS:]
+    last = max((int(row["epoch"]) for row in rows), default=0)
     for name in GRADIENT_RELATIONS:
-        values = [to_number_or_none(row[name], path) for row in rows if int(row["epoch"]) in last]
+        values = [to_number_or_none(row[name], path) for row in rows if int(row["epoch"]) == last]
         yield from _mean(name, [value for value in values if value is not None and math.isfinite(value)])
 
 
