@@ -72,6 +72,15 @@ def test_a_picture_never_takes_the_place_of_an_input(call, tmp_path):
         assert "lies among the inputs and would be overwritten" in errors
 
 
+def test_a_home_that_no_shell_writes_out_is_found(call, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for side in ("vi", "ir"):
+        write_png(tmp_path / side / "a.png", np.zeros((8, 8), np.uint8))
+    sides = ("--visible", "~/vi", "--infrared=~/ir")
+    assert call("fuse", *sides, "--output=~/fused", "--baseline", "average")[0] == 0
+    assert (tmp_path / "fused/a.png").is_file()
+
+
 HEAVY = {"torch", "transformers", "pandas", "matplotlib", "h5py"}
 
 

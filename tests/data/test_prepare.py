@@ -133,6 +133,11 @@ def test_too_few_pairs_are_told_with_the_reasons(folders, tmp_path):
         pack_folders(*folders, tmp_path / "run")
 
 
+def test_images_that_show_nothing_are_no_pairs_to_train_on(kelvin, tmp_path):
+    with pytest.raises(UserError, match=r"too few pairs to train on(.|\n)*becomes white"):
+        pack_folders(*kelvin, tmp_path / "run", rules=Rules(infrared_range=Range(0, 1)))
+
+
 def test_a_list_of_good_pairs_is_taken_with_its_splits(folders, tmp_path, call):
     (folders[0] / "03.png").write_bytes(b"no image")
     good = tmp_path / "good.csv"

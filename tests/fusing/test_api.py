@@ -171,6 +171,11 @@ def test_visibles_chroma_can_be_kept():
     [
         ({"visible": VISIBLE.astype(int)}, TypeError, "visible: expected uint8, uint16 or floats, got int64"),
         ({"visible": np.ma.masked_less(VISIBLE, 9)}, TypeError, "visible: integers cannot be masked"),
+        (
+            {"visible": [VISIBLE] * 2, "infrared": [INFRARED, INFRARED.astype(">u2")], "infrared_range": (0, 9999)},
+            UserError,
+            "infrared images are of several depths",
+        ),
         ({"visible": "v.png"}, TypeError, "visible: expected NumPy arrays, .* got str"),
         ({"visible": VISIBLE[None, None]}, ValueError, "visible: expected an image with 1 or 3 channels, got shape"),
         ({"visible": VISIBLE[:0]}, ValueError, "got shape"),

@@ -130,6 +130,20 @@ def test_what_pack_refuses_is_an_error_when_packing_is_meant(folder):
     assert next(each.detail for each in report.findings if each.kind == "size").endswith("; pass --resize infrared")
 
 
+def test_what_fuse_refuses_is_an_error(folder):
+    for number, values in ((1, 1.0), (2, 255.0)):
+        floats = np.asarray(Image.open(folder / f"vi/{number}.png")).astype(np.float32) / np.float32(255 / values)
+        (folder / f"vi/{number}.png").unlink()
+        tifffile.imwrite(folder / f"vi/{number}.tif", floats, photometric="rgb")
+    deepen(folder / "ir/3.png")
+    shutil.copy(folder / "vi/4.png", folder / "ir/4.png")
+    report = check(folder, rules=Rules(infrared_range="sequence"))
+    errors = {(each.kind, each.side, each.pair_id) for each in report.findings if each.level == "error"}
+    assert errors == {("range", "visible", "2"), ("depths", "infrared", ""), ("copied", "pair", "4")}
+    assert "depths" in {each[0] for each in found(check(folder, rules=Rules(infrared_range=Range(0, 40000))))}
+    assert "depths" not in {each[0] for each in found(check(folder))}
+
+
 def test_the_few_of_another_kind_are_told(folder, small_scenes):
     for number in range(6, 20):
         random = np.random.default_rng(number)

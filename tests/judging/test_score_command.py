@@ -26,6 +26,7 @@ from ssvif.metrics.collection import METRICS, STANDARD_SET
         ("all,en", "both", tuple(METRICS)),
         ("vif,all", "both", ("vif", *(name for name in METRICS if name != "vif"))),
         (",", "both", STANDARD_SET),
+        ("SSIM,MS-SSIM", "both", ("ssim", "ms_ssim")),
     ],
 )
 def test_metrics_are_chosen_by_name_and_convention(names, convention, expected):

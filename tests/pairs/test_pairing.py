@@ -1,4 +1,5 @@
 import logging
+import math
 import os
 from pathlib import Path
 
@@ -110,6 +111,19 @@ def test_images_are_paired_by_the_nearest_number_and_the_rest_is_told(make, capl
     )
     with pytest.raises(UserError, match=r"within the tolerance of 0(.|\n)*nearest numbers are 1 apart"):
         paired("vi", "ir", by="number")
+
+
+def test_counters_that_differ_throughout_are_paired_by_an_offset_and_never_crosswise(make):
+    make(*(f"vi/f{i:03d}.png" for i in range(1, 6)), *(f"ir/t{i:03d}.png" for i in range(101, 106)))
+    for tolerance, says in ((0, "nearest numbers are 96 apart"), (99, "pair images crosswise")):
+        with pytest.raises(UserError, match=rf"{says}(.|\n)*pass --offset -100$"):
+            paired("vi", "ir", by="number", tolerance=tolerance)
+    found = paired("vi", "ir", by="number", offset=-100)
+    assert found == {f"f{i:03d}": (f"f{i:03d}.png", f"t{100 + i}.png") for i in range(1, 6)}
+    with pytest.raises(UserError, match="paired by number or time"):
+        paired("vi", "ir", offset=1)
+    with pytest.raises(UserError, match="--offset nan is no time"):
+        paired("vi", "ir", by="number", offset=math.nan)
 
 
 def test_images_are_paired_by_the_nearest_time(make, caplog):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import warnings
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -46,6 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich takes as long to import as the rest of the help
 )
+HOME = re.compile(r"^((?:--[\w-]+=)?)~(?=/)")  # which no shell writes out in --output=~/x
 for verb in VERBS:
     # several processes of a workflow make their tables in one folder, each whole
     app.command(context_settings=HELP)(verb if verb is results.tables else with_claim(verb))
@@ -80,7 +83,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="PIL")
     try:
         with interruptible():
-            app()
+            app([HOME.sub(lambda found: found[1] + str(Path.home()), each) for each in sys.argv[1:]])
     except UserError as error:
         typer.echo(f"ssvif: {error}", err=True)
         raise SystemExit(1) from None

@@ -118,6 +118,13 @@ class PairingOptions(Options):
     tolerance: Annotated[
         float | None, typer.Option(help="Largest difference of two numbers (default 0) or times (default 1 s).")
     ] = None
+    offset: Annotated[
+        float,
+        typer.Option(
+            help="What is added to infrared times or numbers: seconds by which the infrared video starts later than "
+            "the visible one, or by which its clock is behind."
+        ),
+    ] = 0.0
     pair_list: Annotated[
         Path | None, typer.Option(help="CSV file of the pairs, visible,infrared[,name], instead of both sources.")
     ] = None
@@ -134,7 +141,11 @@ class PairingOptions(Options):
         from ssvif.pairs.pairing import Pairing
 
         return Pairing(
-            by=self.pair_by, tolerance=self.tolerance, listed=self.pair_list, both_in_one=self.both_in_one or ""
+            by=self.pair_by,
+            tolerance=self.tolerance,
+            offset=self.offset,
+            listed=self.pair_list,
+            both_in_one=self.both_in_one or "",
         )
 
 
@@ -230,6 +241,8 @@ def _check_outputs(given: Mapping[str, Any], *, makes_images: bool) -> None:
         is_image = path.suffix.lower() in schema.IMAGE_SUFFIXES
         if resolved in inputs:
             raise UserError(f"{option} {path} is an input and would be overwritten", remedy="name another")
+        if name != "output" and path.is_dir():
+            raise UserError(f"{option} {path} is a folder", remedy="name a file")
         if resolved in (Path(realpath(other)) for _, other in outputs[:place]):
             raise UserError(f"{option} {path} is the name of another output, too", remedy="name another")
         if is_image and not makes_images and name != "picture":

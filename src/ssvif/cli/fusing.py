@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ssvif.cli.arguments import Device, PairingOptions, Reading, Threads, output_path, with_options
+from ssvif.cli.arguments import Device, Infrared, PairingOptions, Reading, Threads, Visible, output_path, with_options
 from ssvif.io.errors import UserError
 from ssvif.schema import ColorMode, Precision
 
@@ -57,7 +57,6 @@ PrecisionName = Annotated[Precision, typer.Option(help="Floating-point precision
 FramesPerSecond = Annotated[
     float, typer.Option(help="Frames per second of a video made from images.", min=0.01, max=1000)
 ]
-Offset = Annotated[float, typer.Option(help="Seconds by which the infrared video starts later than the visible one.")]
 Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace images that the output folder already holds; --pairs always does."),
@@ -80,7 +79,8 @@ def fuse(
     tile: Tile = "auto",
     precision: PrecisionName = "float32",
     fps: FramesPerSecond = FPS,
-    offset: Offset = 0.0,
+    visible: Visible = None,
+    infrared: Infrared = None,
     overwrite: Overwrite = False,
     device: Device = "auto",
     threads: Threads = 0,
@@ -103,6 +103,7 @@ def fuse(
             f"ssvif fuse takes --checkpoint and --network together; {missing} is missing",
             expected="--checkpoint FILE --network NAME, or --model FILE --network package.module:Class",
         )
+    sources = [*(sources or []), *filter(None, (visible, infrared))]
     spec = FuserSpec(
         path=checkpoint or model,
         network=network,
@@ -118,10 +119,10 @@ def fuse(
     side = _tile_side(tile, default.tile)
     options = FuseOptions(batch=batch or default.batch, tile=side, color=color or "")
     if pairs:
-        _check_packed(sources, rules, pairing, fps, offset)
+        _check_packed(sources, rules, pairing, fps)
         _fuse_packed(pairs, images, output, spec, options)
     else:
-        source = _open_own(sources or [], output, pairing.pairing(), offset)  # wrong paths are told before all else
+        source = _open_own(sources, output, pairing.pairing())  # wrong paths are told before all else
         _fuse_own(source, output, spec, rules, options, overwrite=overwrite, fps=fps)
 
 
@@ -148,15 +149,15 @@ def _tile_side(tile: str, default: int) -> int:
     return int(tile)
 
 
-def _check_packed(sources: list[str] | None, rules: Rules, pairing: PairingOptions, fps: float, offset: float) -> None:
+def _check_packed(sources: list[str], rules: Rules, pairing: PairingOptions, fps: float) -> None:
     from ssvif.pairs.pair import Rules
 
     if sources:
         raise UserError("ssvif fuse takes --pairs, or VISIBLE and INFRARED, not both")
-    if rules != Rules() or fps != FPS or offset or pairing.given:
+    if rules != Rules() or fps != FPS or pairing.given:
         raise UserError(
-            "ssvif fuse --pairs takes neither --infrared-range, --visible-range, --resize, --alignment, --fps nor "
-            "--offset, and no option for pairing",
+            "ssvif fuse --pairs takes neither --infrared-range, --visible-range, --resize, --alignment nor "
+            "--fps, and no option for pairing",
             expected="none of these: packed pairs are aligned, of one size and 8 bits, and become no video",
             remedy="pass the alignment and the ranges to `ssvif pack`",
         )
@@ -180,7 +181,7 @@ def _fuse_packed(pairs: Path, images: Path | None, output: Path, spec: FuserSpec
     collect_images(pairs, images, output)
 
 
-def _open_own(sources: list[str], output: Path, pairing: Pairing, offset: float) -> Source:
+def _open_own(sources: list[str], output: Path, pairing: Pairing) -> Source:
     from PIL import Image
 
     from ssvif.fusing.outputs import check_output
@@ -189,7 +190,7 @@ def _open_own(sources: list[str], output: Path, pairing: Pairing, offset: float)
     wanted = 0 if pairing.listed else 1 if pairing.both_in_one else 2
     if len(sources) != wanted:
         raise UserError(
-            "ssvif fuse needs two sources, or --pairs",
+            f"ssvif fuse needs {('no source', 'one source', 'two sources')[wanted]}, or --pairs",
             expected="VISIBLE INFRARED: two images, two folders, two quoted patterns, or two videos; one of these with "
             "--both-in-one, none with --pair-list",
             got=f"{len(sources)}",
@@ -198,7 +199,7 @@ def _open_own(sources: list[str], output: Path, pairing: Pairing, offset: float)
         )
     Image.MAX_IMAGE_PIXELS = MOST_PX // 2  # Pillow allows twice its limit, which is meant for files from strangers
     visible, infrared, *_ = *sources, "", ""
-    source = open_source(visible, infrared, pairing, offset_s=offset)
+    source = open_source(visible, infrared, pairing)
     check_output(output, *sources)
     return source
 

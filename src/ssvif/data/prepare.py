@@ -25,6 +25,7 @@ from ssvif.schema import SPLITS
 
 RATIOS = (0.9, 0.1, 0.0)  # of train, validation and test
 RECORD = "training.json"  # what a training was made with
+NOTHING_SEEN = ("empty", "constant", "black", "white")  # of `judgement.OUTCOMES`: there is nothing to learn from
 MADE = ("model.safetensors", "record.json")
 log = logging.getLogger("ssvif")
 
@@ -134,11 +135,18 @@ def _find_usable(own: OwnPairs, rules: Rules, crop_px: int, least_crop_px: int) 
         try:
             pair = read_pair(own.found.root, found, rules)
             _check_large_enough(pair, crop_px, least_crop_px)
+            _check_shows_something(pair)
         except UserError as error:
             left_out.append(f"{found.pair_id}: " + "; ".join(filter(None, [error.reason, error.remedy])))
             continue
         usable.append(found)
     return usable, left_out
+
+
+def _check_shows_something(pair: Pair) -> None:
+    for kind, sentence in pair.notes:
+        if kind.partition(" ")[2] in NOTHING_SEEN:
+            raise UserError(sentence.removeprefix(f"{pair.name}: "))
 
 
 def _check_large_enough(pair: Pair, crop_px: int, least_crop_px: int) -> None:

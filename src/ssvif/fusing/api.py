@@ -20,7 +20,16 @@ from ssvif.fusing.pipeline import fuse_pairs
 from ssvif.io.errors import UserError
 from ssvif.io.images import ORIENTATION, RawImage, drop_alpha, pixels_of, upright
 from ssvif.models.names import packaged_model
-from ssvif.pairs.pair import LEAST_UNIT, MOST_UNIT, Rules, make_pair, with_sequence
+from ssvif.pairs.pair import (
+    LEAST_UNIT,
+    MOST_UNIT,
+    Rules,
+    check_depths,
+    depth_name,
+    make_pair,
+    needs_one_depth,
+    with_sequence,
+)
 from ssvif.pairs.ranges import Rule, parse_rule, to_levels
 from ssvif.schema import BASELINES, COLOR_MODES, RESIZES, SIDES
 
@@ -107,7 +116,8 @@ def fuse(
     Raises:
         TypeError: an argument is no image, or has integers other than uint8 and uint16.
         ValueError: shapes or numbers of images do not fit, or floats are far outside [0,1].
-        UserError: sizes differ by more than a common factor, or an option is unknown.
+        UserError: sizes differ by more than a common factor, images that shall have one range are of several depths,
+            or an option is unknown.
     """
     colors = _unpack("visible", visible)
     grays = _unpack("infrared", infrared, colors.stacked)
@@ -124,6 +134,12 @@ def fuse(
         resize=resize,
     )
     sides = dict(zip(SIDES, (colors.pixels, grays.pixels), strict=True))
+    for side, images in sides.items():
+        depths: dict[str, list[str]] = {}
+        for i, image in enumerate(images):
+            depths.setdefault(depth_name(image.dtype), []).append(f"pair {i}")
+        if "8-bit" in depths and needs_one_depth(asked.range_of(side)):
+            check_depths(side, depths)
     rules = with_sequence(asked, lambda side: ((f"pair {i}", RawImage(each)) for i, each in enumerate(sides[side])))
     fuser = _load_once(packaged_model()) if model is None else model
     if isinstance(fuser, (str, os.PathLike)):
@@ -196,6 +212,7 @@ def _unpack(name: str, images: Any, stacked: bool = False) -> _Images:
 
 def _unpack_array(name: str, images: NDArray[Any], stacked: bool) -> _Images:
     """Unpack an array (H,W), (H,W,C), (B,H,W) or (B,H,W,C)."""
+    images = images.astype(images.dtype.newbyteorder("="), copy=False)
     dtype, floats = images.dtype, images.dtype.kind == "f"
     if isinstance(images, np.ma.MaskedArray):
         if not floats and np.ma.is_masked(images):

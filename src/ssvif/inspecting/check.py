@@ -24,8 +24,8 @@ from ssvif.io.errors import UserError, counted
 from ssvif.io.progress import track
 from ssvif.ops.sampling import choose_evenly
 from ssvif.pairs.match import FOLDER, Matching
-from ssvif.pairs.pair import Rules
-from ssvif.pairs.ranges import two_units
+from ssvif.pairs.pair import Rules, check_depths, needs_one_depth
+from ssvif.pairs.ranges import Rule, two_units
 from ssvif.schema import IMAGE_SUFFIXES, SIDES
 
 AS_FUSED = Rules()
@@ -116,6 +116,7 @@ def check_pairs(found: FoundDataset, *, for_pack: bool = False, rules: Rules = A
     alike: dict[str, str] = {}
     for side in SIDES:
         findings += _find_duplicates(seen, side, alike) + _find_odd_ones(seen, side) + _find_units(seen, side)
+        findings += _find_depths(seen, side, rules.range_of(side))
     together = _judge_shifts(seen, findings)
     splits: dict[str, list[FoundPair]] = {}
     for split, pair in listed:
@@ -249,6 +250,20 @@ def _find_odd_ones(seen: list[Seen], side: str) -> list[Finding]:
         for each in seen
         if side in each.sides and each.sides[side].kind in odd
     ]
+
+
+def _find_depths(seen: list[Seen], side: str, rule: Rule) -> list[Finding]:
+    """Return the error of a side whose images are of several depths but shall have one range, as fusing does."""
+    depths: dict[str, list[str]] = {}
+    for each in seen:
+        if side in each.sides:
+            depths.setdefault(each.sides[side].kind.split()[0], []).append(each.pair.pair_id)
+    if rule == "sequence" or (needs_one_depth(rule) and "8-bit" in depths):
+        try:
+            check_depths(side, depths)
+        except UserError as error:
+            return [Finding("depths", side=side, detail=f"{error.got}; {error.remedy}")]
+    return []
 
 
 def _find_units(seen: list[Seen], side: str) -> list[Finding]:

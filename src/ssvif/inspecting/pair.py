@@ -26,7 +26,7 @@ from ssvif.inspecting.shifts import is_unlike, measure_shift
 from ssvif.io.errors import UserError
 from ssvif.pairs.alignment import check_size, warp
 from ssvif.pairs.files import read_side
-from ssvif.pairs.pair import Rules, has_color, looks_colored, measured_pixels, same_aspect
+from ssvif.pairs.pair import Rules, check_unit, has_color, looks_colored, measured_pixels, same_aspect
 from ssvif.pairs.ranges import INNER, Range, range_of
 from ssvif.schema import SIDES
 
@@ -103,6 +103,9 @@ class Inspector:
             with seen.noting_errors("unreadable", side):
                 images[side], luma[side] = self._look_at(seen, side)
         if len(images) == 2:
+            digests = {each.digest for each in seen.sides.values()}
+            if len(digests) == 1 and not any(each.kind in ("constant", "empty") for each in seen.findings):
+                seen.add("copied", "pair")
             if has_color(images["infrared"]) and not has_color(images["visible"]):
                 seen.add("swapped", "pair")
             if self._fit(seen, images) and with_shift:
@@ -123,6 +126,8 @@ class Inspector:
         thumbnail = thumbnail_of(gray, deep=bits > 8)
         limits = range_of(gray, "percentile") if bits > 8 else Range(0.0, 0.0)
         seen.sides[side] = Side((gray.shape[1], gray.shape[0]), kind, digest_of(pixels), thumbnail, limits)
+        with seen.noting_errors("range", side):
+            check_unit(side, seen.pair.pair_id, pixels, self.rules.range_of(side))
         *_, notes = measured_pixels(raw, side, self.rules)
         for what, detail in (dict(notes) | dict(judge(pixels, gray, side))).items():
             seen.add(what, side, detail)

@@ -38,7 +38,7 @@ CPU = torch.device("cpu")
 AS_THEY_ARE = Rules(resize="error")
 # beyond, threads wait for each other's Python code more than they measure
 MOST_WORKERS = 8
-UNLIKE_QABF = 0.1  # images of other scenes reach 0.07, the mean of two images is at 0.35
+UNLIKE = {"qabf": 0.1, "vif": 0.1}  # images of other scenes reach 0.07 in both, the mean of two images 0.35 and 0.6
 
 
 class Case(NamedTuple):
@@ -65,7 +65,8 @@ def choose_metrics(names: str, convention: str) -> tuple[str, ...]:
     Raises:
         UserError: a name or the convention is unknown, or a metric asked for by name is of the other convention.
     """
-    asked = [name.strip() for name in names.split(",") if name.strip()]
+    # also as the tables write them: SSIM, MS-SSIM
+    asked = [name.strip().casefold().replace("-", "_") for name in names.split(",") if name.strip()]
     expanded = dict.fromkeys(each for name in asked for each in (METRICS if name == "all" else [name]))
     chosen = of_convention(tuple(expanded) or STANDARD_SET, convention)
     if foreign := [name for name in asked if name != "all" and name not in chosen]:
@@ -190,7 +191,7 @@ def write_scores(
     constant: defaultdict[str, dict[str, str]] = defaultdict(dict)
     too_small: Counter[str] = Counter()
     undefined: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
-    unlike: list[str] = []
+    unlike: set[str] = set()
 
     def rows(measured: Iterable[_Scores]) -> Iterator[dict[str, str | float | None]]:
         for scores in track(measured, f"scoring {run}".rstrip(), len(cases)):
@@ -199,8 +200,8 @@ def write_scores(
             for metric, value in scores.values.items():
                 if value is None:
                     too_small[metric] += 1
-                elif metric == "qabf" and value < UNLIKE_QABF:
-                    unlike.append(scores.pair_id)
+                elif value < UNLIKE.get(metric, -math.inf):
+                    unlike.add(scores.pair_id)
                 elif not math.isfinite(value):
                     undefined[metric, str(value), scores.reason].append(scores.pair_id)
                 yield {"dataset": dataset, "run": run, "pair_id": scores.pair_id, "metric": metric, "value": value}
@@ -213,8 +214,8 @@ def write_scores(
         side = METRICS[metric].smallest_side
         log.info("%s is left empty for %s: it needs sides of at least %d px", metric, counted(lacking, "image"), side)
     if unlike:
-        what = f"{counted(len(unlike), 'fused image')} of {len(cases)} have hardly an edge of their pairs"
-        log.warning("%s (Qabf below %.1f): are they of the same scenes? %s", what, UNLIKE_QABF, shorten(unlike))
+        what = f"{counted(len(unlike), 'fused image')} of {len(cases)} have hardly anything of their pairs"
+        log.warning("%s (Qabf or VIF below 0.1): are they of the same scenes? %s", what, shorten(sorted(unlike)))
     for where, facts in constant.items():
         count = counted(len(facts), f"constant {where} image")
         log.warning("%s, of little use to the scores: %s", count, _first(facts))

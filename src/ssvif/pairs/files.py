@@ -12,8 +12,7 @@ import numpy as np
 
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage, depth_of, read_raw
-from ssvif.pairs.pair import Pair, Rules, check_depths, make_pair
-from ssvif.pairs.ranges import Range
+from ssvif.pairs.pair import Pair, Rules, check_depths, make_pair, needs_one_depth
 from ssvif.schema import SIDES
 
 
@@ -24,8 +23,7 @@ def check_one_depth(rules: Rules, files: Mapping[str, Mapping[str, Path]]) -> No
         UserError: it is.
     """
     for side in SIDES:
-        rule = rules.range_of(side)
-        if not isinstance(rule, Range) or rule.deep_only or 0 <= rule.low < rule.high <= 255:
+        if not needs_one_depth(rules.range_of(side)):
             continue
         depths: defaultdict[str, list[str]] = defaultdict(list)
         for name, paths in files.items():

@@ -11,13 +11,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from glob import has_magic
+from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
+from statistics import median
 from typing import Literal
 
 from ssvif.io.errors import ErrorKind, UserError, counted, shorten
 from ssvif.io.files import printable
-from ssvif.pairs.pairing import Pairing, keys_of, nearest, read_list, same_for_both
+from ssvif.pairs.pairing import SLACK, TOLERANCES, Pairing, keys_of, nearest, read_list, same_for_both
 from ssvif.pairs.paths import any_case, expand, nfc, spelled
 from ssvif.schema import IMAGE_SUFFIXES, SIDES, VIDEO_SUFFIXES
 
@@ -165,6 +167,9 @@ def match_sources(sources: Mapping[str, str], pairing: Pairing = BY_NAME) -> Mat
     Raises:
         UserError: a source holds no image, nothing matches, or one file is both images of a pair but should not.
     """
+    if pairing.offset and pairing.by == "name":
+        what = "An offset in time is for two videos, or for images that are paired by number or time"
+        raise UserError(what, remedy="pass --pair-by time or --pair-by number, or leave out --offset")
     if pairing.listed:
         listed = read_list(pairing.listed)
         sides = {
@@ -203,19 +208,29 @@ def _rename_nearest(sides: Mapping[str, Images], pairing: Pairing) -> dict[str, 
     keys = {}
     for side in SIDES:
         files = {name: paths[0] for name, paths in sides[side].files.items() if len(paths) == 1}
-        keys[side] = keys_of(pairing.by, side, files)
+        shift = pairing.offset if side == "infrared" else 0.0
+        keys[side] = {name: key + shift for name, key in keys_of(pairing.by, side, files).items()}
         counts = Counter(keys[side].values())
         if shared := [name for name, key in keys[side].items() if counts[key] > 1]:
             log.warning("%s images that share their %s are left out: %s", side, pairing.by, shorten(shared))
             keys[side] = {name: key for name, key in keys[side].items() if counts[key] == 1}
     pairs = nearest(keys["visible"], keys["infrared"], pairing.most)
     unit = " s" if pairing.by == "time" else ""
+    remedy = "pass a larger --tolerance, if these images belong together" + _constant_offset(keys, pairing)
     if not pairs:
         distances = [distance for _, distance in nearest(keys["visible"], keys["infrared"], math.inf).values()]
         raise UserError(
             f"No visible and infrared images lie within the tolerance of {pairing.most:g}{unit}",
             got=f"the nearest {pairing.by}s are {min(distances):.6g}{unit} apart" if distances else "none to compare",
-            remedy="pass a larger --tolerance, if these images belong together",
+            remedy=remedy,
+        )
+    partners = [pairs[name][0] for name in sorted(pairs, key=keys["visible"].__getitem__)]
+    if crossed := next((two for two in pairwise(partners) if keys["infrared"][two[0]] > keys["infrared"][two[1]]), ()):
+        raise UserError(
+            f"The nearest {pairing.by}s pair images crosswise",
+            expected="images of both sides in one order",
+            got=" before ".join(crossed),
+            remedy=remedy.replace("larger", "smaller"),
         )
     paired = {
         "visible": {name: name for name in pairs},
@@ -234,6 +249,16 @@ def _rename_nearest(sides: Mapping[str, Images], pairing: Pairing) -> dict[str, 
         side: replace(sides[side], files={name: sides[side].files[own] for own, name in paired[side].items()})
         for side in SIDES
     }
+
+
+def _constant_offset(keys: Mapping[str, Mapping[str, float]], pairing: Pairing) -> str:
+    """Return which offset to pass, if as many images of both sides differ by about the same throughout; else ""."""
+    visible, infrared = (sorted(keys[side].values()) for side in SIDES)
+    apart = [left - right for left, right in zip(visible, infrared, strict=False)]
+    if len(visible) != len(infrared) or not apart or max(apart) - min(apart) > TOLERANCES[pairing.by] + SLACK:
+        return ""
+    offset = pairing.offset + median(apart)
+    return f"; if the {pairing.by}s of one camera are ahead throughout, pass --offset {offset:.10g}"
 
 
 def refuse_same_file(pairs: Mapping[str, Mapping[str, Path]]) -> None:

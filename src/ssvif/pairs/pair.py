@@ -110,8 +110,8 @@ def make_pair(name: str, visible: RawImage, infrared: RawImage, rules: Rules) ->
         UserError: the sizes differ and are not to be made equal, or do not fit the alignment; or floats of the
             range "full" lie far outside [0,1].
     """
-    _check_unit("visible", name, visible.pixels, rules.visible_range)
-    _check_unit("infrared", name, infrared.pixels, rules.infrared_range)
+    check_unit("visible", name, visible.pixels, rules.visible_range)
+    check_unit("infrared", name, infrared.pixels, rules.infrared_range)
     color, visible_range, of_visible = measured_pixels(visible, "visible", rules)
     gray, infrared_range, of_infrared = measured_pixels(infrared, "infrared", rules)
     notes = _notes(name, visible, infrared, rules)
@@ -184,7 +184,7 @@ def _one_range(
             if skip_8_bits and depth == np.uint8:
                 skipped.append(name)
             else:
-                depths["float" if depth.kind == "f" else f"{depth.itemsize * 8}-bit"].append(name)
+                depths[depth_name(depth)].append(name)
                 known = mark_missing(image.pixels, image.nodata, heaps=False)
                 pixels = to_gray(known) if side == "infrared" else known
                 ranges[name] = range_of(pixels, "percentile")
@@ -217,6 +217,16 @@ def _check_units(side: str, ranges: Mapping[str, Range]) -> None:
         remedy=f"convert or remove the odd ones, or pass --{side}-range percentile, which takes each image by itself, "
         f"or --{side}-range=LOW:HIGH",
     )
+
+
+def depth_name(depth: np.dtype[Any]) -> str:
+    """Return what the depth of an image is called: "8-bit", "16-bit" or "float"."""
+    return "float" if depth.kind == "f" else f"{depth.itemsize * 8}-bit"
+
+
+def needs_one_depth(rule: Rule) -> bool:
+    """Return whether a range is meant for images of more than 8 bits alone."""
+    return isinstance(rule, Range) and not rule.deep_only and not 0 <= rule.low < rule.high <= 255
 
 
 def check_depths(side: str, depths: Mapping[str, Sequence[str]]) -> None:
@@ -339,8 +349,12 @@ def _hint_of_both(shape: Sequence[int], other: Sequence[int]) -> str:
     return f"; if the {side} files hold both images, pass them as --visible alone with --both-in-one {axis}"
 
 
-def _check_unit(side: str, name: str, image: NDArray[Any], rule: Rule) -> None:
-    """Check that floats (H,W) or (H,W,3) whose range is from 0 to 1 do not lie far outside it."""
+def check_unit(side: str, name: str, image: NDArray[Any], rule: Rule) -> None:
+    """Check that floats (H,W) or (H,W,3) whose range is from 0 to 1 do not lie far outside it.
+
+    Raises:
+        UserError: they do; the remedy names a range that fits.
+    """
     if rule != "full" or image.dtype.kind != "f":
         return
     finite = image[np.isfinite(image)]

@@ -45,6 +45,7 @@ class Pairing:
 
     by: str = "name"  # of `schema.PAIR_BY`: equal names, or the nearest number or time in the names
     tolerance: float | None = None  # largest difference of numbers, or of times in seconds; None: of `TOLERANCES`
+    offset: float = 0.0  # added to the infrared numbers or times; of two videos how much later the infrared one starts
     listed: Path | None = None  # a CSV of pairs, see `read_list`
     both_in_one: str = ""  # of `schema.BOTH_IN_ONE`, if each file holds both sides
 
@@ -53,6 +54,8 @@ class Pairing:
             raise ValueError(f"expected one of {PAIR_BY} and of {BOTH_IN_ONE}, got {self.by}, {self.both_in_one}")
         if sum((self.by != "name", bool(self.listed), bool(self.both_in_one))) > 1:
             raise UserError("Only one of --pair-by, --pair-list and --both-in-one says how images are paired")
+        if not math.isfinite(self.offset):
+            raise UserError(f"--offset {self.offset:g} is no time", expected="seconds, for instance 0.4 or -0.4")
         if self.tolerance is not None and (self.by == "name" or not 0 <= self.tolerance < math.inf):
             raise UserError(
                 f"--tolerance {self.tolerance:g} has no meaning here",

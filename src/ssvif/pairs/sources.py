@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -60,36 +59,30 @@ class Source:
         return with_sequence(rules, self.images, film=self.rate is not None)
 
 
-def open_source(visible: str, infrared: str, pairing: Pairing = BY_NAME, *, offset_s: float = 0.0) -> Source:
+def open_source(visible: str, infrared: str, pairing: Pairing = BY_NAME) -> Source:
     """Return the pairs of two images, folders, patterns or videos; "" for a source that `pairing` does without.
-
-    The second of two videos starts `offset_s` later than the first.
 
     Raises:
         UserError: a source does not exist or is empty, they are of different kinds, or nothing matches; or an option
             is given that has no meaning for them.
     """
     sources = pairing.sources(visible, infrared)
-    if not math.isfinite(offset_s):
-        raise UserError(f"--offset {offset_s:g} is no time", expected="seconds, for instance 0.4 or -0.4")
     if sources and kind_of_all(sources) == "video":
-        _check_options(pairing, offset_s)
+        _check_options(pairing)
         paths = {side: spelled(source) for side, source in sources.items()}
         if not pairing.both_in_one:
             refuse_same_file({"video": paths})
-        return _from_videos(paths, pairing.both_in_one, offset_s)
-    if offset_s:
-        raise UserError("An offset in time is for two videos", remedy="pair images by --pair-by time")
+        return _from_videos(paths, pairing.both_in_one, pairing.offset)
     return _from_files(match_sources(sources, pairing), pairing.both_in_one)
 
 
-def _check_options(pairing: Pairing, offset_s: float) -> None:
+def _check_options(pairing: Pairing) -> None:
     if pairing.by != "name":
         raise UserError(
             f"--pair-by {pairing.by} is not for videos, whose frames are paired by their times",
             remedy="leave it out; if the videos do not start at once, pass --offset SECONDS",
         )
-    if pairing.both_in_one and offset_s:
+    if pairing.both_in_one and pairing.offset:
         raise UserError("An offset in time is for two videos", remedy="leave out --offset")
 
 

@@ -185,7 +185,7 @@ def test_what_training_recorded_stands_beside_the_scores(tmp_path):
     results = write_ladder(tmp_path, OUTCOMES["helps"])
     make_ladder(results, declare(), tmp_path / "ladder")
     rows = {(row["arm"], row["metric"], row["class"]): row for row in read_csv(tmp_path / "ladder/arms.csv")}
-    assert float(rows["remedy", "live_classes", ""]["mean"]) == 10
+    assert float(rows["remedy", "live_classes", ""]["mean"]) == 11
     assert float(rows["remedy", "cosine", ""]["mean"]) == pytest.approx(0.3)
     assert float(rows["visible", "delta_e76", ""]["mean"]) == 3.5
     assert ("visible", "live_classes", "") not in rows
