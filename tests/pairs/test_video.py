@@ -120,16 +120,15 @@ def test_gray_of_12_bits_keeps_its_values(tmp_path):
 
 def test_options_that_two_videos_cannot_follow_are_refused(tmp_path):
     vi, ir = (str(film(tmp_path / f"{side}.mkv", 5)) for side in ("vi", "ir"))
-    for offset_s, pairing, says in (
-        (math.nan, Pairing(), "--offset nan"),
-        (math.inf, Pairing(), "--offset inf"),
-        (0.0, Pairing(by="number"), "--pair-by number is not for videos"),
-        (0.0, Pairing(by="time", tolerance=1.0), "--pair-by time is not for videos"),
+    for options, says in (
+        ({"offset": math.inf}, "--offset inf"),
+        ({"by": "number"}, "--pair-by number is not for videos"),
+        ({"by": "time", "tolerance": 1.0}, "--pair-by time is not for videos"),
     ):
         with pytest.raises(UserError, match=says):
-            open_source(vi, ir, pairing, offset_s=offset_s)
+            open_source(vi, ir, Pairing(**options))
     with pytest.raises(UserError, match="--offset 5 no frame"):
-        list(open_source(vi, ir, offset_s=5).jobs(Rules()))
+        list(open_source(vi, ir, Pairing(offset=5)).jobs(Rules()))
 
 
 @pytest.mark.parametrize(("color_range", "black", "white"), [(0, 64, 940), (1, 64, 940), (2, 0, 1023)])
