@@ -224,7 +224,7 @@ def own_data(tmp_path, monkeypatch):
             tmp_path / f"flir/rgb/video-B-frame-{number}-c.png",
             tmp_path / f"flir/thermal/video-4-frame-{number}-8.png",
         )
-        write_pair(scene, tmp_path / f"left/a{5 + number}.png", tmp_path / f"right/b{6 + number}.png")
+        write_pair(scene, tmp_path / f"left/a{5 + 10 * number}.png", tmp_path / f"right/b{6 + 10 * number}.png")
         write_pair(
             scene,
             tmp_path / f"dji/2024050110121{3 * number}_W.png",
