@@ -1,5 +1,6 @@
 import struct
 import tracemalloc
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -120,6 +121,23 @@ def test_a_channel_of_no_stated_meaning_is_told_or_kept(tmp_path, dtype, planes,
     tifffile.imwrite(path, np.dstack([DEEP, DEEP])[..., :5].astype(np.uint8), photometric="rgb")
     assert np.array_equal(read_raw(path).pixels, DEEP[..., :3].astype(np.uint8))
     assert read_raw(path).notes == ("channels",)
+
+
+def test_a_compression_without_codec_has_a_remedy(tmp_path):
+    """Pillow has LZW, but does not know gray with a channel of no stated meaning."""
+    path = tmp_path / "a.tif"
+    Image.fromarray((DEEP[..., :2] >> 8).astype(np.uint8), "LA").save(path, compression="tiff_lzw")
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags["ExtraSamples"].overwrite(0)
+    if find_spec("imagecodecs"):
+        assert np.array_equal(read_raw(path).pixels, DEEP[..., 0] >> 8)
+    else:
+        with pytest.raises(UserError, match="pip install imagecodecs"):
+            read_raw(path)
+    Image.fromarray((DEEP >> 8).astype(np.uint8), "RGBA").save(path, compression="tiff_lzw")
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags["ExtraSamples"].overwrite(0)
+    assert np.array_equal(read_raw(path, all_channels=True).pixels, DEEP >> 8)
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])

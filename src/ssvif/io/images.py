@@ -109,11 +109,11 @@ def _guarded(path: Path) -> Iterator[None]:
 
 
 def _unreadable(path: Path, got: str) -> UserError:
+    remedy = "copy or export the file again"
+    if "imagecodecs" in got:  # tifffile has no codec for its compression
+        remedy = "pip install imagecodecs, or save the file without compression or with Deflate"
     return UserError(
-        f"{path} cannot be read as an image",
-        expected="a whole PNG, JPEG, BMP or TIFF",
-        got=got,
-        remedy="copy or export the file again",
+        f"{path} cannot be read as an image", expected="a whole PNG, JPEG, BMP or TIFF", got=got, remedy=remedy
     )
 
 
