@@ -101,6 +101,7 @@ rule detect:
         LOGS / "{dataset}/{run}/detect.log",
     benchmark:
         BENCHMARKS / "{dataset}/{run}/detect.tsv"
+    priority: 1  # the longest of the judges: begun last it would run alone
     threads: SETTINGS.threads
     resources:
         gpu=GPU,
