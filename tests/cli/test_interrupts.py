@@ -24,14 +24,19 @@ OUTSIDE = "hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)"  # comes back to Pyth
 @pytest.mark.parametrize("work", [IN_PYTHON, OUTSIDE])
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_command_cleanly_and_soon(tmp_path, work, number, status):
-    command = [sys.executable, "-c", WORK.format(work=work), "x", "train"]
+    # a shell's background jobs, these tests among them, may have SIGINT ignored
+    script = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n" + WORK.format(work=work)
+    command = [sys.executable, "-c", script, "x", "train"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline().strip() == "at work"
         assert [path.name for path in tmp_path.iterdir() if path.name == ".out.lock"]
         time.sleep(0.3)  # then the work has begun
         start = time.monotonic()
         process.send_signal(number)
-        _, errors = process.communicate(timeout=20)
+        try:
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()  # or leaving the block would wait for it
     assert process.returncode == status
     assert time.monotonic() - start < 5
     assert list(tmp_path.iterdir()) == []

@@ -77,7 +77,7 @@ class OnnxFuser(Fuser):
             (fused,) = self._session.run(None, given)
         except Exception as error:  # ONNX Runtime's exception types are not public
             raise ValueError(str(error).partition("\n")[0]) from error
-        wanted = (len(visible), self.channels, *visible.shape[1:3])
+        wanted = (len(visible), 3, *visible.shape[1:3])
         if not (isinstance(fused, np.ndarray) and fused.dtype.kind == "f" and fused.shape == wanted):
             got = f"{fused.dtype} of shape {fused.shape}" if isinstance(fused, np.ndarray) else type(fused).__name__
             raise ValueError(f"it returns {got} in place of floats of shape {wanted}")
