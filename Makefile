@@ -48,8 +48,9 @@ pull: setup ## results from the DVC remote, and Snakemake told to trust them
 
 results: setup ## runs the ladder for hours, and writes docs/results.md; DATA=FOLDER holds MSRS and MSRS128
 	$(BIN)/snakemake --cores all ladder --configfile config/ladder.yaml --config data_root=$(DATA)
-	rm -rf docs/images/results/msrs
-	cp -R results/ladder/msrs/ladder/results.md results/ladder/msrs/ladder/images docs
+	rm -rf docs/images/results/msrs results/ladder/docs
+	$(BIN)/ssvif ladder --results results/ladder --output results/ladder/docs --no-pictures # MSRS's images are not ours
+	cp -R results/ladder/docs/results.md results/ladder/docs/images docs
 
 results_scenes: setup ## the same on the built-in scenes: docs/results_scenes.md
 	$(BIN)/snakemake --cores all ladder --configfile config/ladder.yaml --config preset=scenes

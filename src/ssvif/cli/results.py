@@ -144,6 +144,9 @@ def ladder(
     declaration: Annotated[
         str, typer.Option(help="The ladder as JSON, as `snakemake ladder` passes it; instead of a configuration.")
     ] = "",
+    pictures: Annotated[
+        bool, typer.Option("--pictures/--no-pictures", help="Show images of the dataset, with their pseudo labels.")
+    ] = True,
 ) -> None:
     """Compare the arms of a ladder with its reference and its controls: results.md, CSV and a figure."""
     from ssvif.report.ladder.declaration import read_declaration
@@ -158,7 +161,7 @@ def ladder(
 
         plan = Plan.load(read_yaml(config) | ({"preset": preset} if preset else {}), source=str(config))
         declared = declare(plan, dataset or plan.settings.datasets[0])
-    typer.echo(make_ladder(results, declared, output))
+    typer.echo(make_ladder(results, declared, output, pictures=pictures))
 
 
 def _read_sources(texts: list[str], results: Path, datasets: Path) -> dict[str, PictureSource]:

@@ -179,6 +179,19 @@ def test_the_folder_holds_what_was_declared_and_the_same_bytes_twice(tmp_path):
     assert declaration.digest in text
     linked = {part.split(")")[0] for part in text.split("](")[1:]}
     assert linked == {str(path) for path in one if path.parts[0] == "images"}
+    plain = make_ladder(results, declaration, tmp_path / "plain", pictures=False).parent
+    assert [path.name for path in (plain / "images").rglob("*.*")] == ["effects.png"]
+    assert ".jpg" not in (plain / "results.md").read_text("utf-8")
+
+
+def test_a_remark_is_a_limit_of_the_result_and_no_part_of_what_is_declared(tmp_path):
+    results, declaration = (
+        write_ladder(tmp_path, OUTCOMES["helps"]),
+        declare(remarks=["The rate was chosen by seed 0."]),
+    )
+    assert declaration.digest == declare().digest != declare(margin=0.7).digest
+    text = make_ladder(results, declaration, tmp_path / "ladder").read_text("utf-8")
+    assert "\n* The rate was chosen by seed 0.\n" in text.partition("## Limits")[2]
 
 
 def test_what_training_recorded_stands_beside_the_scores(tmp_path):

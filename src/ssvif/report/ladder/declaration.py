@@ -30,6 +30,11 @@ class LadderSettings:
         description="runs of the role `input` as a judge that sees orders them, worst first: [[visible, infrared],"
         " [average]] says that both single images score below the average",
     )
+    remarks: list[str] = Field(
+        default_factory=list,
+        description="what a reader should know of how the settings were chosen: sentences among the limits of the"
+        " result, no part of what is declared",
+    )
 
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
@@ -59,8 +64,10 @@ class Declaration:
 
     @property
     def digest(self) -> str:
-        """The first 12 digits of the SHA-256 of the JSON: equal for equal declarations."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
+        """The first 12 digits of the SHA-256 of the JSON without the remarks: equal for equal declarations."""
+        values = asdict(self)
+        del values["ladder"]["remarks"]
+        return hashlib.sha256(json.dumps(values, ensure_ascii=False).encode()).hexdigest()[:12]
 
 
 def read_declaration(text: str) -> Declaration:

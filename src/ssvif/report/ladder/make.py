@@ -29,11 +29,12 @@ GAP_PX = 4
 JPEG_QUALITY = 88
 
 
-def make_ladder(results: Path, declaration: Declaration, output: Path) -> Path:
+def make_ladder(results: Path, declaration: Declaration, output: Path, *, pictures: bool = True) -> Path:
     """Compare the arms of a ladder; equal results give equal bytes.
 
     Arms without scores are reported as missing. `output`, replaced as a whole, gets declaration.json, effects.csv
-    (a row a comparison), arms.csv (a row a score), effects.pdf, and results.md with its pictures in images/.
+    (a row a comparison), arms.csv (a row a score), effects.pdf, and results.md with its pictures in images/. Without
+    `pictures` it shows none of the dataset's images.
 
     Returns:
         results.md.
@@ -52,8 +53,8 @@ def make_ladder(results: Path, declaration: Declaration, output: Path) -> Path:
         if figure := draw_effects(measured, found):
             save_figure(figure, folder, "effects")
             (folder / "effects.png").replace(images / "effects.png")
-        pictures = list(_draw_pseudo_labels(measured, images))
-        text = write_document(measured, found, charts=figure is not None, pictures=pictures)
+        drawn = list(_draw_pseudo_labels(measured, images)) if pictures else []
+        text = write_document(measured, found, charts=figure is not None, pictures=drawn)
         (folder / "results.md").write_text(text, encoding="utf-8")
     return output / "results.md"
 
