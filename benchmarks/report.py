@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from ssvif.data.descriptor import ClassInfo, Descriptor, Layout
 from ssvif.report.page.site import make_page
-from ssvif.report.pictures import Source
+from ssvif.report.pictures import PictureSource
 from ssvif.report.runs import RunLabel
 from ssvif.report.tables import make_tables
 
@@ -121,7 +121,7 @@ def _make_report(root: Path, arguments: argparse.Namespace) -> Path:
     classes = tuple(ClassInfo(place, name, (40 * place, 200 - 50 * place, 90)) for place, name in enumerate(CLASSES))
     layouts = (Layout("vi/{name}", "ir/{name}", "label/{name}"),)
     kind = Descriptor("made", "Made", "made", layouts, classes=classes, background_id=0, detection_classes=CLASSES[1:])
-    source = Source(descriptor=kind, splits=root / "splits.csv", root=root / "data")
+    source = PictureSource(descriptor=kind, splits=root / "splits.csv", root=root / "data")
     make_tables(root / "results", root / "tables", {"made": labels})
     start = time.perf_counter()
     page = make_page(root / "results", root / "tables", root / "page", {"made": labels}, sources={"made": source})

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from functools import cache
 from graphlib import TopologicalSorter
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -170,6 +172,16 @@ with pytest.raises(AttributeError, match="nosuch"):
     ssvif.models.nosuch
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE.parent / "benchmarks").glob("*.py")), ids=lambda path: path.name)
+def test_benchmarks_import_what_there_is(path):
+    nodes = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)]
+    for node in nodes:
+        if (node.module or "").partition(".")[0] == "ssvif":
+            module = import_module(node.module)
+            for name in node.names:
+                assert hasattr(module, name.name) or find_spec(f"{node.module}.{name.name}"), name.name
 
 
 def test_there_is_no_circle():
