@@ -165,6 +165,7 @@ def test_nobody_may_write_there(call, tiny, tmp_path):
             for words in (["--only", "a"], ["--overwrite"], ["--resize", "error"], ["--infrared-range", "1:2"])
         ),
         (["fuse", "a", "--both-in-one", "rows", "--pair-by", "time"], "Only one of --pair-by"),
+        (["fuse", "a", "--visible", "b"], "VISIBLE INFRARED, or --visible and --infrared, not both"),
         (["fuse", "a", "b", "--tolerance", "1"], "--tolerance 1 has no meaning here"),
         (["fuse", "a", "b", "--both-in-one", "rows"], "one of these with --both-in-one"),
         (["score", "--visible", "a", "--pair-list", "b", "--fused", "f", "--output", "x"], "no other source"),

@@ -103,7 +103,9 @@ def fuse(
             f"ssvif fuse takes --checkpoint and --network together; {missing} is missing",
             expected="--checkpoint FILE --network NAME, or --model FILE --network package.module:Class",
         )
-    sources = [*(sources or []), *filter(None, (visible, infrared))]
+    if sources and (visible or infrared):  # whose order would not be known
+        raise UserError("ssvif fuse takes VISIBLE INFRARED, or --visible and --infrared, not both")
+    sources = sources or [each for each in (visible, infrared) if each]
     spec = FuserSpec(
         path=checkpoint or model,
         network=network,
