@@ -36,7 +36,7 @@ LOOSE = {"ssvif", "ssvif.__main__", "ssvif.schema"}  # modules that lie in no ro
 ONLY_IN = {
     "h5py": "data/",
     "ultralytics": "judging/detect.py",
-    "numba": "metrics/compiled.py",
+    "numba": "ops/compiling.py",
     "typer": "cli/",
     "gradio": "app/",
 }

@@ -9,13 +9,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from reference.networks import draw, scatter
 from ssvif.models.published import load_published
-from ssvif.models.swinfusion import (
-    DropPath,
-    SwinFusion,
-    explicit_attention,
-    fused_attention,
-    seam_masks,
-)
+from ssvif.models.swinfusion import DropPath, SelfBlock, SwinFusion
+from ssvif.models.window_attention import CompiledAttention, explicit_attention, seam_masks
+from ssvif.ops.strips import map_strips
 
 
 def test_agrees_with_the_original_while_training(shared):
@@ -79,12 +75,12 @@ def test_drop_path_rises_with_depth():
 
 def test_drop_path_leaves_out_whole_images_and_keeps_the_mean():
     torch.manual_seed(0)
-    drop, ones = DropPath(0.25), torch.ones(8000, 2, 3)
-    dropped = drop(ones)
-    assert torch.equal(dropped, dropped[:, :1, :1].expand_as(dropped))
-    assert dropped.unique().tolist() == pytest.approx([0, 4 / 3])
-    assert dropped.mean().item() == pytest.approx(1, abs=0.02)
-    assert drop.eval()(ones) is ones
+    drop, tokens = DropPath(0.25), torch.empty(8000, 2, 3, 1)
+    factors = drop(tokens)
+    assert factors.shape == (8000, 1, 1, 1)
+    assert factors.unique().tolist() == pytest.approx([0, 4 / 3])
+    assert factors.mean().item() == pytest.approx(1, abs=0.02)
+    assert drop.eval()(tokens).unique().tolist() == [1]
 
 
 def test_training_drops_and_evaluation_does_not():
@@ -97,13 +93,104 @@ def test_training_drops_and_evaluation_does_not():
         assert torch.equal(model.eval()(*images), model(*images))
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3])
 @pytest.mark.parametrize("columns", [1, 3])
-@pytest.mark.parametrize("masks", [None, seam_masks()])
-def test_both_ways_to_attend_agree(rows, columns, masks):
-    random = torch.Generator().manual_seed(rows)
-    query, key, value = torch.randn(3, 2, rows, columns, 6, 64, 10, generator=random) * 3
-    bias = torch.randn(6, 64, 64, generator=random)
-    explicit = explicit_attention(query, key, value, bias, masks)
-    assert explicit.shape == query.shape
-    assert (fused_attention(query, key, value, bias, masks) - explicit).abs().max() <= 1e-4
+@pytest.mark.parametrize(("masks", "shift"), [(torch.zeros(1, 1, 64, 64), 0), (seam_masks(), 4)])
+def test_both_ways_to_attend_agree(columns, masks, shift):
+    random = torch.Generator().manual_seed(columns)
+    tokens = (torch.randn(3, 4, 8, 8 * columns, 60, generator=random) * 3).requires_grad_()
+    bias = (torch.randn(6, 64, 64, generator=random) + masks).requires_grad_()
+    weights = torch.randn(4, 8, 8 * columns, 60, generator=random)
+    last = torch.tensor([False, True, False, True])
+    results = []
+    for attend in (explicit_attention, CompiledAttention.apply):
+        found = attend(*tokens, bias, last, shift)
+        results.append((found, *torch.autograd.grad((found * weights).sum(), (tokens, bias))))
+    for explicit, compiled in zip(*results, strict=True):
+        assert (explicit - compiled).abs().max() <= 1e-5 * explicit.abs().max()
+
+
+def test_attention_hides_no_nan():
+    tokens = torch.ones(3, 1, 8, 16, 60)
+    tokens[1, 0, 3, 2, 5] = torch.nan  # a key of the first window
+    found = CompiledAttention.apply(*tokens, torch.zeros(1, 6, 64, 64), torch.tensor([True]), 0)
+    assert found[0, :, :8, :10].isnan().all()
+    assert not found[0, :, 8:].isnan().any()
+
+
+def test_attention_has_large_scores():
+    tokens = torch.full((3, 1, 8, 8, 60), 1e4)
+    found = CompiledAttention.apply(*tokens, torch.zeros(1, 6, 64, 64), torch.tensor([True]), 0)
+    assert torch.allclose(found, tokens[2])
+
+
+def gradients_of(model, images):
+    found = torch.autograd.grad((model(*images) * images[0]).sum(), list(model.parameters()), retain_graph=True)
+    return torch.cat([each.flatten() for each in found])
+
+
+def test_strips_and_threads_change_nothing(monkeypatch):
+    model, images = scatter(SwinFusion(1)), draw(1, 40, 24, batch=2)
+    threads, results = torch.get_num_threads(), {}
+    try:
+        for at_once, count in ((1, 1), (6, 1), (6, 3), (1000, 1)):
+            torch.set_num_threads(count)
+            monkeypatch.setattr("ssvif.models.swinfusion.WINDOWS_AT_ONCE", at_once)
+            with torch.no_grad():
+                fused = model(*images)
+            results[at_once, count] = fused, gradients_of(model, images)
+    finally:
+        torch.set_num_threads(threads)
+    whole, expected = results[1000, 1]
+    for fused, gradients in results.values():
+        assert (fused - whole).abs().max() <= 1e-6
+        assert (gradients - expected).norm() <= 1e-5 * expected.norm()
+
+
+def test_a_block_is_the_same_with_any_number_of_threads():
+    block, threads, found = scatter(SelfBlock(shifted=True, drop=0)), torch.get_num_threads(), []
+    tokens = torch.randn(9, 16, 32, 60).requires_grad_()
+    try:
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            made = block(tokens)
+            found.append((made, *torch.autograd.grad(made.square().sum(), [tokens, *block.parameters()])))
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(*each) for other in found[1:] for each in zip(found[0], other, strict=True))
+
+
+def test_gradients_are_those_without_strips(monkeypatch):
+    """Of every parameter, beside the plain graph that PyTorch makes of the same blocks."""
+    model, images = scatter(SwinFusion(1)), draw(1, 24, 16)
+    found = gradients_of(model, images)
+    monkeypatch.setattr("ssvif.models.swinfusion.map_strips", lambda function, maps, *_: function(*maps))
+    monkeypatch.setattr("ssvif.models.window_attention.CompiledAttention.apply", explicit_attention)
+    expected = gradients_of(model, images)
+    assert (found - expected).norm() <= 1e-5 * expected.norm()
+
+
+def test_both_tasks_get_gradients_from_one_pass():
+    model, images = scatter(SwinFusion(1)), draw(1, 16, 16)
+    fused = model(*images)
+    parameters = list(model.parameters())
+    first = torch.autograd.grad(fused.sum(), parameters, retain_graph=True)
+    second = torch.autograd.grad(fused.square().sum(), parameters)
+    assert all(torch.isfinite(each).all() for each in (*first, *second))
+    assert any(not torch.equal(*each) for each in zip(first, second, strict=True))
+
+
+def test_autocast_reaches_the_strips():
+    model, images = scatter(SwinFusion(1)), draw(1, 32, 32)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        narrow = model(*images)
+    with torch.no_grad():
+        difference = (narrow - model(*images)).abs().max()
+    assert 1e-4 < difference < 0.2
+
+
+def test_a_strip_keeps_what_a_function_raises():
+    def fail(strip):
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        map_strips(fail, (torch.ones(4, 2),), nn.Identity(), 1)

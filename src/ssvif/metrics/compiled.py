@@ -1,9 +1,6 @@
 """Loops over windows that PyTorch has no fast form of on a CPU, compiled by numba for the processor at hand.
 
-Importing this module imports numba, so it is done when a metric needs it. What is compiled is cached in
-`__pycache__` beside this file, or, where that cannot be written, in the user's cache folder;
-NUMBA_CACHE_DIR names another. Kernels hold no lock and have no state: threads may run them at the
-same time. numba sees changes of this file alone, so what it compiles imports nothing of ours.
+Importing this module imports numba, so it is done when a metric needs it.
 
 Formulas are plain arithmetic of numbers or tensors: kernels compute them window by window, a GPU
 computes them of whole maps.
@@ -11,16 +8,13 @@ computes them of whole maps.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from functools import cache, partial
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 import numpy as np
 import torch
-from numba import njit
-from numba.extending import register_jitable
 from numpy.typing import NDArray
+
+from ssvif.ops.compiling import compiled, formula
 
 EPSILON = 1e-10
 VIF_NOISE_VARIANCE = 2.0
@@ -31,32 +25,9 @@ LOG_GROUP = 16
 
 Floats = NDArray[np.float64]
 Value = TypeVar("Value", float, torch.Tensor)
-Function = TypeVar("Function", bound=Callable[..., Any])
-# "contract" lets a product and a sum become one operation, which rounds once; the order of sums is kept
-FAST_MATH = {"contract"}
-log = logging.getLogger("ssvif")
 
 
-def _compiled(function: Function) -> Function:
-    compiler = partial(njit, nogil=True, error_model="numpy", fastmath=FAST_MATH)
-    try:
-        return cast(Function, compiler(cache=True)(function))
-    except RuntimeError:
-        _log_missing_cache()
-        return cast(Function, compiler()(function))
-
-
-@cache
-def _log_missing_cache() -> None:
-    log.info("no folder to cache compiled metrics in, which costs seconds each time: set NUMBA_CACHE_DIR to one")
-
-
-def _formula(function: Function) -> Function:
-    # stays a Python function, and kernels may call it
-    return register_jitable(error_model="numpy", fastmath=FAST_MATH)(function)
-
-
-@_formula
+@formula
 def fidelity_factors(
     visible: Value, infrared: Value, fused: Value, with_visible: Value, with_infrared: Value
 ) -> tuple[Value, Value, Value, Value, Value, Value]:
@@ -81,7 +52,7 @@ def fidelity_factors(
     )
 
 
-@_formula
+@formula
 def _channel(source: Value, fused: Value, covariance: Value) -> tuple[Value, Value, Value]:
     # gain, noise variance and source variance; variances below EPSILON count 0, the gain is 0 where one
     # of them is 0 or the images run against each other, the noise is at least EPSILON
@@ -93,24 +64,24 @@ def _channel(source: Value, fused: Value, covariance: Value) -> tuple[Value, Val
     return gain, noise, source
 
 
-@_formula
+@formula
 def _positive(x: Value) -> Value:
     return (x + abs(x)) / 2
 
 
-@_formula
+@formula
 def contrast(covariance: Value, variances: Value, stabiliser: float) -> Value:
     """Return SSIM's contrast and structure (2c + C₂)/(v_s + v_f + C₂), of the variances' sum."""
     return (2 * covariance + stabiliser) / (variances + stabiliser)
 
 
-@_formula
+@formula
 def luminance(source: Value, fused: Value, stabiliser: float) -> Value:
     """Return SSIM's luminance (2μ_sμ_f + C₁)/(μ_s² + μ_f² + C₁) of two means."""
     return (2 * source * fused + stabiliser) / (source * source + fused * fused + stabiliser)
 
 
-@_compiled
+@compiled
 def filter_images(images: Floats, window: Floats, step: int, filtered: Floats) -> None:
     """Correlate images with a symmetric window along columns and rows, "valid" part.
 
@@ -132,7 +103,7 @@ def filter_images(images: Floats, window: Floats, step: int, filtered: Floats) -
                 filtered[image, i, j] = across[0, j * step]
 
 
-@_compiled
+@compiled
 def fidelity_products(images: Floats, window: Floats, products: Floats) -> None:
     """Multiply `fidelity_factors` of all windows, column by column and in groups of LOG_GROUP rows.
 
@@ -148,7 +119,7 @@ def fidelity_products(images: Floats, window: Floats, products: Floats) -> None:
             _multiply_factors(moments, products[image, i // LOG_GROUP])
 
 
-@_compiled
+@compiled
 def _multiply_factors(moments: Floats, products: Floats) -> None:
     for i in range(moments.shape[1]):
         factors = fidelity_factors(moments[3, i], moments[4, i], moments[5, i], moments[6, i], moments[7, i])
@@ -156,7 +127,7 @@ def _multiply_factors(moments: Floats, products: Floats) -> None:
             products[j, i] *= factors[j]
 
 
-@_compiled
+@compiled
 def ssim_sums(images: Floats, offsets: Floats, window: Floats, stabilisers: Floats, sums: Floats) -> None:
     """Add contrast, and its product with luminance, of all windows, column by column.
 
@@ -175,7 +146,7 @@ def ssim_sums(images: Floats, offsets: Floats, window: Floats, stabilisers: Floa
                 _add_similarities(moments, offsets[image], stabilisers[j, 0], stabilisers[j, 1], sums[image, j])
 
 
-@_compiled
+@compiled
 def _add_similarities(moments: Floats, offsets: Floats, first: float, second: float, sums: Floats) -> None:
     for i in range(moments.shape[1]):
         fused = moments[2, i] + offsets[2]
@@ -185,7 +156,7 @@ def _add_similarities(moments: Floats, offsets: Floats, first: float, second: fl
             sums[2 * source + 1, i] += structure * luminance(moments[source, i] + offsets[source], fused, first)
 
 
-@_compiled
+@compiled
 def _row_moments(images: Floats, first: int, window: Floats, down: Floats, moments: Floats) -> None:
     # of images (3,H,W) in the windows from row `first` on: means, variances (3,W−D+1 each), covariances (2,W−D+1)
     down[:] = 0
@@ -197,7 +168,7 @@ def _row_moments(images: Floats, first: int, window: Floats, down: Floats, momen
     _centre(moments)
 
 
-@_compiled
+@compiled
 def _filter_rows(rows: Floats, window: Floats, filtered: Floats) -> None:
     # (N,W) to (N,W−D+1); the window's halves are equal, which saves half of the products
     middle = len(window) // 2
@@ -208,19 +179,19 @@ def _filter_rows(rows: Floats, window: Floats, filtered: Floats) -> None:
             _add_rows(filtered[i], window[j], rows[i, j:], rows[i, len(window) - 1 - j :])
 
 
-@_compiled
+@compiled
 def _add_row(sums: Floats, weight: float, row: Floats) -> None:
     for i in range(len(sums)):
         sums[i] += weight * row[i]
 
 
-@_compiled
+@compiled
 def _add_rows(sums: Floats, weight: float, first: Floats, second: Floats) -> None:
     for i in range(len(sums)):
         sums[i] += weight * (first[i] + second[i])
 
 
-@_compiled
+@compiled
 def _add_products(sums: Floats, weight: float, images: Floats, above: int, below: int) -> None:
     # of two rows at once, as the window gives them the same weight
     for i in range(sums.shape[1]):
@@ -237,7 +208,7 @@ def _add_products(sums: Floats, weight: float, images: Floats, above: int, below
         sums[7, i] += weight * (infrared * fused + infrared_below * fused_below)
 
 
-@_compiled
+@compiled
 def _centre(sums: Floats) -> None:
     # weighted means of squares and products less squares and products of the means, in place
     for i in range(sums.shape[1]):

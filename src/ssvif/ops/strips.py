@@ -1,0 +1,104 @@
+"""Maps computed strip by strip, so that what lies between two layers stays in the cache and need not be kept.
+
+A function of strips is given the parts of some maps along their first axis and returns the same parts of its results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import cache
+from threading import Barrier
+from typing import Any
+
+import torch
+from torch import nn
+
+Maps = tuple[torch.Tensor, ...]
+StripFunction = Callable[..., Maps]
+
+
+def map_strips(function: StripFunction, maps: Maps, module: nn.Module, rows: int) -> Maps:
+    """Return what a function makes of maps (R,…), computed `rows` at a time, which gives the same.
+
+    Nothing but the maps is kept for the backward pass, which computes the function again. On a CPU several strips are
+    computed at once, a thread each; gradients are added in the strips' order, so their number changes nothing.
+
+    Args:
+        function: of strips (rows,…) of the maps, to results (rows,…).
+        maps: those that need no gradient may be of any type.
+        module: all parameters that the function reads.
+        rows: of a strip; the last may have fewer.
+    """
+    parameters = [each for each in module.parameters() if each.requires_grad]
+    found: Maps = _Recomputed.apply(function, len(maps), rows, *maps, *parameters)
+    return found
+
+
+class _Recomputed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, function: StripFunction, count: int, rows: int, *tensors: torch.Tensor) -> Maps:
+        ctx.save_for_backward(*tensors)
+        ctx.function, ctx.count, ctx.rows = function, count, rows
+        device = tensors[0].device.type
+        narrow = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+        ctx.autocast = device, torch.get_autocast_dtype(device) if narrow else None
+        strips = _cut([each.detach() for each in tensors[:count]], rows)
+        made = _run(lambda strip: function(*strip), strips, ctx.autocast)
+        return tuple(torch.cat(parts) for parts in zip(*made, strict=True))
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        maps, parameters = ctx.saved_tensors[: ctx.count], list(ctx.saved_tensors[ctx.count :])
+        needed = [each for each, need in enumerate(ctx.needs_input_grad[3 : 3 + ctx.count]) if need]
+
+        def differentiate(strip: tuple[Maps, Maps]) -> Maps:
+            inputs = [each.detach().requires_grad_(i in needed) for i, each in enumerate(strip[0])]
+            with torch.enable_grad():
+                made = ctx.function(*inputs)
+            return torch.autograd.grad(made, [*(inputs[i] for i in needed), *parameters], strip[1])
+
+        strips = list(zip(_cut(maps, ctx.rows), _cut(gradients, ctx.rows), strict=True))
+        columns = list(zip(*_run(differentiate, strips, ctx.autocast), strict=True))
+        by_map = dict(zip(needed, (torch.cat(parts) for parts in columns), strict=False))
+        by_parameter = [sum(parts[1:], start=parts[0]) for parts in columns[len(needed) :]]
+        return None, None, None, *(by_map.get(i) for i in range(ctx.count)), *by_parameter
+
+
+def _cut(maps: Sequence[torch.Tensor], rows: int) -> list[Maps]:
+    return list(zip(*(torch.split(each, rows) for each in maps), strict=True))
+
+
+def _run(
+    function: Callable[[Any], Maps], strips: Sequence[Any], autocast: tuple[str, torch.dtype | None]
+) -> list[Maps]:
+    # a thread of its own knows nothing of its caller's modes, nor a backward pass of those of the forward pass
+    inference, gradients = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+    device, narrow = autocast
+
+    def run(strip: Any) -> Maps:
+        precision = torch.autocast(device, narrow) if narrow else nullcontext()
+        with torch.inference_mode(inference), torch.set_grad_enabled(gradients), precision:
+            return function(strip)
+
+    threads = torch.get_num_threads()
+    several = device == "cpu" and threads > 1 and len(strips) > 1
+    return list(_pool(threads).map(run, strips) if several else map(run, strips))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Return threads that each compute alone, without PyTorch's own threads."""
+    everyone = Barrier(threads)
+
+    def begin() -> None:
+        torch.get_num_threads()  # a thread's first look at its number sets it to what was last set anywhere
+        torch.set_num_threads(1)
+        everyone.wait()
+
+    pool = ThreadPoolExecutor(threads, "strips", begin)
+    list(pool.map(lambda _: None, range(threads)))
+    torch.set_num_threads(threads)  # so that threads to come begin with it again
+    return pool
