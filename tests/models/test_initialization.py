@@ -18,7 +18,7 @@ def test_a_training_starts_from_the_weights_of_the_package(name):
     options = TrainingOptions(
         fusion_model=header["fusion_model"], channels=header["channels"], framework="fusion_only", initialization=name
     )
-    started = Framework(options).fusion_model.state_dict()
+    started = Framework(options, torch.device("cpu")).fusion_model.state_dict()
     held = load_fusion_model(packaged_model(name)).state_dict()
     assert started.keys() == held.keys()
     assert all(torch.equal(started[key], value) for key, value in held.items())

@@ -186,7 +186,7 @@ def test_noise_is_of_the_set_share_and_trains_no_branch(options):
 
 @pytest.mark.parametrize("target", [None, "given"])
 def test_branches_and_target_are_cut_alike(target, options):
-    framework = Framework(replace(options, framework="supervised", **REMEDIES | {"consistency_augment": False}))
+    framework = Framework(replace(options, framework="supervised", **REMEDIES | {"consistency_augment": False}), CPU)
     images = torch.rand(2, 3, 40, 40)
     places = torch.arange(1600).view(1, 40, 40).expand(2, -1, -1) if target else None
     torch.manual_seed(1)
@@ -201,7 +201,7 @@ def test_branches_and_target_are_cut_alike(target, options):
 
 def test_the_segmenters_view_is_flipped_and_its_result_flipped_back(options):
     """A segmenter that sees one pixel at a time gives the same result whichever way the image lies."""
-    framework = Framework(replace(options, consistency_augment=True)).train()
+    framework = Framework(replace(options, consistency_augment=True), CPU).train()
     framework.segmenter = torch.nn.Conv2d(3, 4, 1)
     seen = []
     framework.segmenter.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
@@ -216,7 +216,7 @@ def test_the_segmenters_view_is_flipped_and_its_result_flipped_back(options):
 
 
 def test_centered_logits_have_no_mean_and_one_spread(options):
-    framework = Framework(replace(options, **CENTERED))
+    framework = Framework(replace(options, **CENTERED), CPU)
     images = torch.rand(2, 3, 32, 32)
     branches = framework.train()(images, images, Stage.JOINT).branches
     for logits in branches[:2]:

@@ -54,7 +54,7 @@ def test_a_label_that_frames_the_image_follows_the_border():
 
 
 def test_pictures_lie_beside_the_pairs(pairs, options, tmp_path):
-    write_pseudo_labels(Framework(options), pairs, tmp_path / "labels", CPU)
+    write_pseudo_labels(Framework(options, CPU), pairs, tmp_path / "labels")
     pictures = sorted((tmp_path / "labels").glob("*.png"))
     assert len(pictures) == 2
     for path in pictures:
@@ -71,14 +71,14 @@ def test_pictures_lie_beside_the_pairs(pairs, options, tmp_path):
 
 def test_a_supervised_run_is_drawn_in_the_colors_of_the_dataset(pairs, options, tmp_path):
     supervised = replace(options, classes=2, framework="supervised")
-    write_pseudo_labels(Framework(supervised), pairs, tmp_path / "labels", CPU)
+    write_pseudo_labels(Framework(supervised, CPU), pairs, tmp_path / "labels")
     image = read_image(next((tmp_path / "labels").glob("*.png")))
     last = image[:, -40:].reshape(-1, 3)
     assert {tuple(color) for color in last} <= {(0, 0, 0), (226, 48, 60)}
 
 
 def test_without_trained_branches_the_tables_are_empty(pairs, tmp_path):
-    write_pseudo_labels(None, pairs, tmp_path / "labels", CPU)
+    write_pseudo_labels(None, pairs, tmp_path / "labels")
     assert sorted(path.name for path in (tmp_path / "labels").iterdir()) == ["classes.csv", "follows.csv"]
     assert read_csv(tmp_path / "labels/classes.csv") == read_csv(tmp_path / "labels/follows.csv") == []
 

@@ -32,9 +32,11 @@ class Output(NamedTuple):
 class Framework(nn.Module):
     """SSVIF around a fusion network (paper, III-A and III-C); the options decide the networks and the loss."""
 
-    def __init__(self, options: TrainingOptions) -> None:
+    def __init__(self, options: TrainingOptions, device: torch.device) -> None:
         super().__init__()
-        self.options = options
+        self.options, self.device = options, device
+        # a CPU convolves and mixes channels faster where those of a pixel lie side by side
+        self._layout = torch.channels_last if device.type == "cpu" else torch.contiguous_format
         seed_torch(options.seed, "fusion model")
         self.fusion_model: FusionModel = build_fusion_model(options.fusion_model, options.channels)
         INITIALIZATIONS[options.initialization](self.fusion_model)
@@ -48,6 +50,7 @@ class Framework(nn.Module):
             self.segmenter = Segmenter(options.segmenter, options.classes)
             if options.centered_logits:
                 self.centers = nn.ModuleList([nn.BatchNorm2d(options.classes, affine=False) for _ in range(2)])
+        self.to(device).to(memory_format=self._layout)
 
     def forward(
         self, visible: torch.Tensor, infrared: torch.Tensor, stage: Stage, target: torch.Tensor | None = None
@@ -113,8 +116,11 @@ class Framework(nn.Module):
             terms["consistency"] = self.task(output.branches, output.target)
         return terms
 
-    def inputs(self, batch: dict[str, torch.Tensor], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    def inputs(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return visible and infrared (B,C,H,W) of a batch of (B,3,H,W) images, on the device."""
-        visible, infrared = (batch[name].to(device, non_blocking=True) for name in ("visible", "infrared"))
         channels = self.fusion_model.channels
-        return to_channels(visible, channels), to_channels(infrared, channels)
+        visible, infrared = (
+            to_channels(batch[name].to(self.device, non_blocking=True), channels).contiguous(memory_format=self._layout)
+            for name in ("visible", "infrared")
+        )
+        return visible, infrared

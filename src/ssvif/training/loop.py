@@ -94,7 +94,7 @@ def train(
         log.warning("All %d epochs were stage I; stage II never began. Set `stage_one_max_epochs`.", trainer.epoch)
     drawn = trainer.framework if joint and options.has_branches else None
     with trainer.average.applied():
-        write_pseudo_labels(drawn, pairs, output / "pseudo_labels", device)
+        write_pseudo_labels(drawn, pairs, output / "pseudo_labels")
     network, facts = trainer.framework.fusion_model, {"training": asdict(options)}
     network.load_state_dict(trainer.best)
     save_fusion_model(network, output / "model.safetensors", name=options.fusion_model, facts=facts)
@@ -191,7 +191,7 @@ class Trainer:
 
     def __init__(self, options: TrainingOptions, device: torch.device, *, stage_one_only: bool = False) -> None:
         self.options, self.device, self.stage_one_only = options, device, stage_one_only
-        self.framework = Framework(options).to(device)
+        self.framework = Framework(options, device)
         self.weighting = build_weighting(options, device)
         self.weightings: dict[Stage, Weighting] = {Stage.FUSION: FusionOnly(), Stage.JOINT: self.weighting}
         self.optimizer = build_optimizer(self.framework, self.weighting, options)
@@ -288,7 +288,7 @@ class Trainer:
         return means.compute() | usage.compute()
 
     def _forward(self, batch: Batch, stage: Stage) -> tuple[Output, dict[str, torch.Tensor]]:
-        visible, infrared = self.framework.inputs(batch, self.device)
+        visible, infrared = self.framework.inputs(batch)
         target = batch["target"].to(self.device, non_blocking=True) if "target" in batch else None
         mixed = self.options.precision == "bfloat16"
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=mixed):

@@ -25,7 +25,7 @@ OWNED = ("*.png", "classes.csv", "follows.csv")
 
 
 @torch.no_grad()
-def write_pseudo_labels(framework: Framework | None, pairs: Path, output: Path, device: torch.device) -> None:
+def write_pseudo_labels(framework: Framework | None, pairs: Path, output: Path) -> None:
     """Segment whole validation pairs with both branches; write pictures, classes.csv and follows.csv.
 
     `{pair_id}.png` shows visible, infrared and fused image, pseudo label, segmentation head and segmenter side by side,
@@ -37,12 +37,12 @@ def write_pseudo_labels(framework: Framework | None, pairs: Path, output: Path, 
     Without a framework, where the branches were not trained, the tables are empty. `output` is replaced as a whole.
     """
     with write_folder_aside(output, OWNED) as folder:
-        tally = _draw_all(framework, pairs, folder, device) if framework else ClassTally(0)
+        tally = _draw_all(framework, pairs, folder) if framework else ClassTally(0)
         write_csv(folder / "classes.csv", tally.rows(), CLASS_COLUMNS)
         write_csv(folder / "follows.csv", tally.explained(), ("cue", "explained"))
 
 
-def _draw_all(framework: Framework, pairs: Path, folder: Path, device: torch.device) -> ClassTally:
+def _draw_all(framework: Framework, pairs: Path, folder: Path) -> ClassTally:
     framework.eval()
     classes = framework.options.classes
     tally, colors, reader = ClassTally(classes), class_colors(classes), PairsFile(pairs)
@@ -51,8 +51,8 @@ def _draw_all(framework: Framework, pairs: Path, folder: Path, device: torch.dev
     if framework.options.framework == "supervised" and len(known) == classes:  # of masks; boxes have no colors
         colors = np.array([each.color for each in known], np.uint8)
     for name in choose_evenly(reader.names(reader.validation), MOST_PICTURES):
-        images = {side: to_tensor(read(reader.validation, name)).to(device) for side, read in readers.items()}
-        output: Output = framework(*framework.inputs(images, device), Stage.JOINT)
+        images = {side: to_tensor(read(reader.validation, name)) for side, read in readers.items()}
+        output: Output = framework(*framework.inputs(images), Stage.JOINT)
         assert output.branches is not None, "only a framework with branches is drawn"
         feature_logits, pixel_logits, pseudo_label = output.branches
         labels = [each.argmax(dim=1)[0].cpu() for each in (pseudo_label, feature_logits, pixel_logits)]
