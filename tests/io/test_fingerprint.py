@@ -102,3 +102,11 @@ def test_the_rules_ask_for_modules_that_exist():
     assert len(asked) >= 6
     files = [SOURCE / name.replace(".", "/") for name in asked]
     assert [each for each in files if not (each.with_suffix(".py").is_file() or (each / "__init__.py").is_file())] == []
+
+
+def test_code_is_walked_once_however_many_runs_ask_for_it(monkeypatch):
+    fingerprint(LOOP)
+    walked = []
+    monkeypatch.setattr(module.ast, "walk", lambda node: walked.append(node) or [])
+    assert fingerprint(LOOP, without={"ssvif.models.emma"})
+    assert walked == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import re
 from collections.abc import Collection, Iterable
 from functools import cache
@@ -30,13 +31,11 @@ def fingerprint(*modules: str, without: Collection[str] = ()) -> str:
         module = waiting.pop()
         if module in reached or module in without:
             continue
-        if module.startswith(f"{SCHEMA}."):
-            nodes = _definition(module.removeprefix(f"{SCHEMA}."))
-            reached[module] = "\n".join(map(ast.dump, nodes))
-            waiting += _imports(nodes)
-        elif module != SCHEMA and (path := _source_file(module)).is_file():
-            tree, reached[module] = _parse(path, path.stat().st_mtime_ns)
-            waiting += _imports([tree])
+        name = module.removeprefix(f"{SCHEMA}.") if module.startswith(f"{SCHEMA}.") else ""
+        path, modified_ns = _source_file(SCHEMA if name else module)
+        if module != SCHEMA and path:
+            reached[module], imports = _read(path, modified_ns, name)
+            waiting += imports
     text = "\n".join(f"{module} {code}" for module, code in sorted(reached.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -48,18 +47,33 @@ def files_fingerprint(folder: str) -> str:
     return hashlib.sha256(b"\0".join(texts)).hexdigest()[:16]
 
 
-def _source_file(module: str) -> Path:
-    # a user's own network is a module in the working directory
+def _source_file(module: str) -> tuple[str, int]:
+    """Return a module's file and when it was modified; "" where there is none, as for an imported function."""
+    # a user's own network is a module in the working directory; texts, as paths took most of a dry run's time
     root = ROOT if module.partition(".")[0] in PACKAGES else Path.cwd()
-    path = root.joinpath(*module.split("."))
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    path = f"{root}{os.sep}{module.replace('.', os.sep)}"
+    path = f"{path}{os.sep}__init__.py" if os.path.isdir(path) else f"{path}.py"
+    try:
+        return path, os.stat(path).st_mtime_ns
+    except OSError:
+        return "", 0
+
+
+@cache  # a table of 500 runs asks for a thousand fingerprints
+def _read(path: str, modified_ns: int, name: str) -> tuple[str, list[str]]:
+    """Return what counts of a file's code, or of one name in it, and the modules imported there."""
+    tree, code = _parse(path, modified_ns)
+    if not name:
+        return code, _imports([tree])
+    nodes = _definition(tree, name)
+    return "\n".join(map(ast.dump, nodes)), _imports(nodes)
 
 
 @cache
-def _parse(path: Path, modified_ns: int) -> tuple[ast.Module, str]:
+def _parse(path: str, modified_ns: int) -> tuple[ast.Module, str]:
     """Return a file's code without comments and docstrings, and its digest; parsed again when it was modified."""
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(Path(path).read_text(encoding="utf-8"))
     except (SyntaxError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not Python that can be read", got=str(error)) from error
     for node in ast.walk(tree):
@@ -74,12 +88,11 @@ def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def _definition(name: str) -> list[ast.stmt]:
+def _definition(tree: ast.Module, name: str) -> list[ast.stmt]:
     """Return the statement that gives a name of the schema its value, and those of the names that it uses."""
-    path = _source_file(SCHEMA)
-    for node in _parse(path, path.stat().st_mtime_ns)[0].body:
+    for node in tree.body:
         if name in ([node.name] if isinstance(node, ast.ClassDef | ast.FunctionDef) else _names(node, ast.Store)):
-            return [node, *(each for used in _names(node, ast.Load) for each in _definition(used))]
+            return [node, *(each for used in _names(node, ast.Load) for each in _definition(tree, used))]
     return []
 
 
