@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import os
 import re
 from collections.abc import Collection, Iterable
 from functools import cache
@@ -33,7 +32,7 @@ def fingerprint(*modules: str, without: Collection[str] = ()) -> str:
             continue
         name = module.removeprefix(f"{SCHEMA}.") if module.startswith(f"{SCHEMA}.") else ""
         path, modified_ns = _source_file(SCHEMA if name else module)
-        if module != SCHEMA and path:
+        if module != SCHEMA and modified_ns:
             reached[module], imports = _read(path, modified_ns, name)
             waiting += imports
     text = "\n".join(f"{module} {code}" for module, code in sorted(reached.items()))
@@ -47,20 +46,20 @@ def files_fingerprint(folder: str) -> str:
     return hashlib.sha256(b"\0".join(texts)).hexdigest()[:16]
 
 
-def _source_file(module: str) -> tuple[str, int]:
-    """Return a module's file and when it was modified; "" where there is none, as for an imported function."""
-    # a user's own network is a module in the working directory; texts, as paths took most of a dry run's time
+def _source_file(module: str) -> tuple[Path, int]:
+    """Return a module's file and when it was modified; 0 where there is none, as for an imported function."""
+    # a user's own network is a module in the working directory
     root = ROOT if module.partition(".")[0] in PACKAGES else Path.cwd()
-    path = f"{root}{os.sep}{module.replace('.', os.sep)}"
-    path = f"{path}{os.sep}__init__.py" if os.path.isdir(path) else f"{path}.py"
+    path = root / module.replace(".", "/")
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     try:
-        return path, os.stat(path).st_mtime_ns
+        return path, path.stat().st_mtime_ns
     except OSError:
-        return "", 0
+        return path, 0
 
 
 @cache  # a table of 500 runs asks for a thousand fingerprints
-def _read(path: str, modified_ns: int, name: str) -> tuple[str, list[str]]:
+def _read(path: Path, modified_ns: int, name: str) -> tuple[str, list[str]]:
     """Return what counts of a file's code, or of one name in it, and the modules imported there."""
     tree, code = _parse(path, modified_ns)
     if not name:
@@ -70,10 +69,10 @@ def _read(path: str, modified_ns: int, name: str) -> tuple[str, list[str]]:
 
 
 @cache
-def _parse(path: str, modified_ns: int) -> tuple[ast.Module, str]:
+def _parse(path: Path, modified_ns: int) -> tuple[ast.Module, str]:
     """Return a file's code without comments and docstrings, and its digest; parsed again when it was modified."""
     try:
-        tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+        tree = ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not Python that can be read", got=str(error)) from error
     for node in ast.walk(tree):
