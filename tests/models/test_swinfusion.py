@@ -11,7 +11,13 @@ from reference.networks import draw, scatter
 from ssvif.models.published import load_published
 from ssvif.models.swinfusion import DropPath, SelfBlock, SwinFusion
 from ssvif.models.window_attention import CompiledAttention, explicit_attention, seam_masks
-from ssvif.ops.strips import map_strips
+from ssvif.ops.strips import Memory, map_strips
+
+FORGETFUL = Memory(keep=False)
+
+
+def compiled_attention(*inputs):
+    return CompiledAttention.apply(*inputs, FORGETFUL)
 
 
 def test_agrees_with_the_original_while_training(shared):
@@ -102,7 +108,7 @@ def test_both_ways_to_attend_agree(columns, masks, shift):
     weights = torch.randn(4, 8, 8 * columns, 60, generator=random)
     last = torch.tensor([False, True, False, True])
     results = []
-    for attend in (explicit_attention, CompiledAttention.apply):
+    for attend in (explicit_attention, compiled_attention):
         found = attend(*tokens, bias, last, shift)
         results.append((found, *torch.autograd.grad((found * weights).sum(), (tokens, bias))))
     for explicit, compiled in zip(*results, strict=True):
@@ -112,14 +118,14 @@ def test_both_ways_to_attend_agree(columns, masks, shift):
 def test_attention_hides_no_nan():
     tokens = torch.ones(3, 1, 8, 16, 60)
     tokens[1, 0, 3, 2, 5] = torch.nan  # a key of the first window
-    found = CompiledAttention.apply(*tokens, torch.zeros(1, 6, 64, 64), torch.tensor([True]), 0)
+    found = compiled_attention(*tokens, torch.zeros(1, 6, 64, 64), torch.tensor([True]), 0)
     assert found[0, :, :8, :10].isnan().all()
     assert not found[0, :, 8:].isnan().any()
 
 
 def test_attention_has_large_scores():
     tokens = torch.full((3, 1, 8, 8, 60), 1e4)
-    found = CompiledAttention.apply(*tokens, torch.zeros(1, 6, 64, 64), torch.tensor([True]), 0)
+    found = compiled_attention(*tokens, torch.zeros(1, 6, 64, 64), torch.tensor([True]), 0)
     assert torch.allclose(found, tokens[2])
 
 
@@ -163,8 +169,10 @@ def test_gradients_are_those_without_strips(monkeypatch):
     """Of every parameter, beside the plain graph that PyTorch makes of the same blocks."""
     model, images = scatter(SwinFusion(1)), draw(1, 24, 16)
     found = gradients_of(model, images)
-    monkeypatch.setattr("ssvif.models.swinfusion.map_strips", lambda function, maps, *_: function(*maps))
-    monkeypatch.setattr("ssvif.models.window_attention.CompiledAttention.apply", explicit_attention)
+    monkeypatch.setattr("ssvif.models.swinfusion.map_strips", lambda function, maps, *_: function(*maps, FORGETFUL))
+    monkeypatch.setattr(
+        "ssvif.models.window_attention.CompiledAttention.apply", lambda *inputs: explicit_attention(*inputs[:-1])
+    )
     expected = gradients_of(model, images)
     assert (found - expected).norm() <= 1e-5 * expected.norm()
 
@@ -189,7 +197,7 @@ def test_autocast_reaches_the_strips():
 
 
 def test_a_strip_keeps_what_a_function_raises():
-    def fail(strip):
+    def fail(strip, memory):
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):

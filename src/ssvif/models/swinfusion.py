@@ -9,7 +9,7 @@ Tokens lie as (B,H,W,D), channels last, so that a map and its tokens are two vie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -18,7 +18,7 @@ from ssvif.models.base import Features, FusionModel
 from ssvif.models.layers import conv3x3
 from ssvif.models.window_attention import EMBED, WINDOW, WindowAttention
 from ssvif.ops.shapes import check_shape, pad_to_multiple
-from ssvif.ops.strips import map_strips
+from ssvif.ops.strips import Maps, Memory, map_strips
 
 SLOPE = 0.2
 WINDOWS_AT_ONCE = 64  # 4096 tokens: what a block computes of them fits into a core's caches
@@ -62,13 +62,19 @@ class SwinBlock(nn.Module):
         return torch.stack([self.drop_path(tokens), self.drop_path(tokens)], dim=1)
 
     def update(
-        self, tokens: torch.Tensor, own: torch.Tensor, context: torch.Tensor, last: torch.Tensor, drops: torch.Tensor
+        self,
+        tokens: torch.Tensor,
+        own: torch.Tensor,
+        context: torch.Tensor,
+        last: torch.Tensor,
+        drops: torch.Tensor,
+        memory: Memory,
     ) -> torch.Tensor:
         """Return new tokens of rows of windows (R,8,W,D), given `norm1` of them and of those that they attend to.
 
         `last` (R,) says which rows are the last of their image, `drops` (R,2,1,1,1) are the branches' factors.
         """
-        tokens = torch.addcmul(tokens, self.attention(own, context, last), drops[:, 0])
+        tokens = torch.addcmul(tokens, self.attention(own, context, last, memory), drops[:, 0])
         return torch.addcmul(tokens, self.mlp(self.norm2(tokens)), drops[:, 1])
 
 
@@ -80,10 +86,10 @@ class SelfBlock(SwinBlock):
         (found,) = over_windows(self, (tokens,), self.attention.shift, self.draw(tokens))
         return found
 
-    def strips(self, tokens: torch.Tensor, last: torch.Tensor, drops: torch.Tensor) -> tuple[torch.Tensor]:
+    def strips(self, tokens: torch.Tensor, last: torch.Tensor, drops: torch.Tensor, memory: Memory) -> Maps:
         """Return new tokens of rows of windows (R,8,W,D)."""
         own = self.norm1(tokens)
-        return (self.update(tokens, own, own, last, drops),)
+        return (self.update(tokens, own, own, last, drops, memory),)
 
 
 class CrossBlock(nn.Module):
@@ -101,19 +107,17 @@ class CrossBlock(nn.Module):
         return found[0], found[1]
 
     def strips(
-        self, infrared: torch.Tensor, visible: torch.Tensor, last: torch.Tensor, drops: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, infrared: torch.Tensor, visible: torch.Tensor, last: torch.Tensor, drops: torch.Tensor, memory: Memory
+    ) -> Maps:
         """Return both streams' new tokens of rows of windows (R,8,W,D)."""
         first, second = self.infrared.norm1(infrared), self.visible.norm1(visible)
         return (
-            self.infrared.update(infrared, first, second, last, drops[:, :2]),
-            self.visible.update(visible, second, first, last, drops[:, 2:]),
+            self.infrared.update(infrared, first, second, last, drops[:, :2], memory),
+            self.visible.update(visible, second, first, last, drops[:, 2:], memory),
         )
 
 
-def over_windows(
-    block: SelfBlock | CrossBlock, streams: tuple[torch.Tensor, ...], shift: int, drops: torch.Tensor
-) -> tuple[torch.Tensor, ...]:
+def over_windows(block: SelfBlock | CrossBlock, streams: Maps, shift: int, drops: torch.Tensor) -> Maps:
     """Return a block's output for streams (B,H,W,D), computed in strips of rows of 8×8 windows.
 
     `drops` (B,N,1,1,1) are the factors of the block's branches for each image.
@@ -124,11 +128,12 @@ def over_windows(
     strips = tuple(each.reshape(images * rows, WINDOW, width, EMBED) for each in rolled)
     last = (torch.arange(rows, device=drops.device) + 1) // rows == 1
     maps = (*strips, last.repeat(images), drops.repeat_interleave(rows, dim=0))
+    compute: Callable[..., Maps] = block.strips
     if torch.compiler.is_compiling():  # a program for any size has no strips of some size
-        found: tuple[torch.Tensor, ...] = block.strips(*maps)
+        found = compute(*maps, Memory(keep=False))
     else:
         at_once = WINDOWS_AT_ONCE if strips[0].device.type == "cpu" else GPU_WINDOWS_AT_ONCE
-        found = map_strips(block.strips, maps, block, max(1, at_once // (width // WINDOW)))
+        found = map_strips(compute, maps, block, max(1, at_once // (width // WINDOW)))
     whole = (each.view(streams[0].shape) for each in found)
     return tuple(each.roll(shift, dims=1) if shift else each for each in whole)
 

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from ssvif.ops.strips import Maps, Memory
+
 EMBED = 60
 HEADS = 6
 WINDOW = 8
@@ -87,15 +89,21 @@ class CompiledAttention(torch.autograd.Function):
         bias: torch.Tensor,
         last: torch.Tensor,
         shift: int,
+        memory: Memory,
     ) -> torch.Tensor:
         """Return (R,8,W,D)."""
         from ssvif.models.attention_kernels import attend
 
         bias = bias.transpose(2, 3).contiguous()  # by key, then query
-        found = query.new_empty(query.shape)
-        norms = query.new_empty(len(query), query.shape[2] // WINDOW, HEADS, 2, AREA)
-        triple = query.numpy(), key.numpy(), value.numpy()
-        attend(*triple, bias.numpy(), last.numpy(), shift, found.numpy(), norms.numpy())
+
+        def compute() -> Maps:
+            found = query.new_empty(query.shape)
+            norms = query.new_empty(len(query), query.shape[2] // WINDOW, HEADS, 2, AREA)
+            triple = query.numpy(), key.numpy(), value.numpy()
+            attend(*triple, bias.numpy(), last.numpy(), shift, found.numpy(), norms.numpy())
+            return found, norms
+
+        found, norms = memory.once(compute)
         ctx.save_for_backward(query, key, value, bias, last, norms, found)
         ctx.shift = shift
         return found
@@ -112,7 +120,7 @@ class CompiledAttention(torch.autograd.Function):
         given = gradient.contiguous().numpy()
         made = by_query.numpy(), by_key.numpy(), by_value.numpy(), by_bias.numpy()
         attend_backward(query, key, value, bias, last, ctx.shift, norms, found, given, *made)
-        return by_query, by_key, by_value, by_bias.transpose(2, 3), None, None
+        return by_query, by_key, by_value, by_bias.transpose(2, 3), None, None, None
 
 
 class WindowAttention(nn.Module):
@@ -138,7 +146,7 @@ class WindowAttention(nn.Module):
         self.register_buffer("positions", relative_positions(), persistent=False)
         self.register_buffer("seams", seam_masks() if shifted else torch.zeros(1, 1, AREA, AREA), persistent=False)
 
-    def forward(self, tokens: torch.Tensor, context: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+    def forward(self, tokens: torch.Tensor, context: torch.Tensor, last: torch.Tensor, memory: Memory) -> torch.Tensor:
         """Return the attention (R,8,W,D) of `tokens` to `context`, both rows of windows (R,8,W,D).
 
         `last` (R,) says which rows are the last of their image.
@@ -149,7 +157,10 @@ class WindowAttention(nn.Module):
             joint = self.qkv(tokens).split(EMBED, dim=-1)
         bias = self.bias_table[self.positions].permute(2, 0, 1) + self.seams
         in_loops = tokens.device.type == "cpu" and joint[0].dtype == torch.float32 and not torch.compiler.is_compiling()
-        attend = CompiledAttention.apply if in_loops else explicit_attention
         query, key, value = joint
-        projected: torch.Tensor = self.proj(attend(query, key, value, bias, last, self.shift))
+        if in_loops:
+            found = CompiledAttention.apply(query, key, value, bias, last, self.shift, memory)
+        else:
+            found = explicit_attention(query, key, value, bias, last, self.shift)
+        projected: torch.Tensor = self.proj(found)
         return projected

@@ -5,7 +5,7 @@ A function of strips is given the parts of some maps along their first axis and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import cache
@@ -19,14 +19,41 @@ Maps = tuple[torch.Tensor, ...]
 StripFunction = Callable[..., Maps]
 
 
+class Memory:
+    """What a function of strips computes once only, though it is itself computed again for the backward pass.
+
+    Args:
+        keep: whether there will be a backward pass.
+        kept: what an earlier `Memory` kept, to be found instead of computed.
+    """
+
+    def __init__(self, keep: bool, kept: Iterable[Maps] | None = None) -> None:
+        self._keep, self._found = keep, None if kept is None else iter(kept)
+        self._kept: list[Maps] = []
+
+    def once(self, compute: Callable[[], Maps]) -> Maps:
+        """Return what `compute` makes; of calls in the same order the second time finds what the first kept."""
+        if self._found is not None:
+            return next(self._found)
+        made = compute()
+        if self._keep:
+            self._kept.append(made)
+        return made
+
+    def again(self) -> Memory:
+        """Return a memory that finds what this one kept."""
+        return Memory(keep=False, kept=self._kept)
+
+
 def map_strips(function: StripFunction, maps: Maps, module: nn.Module, rows: int) -> Maps:
     """Return what a function makes of maps (R,…), computed `rows` at a time, which gives the same.
 
-    Nothing but the maps is kept for the backward pass, which computes the function again. On a CPU several strips are
-    computed at once, a thread each; gradients are added in the strips' order, so their number changes nothing.
+    For the backward pass, which computes the function again, nothing is kept but the maps and what the function asks
+    its memory to. On a CPU several strips are computed at once, a thread each; gradients are added in the strips'
+    order, so their number changes nothing.
 
     Args:
-        function: of strips (rows,…) of the maps, to results (rows,…).
+        function: of strips (rows,…) of the maps and a `Memory`, to results (rows,…).
         maps: those that need no gradient may be of any type.
         module: all parameters that the function reads.
         rows: of a strip; the last may have fewer.
@@ -45,7 +72,9 @@ class _Recomputed(torch.autograd.Function):
         narrow = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
         ctx.autocast = device, torch.get_autocast_dtype(device) if narrow else None
         strips = _cut([each.detach() for each in tensors[:count]], rows)
-        made = _run(lambda strip: function(*strip), strips, ctx.autocast)
+        ctx.memories = [Memory(keep=any(ctx.needs_input_grad)) for _ in strips]
+        work = list(zip(strips, ctx.memories, strict=True))
+        made = _run(lambda strip: function(*strip[0], strip[1]), work, ctx.autocast)
         return tuple(torch.cat(parts) for parts in zip(*made, strict=True))
 
     @staticmethod
@@ -54,14 +83,15 @@ class _Recomputed(torch.autograd.Function):
         maps, parameters = ctx.saved_tensors[: ctx.count], list(ctx.saved_tensors[ctx.count :])
         needed = [each for each, need in enumerate(ctx.needs_input_grad[3 : 3 + ctx.count]) if need]
 
-        def differentiate(strip: tuple[Maps, Maps]) -> Maps:
-            inputs = [each.detach().requires_grad_(i in needed) for i, each in enumerate(strip[0])]
+        def differentiate(work: tuple[Maps, Maps, Memory]) -> Maps:
+            strips, given, memory = work
+            inputs = [each.detach().requires_grad_(i in needed) for i, each in enumerate(strips)]
             with torch.enable_grad():
-                made = ctx.function(*inputs)
-            return torch.autograd.grad(made, [*(inputs[i] for i in needed), *parameters], strip[1])
+                made = ctx.function(*inputs, memory.again())
+            return torch.autograd.grad(made, [*(inputs[i] for i in needed), *parameters], given)
 
-        strips = list(zip(_cut(maps, ctx.rows), _cut(gradients, ctx.rows), strict=True))
-        columns = list(zip(*_run(differentiate, strips, ctx.autocast), strict=True))
+        work = list(zip(_cut(maps, ctx.rows), _cut(gradients, ctx.rows), ctx.memories, strict=True))
+        columns = list(zip(*_run(differentiate, work, ctx.autocast), strict=True))
         by_map = dict(zip(needed, (torch.cat(parts) for parts in columns), strict=False))
         by_parameter = [sum(parts[1:], start=parts[0]) for parts in columns[len(needed) :]]
         return None, None, None, *(by_map.get(i) for i in range(ctx.count)), *by_parameter
