@@ -372,6 +372,18 @@ def test_the_nearest_earlier_image_is_named():
         assert [(place, earlier) for place, earlier, _ in pairs] == [(7, 2), (9, 2)]
 
 
+def test_ruling_out_by_components_loses_no_near_duplicate():
+    random = np.random.default_rng(0)
+    images = random.random((300, 30, 40)).astype(np.float32)
+    for place in range(150, 300):  # correlations of 0.98 to 1
+        images[place] = images[random.integers(150)] + random.random() * 0.2 * random.random((30, 40))
+    thumbnails = np.stack([thumbnail_of(image) for image in images])
+    likeness = np.tril(thumbnails @ thumbnails.T, -1)
+    expected = [(place, int(row.argmax())) for place, row in enumerate(likeness) if row.max() >= 0.99]
+    assert 20 < len(expected) < 150
+    assert [(place, earlier) for place, earlier, _ in near_duplicates(thumbnails, 0.99, 64)] == expected
+
+
 def test_images_of_another_unit_are_told(folder):
     for number in range(6):
         celsius = read_image(folder / f"ir/{number}.png").astype(np.float32) / 8

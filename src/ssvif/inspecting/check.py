@@ -34,6 +34,9 @@ MOST_THREADS = 8
 # Different frames of MSRS and RoadScene reach .95; the same frame stays above .998 when saved as JPEG of quality 60,
 # with noise of 5 levels, or at half the size.
 NEAR_DUPLICATE = 0.99
+# principal components that rule out most pairs of images before whole thumbnails are compared, and of how many images
+COMPONENTS, SAMPLE = 32, 4096
+ROUNDING = 1e-4  # of float32, with room
 FEW = 0.1  # a kind of image is reported that at most this share of a side has
 QUIET = (".txt", ".xml", ".json", ".md", ".csv", ".yaml", ".db", ".ini")  # files that are not expected to be images
 FINDINGS = {"same_name": "same name", "not_utf8": "unreadable"}  # kind of fault in matching → kind of finding
@@ -215,22 +218,44 @@ def _find_duplicates(seen: list[Seen], side: str, alike: dict[str, str]) -> list
     return [found[place] for place in sorted(found)]
 
 
-def near_duplicates(thumbnails: Gray, threshold: float, at_once: int = 1024) -> list[tuple[int, int, float]]:
-    """Find images that are almost the same as an earlier one, by their thumbnails (N,D).
+def near_duplicates(thumbnails: Gray, threshold: float, at_once: int = 256) -> list[tuple[int, int, float]]:
+    """Find images that are almost the same as an earlier one, by their thumbnails (N,D), each of length 1 or 0.
 
     Returns:
         For each image with a correlation of `threshold` or more: its place, that of the earlier image it is most
         like, and their correlation. To save memory, `at_once` rows are compared at a time.
     """
-    found = []
+    if not len(thumbnails):
+        return []
+    found, short = [], _shortened(thumbnails)
     for start in range(0, len(thumbnails), at_once):
         stop = min(start + at_once, len(thumbnails))
-        likeness = thumbnails[start:stop] @ thumbnails[:stop].T
-        likeness[np.arange(stop)[None] >= np.arange(start, stop)[:, None]] = -1
+        possible = short[start:stop] @ short[:stop].T >= threshold - ROUNDING
+        possible[:, start:] = np.tril(possible[:, start:], -1)
+        rows, columns = start + np.flatnonzero(possible.any(axis=1)), np.flatnonzero(possible.any(axis=0))
+        if not len(rows):
+            continue
+        likeness = thumbnails[rows] @ thumbnails[columns].T
+        likeness[columns[None] >= rows[:, None]] = -1
         best = likeness.argmax(axis=1)
-        heights = likeness[np.arange(stop - start), best]
-        found += [(start + int(i), int(best[i]), float(heights[i])) for i in np.flatnonzero(heights >= threshold)]
+        heights = likeness[np.arange(len(rows)), best]
+        found += [
+            (int(rows[i]), int(columns[best[i]]), float(heights[i])) for i in np.flatnonzero(heights >= threshold)
+        ]
     return found
+
+
+def _shortened(thumbnails: Gray) -> Gray:
+    """Return vectors (N,L+1) for thumbnails (N,D) whose products are those of the thumbnails or more.
+
+    They are the L principal components of a sample, and the length of the rest: by Cauchy and Schwarz the product of
+    two rests is at most that of their lengths.
+    """
+    sample = thumbnails[:: len(thumbnails) // SAMPLE + 1]
+    axes = np.linalg.eigh(sample.T @ sample)[1][:, -COMPONENTS:]
+    components = thumbnails @ axes
+    rest = np.square(thumbnails).sum(axis=1) - np.square(components).sum(axis=1)
+    return np.column_stack([components, np.sqrt(rest.clip(0))])
 
 
 def _name(seen: Seen, other: Seen) -> str:
