@@ -34,7 +34,7 @@ def compiled(function: Function, fast_math: frozenset[str] = FAST_MATH) -> Funct
 
 def formula(function: Function) -> Function:
     """Return a function unchanged, for Python and for kernels of the same file to call."""
-    return register_jitable(error_model="numpy", fastmath=set(FAST_MATH))(function)
+    return register_jitable(error_model="numpy", fastmath=set(FAST_MATH), forceinline=True)(function)
 
 
 @cache
