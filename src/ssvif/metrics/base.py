@@ -63,10 +63,9 @@ def centred_lumas(images: Triple) -> tuple[torch.Tensor, torch.Tensor]:
     Returns:
         (B,3,H,W) and (B,3,1,1) float64, all of them whole numbers.
     """
-    values = images.share(lumas).transpose(0, 1).contiguous()
-    means = values.sum(dim=(2, 3), keepdim=True, dtype=torch.int64).to(torch.float64) / values[0, 0].numel()
-    offsets = means.round_()
-    return values - offsets, offsets
+    values = images.share(lumas).transpose(0, 1).to(torch.float64, memory_format=torch.contiguous_format)
+    offsets = values.mean(dim=(2, 3), keepdim=True).round_()
+    return values.sub_(offsets), offsets
 
 
 @dataclass(frozen=True)

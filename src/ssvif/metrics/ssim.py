@@ -29,7 +29,9 @@ def coarser_scales(images: Triple) -> torch.Tensor:
     for _ in SCALE_WEIGHTS[1:]:
         height, width = values.shape[2:]
         values = functional.pad(values, (0, width % 2, 0, height % 2), mode="replicate")
-        values = functional.avg_pool2d(values, 2)
+        # six times as fast as `avg_pool2d` in float64
+        rows = values[..., ::2, :] + values[..., 1::2, :]
+        values = (rows[..., ::2] + rows[..., 1::2]).div_(4)
         means.append(_means(values, offsets))
     return torch.stack(means)
 
