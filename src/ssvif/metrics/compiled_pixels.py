@@ -26,9 +26,9 @@ CHROMA_SEVENTH = 25.0**7
 QABF_STRENGTH, QABF_DIRECTION = (0.9994, 15.0, 0.5), (0.9879, 22.0, 0.8)
 # weights of power series from the highest power on: of (1 − h)^(−1/3), atan(√s)/√s, exp(x), sin(√s)/√s
 BINOMIAL = (728 / 6561, 91 / 729, 35 / 243, 14 / 81, 2 / 9, 1 / 3, 1.0)
-ARC_TANGENT = tuple((-1) ** k / (2 * k + 1) for k in range(15, -1, -1))
-EXPONENTIAL = tuple(1 / math.factorial(k) for k in range(9, -1, -1))
-SINE = tuple((-1) ** k / math.factorial(2 * k + 1) for k in range(8, -1, -1))
+ARC_TANGENT = tuple((-1) ** i / (2 * i + 1) for i in range(15, -1, -1))
+EXPONENTIAL = tuple(1 / math.factorial(i) for i in range(9, -1, -1))
+SINE = tuple((-1) ** i / math.factorial(2 * i + 1) for i in range(8, -1, -1))
 EIGHTH = math.tan(math.pi / 8)
 
 Floats = NDArray[np.float64]
