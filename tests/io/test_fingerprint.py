@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 from pathlib import Path
@@ -110,3 +111,12 @@ def test_code_is_walked_once_however_many_runs_ask_for_it(monkeypatch):
     monkeypatch.setattr(module.ast, "walk", lambda node: walked.append(node) or [])
     assert fingerprint(LOOP, without={"ssvif.models.emma"})
     assert walked == []
+
+
+def test_a_file_without_a_date_counts(tree):
+    path = tree / "training/loop.py"
+    os.utime(path, ns=(0, 0))
+    before = fingerprint(LOOP)
+    path.write_text("changed = 1\n")
+    os.utime(path, ns=(1, 1))
+    assert fingerprint(LOOP) != before != fingerprint("ssvif.nothing")

@@ -202,3 +202,20 @@ def test_a_strip_keeps_what_a_function_raises():
 
     with pytest.raises(ValueError, match="no"):
         map_strips(fail, (torch.ones(4, 2),), nn.Identity(), 1)
+
+
+def test_a_network_frozen_in_part_trains_the_rest():
+    model, images = scatter(SwinFusion(1)).requires_grad_(False), draw(1, 16, 16)
+    part = model.stages[1].cross[0].visible.mlp.requires_grad_(True)
+    model(*images).square().sum().backward()
+    assert all(each.grad.abs().max() > 0 for each in part.parameters())
+
+
+def test_autocast_of_the_backward_pass_alone_changes_nothing():
+    block, tokens = scatter(SelfBlock(shifted=False, drop=0)), torch.randn(1, 8, 8, 60)
+    found = []
+    for narrow in (False, True):
+        made = block(tokens).square().sum()
+        with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+            found.append(torch.autograd.grad(made, list(block.parameters())))
+    assert all(torch.equal(*each) for each in zip(*found, strict=True))

@@ -12,6 +12,7 @@ from ssvif.data.labelled_view import LabelledView, RandomClusterView
 from ssvif.data.training_view import TrainingView
 from ssvif.io.files import read_csv
 from ssvif.losses.consistency import consistency_loss, make_pseudo_label
+from ssvif.models.base import FusionModel
 from ssvif.schema import ConsistencyName
 from ssvif.training import loop
 from ssvif.training.consistency_tasks import CONSISTENCIES, Branches, build_task
@@ -223,3 +224,27 @@ def test_centered_logits_have_no_mean_and_one_spread(options):
         assert logits.mean((0, 2, 3)).tolist() == pytest.approx([0] * 4, abs=1e-3)
         assert logits.std((0, 2, 3)).tolist() == pytest.approx([2] * 4, rel=0.05)
     assert not [name for name, _ in framework.named_parameters() if name.startswith("centers")]
+
+
+class Flat(FusionModel):
+    """A network of a user's own: it views its input as rows, which only images of the usual layout allow."""
+
+    feature_channels = 3
+
+    def __init__(self, channels=3):
+        super().__init__()
+        self.channels = channels
+        self.volume = torch.nn.Parameter(torch.ones(1, 1, 1, 1, 1))
+
+    def backbone(self, visible, infrared):
+        rows = visible.view(len(visible), -1) * self.volume.flatten() + infrared.view(len(infrared), -1)
+        return rows.view(visible.shape) / 2
+
+    def decoder(self, features):
+        return features
+
+
+def test_a_network_of_ones_own_gets_images_as_it_may_expect_them(options):
+    trainer = loop.Trainer(replace(options, fusion_model=f"{__name__}:Flat", channels=3), CPU)
+    batch = {name: torch.rand(2, 3, 32, 32) for name in ("visible", "infrared")}
+    assert torch.isfinite(trainer.step(batch, Stage.JOINT)["loss"])

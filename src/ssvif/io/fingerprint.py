@@ -32,7 +32,7 @@ def fingerprint(*modules: str, without: Collection[str] = ()) -> str:
             continue
         name = module.removeprefix(f"{SCHEMA}.") if module.startswith(f"{SCHEMA}.") else ""
         path, modified_ns = _source_file(SCHEMA if name else module)
-        if module != SCHEMA and modified_ns:
+        if module != SCHEMA and modified_ns is not None:
             reached[module], imports = _read(path, modified_ns, name)
             waiting += imports
     text = "\n".join(f"{module} {code}" for module, code in sorted(reached.items()))
@@ -46,8 +46,8 @@ def files_fingerprint(folder: str) -> str:
     return hashlib.sha256(b"\0".join(texts)).hexdigest()[:16]
 
 
-def _source_file(module: str) -> tuple[Path, int]:
-    """Return a module's file and when it was modified; 0 where there is none, as for an imported function."""
+def _source_file(module: str) -> tuple[Path, int | None]:
+    """Return a module's file and when it was modified; None where there is none, as for an imported function."""
     # a user's own network is a module in the working directory
     root = ROOT if module.partition(".")[0] in PACKAGES else Path.cwd()
     path = root / module.replace(".", "/")
@@ -55,7 +55,7 @@ def _source_file(module: str) -> tuple[Path, int]:
     try:
         return path, path.stat().st_mtime_ns
     except OSError:
-        return path, 0
+        return path, None
 
 
 @cache  # a table of 500 runs asks for a thousand fingerprints

@@ -50,7 +50,7 @@ def map_strips(function: StripFunction, maps: Maps, module: nn.Module, rows: int
 
     For the backward pass, which computes the function again, nothing is kept but the maps and what the function asks
     its memory to. On a CPU several strips are computed at once, a thread each; gradients are added in the strips'
-    order, so their number changes nothing.
+    order, so their number changes nothing. There are no second derivatives.
 
     Args:
         function: of strips (rows,…) of the maps and a `Memory`, to results (rows,…).
@@ -69,8 +69,9 @@ class _Recomputed(torch.autograd.Function):
         ctx.save_for_backward(*tensors)
         ctx.function, ctx.count, ctx.rows = function, count, rows
         device = tensors[0].device.type
-        narrow = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-        ctx.autocast = device, torch.get_autocast_dtype(device) if narrow else None
+        ctx.autocast = device, None
+        if torch.amp.is_autocast_available(device):
+            ctx.autocast = device, (torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
         strips = _cut([each.detach() for each in tensors[:count]], rows)
         ctx.memories = [Memory(keep=any(ctx.needs_input_grad)) for _ in strips]
         work = list(zip(strips, ctx.memories, strict=True))
@@ -88,7 +89,10 @@ class _Recomputed(torch.autograd.Function):
             inputs = [each.detach().requires_grad_(i in needed) for i, each in enumerate(strips)]
             with torch.enable_grad():
                 made = ctx.function(*inputs, memory.again())
-            return torch.autograd.grad(made, [*(inputs[i] for i in needed), *parameters], given)
+            # of a network that is frozen in part, not every result depends on something that is trained
+            ends, slopes = zip(*(pair for pair in zip(made, given, strict=True) if pair[0].requires_grad), strict=True)
+            wanted = [*(inputs[i] for i in needed), *parameters]
+            return torch.autograd.grad(ends, wanted, slopes, materialize_grads=True)
 
         work = list(zip(_cut(maps, ctx.rows), _cut(gradients, ctx.rows), ctx.memories, strict=True))
         columns = list(zip(*_run(differentiate, work, ctx.autocast), strict=True))
@@ -102,15 +106,15 @@ def _cut(maps: Sequence[torch.Tensor], rows: int) -> list[Maps]:
 
 
 def _run(
-    function: Callable[[Any], Maps], strips: Sequence[Any], autocast: tuple[str, torch.dtype | None]
+    function: Callable[[Any], Maps], strips: Sequence[Any], autocast: tuple[str, tuple[torch.dtype, bool] | None]
 ) -> list[Maps]:
     # a thread of its own knows nothing of its caller's modes, nor a backward pass of those of the forward pass
     inference, gradients = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
-    device, narrow = autocast
+    device, precision = autocast
 
     def run(strip: Any) -> Maps:
-        precision = torch.autocast(device, narrow) if narrow else nullcontext()
-        with torch.inference_mode(inference), torch.set_grad_enabled(gradients), precision:
+        cast = torch.autocast(device, precision[0], enabled=precision[1]) if precision else nullcontext()
+        with torch.inference_mode(inference), torch.set_grad_enabled(gradients), cast:
             return function(strip)
 
     threads = torch.get_num_threads()

@@ -10,6 +10,7 @@ from torch import nn
 from ssvif.losses.fusion import fusion_terms, weighted_sum
 from ssvif.models.base import FusionModel, join_features
 from ssvif.models.initialization import INITIALIZATIONS
+from ssvif.models.names import name_of_class
 from ssvif.models.registry import build_fusion_model
 from ssvif.models.segmentation import SegmentationHead, Segmenter
 from ssvif.ops.augment import draw_flips, flip, jitter
@@ -35,8 +36,6 @@ class Framework(nn.Module):
     def __init__(self, options: TrainingOptions, device: torch.device) -> None:
         super().__init__()
         self.options, self.device = options, device
-        # a CPU convolves and mixes channels faster where those of a pixel lie side by side
-        self._layout = torch.channels_last if device.type == "cpu" else torch.contiguous_format
         seed_torch(options.seed, "fusion model")
         self.fusion_model: FusionModel = build_fusion_model(options.fusion_model, options.channels)
         INITIALIZATIONS[options.initialization](self.fusion_model)
@@ -50,7 +49,12 @@ class Framework(nn.Module):
             self.segmenter = Segmenter(options.segmenter, options.classes)
             if options.centered_logits:
                 self.centers = nn.ModuleList([nn.BatchNorm2d(options.classes, affine=False) for _ in range(2)])
-        self.to(device).to(memory_format=self._layout)
+        # a CPU convolves faster where a pixel's channels lie side by side; a user's network may not expect them there
+        ours = bool(name_of_class(type(self.fusion_model)))
+        self._layout = torch.channels_last if ours and device.type == "cpu" else torch.contiguous_format
+        self.to(device)
+        if ours:
+            self.to(memory_format=self._layout)
 
     def forward(
         self, visible: torch.Tensor, infrared: torch.Tensor, stage: Stage, target: torch.Tensor | None = None
