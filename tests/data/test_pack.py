@@ -66,7 +66,7 @@ def test_the_file_has_the_documented_form(packed, descriptor, raw, tmp_path):
         for kind in ("visible", "infrared", "label"):
             assert pair[kind].dtype == np.uint8
             assert pair[kind].chunks == pair[kind].shape
-            assert (pair[kind].compression, pair[kind].compression_opts) == ("gzip", 1)
+            assert (pair[kind].compression, pair[kind].fletcher32) == (None, True)
 
 
 def test_two_packs_have_the_same_bytes_and_a_changed_input_another_digest(pack, raw):

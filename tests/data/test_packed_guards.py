@@ -136,7 +136,7 @@ def test_a_plain_file_is_read_as_it_was_written(packed):
     blank = np.zeros((2000, 2000), np.uint8)  # what deflate makes smallest
     for kind in ("infrared", "label"):
         replace(packed, f"test/test0/{kind}", data=blank, chunks=blank.shape, compression="gzip", compression_opts=9)
-    assert packed.stat().st_size < 200_000
+    assert packed.stat().st_size < 1_000_000
     assert not file.infrared("test", "test0").any()
     file.close()
     assert not file.label("test", "test0").any()

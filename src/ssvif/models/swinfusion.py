@@ -40,7 +40,7 @@ class DropPath(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Draw a factor (B,1,1,1) for each of the images (B,H,W,D): 0 or 1 / (1 − rate); 1 outside training."""
-        factors = tokens.new_ones(len(tokens), 1, 1, 1)
+        factors = tokens.new_ones(tokens.shape[0], 1, 1, 1)  # `len` would fix the batch of an exported file
         if not self.training or self.rate == 0:
             return factors
         return factors.bernoulli_(1 - self.rate) / (1 - self.rate)
@@ -125,16 +125,17 @@ def over_windows(block: SelfBlock | CrossBlock, streams: Maps, shift: int, drops
     images, height, width, _ = streams[0].shape
     rows = height // WINDOW
     rolled = (each.roll(-shift, dims=1) if shift else each for each in streams)
-    strips = tuple(each.reshape(images * rows, WINDOW, width, EMBED) for each in rolled)
+    strips = tuple(each.unflatten(1, (rows, WINDOW)).flatten(0, 1) for each in rolled)
     last = (torch.arange(rows, device=drops.device) + 1) // rows == 1
-    maps = (*strips, last.repeat(images), drops.repeat_interleave(rows, dim=0))
+    of_rows = drops[:, None].expand(-1, rows, -1, -1, -1, -1).flatten(0, 1)
+    maps = (*strips, last.repeat(images), of_rows)
     compute: Callable[..., Maps] = block.strips
     if torch.compiler.is_compiling():  # a program for any size has no strips of some size
         found = compute(*maps, Memory(keep=False))
     else:
         at_once = WINDOWS_AT_ONCE if strips[0].device.type == "cpu" else GPU_WINDOWS_AT_ONCE
         found = map_strips(compute, maps, block, max(1, at_once // (width // WINDOW)))
-    whole = (each.view(streams[0].shape) for each in found)
+    whole = (each.unflatten(0, (images, rows)).flatten(1, 2) for each in found)
     return tuple(each.roll(shift, dims=1) if shift else each for each in whole)
 
 

@@ -1,10 +1,13 @@
 """What a ladder concludes from made results, and what its document says."""
 
 import math
+import tarfile
+from pathlib import Path
 
 import pytest
 
 from report.ladder.made_ladder import OUTCOMES, declare, write_ladder
+from ssvif.cli import app as cli
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv
 from ssvif.report.ladder.declaration import read_declaration
@@ -13,6 +16,7 @@ from ssvif.report.ladder.effects import compare, find
 from ssvif.report.ladder.make import make_ladder
 from ssvif.report.ladder.measured import read_measured
 
+DOCS = Path(__file__).parents[3] / "docs"
 ANSWERS = {
     "helps": "**Yes: label-free consistency helps, in the arm remedy.**",
     "controls": "**Not shown: the gain is not told apart from that of a task without meaning.** Remedy is above",
@@ -210,3 +214,13 @@ def test_a_damaged_declaration_is_told():
         read_declaration(declare().to_json().replace("probe.mean_ap", "probe.map"))
     with pytest.raises(UserError, match="not a ladder's declaration"):
         read_declaration("{")
+
+
+def test_the_page_of_results_is_what_its_scores_give(tmp_path):
+    with tarfile.open(DOCS / "data" / "ladder_msrs.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    declared = DOCS.parent / "config" / "ladder.yaml"
+    where = ["--results", str(tmp_path), "--config", str(declared), "--preset", "halved"]
+    cli.app(["ladder", *where, "--no-pictures", "--output", str(tmp_path / "page")], standalone_mode=False)
+    made, kept = ((folder / "results.md").read_text("utf-8") for folder in (tmp_path / "page", DOCS))
+    assert made == kept
