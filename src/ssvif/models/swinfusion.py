@@ -125,7 +125,7 @@ def over_windows(block: SelfBlock | CrossBlock, streams: Maps, shift: int, drops
     images, height, width, _ = streams[0].shape
     rows = height // WINDOW
     rolled = (each.roll(-shift, dims=1) if shift else each for each in streams)
-    strips = tuple(each.unflatten(1, (rows, WINDOW)).flatten(0, 1) for each in rolled)
+    strips = tuple(torch.unflatten(each, 1, (rows, WINDOW)).flatten(0, 1) for each in rolled)
     last = (torch.arange(rows, device=drops.device) + 1) // rows == 1
     of_rows = drops[:, None].expand(-1, rows, -1, -1, -1, -1).flatten(0, 1)
     maps = (*strips, last.repeat(images), of_rows)
@@ -135,7 +135,7 @@ def over_windows(block: SelfBlock | CrossBlock, streams: Maps, shift: int, drops
     else:
         at_once = WINDOWS_AT_ONCE if strips[0].device.type == "cpu" else GPU_WINDOWS_AT_ONCE
         found = map_strips(compute, maps, block, max(1, at_once // (width // WINDOW)))
-    whole = (each.unflatten(0, (images, rows)).flatten(1, 2) for each in found)
+    whole = (torch.unflatten(each, 0, (images, rows)).flatten(1, 2) for each in found)
     return tuple(each.roll(shift, dims=1) if shift else each for each in whole)
 
 
