@@ -45,6 +45,21 @@ def test_logits_have_the_images_size(segmenter, size):
     assert segmenter(torch.rand(2, 3, *size)).shape == (2, 5, *size)
 
 
+def test_values_and_gradients_are_those_of_the_librarys_own_decoder(segmenter):
+    image = torch.rand(2, 3, 70, 93, requires_grad=True)
+    norm = segmenter.network.decode_head.batch_norm
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 2)
+    logits = segmenter.network(pixel_values=(image - segmenter.mean) / segmenter.std).logits
+    expected = torch.nn.functional.interpolate(logits, (70, 93), mode="bilinear")
+    found = segmenter(image)
+    assert torch.allclose(found, expected, atol=1e-5)
+    leaves = [image, *segmenter.parameters()]
+    slopes = (torch.autograd.grad(each.square().mean(), leaves) for each in (found, expected))
+    for ours, theirs in zip(*slopes, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-5 * theirs.abs().max().item() + 1e-9)
+
+
 def test_a_one_channel_image_counts_as_gray_and_gets_a_gradient(segmenter):
     gray = torch.rand(1, 1, 32, 32, requires_grad=True)
     logits = segmenter(gray)
