@@ -99,7 +99,8 @@ class Segmenter(nn.Module):
         for found, projection, weight in zip(maps, projections, reversed(mixing), strict=True):
             (linear,) = projection.children()
             assert isinstance(linear, nn.Linear)
-            small = functional.conv2d(found, (weight @ linear.weight)[..., None, None], weight @ linear.bias)
+            pixels = functional.linear(found.permute(0, 2, 3, 1), weight @ linear.weight, weight @ linear.bias)
+            small = pixels.permute(0, 3, 1, 2)
             same = found.shape[-2:] == maps[0].shape[-2:]
             mixed.append(small if same else functional.interpolate(small, maps[0].shape[-2:], mode="bilinear"))
         normalized = head.activation(head.batch_norm(sum(mixed[1:], start=mixed[0])))
