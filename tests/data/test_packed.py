@@ -60,18 +60,28 @@ def test_a_foreign_or_missing_file_is_refused_when_it_is_read(tmp_path):
             file.splits()
 
 
-def test_a_damaged_image_is_named(packed):
+@pytest.mark.parametrize("share", [0.01, 1], ids=["few bytes", "all of it"])
+def test_a_damaged_image_is_named(packed, share):
     with h5py.File(packed) as file:
-        chunk = file["test/01t/visible"].id.get_chunk_info(0)
+        start, size = file["test/01t/visible"].id.get_offset(), file["test/01t/visible"].nbytes
     content = bytearray(packed.read_bytes())
-    middle = chunk.byte_offset + chunk.size // 2
-    content[middle : middle + 16] = bytes(16)
+    lost = int(share * size)
+    content[start : start + lost] = bytes(lost)
     packed.write_bytes(content)
     file = PairsFile(packed)
     assert file.visible("test", "00t").shape == (24, 32, 3)
     with pytest.raises(UserError, match="the visible image of test/01t cannot be read") as caught:
         file.visible("test", "01t")
     assert str(packed) in caught.value.what
+
+
+def test_a_file_of_earlier_versions_is_read(packed):
+    expected = PairsFile(packed).visible("test", "01t")
+    with h5py.File(packed, "r+") as file:
+        pair = file["test/01t"]
+        del pair["visible"], pair.attrs["crc32_visible"]
+        pair.create_dataset("visible", data=expected, chunks=expected.shape, compression="gzip", compression_opts=1)
+    assert np.array_equal(PairsFile(packed).visible("test", "01t"), expected)
 
 
 def test_a_missing_part_and_a_descriptor_of_another_version_are_named(packed):
@@ -97,6 +107,7 @@ def test_a_mask_is_the_label_or_else_the_boxes(packed):
         descriptor = file.attrs["descriptor"].replace('"ignore_index": 255', '"ignore_index": 250')
         file.attrs["descriptor"] = descriptor
         file["test/01t/label"][:2] = 250
+        del file["test/01t"].attrs["crc32_label"]
         del file["test/02t/label"]
     file = PairsFile(packed)
     mask, label = file.mask("test", "01t"), file.label("test", "01t")

@@ -24,6 +24,8 @@ def replace(path, key, **made):
     with h5py.File(path, "r+") as file:
         del file[key]
         file.create_dataset(key, **made)
+        group, _, kind = key.rpartition("/")
+        file[group].attrs.pop(f"crc32_{kind}", None)
 
 
 def as_external(path):

@@ -90,9 +90,10 @@ class Segmenter(nn.Module):
 
         It projects each map to one width, upsamples, joins and mixes them by a 1×1 convolution. Projection and mixing
         are one linear map of the channels, which commutes with upsampling: so small maps are mixed while they are
-        small. That saves half of the whole network's multiplications.
+        small. Of the whole network's multiplications that saves a third to two thirds at 640×480, none below 64×64.
         """
         head = self.network.decode_head
+        # `linear_c` or `linear_projections`, by the library's version
         (projections,) = (each for each in head.children() if isinstance(each, nn.ModuleList))
         mixing = head.linear_fuse.weight.flatten(1).chunk(len(maps), dim=1)  # the last map comes first
         mixed = []

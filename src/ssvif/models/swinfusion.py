@@ -40,7 +40,7 @@ class DropPath(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Draw a factor (B,1,1,1) for each of the images (B,H,W,D): 0 or 1 / (1 − rate); 1 outside training."""
-        factors = tokens.new_ones(tokens.shape[0], 1, 1, 1)  # `len` would fix the batch of an exported file
+        factors = tokens.new_ones(tokens.shape[0], 1, 1, 1)  # `len` would fix an exported file's batch size
         if not self.training or self.rate == 0:
             return factors
         return factors.bernoulli_(1 - self.rate) / (1 - self.rate)

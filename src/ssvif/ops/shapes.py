@@ -61,7 +61,7 @@ def pad_to_multiple(image: torch.Tensor, multiple: int, smallest: int) -> torch.
     """
     check_smallest(image, smallest)
     height, width = image.shape[-2:]
-    # so, and not as a remainder, an export sees that the sum is a multiple; ONNX divides right above zero only
+    # rounded up, not by a remainder: so an exporter sees that the sum is a multiple; ONNX's division differs below zero
     below, right = ((side + multiple - 1) // multiple * multiple - side for side in (height, width))
     # a network on its way to a file holds for every size: there nothing may hang on this one's
     if torch.compiler.is_compiling() or below or right:

@@ -53,7 +53,9 @@ def judge(
         return "constant", f"holds the value {least:.6g} in every pixel, and shows nothing"
     if side == "visible" and rule == "full":
         return None
-    values = np.sort(values, kind="stable")  # of 8 and 16 bits by counting, ten times as fast
+    values = np.sort(
+        values, kind="stable" if values.dtype.itemsize <= 2 else None
+    )  # a radix sort, 8 to 23 times as fast
     beyond = {
         "black": float(np.searchsorted(values, limits.low, "left")) / values.size,
         "white": 1 - float(np.searchsorted(values, limits.high, "right")) / values.size,

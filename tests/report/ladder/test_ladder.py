@@ -219,8 +219,7 @@ def test_a_damaged_declaration_is_told():
 def test_the_page_of_results_is_what_its_scores_give(tmp_path):
     with tarfile.open(DOCS / "data" / "ladder_msrs.tar.xz") as archive:
         archive.extractall(tmp_path, filter="data")
-    declared = DOCS.parent / "config" / "ladder.yaml"
-    where = ["--results", str(tmp_path), "--config", str(declared), "--preset", "halved"]
+    where = ["--results", str(tmp_path), "--declaration", (tmp_path / "declaration.json").read_text("utf-8")]
     cli.app(["ladder", *where, "--no-pictures", "--output", str(tmp_path / "page")], standalone_mode=False)
     made, kept = ((folder / "results.md").read_text("utf-8") for folder in (tmp_path / "page", DOCS))
     assert made == kept
