@@ -1,6 +1,6 @@
 """What the fusion metrics cost, beside other libraries in the same run: time, memory, whole folders.
 
-    make bench                                        # the whole table
+    .venv/bin/python benchmarks/metrics.py            # the whole table
     .venv/bin/python benchmarks/metrics.py --repeats 3 --pairs 0 --output metrics.json
 
 Everything is measured at one thread on made images of 640×480; the least of the repeats counts, taken from the
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -21,12 +20,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from machine import describe_machine, forget_peak, peak_mib
 
 from ssvif.io.device import prepare_cpu
 from ssvif.io.files import write_json, write_png
@@ -54,7 +53,8 @@ def main() -> None:
         _say(str(_memory_rise_mib(arguments.memory_of_batch)))
         return
     triple = _tensors(made_triple(0))
-    result: dict[str, Any] = {"machine": _machine(), "repeats": arguments.repeats}
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    result: dict[str, Any] = {"machine": {**describe_machine(), "gpu": gpu}, "repeats": arguments.repeats}
     _say("  ".join(f"{key}: {value}" for key, value in result["machine"].items()))
     result["metrics"] = _compare(triple, arguments.repeats)
     result["groups"] = {
@@ -196,15 +196,10 @@ def _show_metrics(result: dict[str, Any]) -> None:
 def _memory_rise_mib(batch: int) -> float:
     visible, infrared, fused = (each.expand(batch, -1, -1, -1).clone() for each in _tensors(made_triple(0)))
     evaluate(*(each[:1, :, :170, :170] for each in (visible, infrared, fused)), STANDARD_SET)  # loads what is lazy
-    Path("/proc/self/clear_refs").write_text("5")  # the peak so far, that of importing, is forgotten (Linux)
-    before = _peak_mib()
+    forget_peak()  # that of importing
+    before = peak_mib()
     evaluate(visible, infrared, fused, STANDARD_SET)
-    return _peak_mib() - before
-
-
-def _peak_mib() -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+    return peak_mib() - before
 
 
 def _run_memory() -> float:
@@ -261,20 +256,6 @@ def _gpu_rate(triple: Triple, repeats: int) -> float:
         torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     return BATCH / min(times)
-
-
-def _machine() -> dict[str, str]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    present = [library for library in LIBRARIES if importlib.util.find_spec(MODULES[library])]
-    return {
-        "cpu": names[0] if names else platform.processor(),
-        "cores": str(os.cpu_count()),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
-        "load": f"{os.getloadavg()[0]:.1f}",
-        "python": platform.python_version(),
-        **{library: version(library) for library in ("torch", "numpy", *present)},
-    }
 
 
 def _parse() -> argparse.Namespace:

@@ -1,133 +1,107 @@
-"""What grows with the number of pairs: split, check and pack; and packing and loading beside only decoding.
+"""How time and memory grow: with image, batch, dataset, table of runs, and report.
 
-Processor time, so that what else the machine does matters little; each command runs in a process of its own.
+    .venv/bin/python benchmarks/scaling.py --cases image,batch --output scaling.json
+    .venv/bin/python benchmarks/scaling.py --output scaling.json --figure docs/images/scaling.png
 
-    python benchmarks/scaling.py --sizes 100,1000,10000
+Every point is a process of its own, and its processor time counts, so that what else the machine does matters little.
+Points that the output holds already are not measured again: one that was stopped goes on, and a complete one only draws
+the figure. A curve ends where its next point would take longer than the limit, judged by the points before.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from PIL import Image
+from machine import describe_machine
+from scaling_cases import CASES, Case
+from scaling_figure import UNITS, Point, curve_of, draw, growth, markdown
 
-from ssvif.io.images import read_raw
-
-DESCRIPTOR = """name: made
-title: Made pairs
-folder: "."
-layouts:
-  - {visible: "vi/{name}", infrared: "ir/{name}"}
-ratios: [0.8, 0.1, 0.1]
-"""
-CROP_PX, BATCH = 128, 10
-LARGE = (480, 640)
+from ssvif.io.files import write_json
 
 
 def main() -> None:
-    """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", default="100,1000,10000", help="numbers of pairs of 16×16")
-    parser.add_argument("--pairs", type=int, default=40, help="number of pairs of 640×480")
-    arguments = parser.parse_args()
-    print("    pairs  command     CPU s   MiB   only decoding, s")
-    for size in map(int, arguments.sizes.split(",")):
-        with tempfile.TemporaryDirectory() as folder:
-            _print_commands(Path(folder), size)
-    with tempfile.TemporaryDirectory() as folder:
-        _print_throughput(Path(folder), arguments.pairs)
+    """Measure what is not there yet, print it, write the output and the figure."""
+    arguments = _parse()
+    if arguments.single:
+        case, size, curves = arguments.single
+        print(json.dumps(CASES[case].measure(int(size), curves.split(","))))
+        return
+    written = arguments.output and arguments.output.is_file()
+    result: dict[str, Any] = json.loads(arguments.output.read_text()) if written else {"points": []}
+    result.setdefault("machine", describe_machine())
+    failed = []
+    for name in arguments.cases.split(","):
+        for size in CASES[name].quick if arguments.quick else CASES[name].sizes:
+            for curves in _missing(result["points"], name, size, arguments.limit):
+                try:
+                    result["points"] += measure(name, size, curves)
+                except subprocess.CalledProcessError as error:
+                    failed.append(f"{name} {','.join(curves)} {size}")
+                    print(f"{failed[-1]} failed:\n{error.stderr[-2000:]}", flush=True)
+                if arguments.output:
+                    write_json(arguments.output, result)
+    print("\n" + markdown(result["points"], CASES))
+    if arguments.figure:
+        draw(result["points"], CASES, arguments.figure)
+    if failed:
+        sys.exit(f"failed: {'; '.join(failed)}")
 
 
-def make_pairs(root: Path, count: int, shape: tuple[int, int], noise: int) -> None:
-    """Write pairs of smooth scenes with noise of so many levels, `shape` being height and width in pixels."""
-    random = np.random.default_rng(0)
-    for side, channels in (("vi", 3), ("ir", 1)):
-        (root / side).mkdir(parents=True)
-        for i in range(count):
-            coarse = Image.fromarray(random.integers(0, 256, (6, 8, channels), np.uint8).squeeze())
-            image = np.asarray(coarse.resize(shape[::-1], Image.Resampling.BICUBIC)).astype(np.int16)
-            image = image + random.integers(-noise, noise + 1, image.shape)
-            Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(root / side / f"{i:06}.png", compress_level=1)
+def measure(name: str, size: int, curves: Sequence[str]) -> list[Point]:
+    """Return the points of some curves at a size, measured in a process of their own, and print them.
+
+    Raises:
+        CalledProcessError: the measurement failed.
+    """
+    command = [sys.executable, __file__, "--single", name, str(size), ",".join(curves)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    points = [{"case": name, "curve": curve, "size": size, **found[curve]} for curve in curves]
+    for point in points:
+        units = [f"{point[quantity]:10.3f} {unit}" for quantity, unit in UNITS.items() if quantity in point]
+        print(f"{name:7} {point['curve']:12} {size:7,}{' '.join(units)}", flush=True)
+    return points
 
 
-def _print_commands(folder: Path, size: int) -> None:
-    make_pairs(folder, size, (16, 16), 8)
-    dataset, splits = folder / "made.yaml", folder / "splits.csv"
-    dataset.write_text(DESCRIPTOR)
-    where = ["--dataset", str(dataset), "--data-root", str(folder)]
-    commands = {
-        "split": ["split", *where, "--output", str(splits)],
-        "check": ["check", *where],
-        "quick": ["check", "--quick", *where],
-        "pack": ["pack", *where, "--splits", str(splits), "--output", str(folder / "pairs.h5")],
-    }
-    decoding = _seconds(lambda: _decode(folder), repeats=1)
-    for name, command in commands.items():
-        seconds, peak = _run([sys.executable, "-P", "-m", "ssvif", *command])
-        print(f"{size:9,}  {name:6} {seconds:10.2f} {peak:5.0f} {decoding:10.2f}", flush=True)
+def predict(points: Sequence[Point], case: Case, size: int) -> float:
+    """Return the seconds that a curve's next point will take: in proportion, or as the last two points grew if more."""
+    timed = [point for point in points if "seconds" in point]
+    if not timed:
+        return 0.0
+    exponent = max(1.0, growth(timed, case, "seconds") or 1.0)
+    return float(timed[-1]["seconds"]) * (size / timed[-1]["size"]) ** (case.power * exponent)
 
 
-def _run(command: list[str]) -> tuple[float, float]:
-    """Return a command's processor time in seconds and its largest resident set in MiB (Linux)."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, _, usage = os.wait4(process.pid, 0)
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+def _missing(points: Sequence[Point], name: str, size: int, limit_s: float) -> list[list[str]]:
+    """Return the curves that have no point of this size and may take one, as groups that one process measures."""
+    case, wanted = CASES[name], []
+    for curve in case.curves:
+        before = curve_of(points, name, curve)
+        if any(point["size"] == size for point in before):
+            continue
+        seconds = predict([point for point in before if point["size"] < size], case, size)
+        if seconds <= limit_s:
+            wanted.append(curve)
+        else:
+            print(f"{name:7} {curve:12} {size:7,} left out: about {seconds:.0f} s, the limit is {limit_s:.0f}")
+    return [wanted] * bool(wanted) if case.together else [[curve] for curve in wanted]
 
 
-def _decode(folder: Path) -> None:
-    for path in sorted(folder.glob("*/*.png")):
-        read_raw(path)
-
-
-def _print_throughput(folder: Path, count: int) -> None:
-    # here, since a command started from a large process would count its memory
-    import torch
-
-    from ssvif.data.descriptor import Descriptor, Layout
-    from ssvif.data.find import FoundPair
-    from ssvif.data.pack import pack_pairs
-    from ssvif.data.split import write_splits
-    from ssvif.data.training_view import TrainingView
-    from ssvif.io.device import prepare_cpu
-    from ssvif.training.loop import Trainer
-    from ssvif.training.options import TrainingOptions
-    from ssvif.training.stages import Stage
-
-    prepare_cpu(1)
-    make_pairs(folder, count, LARGE, 4)
-    splits, packed = folder / "splits.csv", folder / "pairs.h5"
-    names = [f"{i:06}" for i in range(count)]
-    write_splits(splits, {"train": [FoundPair(name, f"vi/{name}.png", f"ir/{name}.png") for name in names]})
-    descriptor = Descriptor("made", "Made pairs", ".", (Layout("vi/{name}", "ir/{name}"),))
-    decoding = _seconds(lambda: _decode(folder)) / count
-    packing = _seconds(lambda: pack_pairs(descriptor, folder, splits, packed)) / count
-    view = TrainingView(packed, "train", CROP_PX, 0)
-    loading = _seconds(lambda: [view[i] for i in range(count)]) / count
-    trainer = Trainer(TrainingOptions(fusion_model="lite"), torch.device("cpu"), stage_one_only=True)
-    batch = {name: torch.rand(BATCH, 3, CROP_PX, CROP_PX) for name in ("visible", "infrared")}
-    step = _seconds(lambda: trainer.step(batch, Stage.FUSION), repeats=5) / BATCH
-    print("\n640×480, ms a pair")
-    for name, seconds in (("decoding", decoding), ("packing", packing), ("loading a crop", loading), ("step", step)):
-        print(f"{name:16} {1000 * seconds:7.2f}")
-    print(f"packing reaches {decoding / packing:.0%} of decoding; the loader supplies {step / loading:.1f} × a step")
-
-
-def _seconds(work: Callable[[], object], repeats: int = 3) -> float:
-    """Return the least processor time of several repeats, in seconds."""
-    taken = []
-    for _ in range(repeats):
-        start = time.process_time()
-        work()
-        taken.append(time.process_time() - start)
-    return min(taken)
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", default=",".join(CASES), help="comma separated")
+    parser.add_argument("--limit", type=float, default=60, help="seconds of processor time that a point may take")
+    parser.add_argument("--quick", action="store_true", help="small sizes, for a try")
+    parser.add_argument("--output", type=Path, help="JSON file of the points, which a later call completes")
+    parser.add_argument("--figure", type=Path, help="PNG file to draw")
+    parser.add_argument("--single", nargs=3, metavar=("CASE", "SIZE", "CURVES"), help="only print these points")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
