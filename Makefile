@@ -24,8 +24,8 @@ lint: setup ## what .ci/run checks besides the tests
 	$(BIN)/snakefmt --check workflow
 	$(BIN)/python tests/workflow/lint.py
 
-bench: setup ## what the metrics cost, beside other libraries
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/metrics.py
+bench: setup ## all benchmarks, an hour or two, into results/bench; BENCH="--quick" for a try
+	$(BIN)/python benchmarks/suite.py $(BENCH)
 
 gpu: ## checks, timings and the ladder on a CUDA device, resumable; needs PYTHON with torch, no setup (benchmarks/README.md)
 	$(PYTHON) benchmarks/gpu.py $(GPU)

@@ -63,36 +63,35 @@ def draw(points: Sequence[Point], cases: Mapping[str, Case], path: Path) -> None
         for name, row in zip(shown, rows, strict=True):
             for axes, quantity in zip(row, QUANTITIES, strict=True):
                 _draw_panel(axes, points, name, cases[name], quantity)
+            row[-1].legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.02, 1))
         figure.savefig(path, dpi=DPI, **FORMATS[".png"])
 
 
 def _draw_panel(axes: Axes, points: Sequence[Point], name: str, case: Case, quantity: str) -> None:
+    from matplotlib.ticker import NullFormatter
+
     from ssvif.report.figures.style import FAINT, color_of
 
     axes.set_xscale("log")
     axes.set_yscale("log")
-    ends = []
+    sizes = sorted({point["size"] for point in points if point["case"] == name})
+    drawn = []  # (value, amount) of every point
     for place, (curve, title) in enumerate(case.curves.items()):
         own = [point for point in curve_of(points, name, curve) if point.get(quantity, 0) > 0]
-        if own:
-            amounts, values = zip(*((point["size"] ** case.power, point[quantity]) for point in own), strict=True)
-            axes.plot(amounts, values, marker="o", markersize=3, color=color_of(place), label=title)
-            ends.append((values[-1], amounts[-1]))
-    sizes = sorted({point["size"] for point in points if point["case"] == name})
-    if ends:
-        low, high = axes.get_ylim()
-        value, amount = max(ends)
-        line = [sizes[0] ** case.power, sizes[-1] ** case.power]
-        axes.plot(
-            line, [value * each / amount for each in line], "--", color=FAINT, linewidth=0.8, label="in proportion"
-        )
-        axes.set_ylim(low, high * 1.3)
-        axes.legend(fontsize="small")
-    axes.set_xticks([size**case.power for size in sizes], [_size_name(size, case) for size in sizes], minor=False)
+        values, amounts = [point[quantity] for point in own], [point["size"] ** case.power for point in own]
+        axes.plot(amounts, values, marker="o", markersize=3, color=color_of(place), label=title)
+        drawn += zip(values, amounts, strict=True)
+    value, amount = max(drawn)
+    ends = [sizes[0] ** case.power, sizes[-1] ** case.power]
+    axes.plot(ends, [value * each / amount for each in ends], "--", color=FAINT, linewidth=0.8, label="in proportion")
+    # whole decades, so that slopes of different panels compare
+    axes.set_ylim(10 ** math.floor(math.log10(min(drawn)[0])), 10 ** math.ceil(math.log10(value)))
+    axes.set_xticks([size**case.power for size in sizes], [_size_name(size, case) for size in sizes])
     axes.set_xticks([], minor=True)
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(visible=True)
-    axes.set_title(case.title)
+    axes.set_title(case.title if quantity == "seconds" else "")
     axes.set_xlabel(case.grows)
     axes.set_ylabel(QUANTITIES[quantity])
 
