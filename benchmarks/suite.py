@@ -68,15 +68,16 @@ def run(name: str, folder: Path, *, quick: bool = False) -> int:
     print(f"\n{' '.join([name, *command[2:]])}", flush=True)
     # one thread, so that processor times compare
     environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONUNBUFFERED": "1"}
-    with (folder / f"{name}.txt").open("w", encoding="utf-8") as file:
-        process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
-        )
-        for line in process.stdout or ():
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "encoding": "utf-8"}
+    with (
+        (folder / f"{name}.txt").open("w", encoding="utf-8") as file,
+        subprocess.Popen(command, env=environment, **pipes) as process,
+    ):
+        for line in process.stdout:
             for stream in (file, sys.stdout):
                 stream.write(line)
                 stream.flush()
-        return process.wait()
+    return process.returncode
 
 
 def _parse() -> argparse.Namespace:
