@@ -1,6 +1,6 @@
 """The three networks beside a plain transcription of their releases (`originals.py`): time and memory, as ratios.
 
-    .venv/bin/python benchmarks/networks.py [--networks swinfusion,emma] [--threads 2] [--output FILE.json]
+    .venv/bin/python benchmarks/networks.py [--networks swinfusion,emma] [--precision bfloat16] [--output FILE.json]
 
 Each measurement is a process of its own, ours and the original's in turn, the least of all repeats: the original as a
 user runs it, with PyTorch's defaults, ours as `ssvif` does. "fuse" is a pair of 256×256 without gradients, "step" a
@@ -23,6 +23,7 @@ from originals import ORIGINALS, build_pair, check
 
 from ssvif.io.device import prepare_cpu
 from ssvif.losses.fusion import fusion_terms, weighted_sum
+from ssvif.schema import PRECISIONS
 
 WEIGHTS = {"intensity": 20.0, "gradient": 20.0, "structural": 10.0, "color": 60.0}
 FUSE_PX, STEP_PX = 256, 128
@@ -34,7 +35,7 @@ def main() -> None:
     """Measure and print."""
     arguments = _parse()
     if arguments.single:
-        print(json.dumps(measure(*arguments.single, arguments.batch, arguments.threads)))
+        print(json.dumps(measure(*arguments.single, arguments)))
         return
     found: dict[str, dict[str, list[dict[str, float]]]] = {}
     for name in arguments.networks.split(","):
@@ -47,19 +48,21 @@ def main() -> None:
             found[f"{name} {work}"] = runs
             print(_line(work, runs))
     if arguments.output:
-        machine = {"cores": os.cpu_count(), "threads": arguments.threads, "torch": torch.__version__}
+        machine = {"cores": os.cpu_count(), "torch": torch.__version__}
+        machine |= {"threads": arguments.threads, "precision": arguments.precision}
         arguments.output.write_text(json.dumps({"machine": machine, "found": found}, indent=1))
 
 
-def measure(name: str, whose: str, work: str, batch: int, threads: int) -> dict[str, float]:
+def measure(name: str, whose: str, work: str, arguments: argparse.Namespace) -> dict[str, float]:
     """Return seconds, and the peak of memory above what the process held before, in MiB."""
     if whose == "ours":
-        prepare_cpu(threads)
-    torch.set_num_threads(threads)
+        prepare_cpu(arguments.threads)
+    torch.set_num_threads(arguments.threads)
+    narrow = whose == "ours" and arguments.precision == "bfloat16"
     original, ours = build_pair(name)
     model = original if whose == "original" else ours
     side = FUSE_PX if work == "fuse" else STEP_PX
-    shape = (1 if work == "fuse" else batch, 3, side, side)
+    shape = (1 if work == "fuse" else arguments.batch, 3, side, side)
     visible, infrared = torch.rand(shape), torch.rand(shape)
     if whose == "ours" and work == "step":
         model = model.to(memory_format=torch.channels_last)
@@ -68,12 +71,11 @@ def measure(name: str, whose: str, work: str, batch: int, threads: int) -> dict[
     seconds = float("inf")
     for _ in range(REPEATS_WITHIN):
         start = time.perf_counter()
-        if work == "fuse":
-            with torch.inference_mode():
-                model.eval()(visible, infrared)
-        else:
-            model.train().zero_grad(set_to_none=True)
-            weighted_sum(fusion_terms(visible, infrared, model(visible, infrared)), WEIGHTS).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=narrow), torch.inference_mode(work == "fuse"):
+            fused = model.train(work == "step")(visible, infrared)
+        if work == "step":
+            model.zero_grad(set_to_none=True)
+            weighted_sum(fusion_terms(visible, infrared, fused.float()), WEIGHTS).backward()
         seconds = min(seconds, time.perf_counter() - start)
     return {"seconds": seconds, "mib": _peak_mib() - before}
 
@@ -83,7 +85,7 @@ def _peak_mib() -> float:
 
 
 def _in_process(name: str, whose: str, work: str, arguments: argparse.Namespace) -> dict[str, float]:
-    options = [f"--batch={arguments.batch}", f"--threads={arguments.threads}"]
+    options = [f"--{key}={getattr(arguments, key)}" for key in ("batch", "threads", "precision")]
     command = [sys.executable, __file__, "--single", name, whose, work, *options]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     measured: dict[str, float] = json.loads(done.stdout)
@@ -104,6 +106,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--networks", default=",".join(ORIGINALS), help="comma separated")
     parser.add_argument("--batch", type=int, default=2, help="of a training step")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", default="float32", choices=PRECISIONS, help="of ours")
     parser.add_argument("--repeats", type=int, default=2, help="processes each")
     parser.add_argument("--output", type=Path, help="JSON file to write as well")
     parser.add_argument("--single", nargs=3, metavar=("NETWORK", "WHOSE", "WORK"), help="only print one measurement")

@@ -1,4 +1,5 @@
 import copy
+import gc
 import pickle
 
 import pytest
@@ -154,7 +155,7 @@ def test_strips_and_threads_change_nothing(monkeypatch):
 
 def test_a_block_is_the_same_with_any_number_of_threads():
     block, threads, found = scatter(SelfBlock(shifted=True, drop=0)), torch.get_num_threads(), []
-    tokens = torch.randn(9, 16, 32, 60).requires_grad_()
+    tokens = torch.randn(9, 16, 64, 60).requires_grad_()
     try:
         for count in (1, 2, 5):
             torch.set_num_threads(count)
@@ -187,13 +188,26 @@ def test_both_tasks_get_gradients_from_one_pass():
     assert any(not torch.equal(*each) for each in zip(first, second, strict=True))
 
 
-def test_autocast_reaches_the_strips():
+def test_autocast_reaches_the_strips_and_leaves_attention_in_compiled_loops(monkeypatch):
+    monkeypatch.setattr("ssvif.models.window_attention.explicit_attention", None)
     model, images = scatter(SwinFusion(1)), draw(1, 32, 32)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         narrow = model(*images)
     with torch.no_grad():
         difference = (narrow - model(*images)).abs().max()
     assert 1e-4 < difference < 0.2
+
+
+def test_a_backward_pass_frees_what_attention_kept():
+    block, tokens = scatter(SelfBlock(shifted=False, drop=0)), torch.randn(1, 16, 24, 60)
+
+    def count_norms():
+        return sum(type(each) is torch.Tensor and each.shape == (2, 3, 6, 2, 64) for each in gc.get_objects())
+
+    loss = block(tokens).sum()
+    loss.backward()
+    assert count_norms() == 0
+    assert loss.grad_fn is not None  # the graph is still there
 
 
 def test_a_strip_keeps_what_a_function_raises():

@@ -156,9 +156,11 @@ class WindowAttention(nn.Module):
         else:
             joint = self.qkv(tokens).split(EMBED, dim=-1)
         bias = self.bias_table[self.positions].permute(2, 0, 1) + self.seams
-        in_loops = tokens.device.type == "cpu" and joint[0].dtype == torch.float32 and not torch.compiler.is_compiling()
         query, key, value = joint
-        if in_loops:
+        narrow = query.dtype == torch.bfloat16  # of autocast
+        on_cpu = tokens.device.type == "cpu" and not torch.compiler.is_compiling()
+        if on_cpu and (narrow or query.dtype == torch.float32):
+            query, key, value = (each.float() for each in joint)
             found = CompiledAttention.apply(query, key, value, bias, last, self.shift, memory)
         else:
             found = explicit_attention(query, key, value, bias, last, self.shift)

@@ -5,10 +5,11 @@ A function of strips is given the parts of some maps along their first axis and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import cache
+from itertools import islice
 from threading import Barrier
 from typing import Any
 
@@ -24,12 +25,12 @@ class Memory:
 
     Args:
         keep: whether there will be a backward pass.
-        kept: what an earlier `Memory` kept, to be found instead of computed.
+        found: what an earlier `Memory` kept, to be taken instead of computed.
     """
 
-    def __init__(self, keep: bool, kept: Iterable[Maps] | None = None) -> None:
-        self._keep, self._found = keep, None if kept is None else iter(kept)
-        self._kept: list[Maps] = []
+    def __init__(self, keep: bool, found: Iterable[Maps] | None = None) -> None:
+        self._keep, self._found = keep, None if found is None else iter(found)
+        self.kept: list[Maps] = []
 
     def once(self, compute: Callable[[], Maps]) -> Maps:
         """Return what `compute` makes; of calls in the same order the second time finds what the first kept."""
@@ -37,12 +38,8 @@ class Memory:
             return next(self._found)
         made = compute()
         if self._keep:
-            self._kept.append(made)
+            self.kept.append(made)
         return made
-
-    def again(self) -> Memory:
-        """Return a memory that finds what this one kept."""
-        return Memory(keep=False, kept=self._kept)
 
 
 def map_strips(function: StripFunction, maps: Maps, module: nn.Module, rows: int) -> Maps:
@@ -66,39 +63,47 @@ def map_strips(function: StripFunction, maps: Maps, module: nn.Module, rows: int
 class _Recomputed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, function: StripFunction, count: int, rows: int, *tensors: torch.Tensor) -> Maps:
-        ctx.save_for_backward(*tensors)
         ctx.function, ctx.count, ctx.rows = function, count, rows
         device = tensors[0].device.type
         ctx.autocast = device, None
         if torch.amp.is_autocast_available(device):
             ctx.autocast = device, (torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
         strips = _cut([each.detach() for each in tensors[:count]], rows)
-        ctx.memories = [Memory(keep=any(ctx.needs_input_grad)) for _ in strips]
-        work = list(zip(strips, ctx.memories, strict=True))
+        memories = [Memory(keep=any(ctx.needs_input_grad)) for _ in strips]
+        work = list(zip(strips, memories, strict=True))
         made = _run(lambda strip: function(*strip[0], strip[1]), work, ctx.autocast)
+        # saved like the maps, so that a backward pass frees it and not the graph's end
+        ctx.kept = [[len(maps) for maps in memory.kept] for memory in memories]
+        ctx.save_for_backward(*tensors, *(each for memory in memories for maps in memory.kept for each in maps))
         return tuple(torch.cat(parts) for parts in zip(*made, strict=True))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        maps, parameters = ctx.saved_tensors[: ctx.count], list(ctx.saved_tensors[ctx.count :])
+        saved, count = iter(ctx.saved_tensors), len(ctx.needs_input_grad) - 3
+        maps, parameters = _take(saved, ctx.count), _take(saved, count - ctx.count)
+        found = [[_take(saved, length) for length in kept] for kept in ctx.kept]
         needed = [each for each, need in enumerate(ctx.needs_input_grad[3 : 3 + ctx.count]) if need]
 
-        def differentiate(work: tuple[Maps, Maps, Memory]) -> Maps:
-            strips, given, memory = work
+        def differentiate(work: tuple[Maps, Maps, list[Maps]]) -> Maps:
+            strips, given, kept = work
             inputs = [each.detach().requires_grad_(i in needed) for i, each in enumerate(strips)]
             with torch.enable_grad():
-                made = ctx.function(*inputs, memory.again())
+                made = ctx.function(*inputs, Memory(keep=False, found=kept))
             # of a network that is frozen in part, not every result depends on something that is trained
             ends, slopes = zip(*(pair for pair in zip(made, given, strict=True) if pair[0].requires_grad), strict=True)
             wanted = [*(inputs[i] for i in needed), *parameters]
             return torch.autograd.grad(ends, wanted, slopes, materialize_grads=True)
 
-        work = list(zip(_cut(maps, ctx.rows), _cut(gradients, ctx.rows), ctx.memories, strict=True))
+        work = list(zip(_cut(maps, ctx.rows), _cut(gradients, ctx.rows), found, strict=True))
         columns = list(zip(*_run(differentiate, work, ctx.autocast), strict=True))
         by_map = dict(zip(needed, (torch.cat(parts) for parts in columns), strict=False))
         by_parameter = [sum(parts[1:], start=parts[0]) for parts in columns[len(needed) :]]
         return None, None, None, *(by_map.get(i) for i in range(ctx.count)), *by_parameter
+
+
+def _take(tensors: Iterator[torch.Tensor], count: int) -> Maps:
+    return tuple(islice(tensors, count))
 
 
 def _cut(maps: Sequence[torch.Tensor], rows: int) -> list[Maps]:
