@@ -36,6 +36,7 @@ BENCHMARKS = {
     "metrics": Benchmark("--repeats 1 --pairs 12", writes_json=True),
     "networks": Benchmark("--networks emma --batch 1 --repeats 1", writes_json=True),
     "training_step": Benchmark("--model lite --segmenter b0 --crop 64 --repeats 1"),
+    "judges": Benchmark("--epochs 1,2 --side 64"),
     "loading": Benchmark("--pairs 4"),
     "scaling": Benchmark("--quick", writes_json=True),
     "report": Benchmark("--pairs 24 --runs 3 --width 64 --height 48 --repeats 1"),

@@ -228,9 +228,9 @@ def test_wherever_the_space_ends_hdf5_survives_it(tmp_path):
 
 
 def test_memory_does_not_grow_with_the_number_of_pairs(descriptor, tmp_path):
-    """Each pair takes 4 bytes a pixel once read: 12 pairs are 14 MB, one is 1.2 MB."""
+    """Each pair takes 4 bytes a pixel once read: 24 pairs are 29 MB, one is 1.2 MB; three are read ahead."""
     root, random = tmp_path / "large", np.random.default_rng(0)
-    for i in range(12):
+    for i in range(24):
         for side, shape in (("vi", (480, 640, 3)), ("ir", (480, 640))):
             write_png(root / side / f"{i}.png", np.full(shape, random.integers(256), np.uint8))
     plain = replace(descriptor, official_splits={}, layouts=(Layout("vi/{name}", "ir/{name}"),), expected={})
@@ -239,7 +239,7 @@ def test_memory_does_not_grow_with_the_number_of_pairs(descriptor, tmp_path):
     pack_pairs(plain, root, tmp_path / "splits.csv", tmp_path / "pairs.h5")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 4 * 4 * 480 * 640
+    assert peak < 7 * 4 * 480 * 640
 
 
 @pytest.mark.parametrize("name", ["msrs", "roadscene"])

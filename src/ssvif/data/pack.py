@@ -21,6 +21,7 @@ from ssvif.data.find import ANNOTATIONS, FoundPair, count_annotations, find_data
 from ssvif.data.packed import FORMAT, create_hdf5, write_part
 from ssvif.data.split import read_splits
 from ssvif.data.tally import AnnotationTally, count_classes
+from ssvif.io.ahead import map_ahead
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import require_8_bits, sha256_of, write_aside
 from ssvif.io.images import RawImage, read_raw
@@ -93,12 +94,12 @@ def pack_pairs(
     tally = AnnotationTally(descriptor)
     total = hashlib.sha256("".join(facts.values()).encode())
     with write_aside(output) as aside, create_hdf5(aside) as (file, check):
-        for split, pair in track(rows, f"packing {descriptor.name}"):
+        read = map_ahead(lambda pair: _read_with_digests(root, pair, applied, strict=not rules), pairs)
+        for (split, pair), (images, digests) in zip(track(rows, f"packing {descriptor.name}"), read, strict=True):
             group = file.require_group(split).create_group(pair.pair_id)
-            images = read_pair(root, pair, applied, strict=not rules)
             seen.add(images.notes)
             for kind, source, array in _parts(descriptor, root, pair, images, notes):
-                digest = sha256_of(root / source)
+                digest = digests[source]
                 total.update(f"{split}/{pair.pair_id}/{kind} {digest}\n".encode())
                 write_part(group, kind, array, source=source, digest=digest)
                 if kind in ANNOTATIONS:
@@ -184,6 +185,12 @@ def _parts(
         yield "label", pair.label, read_class_ids(root / pair.label, descriptor, height, width, notes)
     if pair.boxes:
         yield "boxes", pair.boxes, read_boxes(root / pair.boxes, descriptor, width, height, notes)
+
+
+def _read_with_digests(root: Path, pair: FoundPair, rules: Rules, *, strict: bool) -> tuple[Pair, dict[str, str]]:
+    images = read_pair(root, pair, rules, strict=strict)
+    sources = filter(None, (pair.visible, pair.infrared, pair.label, pair.boxes))
+    return images, {source: sha256_of(root / source) for source in sources}
 
 
 def read_pair(root: Path, pair: FoundPair, rules: Rules, *, strict: bool = False) -> Pair:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -14,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ssvif.io.ahead import map_ahead
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage
 from ssvif.pairs.files import check_one_depth, read_pair, read_side, split_sides
@@ -25,8 +24,6 @@ from ssvif.pairs.video import explain, facts_of, frames_of, paired_frames
 from ssvif.schema import SIDES
 
 log = logging.getLogger("ssvif")
-
-READERS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,17 +135,12 @@ def _until_damage(frames: Iterable[RawImage]) -> Iterator[tuple[str, RawImage]]:
 def _readable(paths: Mapping[str, Path], side: str, both_in_one: str) -> Iterator[tuple[str, RawImage]]:
     """Yield the images that can be read, with their names, while threads read the next ones."""
 
-    def read(name: str, path: Path) -> list[tuple[str, RawImage]]:
+    def read(item: tuple[str, Path]) -> list[tuple[str, RawImage]]:
+        name, path = item
         try:
             return [(name, read_side(path, side, both_in_one))]
         except UserError:  # reported when this image is to be fused
             return []
 
-    waiting: deque[Future[list[tuple[str, RawImage]]]] = deque()
-    with ThreadPoolExecutor(READERS) as readers:
-        for name, path in paths.items():
-            waiting.append(readers.submit(read, name, path))
-            if len(waiting) > READERS:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+    for found in map_ahead(read, paths.items()):
+        yield from found
