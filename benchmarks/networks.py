@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import torch
+from machine import describe_machine, forget_peak, peak_mib
 from originals import ORIGINALS, build_pair, check
 
 from ssvif.io.device import prepare_cpu
@@ -48,8 +47,7 @@ def main() -> None:
             found[f"{name} {work}"] = runs
             print(_line(work, runs))
     if arguments.output:
-        machine = {"cores": os.cpu_count(), "torch": torch.__version__}
-        machine |= {"threads": arguments.threads, "precision": arguments.precision}
+        machine = {**describe_machine(), "threads": arguments.threads, "precision": arguments.precision}
         arguments.output.write_text(json.dumps({"machine": machine, "found": found}, indent=1))
 
 
@@ -67,7 +65,8 @@ def measure(name: str, whose: str, work: str, arguments: argparse.Namespace) -> 
     if whose == "ours" and work == "step":
         model = model.to(memory_format=torch.channels_last)
         visible, infrared = (each.contiguous(memory_format=torch.channels_last) for each in (visible, infrared))
-    before = _peak_mib()
+    forget_peak()
+    before = peak_mib()
     seconds = float("inf")
     for _ in range(REPEATS_WITHIN):
         start = time.perf_counter()
@@ -77,11 +76,7 @@ def measure(name: str, whose: str, work: str, arguments: argparse.Namespace) -> 
             model.zero_grad(set_to_none=True)
             weighted_sum(fusion_terms(visible, infrared, fused.float()), WEIGHTS).backward()
         seconds = min(seconds, time.perf_counter() - start)
-    return {"seconds": seconds, "mib": _peak_mib() - before}
-
-
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "mib": peak_mib() - before}
 
 
 def _in_process(name: str, whose: str, work: str, arguments: argparse.Namespace) -> dict[str, float]:
