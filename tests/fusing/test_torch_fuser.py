@@ -121,7 +121,7 @@ def test_the_reaches_in_the_table_are_those_of_the_networks(name):
 @torch.no_grad()
 def test_the_memory_in_the_table_is_what_live_tensors_take(name):
     model = build_fusion_model(name, 1).eval()
-    side = 96
+    side = 192  # below, a strip of SwinFusion is not a small part
     pair = [torch.rand(1, 1, side, side) for _ in range(2)]
     with LiveBytes() as counter:
         counter.watch([*model.parameters(), *pair])
