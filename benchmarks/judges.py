@@ -10,7 +10,7 @@ that stays in memory, and looks at as many validation images.
 from __future__ import annotations
 
 import argparse
-import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -28,10 +28,10 @@ from ssvif.models.segmentation import Segmenter
 PAIRS, BATCH, CLASSES, BOXES = 52, 4, 9, 20
 VALIDATION = 5  # of the training pairs, by config/datasets/scenes.yaml
 STEPS = -(-(PAIRS - VALIDATION) // BATCH)
-DATASET = ("--dataset", "config/datasets/scenes.yaml", "--data-root")
+DATASET = ("--dataset", str(Path(__file__).parents[1] / "config/datasets/scenes.yaml"), "--data-root")
 JUDGES = {
-    "segment": ("size=b0", "frozen_epochs=0", "patience=1000", f"batch_size={BATCH}", "crop={side}"),
-    "detect": ("image_size_px={side}", "warmup_epochs=0", "mosaic=0", f"batch_size={BATCH}", "nominal_batch_size=4"),
+    "segment": f"size=b0 frozen_epochs=0 patience=1000 batch_size={BATCH} crop={{side}}",
+    "detect": f"image_size_px={{side}} warmup_epochs=0 mosaic=0 batch_size={BATCH} nominal_batch_size={BATCH}",
 }
 
 
@@ -47,7 +47,7 @@ def main() -> None:
         _prepare(root)
         print(f"{STEPS} steps of {BATCH} images of {arguments.side}×{arguments.side} and {VALIDATION} to validate")
         for judge, bare in (("segment", _segformer_epoch), ("detect", _yolo_epoch)):
-            settings = [f"--set={each.format(side=arguments.side)}" for each in JUDGES[judge]]
+            settings = [f"--set={each}" for each in JUDGES[judge].format(side=arguments.side).split()]
             taken = [_judge(root, judge, [*settings, f"--set=epochs={epochs}"]) for epochs in (shorter, longer)]
             epoch, loop = (taken[1] - taken[0]) / (longer - shorter), bare(arguments.side)
             print(f"{judge:8} {epoch:6.2f} s an epoch, bare loop {loop:6.2f} s: {epoch / loop:.2f} × the bare loop")
@@ -69,10 +69,12 @@ def _judge(root: Path, judge: str, settings: list[str]) -> float:
 
 def _run(*command: str) -> float:
     """Run a command of ssvif; return its processor time in seconds."""
-    process = subprocess.Popen([sys.executable, "-P", "-m", "ssvif", *command], stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    assert not status, command
-    return usage.ru_utime + usage.ru_stime
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-P", "-m", "ssvif", *command], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _segformer_epoch(side: int) -> float:

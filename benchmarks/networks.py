@@ -38,7 +38,7 @@ def main() -> None:
         return
     found: dict[str, dict[str, list[dict[str, float]]]] = {}
     for name in arguments.networks.split(","):
-        print(f"{name}: fused images differ by {check(name):.1e}")
+        print(f"{name}: fused images differ by {check(name):.1e} in float32")
         for work in WORK:
             runs: dict[str, list[dict[str, float]]] = {"original": [], "ours": []}
             for _ in range(arguments.repeats):

@@ -67,7 +67,7 @@ def run(name: str, folder: Path, *, quick: bool = False) -> int:
         numbers.unlink(missing_ok=True)  # scaling.py goes on with what it finds
         command.append(f"--output={numbers}")
     print(f"\n{' '.join([name, *command[2:]])}", flush=True)
-    # one thread, so that processor times compare
+    # one thread, so that processor times compare; networks.py takes two and the clock
     environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONUNBUFFERED": "1"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "encoding": "utf-8"}
     with (

@@ -198,6 +198,13 @@ def test_autocast_reaches_the_strips_and_leaves_attention_in_compiled_loops(monk
     assert 1e-4 < difference < 0.2
 
 
+def test_a_network_of_narrow_weights_fuses():
+    model, images = scatter(SwinFusion(1)), draw(1, 16, 16)
+    with torch.no_grad():
+        difference = (model.bfloat16()(*(each.bfloat16() for each in images)) - model.float()(*images)).abs().max()
+    assert difference < 0.2
+
+
 def test_a_backward_pass_frees_what_attention_kept():
     block, tokens = scatter(SelfBlock(shifted=False, drop=0)), torch.randn(1, 16, 24, 60)
 

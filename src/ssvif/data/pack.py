@@ -99,7 +99,7 @@ def pack_pairs(
             group = file.require_group(split).create_group(pair.pair_id)
             seen.add(images.notes)
             for kind, source, array in _parts(descriptor, root, pair, images, notes):
-                digest = digests[source]
+                digest = digests.get(source) or sha256_of(root / source)
                 total.update(f"{split}/{pair.pair_id}/{kind} {digest}\n".encode())
                 write_part(group, kind, array, source=source, digest=digest)
                 if kind in ANNOTATIONS:
@@ -189,8 +189,7 @@ def _parts(
 
 def _read_with_digests(root: Path, pair: FoundPair, rules: Rules, *, strict: bool) -> tuple[Pair, dict[str, str]]:
     images = read_pair(root, pair, rules, strict=strict)
-    sources = filter(None, (pair.visible, pair.infrared, pair.label, pair.boxes))
-    return images, {source: sha256_of(root / source) for source in sources}
+    return images, {source: sha256_of(root / source) for source in (pair.visible, pair.infrared)}
 
 
 def read_pair(root: Path, pair: FoundPair, rules: Rules, *, strict: bool = False) -> Pair:

@@ -21,7 +21,7 @@ from ssvif.models.names import name_of_class
 KNOWN: dict[str, tuple[Reach | None, int]] = {
     "seafusion": (Reach(9), 1450),
     "sage": (Reach(40, 4), 880),
-    "swinfusion": (Reach(72, 8), 4000),
+    "swinfusion": (Reach(72, 8), 3600),
     "emma": (None, 500),
     "lite": (Reach(12, 2), 96),
 }

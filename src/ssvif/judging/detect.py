@@ -248,10 +248,11 @@ def _common(data: Path, options: DetectionOptions, device: torch.device) -> dict
 
 
 def _prepare_cpu_training(trainer: Any) -> None:
-    # together they make a step a fifth faster
-    trainer.model.to(memory_format=torch.channels_last)
-    for group in trainer.optimizer.param_groups:
-        if "fused" in group:
+    """Make steps a fifth faster, if the optimizer is one of PyTorch's; ultralytics' own may need another layout."""
+    groups = trainer.optimizer.param_groups
+    if all("fused" in group for group in groups):
+        trainer.model.to(memory_format=torch.channels_last)
+        for group in groups:
             group["fused"] = True
 
 

@@ -21,7 +21,7 @@ from ssvif.ops.shapes import check_shape, pad_to_multiple
 from ssvif.ops.strips import Maps, Memory, map_strips
 
 SLOPE = 0.2
-WINDOWS_AT_ONCE = 128  # 8192 tokens: with half as many, Python holds two threads up more
+WINDOWS_AT_ONCE = 128  # 8192 tokens: with half as many, two threads wait longer for Python's lock
 GPU_WINDOWS_AT_ONCE = 4096
 GROUP_DROPS = (0.0, 0.1 / 3, 0.2 / 3, 0.1)  # extraction's and reconstruction's four blocks
 STAGE_DROPS = (GROUP_DROPS[:2], GROUP_DROPS[2:])

@@ -157,10 +157,9 @@ class WindowAttention(nn.Module):
             joint = self.qkv(tokens).split(EMBED, dim=-1)
         bias = self.bias_table[self.positions].permute(2, 0, 1) + self.seams
         query, key, value = joint
-        narrow = query.dtype == torch.bfloat16  # of autocast
-        on_cpu = tokens.device.type == "cpu" and not torch.compiler.is_compiling()
-        if on_cpu and (narrow or query.dtype == torch.float32):
-            query, key, value = (each.float() for each in joint)
+        in_loops = tokens.device.type == "cpu" and bias.dtype == torch.float32 and not torch.compiler.is_compiling()
+        if in_loops:
+            query, key, value = (each.float() for each in joint)  # autocast narrowed them
             found = CompiledAttention.apply(query, key, value, bias, last, self.shift, memory)
         else:
             found = explicit_attention(query, key, value, bias, last, self.shift)

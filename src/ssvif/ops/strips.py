@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
+FIXED = 4  # arguments of `_Recomputed` before its tensors
 Maps = tuple[torch.Tensor, ...]
 StripFunction = Callable[..., Maps]
 
@@ -56,20 +57,21 @@ def map_strips(function: StripFunction, maps: Maps, module: nn.Module, rows: int
         rows: of a strip; the last may have fewer.
     """
     parameters = [each for each in module.parameters() if each.requires_grad]
-    found: Maps = _Recomputed.apply(function, len(maps), rows, *maps, *parameters)
+    keep = torch.is_grad_enabled() and any(each.requires_grad for each in (*maps, *parameters))
+    found: Maps = _Recomputed.apply(function, len(maps), rows, keep, *maps, *parameters)
     return found
 
 
 class _Recomputed(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, function: StripFunction, count: int, rows: int, *tensors: torch.Tensor) -> Maps:
+    def forward(ctx: Any, function: StripFunction, count: int, rows: int, keep: bool, *tensors: torch.Tensor) -> Maps:
         ctx.function, ctx.count, ctx.rows = function, count, rows
         device = tensors[0].device.type
         ctx.autocast = device, None
         if torch.amp.is_autocast_available(device):
             ctx.autocast = device, (torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
         strips = _cut([each.detach() for each in tensors[:count]], rows)
-        memories = [Memory(keep=any(ctx.needs_input_grad)) for _ in strips]
+        memories = [Memory(keep) for _ in strips]
         work = list(zip(strips, memories, strict=True))
         made = _run(lambda strip: function(*strip[0], strip[1]), work, ctx.autocast)
         # saved like the maps, so that a backward pass frees it and not the graph's end
@@ -80,10 +82,10 @@ class _Recomputed(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        saved, count = iter(ctx.saved_tensors), len(ctx.needs_input_grad) - 3
+        saved, count = iter(ctx.saved_tensors), len(ctx.needs_input_grad) - FIXED
         maps, parameters = _take(saved, ctx.count), _take(saved, count - ctx.count)
         found = [[_take(saved, length) for length in kept] for kept in ctx.kept]
-        needed = [each for each, need in enumerate(ctx.needs_input_grad[3 : 3 + ctx.count]) if need]
+        needed = [each for each, need in enumerate(ctx.needs_input_grad[FIXED : FIXED + ctx.count]) if need]
 
         def differentiate(work: tuple[Maps, Maps, list[Maps]]) -> Maps:
             strips, given, kept = work
@@ -99,7 +101,7 @@ class _Recomputed(torch.autograd.Function):
         columns = list(zip(*_run(differentiate, work, ctx.autocast), strict=True))
         by_map = dict(zip(needed, (torch.cat(parts) for parts in columns), strict=False))
         by_parameter = [sum(parts[1:], start=parts[0]) for parts in columns[len(needed) :]]
-        return None, None, None, *(by_map.get(i) for i in range(ctx.count)), *by_parameter
+        return *(None,) * FIXED, *(by_map.get(i) for i in range(ctx.count)), *by_parameter
 
 
 def _take(tensors: Iterator[torch.Tensor], count: int) -> Maps:
