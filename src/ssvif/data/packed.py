@@ -94,8 +94,7 @@ class ImageReader:
     def size(self, split: str, name: str) -> tuple[int, int]:
         """Return a pair's height and width in pixels."""
         with self._named(f"{split}/{name}"):
-            height, width = _dataset(self._pair(split, name), "infrared", 2).shape
-            return int(height), int(width)
+            return _size(self._pair(split, name))
 
     def visible(self, split: str, name: str) -> NDArray[np.uint8]:
         """Return the visible image, (H,W,3) uint8 RGB."""
@@ -110,9 +109,10 @@ class ImageReader:
             return self._read(split, name, side)
 
     def _split(self, split: str) -> h5py.Group:
-        if split not in (there := self.splits()):
-            raise self._missing(f"split {split!r}", there)
-        return _group(self._open(), split)
+        file = self._open()
+        if split not in SPLITS or not _has(file, split) or not len(found := _group(file, split)):
+            raise self._missing(f"split {split!r}", self.splits())
+        return found
 
     def _pair(self, split: str, name: str) -> h5py.Group:
         pairs = self._split(split)
@@ -132,7 +132,7 @@ class ImageReader:
             if not np.isfinite(boxes).all():
                 raise ValueError("a box that is not a number")
             return boxes
-        size = self.size(split, name)
+        size = _size(pair)
         if found.dtype != np.uint8 or found.shape[:2] != size or found.shape[2:] not in ((), (3,)):
             raise ValueError(f"{found.dtype} of shape {found.shape}, beside an infrared image of shape {size}")
         pixels: NDArray[np.uint8] = found[()]
@@ -265,6 +265,11 @@ def _dataset(parent: h5py.Group, name: str, axes: int) -> h5py.Dataset:
     if found.nbytes > MOST_INFLATED * held:
         raise ValueError(f"{name} claims {found.nbytes} bytes, of which {held} are stored")
     return found
+
+
+def _size(pair: h5py.Group) -> tuple[int, int]:
+    height, width = _dataset(pair, "infrared", 2).shape
+    return int(height), int(width)
 
 
 def write_part(group: h5py.Group, kind: str, array: NDArray[Any], *, source: str, digest: str) -> None:
