@@ -68,7 +68,7 @@ rule segment:
         LOGS / "{dataset}/{run}/segment.log",
     benchmark:
         BENCHMARKS / "{dataset}/{run}/segment.tsv"
-    priority: 1  # the longest of the judges: begun last they would run alone
+    priority: 2  # the longest of the judges: begun last it would run alone
     threads: SETTINGS.threads
     resources:
         gpu=GPU,
@@ -102,7 +102,7 @@ rule detect:
         LOGS / "{dataset}/{run}/detect.log",
     benchmark:
         BENCHMARKS / "{dataset}/{run}/detect.tsv"
-    priority: 1  # as segmenting
+    priority: 1  # the next longest
     threads: SETTINGS.threads
     resources:
         gpu=GPU,
