@@ -23,6 +23,7 @@ from scaling_cases import CASES, Case
 from scaling_figure import UNITS, Point, curve_of, draw, growth, markdown
 
 from ssvif.io.files import write_json
+from ssvif.io.record import git_commit
 
 
 def main() -> None:
@@ -62,7 +63,8 @@ def measure(name: str, size: int, curves: Sequence[str]) -> list[Point]:
     command = [sys.executable, __file__, "--single", name, str(size), ",".join(curves)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found = json.loads(done.stdout.splitlines()[-1])
-    points = [{"case": name, "curve": curve, "size": size, **found[curve]} for curve in curves]
+    taken = {"case": name, "size": size, "commit": git_commit()}  # a file may be completed on a later commit
+    points = [{**taken, "curve": curve, **found[curve]} for curve in curves]
     for point in points:
         units = [f"{point[quantity]:10.3f} {unit}" for quantity, unit in UNITS.items() if quantity in point]
         print(f"{name:7} {point['curve']:12} {size:7,}{' '.join(units)}", flush=True)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from scaling_cases import Case
 
-Point = dict[str, Any]  # case, curve, size, and of seconds and mib what was measured
-QUANTITIES = {"seconds": "processor time, s", "mib": "memory, MiB"}
+Point = dict[str, Any]  # case, curve, size, commit, and of seconds and mib what was measured
+QUANTITIES = {"seconds": "time, s", "mib": "memory, MiB"}
 UNITS = {"seconds": "s", "mib": "MiB"}
 DPI = 150
 

@@ -159,7 +159,7 @@ class WindowAttention(nn.Module):
         query, key, value = joint
         in_loops = tokens.device.type == "cpu" and bias.dtype == torch.float32 and not torch.compiler.is_compiling()
         if in_loops:
-            query, key, value = (each.float() for each in joint)  # autocast narrowed them
+            query, key, value = (each.float() for each in joint)  # autocast may have narrowed them
             found = CompiledAttention.apply(query, key, value, bias, last, self.shift, memory)
         else:
             found = explicit_attention(query, key, value, bias, last, self.shift)
