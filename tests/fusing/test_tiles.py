@@ -31,6 +31,12 @@ def test_tiles_cover_a_side_once_and_read_all_they_need(side, tile, reach):
         assert read.stop == side or (read.stop - read.start) % grid == 0
 
 
+def test_tiles_at_the_border_keep_what_they_need_not_share():
+    first, last = spans(1024, 640, Reach(72, 8))
+    assert first == (slice(0, 584), slice(0, 512))
+    assert last == (slice(440, 1024), slice(512, 1024))
+
+
 @given(st.integers(1, 3000), st.integers(260, 700))
 def test_the_weights_of_blending_add_up_to_one(side, tile):
     parts = spans(side, tile, None)

@@ -93,7 +93,7 @@ class Span(NamedTuple):
 
 
 def spans(side: int, tile: int, reach: Reach | None) -> list[Span]:
-    """Divide a side of an image into tiles of about equal size, each extended by the receptive field of its pixels.
+    """Divide a side of an image into as few tiles as can be, each extended by the receptive field of its pixels.
 
     An extended tile has at most `tile` pixels, the last one up to a grid more. Without a `reach` tiles overlap by
     `OVERLAP_PX` on either side.
@@ -113,12 +113,13 @@ def spans(side: int, tile: int, reach: Reach | None) -> list[Span]:
             expected=f"{2 * margin + least} or more",
             remedy="pass a larger --tile, or --tile 0",
         )
-    count = -(-side // most)
-    own = -(-side // (count * grid)) * grid
+    inner = side - 2 * margin  # tiles at the border extend to one side only, and keep a margin more than the others
+    count = max(2, -(-inner // most))
+    own = -(-inner // (count * grid)) * grid
     length = own + 2 * margin
     cut = []
-    for start, stop in pairwise([*range(0, side, own), side]):
-        # tiles at the border read more than they need: tiles of one size reuse the same memory
+    for start, stop in pairwise([0, *range(own + margin, side - margin, own), side]):
+        # the last one may read more than it needs: tiles of one size reuse the same memory
         first = max(0, min(start - margin, (side - length) // grid * grid))
         last = side if side - first < length + grid else first + length
         cut.append(Span(slice(first, last), slice(start, stop)))
