@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from ssvif.fusing.fuser import FuseOptions, Fuser, Image
 from ssvif.fusing.tiles import batch_size, fuse_batch
+from ssvif.io.ahead import map_ahead
 from ssvif.io.errors import UserError
 from ssvif.pairs.judgement import NoteLog
 from ssvif.pairs.pair import Job, Pair
 
-READERS, WRITERS = 2, 2
-AHEAD, AHEAD_BYTES = 8, 1 << 28  # pairs that are read before they are needed
+WRITERS = 2
+AHEAD = 8  # pairs that are read before they are needed, at most
 WAITING, WAITING_BYTES = 8, 1 << 28  # images that wait to be written
 Write = Callable[[str, Image], None]  # takes a pair's name and its fused image (H,W,3)
 Result = tuple[str, NDArray[Any]] | UserError
@@ -55,28 +56,14 @@ def write_behind(write: Write) -> Iterator[Write]:
 
 
 def _read_ahead(jobs: Iterable[Job]) -> Iterator[Pair | UserError]:
-    """Yield pairs in order while threads read the next ones, within a bound of memory."""
-    waiting: deque[Future[Pair | UserError]] = deque()
-    ahead, ended = AHEAD, None
-    with ThreadPoolExecutor(READERS) as readers:
-        try:
-            try:
-                for job in jobs:
-                    waiting.append(readers.submit(_read, *job))
-                    while len(waiting) >= ahead:
-                        pair = waiting.popleft().result()
-                        if isinstance(pair, Pair):
-                            ahead = min(AHEAD, max(1, AHEAD_BYTES // (pair.visible.nbytes + pair.infrared.nbytes)))
-                        yield pair
-            except UserError as error:  # a video whose rest cannot be read
-                ended = error
-            while waiting:
-                yield waiting.popleft().result()
-            if ended:
-                yield ended
-        finally:
-            for each in waiting:
-                each.cancel()
+    try:
+        yield from map_ahead(lambda job: _read(*job), jobs, AHEAD, _bytes_of)
+    except UserError as error:  # a video whose rest cannot be read
+        yield error
+
+
+def _bytes_of(pair: Pair | UserError) -> int:
+    return pair.visible.nbytes + pair.infrared.nbytes if isinstance(pair, Pair) else 0
 
 
 def _read(name: str, read: Callable[[], Pair]) -> Pair | UserError:

@@ -7,25 +7,47 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-READERS = 2
+THREADS = 2
+AHEAD_BYTES = 1 << 28
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-def map_ahead(function: Callable[[Item], Made], items: Iterable[Item], threads: int = READERS) -> Iterator[Made]:
-    """Yield `function` of each item in order, computed by threads that are at most one item each ahead.
+def map_ahead(
+    function: Callable[[Item], Made],
+    items: Iterable[Item],
+    ahead: int = THREADS,
+    bytes_of: Callable[[Made], int] = lambda made: 0,
+) -> Iterator[Made]:
+    """Yield `function` of each item in order, while threads compute up to `ahead` more.
 
-    What the function raises is raised where its result would be yielded.
+    Those are fewer where `bytes_of` says that they would take more than 256 MiB, judged by the result before. What the
+    function or the items raise is raised where the result would be yielded.
     """
     waiting: deque[Future[Made]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
+    most = ahead
+    with ThreadPoolExecutor(THREADS) as pool:
         try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
+            for future in _submit(pool, function, items):
+                waiting.append(future)
+                while len(waiting) > most:
+                    made = waiting.popleft().result()
+                    most = min(ahead, AHEAD_BYTES // max(1, bytes_of(made)))
+                    yield made
             while waiting:
                 yield waiting.popleft().result()
         finally:
             for each in waiting:
                 each.cancel()
+
+
+def _submit(
+    pool: ThreadPoolExecutor, function: Callable[[Item], Made], items: Iterable[Item]
+) -> Iterator[Future[Made]]:
+    try:
+        for item in items:
+            yield pool.submit(function, item)
+    except Exception as error:  # waits until what came before it is asked for
+        failed: Future[Made] = Future()
+        failed.set_exception(error)
+        yield failed
