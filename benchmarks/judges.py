@@ -14,11 +14,11 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from machine import least_s
 from torch.nn import functional
 
 from ssvif.io.device import prepare_cpu
@@ -26,6 +26,7 @@ from ssvif.judging.detect import load_ultralytics
 from ssvif.models.segmentation import Segmenter
 
 PAIRS, BATCH, CLASSES, BOXES = 52, 4, 9, 20
+REPEATS = 7
 VALIDATION = 5  # of the training pairs, by config/datasets/scenes.yaml
 STEPS = -(-(PAIRS - VALIDATION) // BATCH)
 DATASET = ("--dataset", str(Path(__file__).parents[1] / "config/datasets/scenes.yaml"), "--data-root")
@@ -109,19 +110,10 @@ def _epoch(model: torch.nn.Module, loss: Callable[[], torch.Tensor], look: Calla
         optimizer.step()
         optimizer.zero_grad()
 
-    training = STEPS * _least(step)
+    training = STEPS * least_s(step, REPEATS)[0]
     model.eval()
     with torch.no_grad():
-        return training + VALIDATION / BATCH * _least(look)
-
-
-def _least(work: Callable[[], object], repeats: int = 8) -> float:
-    taken = []
-    for _ in range(repeats):
-        start = time.process_time()
-        work()
-        taken.append(time.process_time() - start)
-    return min(taken)
+        return training + VALIDATION / BATCH * least_s(look, REPEATS)[0]
 
 
 if __name__ == "__main__":

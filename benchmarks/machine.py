@@ -6,13 +6,18 @@ import importlib.util
 import os
 import platform
 import shutil
+import time
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import TypeVar
 
 from ssvif.io.record import git_commit, installed_versions
 
 # beside those that records of results name; what is not installed is left out
-LIBRARIES = ("numba", "scikit-image", "piq", "pytorch-msssim")
+RIVALS = ("scikit-image", "piq", "pytorch-msssim")  # of the metrics
+LIBRARIES = ("numba", *RIVALS)
+Made = TypeVar("Made")
 
 
 def describe_machine() -> dict[str, str]:
@@ -34,6 +39,16 @@ def describe_machine() -> dict[str, str]:
         "commit": git_commit(),
         **versions,
     }
+
+
+def least_s(work: Callable[[], Made], repeats: int) -> tuple[float, Made]:
+    """Return the least processor time of a first call, which fills caches, and so many more; and what work returned."""
+    taken = []
+    for _ in range(repeats + 1):
+        start = time.process_time()
+        made = work()
+        taken.append(time.process_time() - start)
+    return min(taken), made
 
 
 def forget_peak() -> None:

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import describe_machine, forget_peak, peak_mib
+from machine import RIVALS, describe_machine, forget_peak, least_s, peak_mib
 
 from ssvif.io.device import prepare_cpu
 from ssvif.io.files import write_json, write_png
@@ -36,7 +36,6 @@ HEIGHT, WIDTH = 480, 640
 PAPER_SEVEN = of_convention(STANDARD_SET, "paper")  # the paper's table of fusion quality
 BATCH = 8
 WORKERS = 2
-LIBRARIES = ("scikit-image", "piq", "pytorch-msssim")
 MODULES = {"scikit-image": "skimage", "piq": "piq", "pytorch-msssim": "pytorch_msssim"}
 # seconds a pair, MiB, seconds: what the project asks of itself
 BUDGETS = {"seven": 0.04, "ten": 0.07, "memory_mib": 1536, "folder_s": 20.0, "gpu_pairs_per_s": 300.0}
@@ -58,7 +57,7 @@ def main() -> None:
     _say("  ".join(f"{key}: {value}" for key, value in result["machine"].items()))
     result["metrics"] = _compare(triple, arguments.repeats)
     result["groups"] = {
-        name: _least(partial(evaluate, *triple, names), arguments.repeats)[0]
+        name: least_s(partial(evaluate, *triple, names), arguments.repeats)[0]
         for name, names in (("seven", PAPER_SEVEN), ("ten", STANDARD_SET), ("all", tuple(METRICS)))
     }
     _show_metrics(result)
@@ -98,16 +97,6 @@ def _tensors(images: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Triple:
     return visible, infrared, fused
 
 
-def _least(function: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    # the first call fills caches and counts only if it is the only one
-    times = []
-    for _ in range(repeats + 1):
-        start = time.process_time()
-        value = function()
-        times.append(time.process_time() - start)
-    return min(times), value
-
-
 def rivals(triple: Triple) -> dict[str, dict[str, Rival]]:
     """Return metric → library → a call that does the same work for the same images, in the library's own way.
 
@@ -115,7 +104,7 @@ def rivals(triple: Triple) -> dict[str, dict[str, Rival]]:
     beforehand and not timed; piq and pytorch-msssim compute in float32, as their users do.
     """
     found: dict[str, dict[str, Rival]] = {name: {} for name in METRICS}
-    present = {library for library in LIBRARIES if importlib.util.find_spec(MODULES[library])}
+    present = {library for library in RIVALS if importlib.util.find_spec(MODULES[library])}
     lumas = [luma(image)[0, 0] for image in triple]
     if "scikit-image" in present:
         _add_skimage(found, triple, [each.numpy() for each in lumas])
@@ -168,20 +157,20 @@ def _compare(triple: Triple, repeats: int) -> dict[str, dict[str, Any]]:
     others = rivals(triple)
     result: dict[str, dict[str, Any]] = {}
     for name, metric in METRICS.items():
-        seconds, value = _least(partial(metric, *triple), repeats)
+        seconds, value = least_s(partial(metric, *triple), repeats)
         result[name] = {"seconds": seconds, "value": float(value), "others": {}}
         for library, call in others[name].items():
             with torch.no_grad():
-                seconds, value = _least(call, repeats)
+                seconds, value = least_s(call, repeats)
             result[name]["others"][library] = {"seconds": seconds, "value": float(value)}
     return result
 
 
 def _show_metrics(result: dict[str, Any]) -> None:
-    _say(f"\n{'ms a pair':12}{'ssvif':>9}" + "".join(f"{library:>26}" for library in LIBRARIES))
+    _say(f"\n{'ms a pair':12}{'ssvif':>9}" + "".join(f"{library:>26}" for library in RIVALS))
     for name, found in result["metrics"].items():
         cells = ""
-        for library in LIBRARIES:
+        for library in RIVALS:
             other = found["others"].get(library)
             ratio = f"{other['seconds'] / found['seconds']:.1f}×" if other else ""
             cells += f"{1000 * other['seconds']:9.1f} {ratio:>6} {other['value']:9.4f}" if other else " " * 26
