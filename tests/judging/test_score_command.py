@@ -72,6 +72,19 @@ def test_the_command_shows_a_summary_and_writes_the_file(command, tmp_path):
     assert [row["metric"] for row in read_csv(tmp_path / "out.csv")] == names[1:]
 
 
+def test_the_shards_one_after_the_other_are_the_file_of_all(command, tmp_path):
+    assert command("--metrics=mi,en")[0] == 0
+    whole = (tmp_path / "out.csv").read_text()
+    parts = []
+    for shard in ("1/2", "2/2"):
+        assert command("--metrics=mi,en", "--shard", shard)[0] == 0
+        parts.append((tmp_path / "out.csv").read_text())
+    header, rows = parts[1].split("\n", 1)
+    assert parts[0] + rows == whole
+    assert whole.startswith(header)
+    assert "too few for 3 shards" in command("--shard=1/3")[2]
+
+
 def test_the_command_compares_with_another_file(command, folders, tmp_path):
     assert command("--metrics=mi,en,delta_e76")[0] == 0
     (tmp_path / "out.csv").rename(tmp_path / "first.csv")

@@ -25,6 +25,11 @@ def test_every_configuration_gives_a_graph(project, name):
         assert "detect" not in counted
 
 
+def test_fusing_and_scoring_are_divided_into_shards(project):
+    counted = jobs(run_snakemake(project, "-n", "runs", "--config", "shards=3"))
+    assert (counted["fuse"], counted["gather_fused"], counted["score"], counted["gather_scores"]) == (9, 3, 9, 3)
+
+
 def test_a_table_of_the_paper_is_a_target(project):
     """Table III: three networks with and without SSVIF, four other weightings, one stage; on FMB alone.
 

@@ -49,6 +49,16 @@ def test_everything_is_there(finished):
     assert not [path for path in (finished / "results/.state").rglob("*") if path.is_file()]
 
 
+def test_shards_give_the_same_images_and_scores(finished, tmp_path):
+    project, target = copy_project(tmp_path), "results/scenes/average/fusion_metrics.csv"
+    run_snakemake(project, "--cores", "2", target, "--config", "shards=3")
+    run = project / "results/scenes/average"
+    assert sorted(path.name for path in run.iterdir()) == ["fused", "fusion_metrics.csv"]
+    assert (project / target).read_bytes() == (finished / target).read_bytes()
+    for path in (finished / "results/scenes/average/fused").rglob("*.png"):
+        assert (run / path.relative_to(finished / "results/scenes/average")).read_bytes() == path.read_bytes()
+
+
 def test_snakemakes_own_report_holds_tables_and_figures(finished, tmp_path):
     run_snakemake(finished, "--report", tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text(encoding="utf-8")

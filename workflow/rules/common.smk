@@ -56,9 +56,23 @@ GPU = int(
     SETTINGS.device == "cuda"
     or (SETTINGS.device == "auto" and Path("/dev/nvidiactl").exists())
 )
+# with several shards fusing and scoring are jobs of a part each, gathered afterwards
+SHARDS = [f"{place}-of-{SETTINGS.shards}" for place in range(1, SETTINGS.shards + 1)]
+SHARDED = SETTINGS.shards > 1
+PART = ".{shard}" if SHARDED else ""
+
+
+def shard_argument(wildcards):
+    return ["--shard", wildcards.shard.replace("-of-", "/")] if SHARDED else []
+
+
+def part(path, kind=lambda path: path):
+    """One shard's output, kept until it is gathered, or the whole one."""
+    return temp(kind(path)) if SHARDED else kind(path)
 
 
 wildcard_constraints:
+    shard="|".join(SHARDS),
     dataset="|".join(PLAN.descriptors),
     run="|".join(PLAN.runs),
     stage_one="|".join(PLAN.stages_one) or "none",

@@ -6,22 +6,38 @@ rule score:
         pairs=RESULTS / "{dataset}/data/pairs.h5",
         fused=RESULTS / "{dataset}/{run}/fused",
     output:
-        RESULTS / "{dataset}/{run}/fusion_metrics.csv",
+        part(RESULTS / f"{{dataset}}/{{run}}/fusion_metrics{PART}.csv"),
     log:
-        LOGS / "{dataset}/{run}/score.log",
+        LOGS / f"{{dataset}}/{{run}}/score{PART}.log",
     benchmark:
-        BENCHMARKS / "{dataset}/{run}/score.tsv"
+        BENCHMARKS / f"{{dataset}}/{{run}}/score{PART}.tsv"
     threads: SETTINGS.threads
     resources:
         mem_mb=2000,
         runtime=60,
     params:
+        shard=shard_argument,
         code=fingerprint("ssvif.judging.score"),
     message:
         "Scoring {wildcards.run} on {wildcards.dataset}"
     shell:
-        "ssvif score --pairs {input.pairs:q} --fused {input.fused:q}/test --output {output:q}"
+        "ssvif score --pairs {input.pairs:q} --fused {input.fused:q}/test {params.shard:q} --output {output:q}"
         " --dataset {wildcards.dataset} --run {wildcards.run} --device cpu --workers {threads} > {log:q} 2>&1"
+
+
+if SHARDED:
+
+    rule gather_scores:
+        input:
+            expand(rules.score.output, shard=SHARDS, allow_missing=True),
+        output:
+            RESULTS / "{dataset}/{run}/fusion_metrics.csv",
+        log:
+            LOGS / "{dataset}/{run}/gather_scores.log",
+        message:
+            "Gathering the shards of {output}"
+        shell:
+            "awk 'FNR > 1 || NR == 1' {input:q} > {output:q} 2> {log:q}"
 
 
 rule probe:

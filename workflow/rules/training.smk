@@ -78,11 +78,11 @@ rule fuse:
         unpack(lambda wildcards: PLAN.fuse_inputs(wildcards.dataset, wildcards.run)),
         pairs=RESULTS / "{dataset}/data/pairs.h5",
     output:
-        directory(RESULTS / "{dataset}/{run}/fused"),
+        part(RESULTS / f"{{dataset}}/{{run}}/fused{PART}", directory),
     log:
-        LOGS / "{dataset}/{run}/fuse.log",
+        LOGS / f"{{dataset}}/{{run}}/fuse{PART}.log",
     benchmark:
-        BENCHMARKS / "{dataset}/{run}/fuse.tsv"
+        BENCHMARKS / f"{{dataset}}/{{run}}/fuse{PART}.tsv"
     priority: 1
     threads: SETTINGS.threads
     resources:
@@ -93,10 +93,26 @@ rule fuse:
         runtime=120,
     params:
         method=lambda wildcards: PLAN.fuse_arguments(wildcards.dataset, wildcards.run),
+        shard=shard_argument,
         device=SETTINGS.device,
         code=lambda wildcards: PLAN.fuse_code(wildcards.run),
     message:
         "Fusing {wildcards.dataset} with {wildcards.run}"
     shell:
-        "ssvif fuse --pairs {input.pairs:q} {params.method:q} --output {output:q}"
+        "ssvif fuse --pairs {input.pairs:q} {params.method:q} {params.shard:q} --output {output:q}"
         " --device {params.device} --threads {threads} > {log:q} 2>&1"
+
+
+if SHARDED:
+
+    rule gather_fused:
+        input:
+            expand(rules.fuse.output, shard=SHARDS, allow_missing=True),
+        output:
+            directory(RESULTS / "{dataset}/{run}/fused"),
+        log:
+            LOGS / "{dataset}/{run}/gather_fused.log",
+        message:
+            "Gathering the shards of {output}"
+        shell:
+            '(mkdir -p {output:q}; for shard in {input:q}; do cp -R "$shard"/. {output:q}; done) > {log:q} 2>&1'

@@ -16,6 +16,7 @@ import typer
 from ssvif import schema
 from ssvif.io.errors import UserError
 from ssvif.io.ownership import claim
+from ssvif.pairs.shard import Shard
 
 if TYPE_CHECKING:
     import torch
@@ -50,6 +51,10 @@ SettingsText = Annotated[str, typer.Option("--settings", help="Settings as JSON,
 Assignments = Annotated[list[str] | None, typer.Option("--set", help="Set one setting, NAME=VALUE; may be repeated.")]
 DatasetName = Annotated[str, typer.Option(help="Name of the dataset in the tables.")]
 RunName = Annotated[str, typer.Option(help="Name of the run in the tables.")]
+ShardText = Annotated[
+    str,
+    typer.Option("--shard", metavar="I/N", help="Only part I of N; N such commands, on any machines, do the whole."),
+]
 Output = Annotated[Path, typer.Option(help="Where to write the result.", parser=output_path, metavar="<path>")]
 Runs = Annotated[list[str], typer.Option("--run", help="DATASET/RUN or DATASET/RUN=Title; may be repeated.")]
 Results = Annotated[Path, typer.Option(help="Folder of the results, which holds {dataset}/{run}/.")]
@@ -209,9 +214,13 @@ def with_claim(verb: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(verb)
     def run(**given: Any) -> None:
-        _check_outputs(given, makes_images=verb.__name__ == "fuse")
+        fuses = verb.__name__ == "fuse"
+        _check_outputs(given, makes_images=fuses)
+        output = given["output"]
+        if fuses and given["shard"]:  # several fill one folder, each image being one's alone
+            output = Path(f"{realpath(output)}.{Shard.parse(given['shard'])}")
         with ExitStack() as claimed:
-            for path in filter(None, (given["output"], given.get("state"))):
+            for path in filter(None, (output, given.get("state"))):
                 claimed.enter_context(claim(path))
             verb(**given)
 

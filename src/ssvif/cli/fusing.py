@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ssvif.cli.arguments import Device, Infrared, PairingOptions, Reading, Threads, Visible, output_path, with_options
+from ssvif.cli.arguments import (
+    Device,
+    Infrared,
+    PairingOptions,
+    Reading,
+    ShardText,
+    Threads,
+    Visible,
+    output_path,
+    with_options,
+)
 from ssvif.io.errors import UserError
+from ssvif.pairs.shard import WHOLE, Shard
 from ssvif.schema import ColorMode, Precision
 
 if TYPE_CHECKING:
@@ -82,6 +93,7 @@ def fuse(
     visible: Visible = None,
     infrared: Infrared = None,
     overwrite: Overwrite = False,
+    shard: ShardText = "",
     device: Device = "auto",
     threads: Threads = 0,
     *,
@@ -120,12 +132,13 @@ def fuse(
     default = WHOLE_IMAGES if pairs else FuseOptions()
     side = _tile_side(tile, default.tile)
     options = FuseOptions(batch=batch or default.batch, tile=side, color=color or "")
+    part = Shard.parse(shard) if shard else WHOLE
     if pairs:
         _check_packed(sources, rules, pairing, fps)
-        _fuse_packed(pairs, images, output, spec, options)
+        _fuse_packed(pairs, images, output, spec, options, part)
     else:
         source = _open_own(sources, output, pairing.pairing())  # wrong paths are told before all else
-        _fuse_own(source, output, spec, rules, options, overwrite=overwrite, fps=fps)
+        _fuse_own(source, output, spec, rules, options, overwrite=overwrite, fps=fps, shard=part)
 
 
 def app(
@@ -165,7 +178,9 @@ def _check_packed(sources: list[str], rules: Rules, pairing: PairingOptions, fps
         )
 
 
-def _fuse_packed(pairs: Path, images: Path | None, output: Path, spec: FuserSpec, options: FuseOptions) -> None:
+def _fuse_packed(
+    pairs: Path, images: Path | None, output: Path, spec: FuserSpec, options: FuseOptions, shard: Shard
+) -> None:
     from ssvif.fusing.fuser import WHOLE_IMAGES
     from ssvif.fusing.load import open_fuser
     from ssvif.fusing.method_images import collect_images
@@ -173,14 +188,14 @@ def _fuse_packed(pairs: Path, images: Path | None, output: Path, spec: FuserSpec
 
     if not images:
         with open_fuser(spec) as fuser:
-            fuse_packed(pairs, output, fuser, options)
+            fuse_packed(pairs, output, fuser, options, shard)
         return
     if options != WHOLE_IMAGES or spec.inference or spec.precision != "float32":
         raise UserError(
             "ssvif fuse --images uses the images unchanged",
             expected="none of --batch, --tile, --color, --inference and --precision",
         )
-    collect_images(pairs, images, output)
+    collect_images(pairs, images, output, shard)
 
 
 def _open_own(sources: list[str], output: Path, pairing: Pairing) -> Source:
@@ -215,10 +230,11 @@ def _fuse_own(
     *,
     overwrite: bool,
     fps: float,
+    shard: Shard,
 ) -> None:
     from ssvif.fusing.command import fuse_source
     from ssvif.fusing.load import open_fuser
 
     identity = spec.identity()
     with open_fuser(spec) as fuser:
-        fuse_source(source, rules, output, fuser, options, identity, overwrite=overwrite, fps=fps)
+        fuse_source(source, rules, output, fuser, options, identity, overwrite=overwrite, fps=fps, shard=shard)

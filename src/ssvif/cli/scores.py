@@ -20,11 +20,13 @@ from ssvif.cli.arguments import (
     Reading,
     RunName,
     SettingsText,
+    ShardText,
     Threads,
     Visible,
     check_packed,
     with_options,
 )
+from ssvif.pairs.shard import Shard
 
 
 @with_options
@@ -38,6 +40,7 @@ def score(
     convention: Annotated[str, typer.Option(help="paper, standard or both, for metrics that have two.")] = "both",
     only: Annotated[str, typer.Option(help="Pattern of the names to score, without suffix, e.g. '00*N'.")] = "*",
     against: Annotated[Path | None, typer.Option(help="Compare with this file of scores for the same images.")] = None,
+    shard: ShardText = "",
     dataset: DatasetName = "",
     run: RunName = "",
     device: Device = "auto",
@@ -62,6 +65,8 @@ def score(
         cases = scoring.packed_cases(pairs, fused, only)
     else:
         cases = scoring.folder_cases(visible, infrared, fused, only, rules, pairing.pairing())
+    if shard:
+        cases = list(Shard.parse(shard).take(cases))
     if against:
         check_comparable(against, names, [case.pair_id for case in cases])  # before the work, not after
     prepare_cpu(0)

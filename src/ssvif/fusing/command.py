@@ -17,6 +17,7 @@ from ssvif.fusing.tiles import check_color
 from ssvif.io.errors import UserError, counted, itemize
 from ssvif.io.progress import rate, track
 from ssvif.pairs.pair import Job, Rules
+from ssvif.pairs.shard import WHOLE, Shard
 from ssvif.pairs.sources import Source
 
 log = logging.getLogger("ssvif")
@@ -35,6 +36,7 @@ def fuse_source(
     *,
     overwrite: bool = False,
     fps: float = 25.0,
+    shard: Shard = WHOLE,
 ) -> None:
     """Fuse the pairs of two images, folders, patterns or videos.
 
@@ -48,12 +50,14 @@ def fuse_source(
             only with the same settings.
         overwrite: fuse again what a folder already holds.
         fps: frames per second of a video made of images.
+        shard: the part of the pairs to fuse; several processes may fill one folder.
 
     Raises:
         UserError: nothing can be fused; or, after all others are done, some pairs could not be, each with its reason.
     """
     check_color(fuser, options.color)
-    rules = source.resolve(rules)
+    rules = source.resolve(rules)  # of all pairs, before they are divided
+    source = source.part(shard)
     texts = {name: value if isinstance(value, str) else repr(value) for name, value in vars(rules).items()}
     if not rules.both_in_one:  # images of earlier versions stay valid
         del texts["both_in_one"]
@@ -61,7 +65,8 @@ def fuse_source(
     rate_of_images = Fraction(fps).limit_denominator(MOST_DENOMINATOR)
     start, fused, skipped = time.monotonic(), 0, 0
     failures: list[UserError] = []
-    with open_output(output, source, made_with, overwrite=overwrite, rate=rate_of_images) as (write, wanted):
+    opened = open_output(output, source, made_with, overwrite=overwrite, rate=rate_of_images, shard=shard)
+    with opened as (write, wanted):
 
         def left() -> Iterator[Job]:
             nonlocal skipped

@@ -10,19 +10,20 @@ from pathlib import Path
 import numpy as np
 
 from ssvif.data.packed import PairsFile
+from ssvif.fusing.packed import folder_to_fill
 from ssvif.io.errors import ErrorKind, UserError, counted, shorten
-from ssvif.io.files import write_folder_aside, write_png
+from ssvif.io.files import write_png
 from ssvif.io.images import RawImage, read_raw
 from ssvif.io.progress import track
 from ssvif.pairs.match import find_images, match_names
 from ssvif.pairs.paths import nfc
+from ssvif.pairs.shard import WHOLE, Shard
 from ssvif.schema import SPLITS
 
 log = logging.getLogger("ssvif")
 
 # a method's images come in the dataset's own splits, of which our validation is cut off train, or all in one folder
 FOLDERS = {"train": ("train", "all"), "validation": ("validation", "train", "all"), "test": ("test", "all")}
-OWNED = (*SPLITS, "*.png")
 RULES = "see config/experiments/README.md for the expected folders"
 LOSSY = (".jpg", ".jpeg")
 REMARKS = {
@@ -43,13 +44,14 @@ def folder_of(images: Path, split: str) -> Path | None:
     return images if alone else named
 
 
-def collect_images(pairs: Path, images: Path, output: Path) -> None:
+def collect_images(pairs: Path, images: Path, output: Path, shard: Shard = WHOLE) -> None:
     """Take another method's images as a run's fused images, as PNG in `output/{split}/{pair_id}.png`.
 
     The log says how many are gray, and stay so, how many had an alpha channel, which is dropped, and how many were
     compressed with losses, which the metrics see.
 
-    `images` is a folder with one for each split, or one of the test images alone; see `folder_of`.
+    `images` is a folder with one for each split, or one of the test images alone; see `folder_of`. A shard adds its own
+    part to the output.
 
     Raises:
         UserError: images are missing, unreadable, not of 8 bits, or of another size than their pairs; all are
@@ -70,14 +72,15 @@ def collect_images(pairs: Path, images: Path, output: Path) -> None:
         if missing:
             unmatched += [str(found[name].relative_to(images)) for name in found.keys() - set(names)]
         jobs += [(split, name, found[name]) for name in names if name in found]
-    with write_folder_aside(output, OWNED) as aside:
+    jobs = list(shard.take(jobs))
+    with folder_to_fill(output, shard) as folder:
         for split, name, path in track(jobs, "collecting", total=len(jobs)):
             image, problem, detail = _read(path, source.size(split, name))
             if problem:
                 problems[problem].append(f"{path.relative_to(images)} ({detail})")
             elif image:
                 kinds.update(_kinds_of(image, path))
-                write_png(aside / split / f"{name}.png", image.pixels)
+                write_png(folder / split / f"{name}.png", image.pixels)
         if any(problems.values()):
             raise _refusal(images, problems, sorted(unmatched), len(jobs) + len(problems[MISSING]))
     for kind, text in REMARKS.items():

@@ -23,11 +23,13 @@ from ssvif.io.documents import parse_json
 from ssvif.io.errors import UserError, counted, shorten
 from ssvif.io.files import make_folder, write_aside, write_png
 from ssvif.io.ownership import refuse_link
+from ssvif.pairs.shard import WHOLE, Shard
 from ssvif.pairs.sources import Source
 from ssvif.pairs.video import load_av
 from ssvif.schema import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 RECORD = ".ssvif-fuse.jsonl"  # in an output folder: sources and settings of each image
+RECORDS = ".ssvif-fuse*.jsonl"
 OTHER_SUFFIXES = (".heic", ".heif", ".flv")  # not written, but no names of folders
 JPEG_QUALITY = 95
 VIDEO_FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}
@@ -60,7 +62,13 @@ def check_output(output: Path, *sources: str) -> str:
 
 @contextmanager
 def open_output(
-    output: Path, source: Source, made_with: Mapping[str, Any], *, overwrite: bool, rate: Fraction
+    output: Path,
+    source: Source,
+    made_with: Mapping[str, Any],
+    *,
+    overwrite: bool,
+    rate: Fraction,
+    shard: Shard = WHOLE,
 ) -> Iterator[tuple[Write, Wanted]]:
     """Yield a function that writes fused images by name, and one that tells whether a name is still to be fused.
 
@@ -70,6 +78,7 @@ def open_output(
         made_with: all that the images depend on besides the source; a folder records it.
         overwrite: make images again that a folder already holds.
         rate: frames per second of a video made of images.
+        shard: which part of the pairs `source` is; each has a record of its own.
 
     Raises:
         UserError: there are several pairs for one image, or a folder holds images that were made differently.
@@ -85,7 +94,7 @@ def open_output(
         check_output(output, *map(str, _files_of(source)))
         yield lambda name, image: save_image(output, image), lambda name: True
     else:
-        folder = _Folder(output, source, json.dumps(made_with, sort_keys=True))
+        folder = _Folder(output, source, json.dumps(made_with, sort_keys=True), shard)
         folder.prepare(overwrite)
         with write_behind(folder.write) as write:
             yield write, lambda name: not folder.holds(name) or overwrite
@@ -104,9 +113,10 @@ def save_image(path: Path, image: Image) -> None:
 class _Folder:
     """A folder of fused images with a record of each image's source and `settings`, all else that it depends on."""
 
-    def __init__(self, path: Path, source: Source, settings: str) -> None:
+    def __init__(self, path: Path, source: Source, settings: str, shard: Shard) -> None:
         self._path, self._source, self._settings, self._lock = path, source, settings, Lock()
-        self._recorded = _read_record(path / RECORD)
+        self._record = path / (RECORD if shard.total == 1 else f".ssvif-fuse.{shard}.jsonl")
+        self._recorded = _read_records(path)
         # of the same files once, before they are read: they may change meanwhile
         digests = cache(self._digests)
         self._origin: Callable[[str], tuple[str, str]] = lambda name: digests(source.inputs(name))
@@ -142,7 +152,7 @@ class _Folder:
                 remedy="pass --overwrite, or choose another output",
             )
         make_folder(self._path)
-        refuse_link(self._path / RECORD)
+        refuse_link(self._record)
         if self._source.names is None:  # or frames of a longer video would stay
             for name in held:
                 if not self.holds(name):
@@ -157,7 +167,7 @@ class _Folder:
         """Write an image (H,W,3); the record never describes another image than the one that is there."""
         self._image(name).unlink(missing_ok=True)
         line = json.dumps([name, *self._origin(name)])
-        with self._lock, (self._path / RECORD).open("a", encoding="utf-8") as stream:
+        with self._lock, self._record.open("a", encoding="utf-8") as stream:
             stream.write(f"{line}\n")
         write_png(self._image(name), image)
 
@@ -172,6 +182,16 @@ def _digest(*parts: str) -> str:
 
 def _files_of(source: Source) -> set[Path]:
     return {path for name in source.names or ("",) for path in source.inputs(name)}
+
+
+def _read_records(folder: Path) -> dict[str, tuple[str, str]]:
+    """Return the digests of each name that the records of a folder agree on, those of shards included."""
+    found: dict[str, tuple[str, str]] = {}
+    for path in sorted(folder.glob(RECORDS)) if folder.is_dir() else ():
+        for name, digests in _read_record(path).items():
+            if found.setdefault(name, digests) != digests:
+                found[name] = "", ""  # which of them is the later one cannot be told
+    return found
 
 
 def _read_record(path: Path) -> dict[str, tuple[str, str]]:

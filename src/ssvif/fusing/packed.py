@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from ssvif.io.files import write_folder_aside, write_png
 from ssvif.io.progress import track
 from ssvif.pairs.pair import Pair
 from ssvif.pairs.ranges import Range
+from ssvif.pairs.shard import WHOLE, Shard
 from ssvif.schema import SPLITS
 
 log = logging.getLogger("ssvif")
@@ -22,30 +25,38 @@ OWNED = (*SPLITS, "*.png")
 LEVELS = Range(0.0, 255.0)  # packed pairs are 8-bit images of one size already
 
 
-def fuse_packed(pairs: Path, output: Path, fuser: Fuser, options: FuseOptions = WHOLE_IMAGES) -> None:
-    """Fuse all pairs of a file of `ssvif pack` into `output/{split}/{pair_id}.png`, each of its pair's size.
+def fuse_packed(
+    pairs: Path, output: Path, fuser: Fuser, options: FuseOptions = WHOLE_IMAGES, shard: Shard = WHOLE
+) -> None:
+    """Fuse the pairs of a file of `ssvif pack` into `output/{split}/{pair_id}.png`, each of its pair's size.
 
-    The folder `output` is replaced once all images are written.
+    The folder `output` is replaced once all images are written; a shard adds its own to it one by one.
 
     Raises:
         UserError: the file is missing or damaged, or a pair cannot be fused; then `output` stays as it was.
     """
     source = PairsFile(pairs)
-    jobs = [
-        (f"{split}/{name}", partial(_read, source, split, name))
-        for split in source.splits()
-        for name in source.names(split)
-    ]
+    names = shard.take([(split, name) for split in source.splits() for name in source.names(split)])
+    jobs = [(f"{split}/{name}", partial(_read, source, split, name)) for split, name in names]
     with (
-        write_folder_aside(output, OWNED) as aside,
-        write_behind(lambda name, image: write_png(aside / f"{name}.png", image)) as write,
+        folder_to_fill(output, shard) as folder,
+        write_behind(lambda name, image: write_png(folder / f"{name}.png", image)) as write,
     ):
         for result in track(fuse_pairs(jobs, fuser, options), "fusing", len(jobs)):
             if isinstance(result, UserError):
                 raise result
             write(*result)
-    counts = ", ".join(f"{len(source.names(split))} in {output / split}" for split in source.splits())
+    counts = ", ".join(f"{count} in {output / split}" for split, count in Counter(split for split, _ in names).items())
     log.info("fused %s: %s", counted(len(jobs), "pair"), counts)
+
+
+def folder_to_fill(output: Path, shard: Shard) -> AbstractContextManager[Path]:
+    """Give the folder for a run's fused images: one that will replace `output`, or `output` itself, which shards share.
+
+    Raises:
+        UserError: what is to be replaced holds other files.
+    """
+    return nullcontext(output) if shard.total > 1 else write_folder_aside(output, OWNED)
 
 
 def _read(source: PairsFile, split: str, name: str) -> Pair:

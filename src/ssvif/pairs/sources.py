@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from itertools import islice
@@ -20,6 +20,7 @@ from ssvif.pairs.match import BY_NAME, Matching, kind_of_all, match_sources, ref
 from ssvif.pairs.pair import Images, Job, Rules, make_pair, with_sequence
 from ssvif.pairs.pairing import Pairing
 from ssvif.pairs.paths import spelled
+from ssvif.pairs.shard import Shard
 from ssvif.pairs.video import explain, facts_of, frames_of, paired_frames
 from ssvif.schema import SIDES
 
@@ -37,6 +38,26 @@ class Source:
     names: tuple[str, ...] | None = None  # of all pairs; None of a video, whose frames are numbered from 000001
     faults: tuple[UserError, ...] = ()  # errors about files that are in no pair
     rate: Fraction | None = None  # frames per second of a video
+
+    def part(self, shard: Shard) -> Source:
+        """Return a part of the pairs; what could not be paired belongs to the first one.
+
+        Raises:
+            UserError: the source is a video, or has fewer pairs than shards.
+        """
+        if shard.total == 1:
+            return self
+        if self.names is None:
+            raise UserError("--shard is not for videos", remedy="cut the videos by time, and fuse each part")
+        names = shard.take(self.names)
+        own = frozenset(names)
+        return replace(
+            self,
+            jobs=lambda rules: (job for job in self.jobs(rules) if job[0] in own),
+            total=len(names),
+            names=tuple(names),
+            faults=self.faults if shard.place == 1 else (),
+        )
 
     def resolve(self, rules: Rules) -> Rules:
         """Replace "sequence" by one range for all images, found in a pass over them.
