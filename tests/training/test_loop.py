@@ -139,16 +139,6 @@ def test_one_stage_one_channel_fixed_and_hard(train, options, tmp_path, precisio
     assert load_fusion_model(tmp_path / "model.safetensors").channels == 1
 
 
-def test_a_diverging_training_is_told(train, options, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "ssvif.training.framework.weighted_sum", lambda terms, weights: terms["intensity"] * float("nan")
-    )
-    with pytest.raises(UserError, match="diverged in epoch 1") as caught:
-        train(tmp_path, replace(options, framework="fusion_only", epochs=1))
-    assert "learning_rate" in caught.value.remedy
-    assert not (tmp_path / "model.safetensors").exists()
-
-
 @pytest.fixture
 def staged(options, monkeypatch):
     """A trainer whose epochs are told, not trained: train and validation losses."""

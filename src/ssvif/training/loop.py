@@ -7,7 +7,6 @@ epoch, so its state is the checkpoint. `Trainer.step` is the method of the paper
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
@@ -21,7 +20,6 @@ from ssvif.data.labelled_view import LabelledView
 from ssvif.data.loader import Batch, BatchLoader
 from ssvif.data.training_view import TrainingView
 from ssvif.io.device import device_name
-from ssvif.io.errors import UserError
 from ssvif.io.files import sha256_of
 from ssvif.io.progress import format_seconds
 from ssvif.io.record import Recorder
@@ -29,6 +27,7 @@ from ssvif.models.registry import save_fusion_model
 from ssvif.ops.seeds import generator, make_deterministic, seed_torch
 from ssvif.training.checkpoint import load_state, save_state, state_key
 from ssvif.training.diagnostics import COLLAPSED_EPOCHS, ClassUsage, References, read_references
+from ssvif.training.divergence import DivergenceWatch, check_validation
 from ssvif.training.framework import Framework, Output
 from ssvif.training.history import HistoryRow, Means, history_row, is_collapsed, write_gradients, write_history
 from ssvif.training.optimization import WeightAverage, build_optimizer, set_learning_rate
@@ -168,7 +167,9 @@ def run_epochs(
     while not trainer.finished:
         view.set_epoch(trainer.epoch)
         order = shuffled_batches(len(view), options.batch_size, options.seed, trainer.epoch)
-        trainer.run_epoch(BatchLoader(view, order, workers, device), BatchLoader(held_out, in_order, workers, device))
+        names = [[view.names[index] for index in batch] for batch in order]
+        batches = BatchLoader(view, order, workers, device)
+        trainer.run_epoch(batches, BatchLoader(held_out, in_order, workers, device), names)
         save_state(state, key, trainer.state_dict())
         log_epoch(trainer, (time.monotonic() - start) / (trainer.epoch - first))
 
@@ -209,6 +210,7 @@ class Trainer:
         self.gradients: list[HistoryRow] = []
         self.best: dict[str, torch.Tensor] = {}  # the fusion network's weights after the last stage's kept epoch
         self.best_epoch = 0
+        self.watch = DivergenceWatch(1, (), device)  # over one epoch's steps
         self.references: References = {}  # what the diagnostics compare the pseudo labels with
 
     @property
@@ -228,23 +230,34 @@ class Trainer:
         limit = self.options.stage_one_max_epochs if self.stage_one_only else 0
         return min(limit or self.options.epochs, self.options.epochs)
 
-    def run_epoch(self, train_batches: BatchLoader | Sequence[Batch], validation_batches: Iterable[Batch]) -> None:
-        """Train and validate one epoch, then decide on weights, stage and stopping."""
+    def run_epoch(
+        self,
+        train_batches: BatchLoader | Sequence[Batch],
+        validation_batches: Iterable[Batch],
+        names: Sequence[Sequence[str]] = (),
+    ) -> None:
+        """Train and validate one epoch, then decide on weights, stage and stopping.
+
+        `names` are those of the pairs of each training batch, for the message of the error.
+
+        Raises:
+            UserError: a loss or a gradient is not finite.
+        """
         stage = self.switch.stage
         weighting = self.weightings[stage]
         seed_torch(self.options.seed, "epoch", self.epoch)
         self.framework.train()
-        means = Means()
+        means, self.watch = Means(), DivergenceWatch(self.epoch + 1, names, self.device)
         steps = len(train_batches)
         for step, batch in enumerate(train_batches, start=self.epoch * steps):
             set_learning_rate(self.optimizer, self.options, step, self.options.epochs * steps)
             means.add(self.step(batch, stage))
             self.average.update()
+        self.watch.look()
         train_means, weights = means.compute(), weighting.weights()
-        self._check_finite("loss", train_means["loss"])
         with self.average.applied():
             validation_means = self.validate(validation_batches, stage)
-        self._check_finite("validation loss", validation_means["loss"])
+        check_validation(self.epoch + 1, validation_means)
         self.gradients += [{"epoch": self.epoch + 1, **row} for row in weighting.measured]
         weighting.end_epoch(train_means)
         row = history_row(self.epoch + 1, stage, train_means, validation_means, weights) | weighting.facts
@@ -260,20 +273,15 @@ class Trainer:
         if self.switch.update(train_means["fusion"], stalled=self.stopping.exhausted):
             self.stopping.restart()
 
-    def _check_finite(self, name: str, value: float) -> None:
-        if not math.isfinite(value):
-            raise UserError(
-                f"The training diverged in epoch {self.epoch + 1}: its {name} is {value}",
-                remedy="set a smaller `learning_rate`, or `precision: float32`",
-            )
-
     def step(self, batch: Batch, stage: Stage) -> dict[str, torch.Tensor]:
         """Take one optimization step on images (B,3,H,W) by name; return the named terms and "loss", of shape ()."""
         _, terms = self._forward(batch, stage)
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.weightings[stage].backward(terms, self.framework, self.framework.fusion_model)
+        terms = {**terms, "loss": loss}
+        self.watch.take(terms, (each for group in self.optimizer.param_groups for each in group["params"]))
         self.optimizer.step()
-        return {**terms, "loss": loss}
+        return terms
 
     @torch.no_grad()
     def validate(self, batches: Iterable[Batch], stage: Stage) -> dict[str, float]:
