@@ -74,9 +74,10 @@ def test_what_is_done_to_the_whole_image_is_done_once():
 
 
 def test_tiles_are_taken_when_the_whole_does_not_fit():
-    fuser = Recorder(memory=48 * 100 * 100)
-    assert tile_side(fuser, (100, 100)) == 0
-    assert tile_side(fuser, (101, 100)) == 96
+    for reach, side in ((Reach(100), 100), (None, 100), (Reach(9), 70)):  # of a small reach in half of the memory
+        fuser = Recorder(memory=48 * 100 * 100, reach=reach)
+        assert tile_side(fuser, (side, side)) == 0
+        assert tile_side(fuser, (102, side)) == side // 32 * 32
     assert tile_side(fuser, (4000, 6000), 512) == 512
     assert tile_side(fuser, (400, 600), 600) == 0
     assert tile_side(fuser, (4000, 6000), 0) == 0

@@ -68,10 +68,15 @@ def tile_side(fuser: Fuser, size: tuple[int, int], requested: int = AUTO) -> int
             expected="an --inference that does not stretch the values of whole images",
             remedy="pass --inference plain, or --tile 0",
         )
-    if requested == AUTO and fuser.tileable and size[0] * size[1] * fuser.bytes_per_px > fuser.memory_bytes:
-        fitting = max(32, math.isqrt(fuser.memory_bytes // fuser.bytes_per_px) // 32 * 32)
-        return min(fitting, max(MOST_PX, MOST_RADII * fuser.reach.radius_px)) if fuser.reach else fitting
-    return requested if 0 < requested < max(size) else 0
+    if requested != AUTO or not fuser.tileable:
+        return requested if 0 < requested < max(size) else 0
+    pixels, fitting = size[0] * size[1], fuser.memory_bytes // fuser.bytes_per_px
+    if pixels <= fitting // 2:
+        return 0
+    widest = max(MOST_PX, MOST_RADII * fuser.reach.radius_px) if fuser.reach else max(size)
+    if widest == MOST_PX:  # tiles cost such a network little time, and save much memory
+        fitting //= 2
+    return min(max(32, math.isqrt(fitting) // 32 * 32), widest) if pixels > fitting else 0
 
 
 def batch_size(fuser: Fuser, size: tuple[int, int], requested: int = 0) -> int:
