@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
@@ -54,10 +54,7 @@ def write_scenes(
     held = {path.name for path in folder.iterdir() if not path.name.startswith(".")} if folder.is_dir() else set()
     if (folder.exists() and not folder.is_dir()) or held - ({MARK, "train", "test"} if MARK in held else set()):
         raise FileExistsError(errno.EEXIST, "holds something other than generated scenes", str(folder))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent) as temporary:
-        made = Path(temporary) / folder.name
-        made.mkdir()
+    with _replaced(folder) as made:
         mark = json.dumps({"height_px": height, "width_px": width, "seed": seed}, indent=2, sort_keys=True)
         (made / MARK).write_text(f"{mark}\n", encoding="utf-8")
         for split, i in progress([("train", i) for i in range(train)] + [("test", i) for i in range(test)]):
@@ -65,8 +62,23 @@ def write_scenes(
             rng_seed = int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0])
             scene = render_scene(rng_seed, height, width, condition.name)
             write_scene(made / split, f"{number:05d}{condition.letter}", scene)
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _replaced(folder: Path) -> Iterator[Path]:
+    """Yield a new folder that takes the place of `folder` at the end; what a killed process left is removed first."""
+    made, former = (folder.with_name(f".{folder.name}.{kind}") for kind in ("part", "former"))
+    try:
+        for each in (made, former):
+            shutil.rmtree(each, ignore_errors=True)
+        made.mkdir(parents=True)
+        yield made
+        if folder.exists():
+            folder.rename(former)  # which, unlike deleting it, leaves no half of it
         made.rename(folder)
+    finally:
+        for each in (made, former):
+            shutil.rmtree(each, ignore_errors=True)
 
 
 def write_scene(folder: Path, name: str, scene: Scene) -> None:

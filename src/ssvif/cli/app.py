@@ -49,6 +49,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich takes as long to import as the rest of the help
 )
 HOME = re.compile(r"^((?:--[\w-]+=)?)~(?=/)")  # which no shell writes out in --output=~/x
+NO_MEMORY = re.compile("allocate memory|out of memory|start new thread")  # errors of torch, CUDA and the system
 for verb in VERBS:
     # several processes of a workflow make their tables in one folder, each whole
     app.command(context_settings=HELP)(verb if verb is results.tables else with_claim(verb))
@@ -87,9 +88,14 @@ def main() -> None:
     except UserError as error:
         typer.echo(f"ssvif: {error}", err=True)
         raise SystemExit(1) from None
-    except OSError as error:
-        if error.filename is None:
+    except (MemoryError, RuntimeError, OSError) as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            what, got = f"{error.filename}: {error.strerror}", ""
+            remedy = "check that it is there and may be read, or that its folder may be written to; or name another"
+        elif isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+            what, got = "There is not enough memory", str(error).partition("\n")[0]
+            remedy = "end other processes, or set a smaller `batch_size` or `--tile`"
+        else:
             raise
-        remedy = "check that it is there and may be read, or that its folder may be written to; or name another"
-        typer.echo(f"ssvif: {UserError(f'{error.filename}: {error.strerror}', remedy=remedy)}", err=True)
+        typer.echo(f"ssvif: {UserError(what, got=got, remedy=remedy)}", err=True)
         raise SystemExit(1) from None

@@ -28,3 +28,11 @@ class BatchLoader(DataLoader[Batch]):
         except UserError as error:
             # a worker's error is made of its traceback, which ends with the message
             raise UserError(str(error).rpartition(f"{type(error).__name__}: ")[2].rstrip()) from error
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise UserError(
+                "A process that loads images was killed, as the system does when memory runs out",
+                got=str(error).partition("\n")[0],
+                remedy="set fewer `workers`, or a smaller `batch_size`; the same command goes on",
+            ) from error

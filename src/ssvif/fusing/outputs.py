@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -21,7 +20,7 @@ from ssvif.fusing.fuser import Image
 from ssvif.fusing.pipeline import Write, write_behind
 from ssvif.io.documents import parse_json
 from ssvif.io.errors import UserError, counted, shorten
-from ssvif.io.files import make_folder, write_aside, write_png
+from ssvif.io.files import make_folder, refuse_unwritable, write_aside, write_png
 from ssvif.io.ownership import refuse_link
 from ssvif.pairs.shard import WHOLE, Shard
 from ssvif.pairs.sources import Source
@@ -53,10 +52,7 @@ def check_output(output: Path, *sources: str) -> str:
         raise UserError(f"{output}: videos of this format cannot be written", expected=" | ".join(VIDEO_FORMATS))
     if kind == "folder" and (suffix in OTHER_SUFFIXES or suffix in Pillow.registered_extensions()):
         raise UserError(f"{output}: images of this format cannot be written", expected=" | ".join(IMAGE_SUFFIXES))
-    folder = output if kind == "folder" else output.parent
-    nearest = next(each for each in (folder, *folder.parents) if each.exists())
-    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
-        raise UserError(f"{nearest} is not a folder that can be written to", remedy="choose another output")
+    refuse_unwritable(output if kind == "folder" else output.parent)
     return kind
 
 

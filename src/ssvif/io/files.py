@@ -8,6 +8,7 @@ import errno
 import hashlib
 import io
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -66,10 +67,17 @@ def write_folder_aside(folder: Path, owned: Sequence[str]) -> Iterator[Path]:
     folder = folder.resolve()
     _refuse_foreign(folder, owned)
     make_folder(folder.parent)
-    with claim(folder), part_of(folder) as aside, _named(aside, folder), report_full_disk(folder):
+    with (
+        claim(folder),
+        part_of(folder) as aside,
+        part_of(folder.with_name(f"{folder.name}.former")) as former,
+        _named(aside, folder),
+        report_full_disk(folder),
+    ):
         aside.mkdir()
         yield aside
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            folder.replace(former)  # which, unlike deleting it, leaves no half of it if the process is killed
         aside.replace(folder)
 
 
@@ -99,6 +107,17 @@ def make_folder(folder: Path) -> None:
             got="" if taken else f"{error.filename}: {error.strerror}",
             remedy="choose another output folder",
         ) from error
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Check, before long work, that a folder can be written to, or be created.
+
+    Raises:
+        UserError: the folder, or the nearest above it that exists, is a file or may not be written to.
+    """
+    nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise UserError(f"{nearest} is not a folder that can be written to", remedy="choose another output")
 
 
 def _refuse_foreign(folder: Path, owned: Sequence[str]) -> None:

@@ -27,8 +27,11 @@ def state_key(**parts: Any) -> str:
 
 def save_state(path: Path, key: str, state: Mapping[str, Any]) -> None:
     """Write a state of tensors, numbers, strings, lists and dictionaries, whole or not at all."""
-    with write_aside(path) as aside:
-        torch.save({"key": key, "state": dict(state)}, aside)
+    with write_aside(path) as aside, aside.open("wb") as stream:
+        try:
+            torch.save({"key": key, "state": dict(state)}, stream)
+        except RuntimeError as error:  # of closing what could not be written
+            raise error.__context__ or error from None
 
 
 def load_state(path: Path, key: str) -> dict[str, Any] | None:

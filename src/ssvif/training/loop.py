@@ -20,7 +20,7 @@ from ssvif.data.labelled_view import LabelledView
 from ssvif.data.loader import Batch, BatchLoader
 from ssvif.data.training_view import TrainingView
 from ssvif.io.device import device_name
-from ssvif.io.files import sha256_of
+from ssvif.io.files import refuse_unwritable, sha256_of
 from ssvif.io.progress import format_seconds
 from ssvif.io.record import Recorder
 from ssvif.models.registry import save_fusion_model
@@ -155,6 +155,7 @@ def run_epochs(
 
     `stage_one` is the digest of the file that the trainer goes on from.
     """
+    refuse_unwritable(state.parent)
     options, device, only = trainer.options, trainer.device, trainer.stage_one_only
     facts = {"data": view.digest, "code": training_code(options), "torch": torch.__version__, "device": device.type}
     key = state_key(options=asdict(options), stage_one=stage_one, stage_one_only=only, **facts)
