@@ -19,9 +19,10 @@ with interruptible(), claim(Path("out")), write_folder_aside(Path("out"), ["*.pn
 """
 IN_PYTHON = "time.sleep(60)"
 OUTSIDE = "hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)"  # comes back to Python in some minutes
+IN_A_DESTRUCTOR = "while True: type('Busy', (), {'__del__': lambda self: time.sleep(60)})()"  # which can raise nothing
 
 
-@pytest.mark.parametrize("work", [IN_PYTHON, OUTSIDE])
+@pytest.mark.parametrize("work", [IN_PYTHON, OUTSIDE, IN_A_DESTRUCTOR])
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_command_cleanly_and_soon(tmp_path, work, number, status):
     # a shell's background jobs, these tests among them, may have SIGINT ignored

@@ -25,7 +25,7 @@ def test_a_training_ends_within_seconds_and_goes_on_after_its_last_epoch(number,
     begin = time.monotonic()
     os.kill(started.process, number)  # and not its workers
     assert started.wait() == status, started.said
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 5 * max(1, os.getloadavg()[0] / os.cpu_count())  # of a machine for this alone
     done = max(map(int, re.findall(r"epoch (\d+)/", started.said)))
     told = f"ssvif: ended by {number.name}; no half-written file is left; the same command goes on after the last"
     assert told in started.said

@@ -47,13 +47,16 @@ def interruptible() -> Iterator[None]:
     for number, handler in former.items():
         if handler != signal.SIG_IGN:  # as shells set it for SIGINT in the background
             signal.signal(number, interrupt)
-    wakeup = signal.set_wakeup_fd(sink, warn_on_full_buffer=False)
+    wakeup, tell = signal.set_wakeup_fd(sink, warn_on_full_buffer=False), sys.unraisablehook
+    # where nothing can be raised, as within a destructor or a fork, the thread above ends the process
+    sys.unraisablehook = lambda raised: None if raised.exc_type is KeyboardInterrupt else tell(raised)
     os.register_at_fork(after_in_child=lambda: owner and signal.set_wakeup_fd(-1))
     try:
         yield
     finally:
         ended.set()
         signal.set_wakeup_fd(wakeup)
+        sys.unraisablehook = tell
         os.close(sink)
         for number, handler in former.items():
             signal.signal(number, handler)
