@@ -1,11 +1,13 @@
 # Everything here sets itself up in .venv; only Python >= 3.11, git and make are needed.
 PYTHON ?= python3
 UV_VERSION := 0.13.9
+PIP_AUDIT_VERSION := 2.10.1
+PIP_LICENSES_VERSION := 5.5.5
 BIN := .venv/bin
 DATA ?= data
 INSTALLED := .venv/.installed
 
-.PHONY: demo test slow lint bench gpu format schema lock pull results results_scenes setup clean
+.PHONY: demo test slow lint bench gpu format schema lock audit licences pull results results_scenes setup clean
 .DEFAULT_GOAL := demo
 
 demo: setup ## the whole workflow on generated scenes
@@ -42,9 +44,15 @@ lock: setup ## newest versions that pyproject.toml allows, for every platform, w
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --all-extras --python-version 3.11 \
 		--custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
-pull: setup ## results from the DVC remote, and Snakemake told to trust them
+audit: setup ## known vulnerabilities of what is locked; fails where the package index has no list of them
+	$(BIN)/uvx pip-audit==$(PIP_AUDIT_VERSION) --strict --disable-pip --require-hashes --requirement requirements.lock
+
+licences: setup ## every installed package with its licence
+	$(BIN)/uvx pip-licenses==$(PIP_LICENSES_VERSION) --python $(BIN)/python --from mixed --order license
+
+pull: setup ## results from the DVC remote, and Snakemake told what made them
 	$(BIN)/dvc pull
-	$(BIN)/snakemake --cores 1 --touch
+	$(BIN)/snakemake --cores 1 --touch --forceall # without --forceall, files that nothing precedes stay without a record
 
 results: setup ## runs the ladder for hours, and writes docs/results.md; DATA=FOLDER holds MSRS and MSRS128
 	$(BIN)/snakemake --cores all ladder --configfile config/ladder.yaml --config data_root=$(DATA)

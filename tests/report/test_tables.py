@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -35,6 +36,16 @@ def test_means_keep_full_digits_in_csv_and_round_in_print(results, make, tmp_pat
     rows = read_csv(tmp_path / "t/fusion_metrics_toy.csv")
     row = next(row for row in rows if row["run"] == "average" and row["metric"] == "en")
     assert (row["mean"], row["images"], row["class"]) == ("0.4444444444", "3", "")
+
+
+def test_means_are_in_one_file_by_dataset_run_and_kind(results, make, tmp_path):
+    write_metrics(results, "average", {"en": [1.0, 2.0]})
+    make()
+    means = json.loads((tmp_path / "t/means.json").read_text())["toy"]
+    assert list(means) == ["average", "ours"]
+    assert means["average"]["fusion_metrics.en"] == 1.5
+    assert "segmentation.miou" in means["average"]
+    assert not [name for name in means["average"] if name.endswith((".iou", ".ap", ".left_out"))], "means alone"
 
 
 def test_rows_and_columns_follow_the_given_runs_and_the_metrics_order(make):
@@ -141,7 +152,7 @@ def test_absent_parts_are_left_out_and_old_tables_of_theirs_removed(results, tmp
     written = make_tables(results, tmp_path / "t", RUNS)
     names = sorted(path.name for path in (tmp_path / "t").iterdir())
     scores = [f"fusion_metrics_toy{suffix}" for suffix in (".csv", ".md", ".tex")]
-    assert names == [*scores, "gradients_toy.csv", "notes.txt"]
+    assert names == [*scores, "gradients_toy.csv", "means.json", "notes.txt"]
     assert [path.name for path in written] == ["fusion_metrics_toy.csv", "gradients_toy.csv"]
     assert "no run has segmentation results" in log.text
 

@@ -9,6 +9,7 @@ from workflow_tools import jobs, run_snakemake
 from ssvif.io.files import write_png
 
 ROOT = Path(__file__).parents[2]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 CONFIGURATIONS = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
 
 
@@ -207,7 +208,7 @@ def test_gpu_jobs_do_not_share_a_device(project):
 
 
 def test_dvc_tracks_what_snakemake_makes(project):
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    stages = {name: stage for name, stage in STAGES.items() if "do" not in stage}
     outs = [next(iter(out)) for stage in stages.values() for out in stage["outs"]]
     assert all(out[name]["persist"] for stage in stages.values() for out in stage["outs"] for name in out)
     done = run_snakemake(project, "--summary", check=False)
@@ -218,3 +219,19 @@ def test_dvc_tracks_what_snakemake_makes(project):
     for stage in stages.values():
         for dependency in stage["deps"]:
             assert dependency.startswith("results/") or (ROOT / dependency).exists(), dependency
+
+
+@pytest.mark.parametrize("name", [name for name, stage in STAGES.items() if "do" in stage])
+def test_a_stage_of_real_data_names_its_files(name):
+    """The raw folders it begins with, its configuration and table, and the folder of its results."""
+    stage = STAGES[name]["do"]
+    settings = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+    raw = [
+        yaml.safe_load((ROOT / f"config/datasets/{each}.yaml").read_text())["folder"] for each in settings["datasets"]
+    ]
+    given = {each for each in stage["deps"] if each.startswith("${item}/")}
+    assert given == {f"${{item}}/{folder}" for folder in raw}
+    assert {settings["experiments"], f"config/{name}.yaml"} < set(stage["deps"])
+    assert all((ROOT / each).exists() for each in set(stage["deps"]) - given)
+    assert stage["outs"] == [{settings["results"]: {"persist": True}}]
+    assert stage["cmd"].endswith(f"--configfile config/{name}.yaml --config data_root=${{item}}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
-from ssvif.io.files import write_csv
+from ssvif.io.files import write_csv, write_json
 from ssvif.report.formats import write_texts
 from ssvif.report.runs import RunLabel, read_rows, to_number_or_none
 from ssvif.report.scores import average, read_left_out, read_samples
@@ -54,7 +54,8 @@ def make_tables(
 
     A run whose scores of a kind were left out has a row without numbers, and a note below the table says why. Where no
     run of a dataset has a file of a kind, the table is left out, which is logged, and older files of it are removed.
-    gradients_{dataset}.csv holds what runs measured of their gradients. Other files are left alone.
+    gradients_{dataset}.csv holds what runs measured of their gradients, means.json all means over images and classes
+    by dataset, run and "{kind}.{metric}". Other files are left alone.
 
     The folder `results` holds {dataset}/{run}/. `runs` are those of each dataset, in the order of the rows; `titles`
     are the datasets' names in captions.
@@ -66,7 +67,9 @@ def make_tables(
         UserError: a run without fusion_metrics.csv, or a file that cannot be read as one of ours.
     """
     written = []
+    means: dict[str, dict[str, dict[str, str | float | None]]] = {}
     for dataset, labels in runs.items():
+        means[dataset] = {run.name: {} for run in labels}
         for kind in KINDS:
             rows = [row for run in labels for row in _measure(kind, results / dataset, run)]
             path = output / f"{kind}_{dataset}.csv"
@@ -76,10 +79,14 @@ def make_tables(
                     path.with_name(f"{path.stem}{suffix}").unlink(missing_ok=True)
                 continue
             write_csv(path, rows, COLUMNS)
+            for row in rows:
+                if row.get("mean") is not None and not row["class"]:
+                    means[dataset][str(row["run"])][f"{kind}.{row['metric']}"] = row["mean"]
             table = read_table(path, (titles or {}).get(dataset, dataset))
             write_texts(output, Sheet(table.name, "", table.title, table.caption, (table,)), PRINTED)
             written.append(path)
         written.append(write_gradient_table(results, output, dataset, labels))
+    write_json(output / "means.json", means)
     return written
 
 
