@@ -1,22 +1,11 @@
 """One real run of the whole workflow, and what must hold afterwards. Slow: it trains, if only a little."""
 
-import shutil
-from pathlib import Path
-
 import pytest
-from workflow_tools import ROOT, copy_project, jobs, run_snakemake, run_tool
+from workflow_tools import copy_project, jobs, run_snakemake
 
 from ssvif.io.files import read_csv
 
-pytestmark = pytest.mark.slow
-RUN = Path("results/scenes/seafusion_ssvif")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    project = copy_project(tmp_path_factory.mktemp("finished"))
-    run_snakemake(project, "--cores", "2")
-    return project
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # the workflow runs, on a busy machine for long
 
 
 @pytest.fixture
@@ -94,38 +83,3 @@ def test_a_comment_reruns_nothing_and_a_changed_loss_both_trainings(finished, so
     counted = jobs(run_snakemake(finished, "-n"))
     assert counted["train"] == 2
     assert "stage_one" not in counted
-
-
-def test_dvc_and_snakemake_agree_and_a_clone_has_everything(finished, tmp_path):
-    project = tmp_path / "project"
-    shutil.copytree(finished, project, symlinks=True)
-    for name in ("dvc.yaml", ".dvcignore", "requirements.lock"):
-        shutil.copy(ROOT / name, project / name)
-    shutil.copytree(ROOT / ".dvc", project / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache"))
-    (project / ".gitignore").write_text(".snakemake/\n__pycache__/\n")
-    for name in (".gitignore", "README.md"):
-        shutil.copy(ROOT / "results" / name, project / "results" / name)
-    run_tool(project, "git", "init", "-q")
-
-    # copying made everything younger, in no order; Snakemake's records came along
-    run_tool(project, "snakemake", "--cores", "1", "--touch")
-    run_tool(project, "dvc", "commit", "--force")
-    assert "didn't change, skipping" in run_tool(project, "dvc", "repro").stdout
-    assert "up to date" in run_tool(project, "dvc", "status").stdout
-
-    run_tool(project, "dvc", "remote", "add", "--default", "local", str(tmp_path / "remote"))
-    run_tool(project, "dvc", "push")
-    run_tool(project, "git", "add", ".")
-    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-    run_tool(project, "git", *identity, "commit", "-qm", "results")
-    clone = tmp_path / "clone"
-    run_tool(tmp_path, "git", "clone", "-q", str(project), str(clone))
-    run_tool(clone, "dvc", "pull")
-    run_tool(clone, "snakemake", "--cores", "1", "--touch")
-    assert jobs(run_snakemake(clone, "-n")) == {}
-    for name in ("model.safetensors", "fusion_metrics.csv"):
-        assert (clone / RUN / name).read_bytes() == (finished / RUN / name).read_bytes()
-    (clone / "config/experiments/demo.tsv").write_text(
-        (clone / "config/experiments/demo.tsv").read_text().replace("gdwa", "fixed")
-    )
-    assert jobs(run_snakemake(clone, "-n"))["train"] == 1

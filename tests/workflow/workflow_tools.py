@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import shutil
@@ -29,27 +30,90 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
+def check_out(folder: Path) -> Path:
+    """A git repository of this one's files as they lie here, with a tiny configuration and an environment for make."""
+    try:
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("these files are not in a git repository")
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    (folder / "config/config.yaml").write_text(TINY)
+    run_tool(folder, "git", "init", "-q")
+    commit(folder, "the project")
+    return with_environment(folder)
+
+
+def with_environment(folder: Path) -> Path:
+    """Give a checkout this environment as the one that `make setup` would make."""
+    (folder / ".venv").mkdir()
+    (folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
+    (folder / ".venv/.installed").touch()
+    return folder
+
+
+def commit(folder: Path, message: str) -> None:
+    run_tool(folder, "git", "add", ".")
+    run_tool(folder, "git", "commit", "-qm", message)
+
+
+def clone(origin: Path, folder: Path) -> Path:
+    run_tool(folder.parent, "git", "clone", "-q", origin, folder)
+    return with_environment(folder)
+
+
 def run_snakemake(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     # no environment is active: the workflow must find `ssvif` beside the Python that runs Snakemake
     return run_tool(folder, "snakemake", *arguments, **options)
 
 
 def run_tool(
-    folder: Path, tool: str, *arguments: str, check: bool = True, package: Path | None = None
+    folder: Path, tool: str, *arguments: object, check: bool = True, package: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a tool of the environment in a folder, with the package that lies there or in `package`."""
-    environment = {
-        **os.environ,
-        "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": str(package or folder / "src"),
-        "OMP_NUM_THREADS": "1",
-    }
+    environment = environment_of(folder, package)
     beside = Path(sys.executable).with_name(tool)
-    command = [str(beside) if beside.exists() else tool, *arguments]
+    command = [str(beside) if beside.exists() else tool, *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if check and done.returncode:
         pytest.fail(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
+    if asked := asked_of_others(folder):
+        pytest.fail(f"asked of other machines: {asked}")
     return done
+
+
+def environment_of(folder: Path, package: Path | None = None) -> dict[str, str]:
+    """Variables for a tool: no active environment, the package in that folder, no network, nothing of the user's."""
+    return {
+        **os.environ,
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "tests/offline", package or folder / "src"))),
+        "OMP_NUM_THREADS": "1",
+        "SSVIF_OFFLINE_LOG": str(offline_log(folder)),
+        "DVC_SITE_CACHE_DIR": str(folder.with_name("dvc_site_cache")),
+        **{f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+    }
+
+
+def offline_log(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}_offline.jsonl")
+
+
+def asked_of_others(folder: Path) -> list[list[str]]:
+    """What the processes run in a folder, or their children, asked of other machines: event, host, command line."""
+    return [[*what, *line] for kind, line, *what in _read_offline_log(folder) if kind == "refused"]
+
+
+def watched(folder: Path) -> list[list[str]]:
+    """The command lines of Python's processes run in a folder, by names without folders."""
+    return [[Path(word).name for word in line] for kind, line, *_ in _read_offline_log(folder) if kind == "began"]
+
+
+def _read_offline_log(folder: Path) -> list[list[Any]]:
+    log = offline_log(folder)
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
 
 
 def jobs(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
