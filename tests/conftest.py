@@ -4,6 +4,7 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,15 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pairs(tiny: Path) -> Path:
     """The tiny dataset, packed; not to be changed."""
     return tiny / "pairs.h5"
+
+
+@pytest.fixture(scope="session")
+def uneven(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five pairs to train on and three to validate on, packed, of which two processes cannot have equal shares."""
+    folder = tmp_path_factory.mktemp("uneven")
+    split_dataset(replace(TINY, validation_fraction=0.375), tiny / "tiny", folder / "splits.csv", seed=0)
+    pack_pairs(TINY, tiny / "tiny", folder / "splits.csv", folder / "pairs.h5")
+    return folder / "pairs.h5"
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from ssvif.cli import data, fusing, networks, results, scores
 from ssvif.cli.arguments import with_claim
 from ssvif.cli.interrupts import interruptible
 from ssvif.io.errors import UserError
+from ssvif.io.launch import let_the_first_speak
 
 VERBS = (
     data.scenes,
@@ -86,6 +87,7 @@ def main() -> None:
         with interruptible():
             app([HOME.sub(lambda found: found[1] + str(Path.home()), each) for each in sys.argv[1:]])
     except UserError as error:
+        let_the_first_speak()
         typer.echo(f"ssvif: {error}", err=True)
         raise SystemExit(1) from None
     except (MemoryError, RuntimeError, OSError) as error:

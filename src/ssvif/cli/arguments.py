@@ -15,6 +15,7 @@ import typer
 
 from ssvif import schema
 from ssvif.io.errors import UserError
+from ssvif.io.launch import is_first, take_part
 from ssvif.io.ownership import claim
 from ssvif.pairs.shard import Shard
 
@@ -46,6 +47,10 @@ DataRoot = Annotated[Path, typer.Option(help="Folder that contains the dataset's
 Seed = Annotated[int, typer.Option(help="Random seed.")]
 Device = Annotated[schema.Device, typer.Option(help="Device to use; a GPU is reserved for this job.")]
 Workers = Annotated[int, typer.Option(help="Number of data loading processes; 0 uses the main process.", min=0)]
+Devices = Annotated[
+    int, typer.Option(help="Processes on each machine, each with a GPU of its own or a part of the CPU.", min=1)
+]
+Nodes = Annotated[int, typer.Option(help="Machines, whose processes torchrun or srun have started.", min=1)]
 Threads = Annotated[int, typer.Option(help="Number of CPU threads; 0: chosen automatically.", min=0)]
 SettingsText = Annotated[str, typer.Option("--settings", help="Settings as JSON, or a JSON or YAML file.")]
 Assignments = Annotated[list[str] | None, typer.Option("--set", help="Set one setting, NAME=VALUE; may be repeated.")]
@@ -207,7 +212,10 @@ def with_options(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def with_claim(verb: Callable[..., None]) -> Callable[..., None]:
-    """Return a verb that holds its output and its state alone while it runs, and overwrites none of its inputs."""
+    """Return a verb that holds its output and its state alone while it runs, and overwrites none of its inputs.
+
+    Of several processes of one training the first does so for all.
+    """
     own = signature(verb, eval_str=True)
     if "output" not in own.parameters:
         return verb
@@ -215,6 +223,11 @@ def with_claim(verb: Callable[..., None]) -> Callable[..., None]:
     @wraps(verb)
     def run(**given: Any) -> None:
         fuses = verb.__name__ == "fuse"
+        if "devices" in given and not take_part(given["devices"], given["nodes"]):
+            return
+        if not is_first():
+            verb(**given)
+            return
         _check_outputs(given, makes_images=fuses)
         output = given["output"]
         if fuses and given["shard"]:  # several fill one folder, each image being one's alone

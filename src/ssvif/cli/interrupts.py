@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from ssvif.io.launch import speaks
 from ssvif.io.ownership import remove_parts
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -76,6 +77,8 @@ def _watch(source: int, handler: Callable[[int, FrameType | None], None], ended:
 
 
 def _say(number: int) -> None:
+    if not speaks():
+        return
     verb = sys.argv[1] if len(sys.argv) > 1 else ""
     goes_on = GOES_ON.get(verb, "the same command begins again, and what its output held before is kept")
     sys.stderr.write(f"\nssvif: ended by {signal.Signals(number).name}; no half-written file is left; {goes_on}\n")

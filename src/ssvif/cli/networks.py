@@ -9,8 +9,10 @@ import typer
 
 from ssvif.cli.arguments import (
     Device,
+    Devices,
     Infrared,
     Job,
+    Nodes,
     Output,
     PairingOptions,
     Pairs,
@@ -30,6 +32,8 @@ def stage_one(
     pairs: Pairs,
     output: Annotated[Path, typer.Option(help="File to write, .safetensors; its record lies beside it.")],
     state: Annotated[Path | None, typer.Option(help="File of the training state; default: OUTPUT with .pt.")] = None,
+    devices: Devices = 1,
+    nodes: Nodes = 1,
     *,
     job: Job,
 ) -> None:
@@ -37,11 +41,12 @@ def stage_one(
 
     Settings are those of `ssvif train`; what only stage II reads does not matter. An interrupted training is resumed.
     """
+    from ssvif.ops.processes import joined
     from ssvif.training.loop import train_stage_one
     from ssvif.training.options import TrainingOptions
 
     options, state = job.options(TrainingOptions()), state or output.with_suffix(".pt")
-    with job.leased_device() as device:
+    with joined(), job.leased_device() as device:
         train_stage_one(pairs, output, state, options=options, device=device, workers=job.workers)
     typer.echo(f"stage I: ssvif train --pairs {pairs} --stage-one {output}")
 
@@ -56,6 +61,8 @@ def train(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard the training that OUTPUT holds.")] = False,
     stage_one: Annotated[Path | None, typer.Option(help="File of `ssvif stage-one` to go on from.")] = None,
     state: Annotated[Path | None, typer.Option(help="File of the training state; default: OUTPUT/state.pt.")] = None,
+    devices: Devices = 1,
+    nodes: Nodes = 1,
     *,
     reading: Reading,
     pairing: PairingOptions,
@@ -72,6 +79,11 @@ def train(
     state = state or output / "state.pt"
     if stage_one and not pairs:
         raise UserError("ssvif train --stage-one needs --pairs", remedy="leave it out: stage I is then trained first")
+    if not pairs and devices * nodes > 1:
+        raise UserError(
+            "ssvif train with several processes needs --pairs",
+            remedy="pack the pairs first: `ssvif split` and `ssvif pack` with a copy of config/datasets/folder.yaml",
+        )
     if not pairs:
         from dataclasses import asdict
 
@@ -97,9 +109,10 @@ def train(
         pairs = output / "pairs.h5"
     else:
         options = job.options(TrainingOptions())
+    from ssvif.ops.processes import joined
     from ssvif.training.loop import train as run
 
-    with job.leased_device() as device:
+    with joined(), job.leased_device() as device:
         run(pairs, output, state, options=options, device=device, workers=job.workers, stage_one=stage_one)
     typer.echo(f"trained: ssvif fuse VISIBLE INFRARED --model {output / 'model.safetensors'}")
 

@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from ssvif.io.errors import UserError
+from ssvif.ops.processes import begin_batch, own_share
 
 Batch = dict[str, torch.Tensor]
 
@@ -15,16 +16,21 @@ Batch = dict[str, torch.Tensor]
 class BatchLoader(DataLoader[Batch]):
     """Loads the batches of indices given, without drawing from torch's global generator; 0 workers: in this process.
 
-    A `UserError` of a worker reads as one of this process.
+    Of several processes that train together each loads its share; the first pair of a batch where it has none, which
+    `ops.processes` leaves out. A `UserError` of a worker reads as one of this process.
     """
 
     def __init__(self, dataset: Dataset[Batch], batches: list[list[int]], workers: int, device: torch.device) -> None:
         pinned, own = device.type == "cuda", torch.Generator()
-        super().__init__(dataset, batch_sampler=batches, num_workers=workers, pin_memory=pinned, generator=own)
+        self._sizes = [len(each) for each in batches]
+        shares = [each[own_share(len(each))] or each[:1] for each in batches]
+        super().__init__(dataset, batch_sampler=shares, num_workers=workers, pin_memory=pinned, generator=own)
 
     def __iter__(self) -> Any:
         try:
-            yield from super().__iter__()
+            for size, batch in zip(self._sizes, super().__iter__(), strict=True):
+                begin_batch(size)
+                yield batch
         except UserError as error:
             # a worker's error is made of its traceback, which ends with the message
             raise UserError(str(error).rpartition(f"{type(error).__name__}: ")[2].rstrip()) from error

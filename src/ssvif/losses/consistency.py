@@ -8,6 +8,8 @@ from collections.abc import Iterable
 import torch
 from torch.nn import functional
 
+from ssvif.ops.processes import batch_mean, batch_sum
+
 DICE_EPSILON = 1.0
 TINY = 1e-30
 SINKHORN_TURNS = 3
@@ -41,7 +43,7 @@ def make_pseudo_label(
 
 def hybrid_loss(logits: torch.Tensor, pseudo_label: torch.Tensor, dice_epsilon: str = "both") -> torch.Tensor:
     """Return Eq. 5, a scalar: cross-entropy + Dice of logits (B,K,H,W) against the pseudo label (B,K,H,W)."""
-    cross_entropy = functional.cross_entropy(logits, pseudo_label)
+    cross_entropy = batch_mean(functional.cross_entropy(logits, pseudo_label))
     return cross_entropy + dice_loss(logits.softmax(dim=1), pseudo_label, dice_epsilon)
 
 
@@ -53,8 +55,8 @@ def dice_loss(probabilities: torch.Tensor, pseudo_label: torch.Tensor, dice_epsi
     the paper's plain mean over classes.
     """
     axes = (0, 2, 3)
-    overlap = (pseudo_label * probabilities).sum(axes)
-    total = pseudo_label.sum(axes) + probabilities.sum(axes)
+    overlap = batch_sum((pseudo_label * probabilities).sum(axes))
+    total = batch_sum(pseudo_label.sum(axes) + probabilities.sum(axes))
     above = DICE_EPSILON if dice_epsilon == "both" else 0.0
     return 1 - ((2 * overlap + above) / (total + DICE_EPSILON)).mean()
 
@@ -79,7 +81,7 @@ def consistency_loss(
     branches = (feature_logits, pixel_logits)
     loss = torch.stack([hybrid_loss(logits, pseudo_label, dice_epsilon) for logits in branches]).mean()
     if balance:
-        entropies = [entropy(logits.softmax(dim=1).mean(dim=(0, 2, 3))) for logits in branches]
+        entropies = [entropy(batch_mean(logits.softmax(dim=1).mean(dim=(0, 2, 3)))) for logits in branches]
         # at least 0, as weightings by the ratio of losses need it
         loss = loss + balance * (math.log(feature_logits.shape[1]) - torch.stack(entropies).mean())
     return loss
@@ -109,7 +111,7 @@ def mutual_information_loss(
     divergence = ((feature - pixel) * (log_feature - log_pixel)).sum(dim=1).mean() / 2
     unsure = -(feature * log_feature + pixel * log_pixel).sum(dim=1).mean() / 2
     unused = math.log(feature.shape[1]) - entropy(usage).mean()
-    return divergence + unsure + entropy_weight * unused
+    return batch_mean(divergence + unsure) + entropy_weight * unused
 
 
 @torch.no_grad()
@@ -145,7 +147,7 @@ def label_loss(logits: torch.Tensor, label: torch.Tensor, class_weights: torch.T
     The mean over all pixels but those of id 255, each weighted by that of its class (K,); 0 if there is none.
     """
     total = functional.cross_entropy(logits, label, class_weights, ignore_index=IGNORED, reduction="sum")
-    return total / (label != IGNORED).sum().clamp(min=1)
+    return batch_sum(total) / batch_sum((label != IGNORED).sum()).clamp(min=1)
 
 
 def random_gradient_loss(parameters: Iterable[torch.Tensor]) -> torch.Tensor:

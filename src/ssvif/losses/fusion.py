@@ -11,6 +11,7 @@ import torch
 
 from ssvif.ops.color import rgb_to_ycbcr
 from ssvif.ops.filters import filter_separable, gaussian_window, sobel
+from ssvif.ops.processes import batch_mean
 
 
 def fusion_terms(
@@ -32,7 +33,7 @@ def fusion_terms(
     }
     if fused.shape[1] == 3:
         terms["color"] = color_loss(visible, fused)
-    return terms
+    return {name: batch_mean(term) for name, term in terms.items()}
 
 
 def weighted_sum(terms: Mapping[str, torch.Tensor], weights: Mapping[str, float]) -> torch.Tensor:
@@ -61,8 +62,9 @@ def visible_share(visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor
 
     Source: SwinFusion's released loss, one pair of shares per batch. 0.5 where both are 0.
     """
-    both = visible.mean() + infrared.mean()
-    return torch.where(both > 0, visible.mean() / both.clamp_min(torch.finfo(both.dtype).tiny), 0.5)
+    means = [batch_mean(gradients.mean()) for gradients in (visible, infrared)]
+    both = means[0] + means[1]
+    return torch.where(both > 0, means[0] / both.clamp_min(torch.finfo(both.dtype).tiny), 0.5)
 
 
 def structural_loss(

@@ -19,6 +19,7 @@ from ssvif.losses.consistency import (
     mutual_information_loss,
     random_gradient_loss,
 )
+from ssvif.ops.processes import batch_mean, batch_sum
 from ssvif.training.options import TrainingOptions
 
 UNIFORM_SHARE = 0.2  # of the prior of balanced pseudo labels; the rest is how often classes have been predicted
@@ -61,7 +62,7 @@ class TrackingTask(ConsistencyTask):
 
     def track(self, branches: Branches) -> torch.Tensor:
         """Return each branch's mean prediction (2,K); in training, take it into `usage`."""
-        means = torch.stack([logits.softmax(dim=1).mean(dim=(0, 2, 3)) for logits in branches[:2]])
+        means = batch_mean(torch.stack([logits.softmax(dim=1).mean(dim=(0, 2, 3)) for logits in branches[:2]]))
         if self.training:
             self.usage.lerp_(means.detach().mean(dim=0), 1 - self.momentum)
         return means
@@ -95,7 +96,7 @@ class Sinkhorn(TrackingTask):
         labels = [balance_by_sinkhorn(each, prior, self.options.label_temperature) for each in logits]
         self.track(branches)
         losses = [functional.cross_entropy(each, label) for each, label in zip(logits, reversed(labels), strict=True)]
-        return torch.stack(losses).mean()
+        return batch_mean(torch.stack(losses).mean())
 
 
 class DistributionAlignment(TrackingTask):
@@ -128,7 +129,7 @@ class GivenLabel(ConsistencyTask):
         assert target is not None, "the training view hands out the labels"
         if self.training:
             known = target[target != IGNORED]
-            self.counts += torch.bincount(known, minlength=len(self.counts))
+            self.counts += batch_sum(torch.bincount(known, minlength=len(self.counts)))
         roots = (self.counts / self.counts.sum()).sqrt()
         weights = (1 / (roots * roots.sum())).to(branches.feature_logits.dtype)
         return torch.stack([label_loss(logits, target, weights) for logits in branches[:2]]).mean()

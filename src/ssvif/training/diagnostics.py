@@ -16,6 +16,7 @@ from scipy.cluster.vq import kmeans, vq
 
 from ssvif.data.packed import PairsFile
 from ssvif.metrics.segmentation import confusion_matrix
+from ssvif.ops.processes import add_up, batch_size, own_share
 from ssvif.schema import LIVE_SHARE
 
 COLLAPSED_EPOCHS = 3
@@ -44,16 +45,19 @@ class ClassUsage:
         self._shared = {name: torch.zeros(classes, IGNORED, dtype=torch.float64) for name in self._references}
 
     def update(self, feature_logits: torch.Tensor, pixel_logits: torch.Tensor, pseudo_label: torch.Tensor) -> None:
-        """Add a batch: both branches' logits and the pseudo label, each (B,K,H,W)."""
-        label = pseudo_label.argmax(dim=1).cpu()
-        best = pixel_logits.argmax(dim=1), feature_logits.argmax(dim=1)
+        """Add a batch, or this process's share of it: both branches' logits and the pseudo label, each (B,K,H,W)."""
+        whole = batch_size(len(pseudo_label))
+        share = own_share(whole)
+        count = share.stop - share.start  # 0 where the batch has fewer pairs than there are processes
+        label = pseudo_label.argmax(dim=1)[:count].cpu()
+        best = pixel_logits.argmax(dim=1)[:count], feature_logits.argmax(dim=1)[:count]
         self._confusion += confusion_matrix(*best, self._classes, ignore_index=-1).cpu()
         self._by_cell += _count(_cells(*label.shape[1:]).expand_as(label), label, GRID**2, self._classes)
-        here = slice(self._pairs, self._pairs + len(label))
+        here = slice(self._pairs + share.start, self._pairs + share.stop)
         for name, maps in self._references.items():
             kept = maps[here] != IGNORED
             self._shared[name] += _count(label[kept], maps[here][kept].long(), self._classes, IGNORED)
-        self._pairs = here.stop
+        self._pairs += whole
 
     def compute(self) -> dict[str, float]:
         """Return the diagnostics by column of history.csv; none where no batch was added.
@@ -64,6 +68,7 @@ class ClassUsage:
         """
         if not self._pairs:
             return {}
+        add_up((self._confusion, self._by_cell, *self._shared.values()))
         usage = self._by_cell.sum(dim=0)
         share = usage / usage.sum()
         overlap = self._confusion.diagonal()

@@ -15,6 +15,7 @@ from ssvif.models.registry import build_fusion_model
 from ssvif.models.segmentation import SegmentationHead, Segmenter
 from ssvif.ops.augment import draw_flips, flip, jitter
 from ssvif.ops.color import to_channels
+from ssvif.ops.processes import share_batch_norms
 from ssvif.ops.seeds import seed_torch
 from ssvif.training.consistency_tasks import Branches, build_task
 from ssvif.training.options import TrainingOptions
@@ -49,6 +50,7 @@ class Framework(nn.Module):
             self.segmenter = Segmenter(options.segmenter, options.classes)
             if options.centered_logits:
                 self.centers = nn.ModuleList([nn.BatchNorm2d(options.classes, affine=False) for _ in range(2)])
+        share_batch_norms(self)
         # a CPU convolves faster where a pixel's channels lie side by side; a user's network may not expect them there
         ours = bool(name_of_class(type(self.fusion_model)))
         self._layout = torch.channels_last if ours and device.type == "cpu" else torch.contiguous_format

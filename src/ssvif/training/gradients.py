@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import nn
 
+from ssvif.ops.processes import average
+
 TASKS = ("fusion", "consistency")
 NORMS = ("grad_norm_fusion", "grad_norm_consistency")
 Gradients = dict[nn.Parameter, torch.Tensor]
@@ -18,7 +20,8 @@ Gradients = dict[nn.Parameter, torch.Tensor]
 def task_gradients(terms: Mapping[str, torch.Tensor], parameters: Iterable[nn.Parameter]) -> dict[str, Gradients]:
     """Return the gradients of the unweighted losses of those `TASKS` that are among the terms, each of shape ().
 
-    By parameter, of the parameter's shape; one that a loss does not depend on is left out of that task's gradient.
+    By parameter, of the parameter's shape; one that a loss does not depend on is left out of that task's gradient. Of
+    several processes that train together, all return the whole batch's gradients.
     """
     trainable = [each for each in parameters if each.requires_grad]
     tasks = [task for task in TASKS if task in terms]
@@ -27,6 +30,7 @@ def task_gradients(terms: Mapping[str, torch.Tensor], parameters: Iterable[nn.Pa
         values = torch.autograd.grad(terms[task], trainable, retain_graph=task != tasks[-1], allow_unused=True)
         pairs = zip(trainable, values, strict=True)
         gradients[task] = {parameter: value for parameter, value in pairs if value is not None}
+    average([value for by_parameter in gradients.values() for value in by_parameter.values()])
     return gradients
 
 

@@ -20,10 +20,13 @@ from ssvif.data.labelled_view import LabelledView
 from ssvif.data.loader import Batch, BatchLoader
 from ssvif.data.training_view import TrainingView
 from ssvif.io.device import device_name
+from ssvif.io.errors import UserError
 from ssvif.io.files import refuse_unwritable, sha256_of
+from ssvif.io.launch import is_first, place
 from ssvif.io.progress import format_seconds
 from ssvif.io.record import Recorder
 from ssvif.models.registry import save_fusion_model
+from ssvif.ops.processes import batch_size, from_first
 from ssvif.ops.seeds import generator, make_deterministic, seed_torch
 from ssvif.training.checkpoint import load_state, save_state, state_key
 from ssvif.training.diagnostics import COLLAPSED_EPOCHS, ClassUsage, References, read_references
@@ -87,7 +90,8 @@ def train(
     if stage_one:
         trainer.load_state_dict(load_stage_one(stage_one, trainer.state_dict(), options, view.digest))
     run_epochs(trainer, view, held_out, state, workers, stage_one=sha256_of(stage_one) if stage_one else "")
-
+    if not is_first():
+        return
     joint = trainer.history[-1]["stage"] == Stage.JOINT
     if options.has_stage_two and not joint:
         log.warning("All %d epochs were stage I; stage II never began. Set `stage_one_max_epochs`.", trainer.epoch)
@@ -106,6 +110,7 @@ def train(
         trained_on=view.dataset,
         data_sha256=view.digest,
         stage_one=str(stage_one or ""),
+        processes=place().count,
         switch_epoch=trainer.switch.epoch,
         epochs=trainer.epoch,
         best_epoch=trainer.best_epoch,
@@ -136,6 +141,8 @@ def train_stage_one(
     view, held_out = open_views(pairs, options)
     trainer = Trainer(options, device, stage_one_only=True)
     run_epochs(trainer, view, held_out, state, workers)
+    if not is_first():
+        return
     save_stage_one(output, trainer.state_dict(), options, view.digest)
     recorder.write(
         output.with_suffix(".json"),
@@ -143,6 +150,7 @@ def train_stage_one(
         device=device_name(device),
         trained_on=view.dataset,
         data_sha256=view.digest,
+        processes=place().count,
         epochs=trainer.epoch,
     )
     state.unlink(missing_ok=True)
@@ -153,25 +161,37 @@ def run_epochs(
 ) -> None:
     """Run the epochs that are left, the trainer's state written after each to `state` and read from there at first.
 
-    `stage_one` is the digest of the file that the trainer goes on from.
+    `stage_one` is the digest of the file that the trainer goes on from. Of several processes the first reads and writes
+    the state, which is that of any number of processes.
+
+    Raises:
+        UserError: a loss or a gradient is not finite, or there are fewer pairs than processes.
     """
-    refuse_unwritable(state.parent)
+    processes = place().count
+    if len(view) < processes:
+        raise UserError(f"{len(view)} training pairs are too few for {processes} processes")
+    if is_first():
+        refuse_unwritable(state.parent)
     options, device, only = trainer.options, trainer.device, trainer.stage_one_only
     facts = {"data": view.digest, "code": training_code(options), "torch": torch.__version__, "device": device.type}
     key = state_key(options=asdict(options), stage_one=stage_one, stage_one_only=only, **facts)
-    if resumed := load_state(state, key):
+    if resumed := from_first(load_state(state, key) if is_first() else None):
         trainer.load_state_dict(resumed)
         log.info("resuming after epoch %d", trainer.epoch)
 
-    in_order = list(BatchSampler(range(len(held_out)), options.batch_size, drop_last=False))
+    size = options.batch_size * processes
+    if processes > 1:
+        log.info("%d processes: %d pairs a step, %d in each", processes, size, options.batch_size)
+    in_order = list(BatchSampler(range(len(held_out)), size, drop_last=False))
     start, first = time.monotonic(), trainer.epoch
     while not trainer.finished:
         view.set_epoch(trainer.epoch)
-        order = shuffled_batches(len(view), options.batch_size, options.seed, trainer.epoch)
+        order = shuffled_batches(len(view), size, options.seed, trainer.epoch)
         names = [[view.names[index] for index in batch] for batch in order]
         batches = BatchLoader(view, order, workers, device)
         trainer.run_epoch(batches, BatchLoader(held_out, in_order, workers, device), names)
-        save_state(state, key, trainer.state_dict())
+        if is_first():
+            save_state(state, key, trainer.state_dict())
         log_epoch(trainer, (time.monotonic() - start) / (trainer.epoch - first))
 
 
@@ -257,7 +277,8 @@ class Trainer:
         self.watch.look()
         train_means, weights = means.compute(), weighting.weights()
         with self.average.applied():
-            validation_means = self.validate(validation_batches, stage)
+            # what is decided below follows from the numbers of one process, though all have the same
+            train_means, validation_means = from_first((train_means, self.validate(validation_batches, stage)))
         check_validation(self.epoch + 1, validation_means)
         self.gradients += [{"epoch": self.epoch + 1, **row} for row in weighting.measured]
         weighting.end_epoch(train_means)
@@ -291,7 +312,8 @@ class Trainer:
         means, usage = Means(), ClassUsage(self.options.classes, self.references)
         for batch in batches:
             output, terms = self._forward(batch, stage)
-            means.add({**terms, "loss": self.weightings[stage].total(terms)}, count=len(output.fused))
+            total = self.weightings[stage].total(terms)
+            means.add({**terms, "loss": total}, count=batch_size(len(output.fused)))
             if output.branches:
                 usage.update(*output.branches)
         return means.compute() | usage.compute()

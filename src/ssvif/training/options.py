@@ -161,7 +161,7 @@ class TrainingOptions:
     stage_one_max_epochs: NotNegative = Field(
         default=0, description="epochs after which stage I ends in any case; 0 sets no limit"
     )
-    batch_size: AtLeastOne = Field(default=10, description="pairs a step")
+    batch_size: AtLeastOne = Field(default=10, description="pairs a step, in each of the processes")
     crop_px: AtLeastOne = Field(default=128, description="side of the random training crop")
     learning_rate: PositiveFloat = Field(default=1e-4, description="of Adam")
     branch_learning_rate: NotNegativeFloat = Field(

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ssvif.ops.processes import average
 from ssvif.schema import GRADIENT_RELATIONS as RELATIONS
 from ssvif.training.gradients import NORMS, TASKS, apply_gradients, compare_gradients, task_gradients
 
@@ -40,6 +41,8 @@ class Weighting(ABC):
         """
         loss = self.total(terms)
         loss.backward()  # type: ignore[no-untyped-call]
+        trained = (*learnt.parameters(), *self.parameters())
+        average([each.grad for each in trained if each.grad is not None])
         return loss
 
     def parameters(self) -> list[nn.Parameter]:
