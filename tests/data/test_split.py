@@ -201,7 +201,7 @@ def test_a_bad_line_of_the_list_is_named(tmp_path, line, message):
     path.write_text(f"{columns}train,first,v.png,i.png,,\n{line}\n")
     with pytest.raises(UserError, match="line 3.*" + message):
         read_splits(path)
-    for text in ("", "a,b\n1,2\n", columns):
+    for text in ("", "a,b\n1,2\n", "a,b\n1,2,3\n", columns):
         path.write_text(text)
         with pytest.raises(UserError, match="not a list of splits"):
             read_splits(path)

@@ -101,6 +101,24 @@ def test_another_settings_state_is_ignored(undisturbed, train, options, tmp_path
     assert digests_of(tmp_path) == digests_of(undisturbed)
 
 
+def test_a_state_of_another_form_is_refused_and_kept(train, options, tmp_path, halted_after):
+    with halted_after(1):
+        train(tmp_path, options)
+    path = tmp_path / "state.pt"
+    stored = torch.load(path, weights_only=True)
+    for name, value in (
+        ("best", {}),
+        ("gradients", [5]),
+        ("optimizer", {"state": {0: {}}, "param_groups": []}),
+        ("switch", 1),
+    ):
+        torch.save(stored | {"state": stored["state"] | {name: value}}, path)
+        before = path.read_bytes()
+        with pytest.raises(UserError, match=r"state\.pt is no state of a training, and would be lost"):
+            train(tmp_path, options)
+        assert path.read_bytes() == before
+
+
 def test_labels_do_not_matter_but_to_the_column_that_compares_with_them(undisturbed, train, options, pairs, tmp_path):
     bare = tmp_path / "bare.h5"
     bare.write_bytes(pairs.read_bytes())

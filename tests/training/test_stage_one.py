@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 import h5py
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from reference.files import digests_of
@@ -118,6 +119,31 @@ def test_what_is_no_such_file_is_refused(train, options, shared_stage, tmp_path)
         save_file(load_file(shared_stage), bad, metadata)
         with pytest.raises(UserError, match="is no stage I of a training"):
             train(tmp_path / "run", options, stage_one=bad)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("history", "no rows"),
+        ("history", [{"epoch": 1, "stage": "fusion", "unheard_of": 1}]),
+        ("switch", {"epoch": 1}),
+        ("stopping", {"best": [], "waited": 0}),
+        ("stopping", "best"),
+        ("network/encoder.0.weight", torch.zeros(2)),
+        ("best/unheard_of", torch.zeros(2)),
+        ("optimizer/0/exp_avg", torch.zeros(2)),
+        ("optimizer/0/unheard_of", torch.zeros(2)),
+    ],
+)
+def test_what_has_not_the_form_of_this_training_is_refused(train, options, shared_stage, tmp_path, name, value):
+    with safe_open(shared_stage, framework="pt") as stream:
+        facts = json.loads(stream.metadata()["ssvif"])
+    tensors, is_tensor = load_file(shared_stage), isinstance(value, torch.Tensor)
+    (tensors if is_tensor else facts)[name] = value
+    bad = tmp_path / "bad.safetensors"
+    save_file(tensors, bad, {"ssvif": json.dumps(facts)})
+    with pytest.raises(UserError, match="is no stage I of a training"):
+        train(tmp_path / "run", options, stage_one=bad)
 
 
 def test_what_stage_one_does_not_read_is_no_part_of_its_options(options):

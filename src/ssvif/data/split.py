@@ -165,7 +165,7 @@ def read_splits(path: Path) -> list[tuple[str, FoundPair]]:
         raise UserError(
             f"{path} is not a list of splits",
             expected=f"a line per pair with the columns {', '.join(SPLIT_COLUMNS)}",
-            got=f"the columns {', '.join(lines[0])}" if lines else "no lines",
+            got=f"the columns {', '.join(filter(None, lines[0]))}" if lines else "no lines",
             remedy="write it again with `ssvif split`",
         )
     rows: dict[tuple[str, str], FoundPair] = {}

@@ -227,7 +227,7 @@ def near_duplicates(thumbnails: Gray, threshold: float, at_once: int = 256) -> l
     """
     if not len(thumbnails):
         return []
-    found, short = [], _shortened(thumbnails)
+    found, short = [], _shortened(thumbnails) if len(thumbnails) > at_once else thumbnails
     for start in range(0, len(thumbnails), at_once):
         stop = min(start + at_once, len(thumbnails))
         possible = short[start:stop] @ short[:stop].T >= threshold - ROUNDING

@@ -76,9 +76,9 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     try:
         options = {"format_whitelist": CONTAINERS}
         with av.open(str(path), options=options, metadata_errors="replace") as container:  # titles in any encoding
-            if not container.streams.video:
-                raise _unreadable(path, "it has no video stream")
-            stream = container.streams.video[0]
+            stream = next(iter(container.streams.video), None)
+            if stream is None or stream.codec_context is None:
+                raise _unreadable(path, "it has no video stream, or one in a code that is not known")
             check_claim(path, stream.width * stream.height, stored=False)
             stream.thread_type = "AUTO"
             yield container, stream

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,29 @@ def save_state(path: Path, key: str, state: Mapping[str, Any]) -> None:
             raise error.__context__ or error from None
 
 
+def check_like(found: object, own: object, where: str) -> None:
+    """Check that a part of a state, as a file holds it, has the form of a training's own: keys, shapes, kinds.
+
+    An empty list or mapping of `own` stands for any, and None for what is not known before the first epoch.
+
+    Raises:
+        ValueError: it has not.
+    """
+    if isinstance(own, torch.Tensor):
+        fits = isinstance(found, torch.Tensor) and (found.shape, found.dtype) == (own.shape, own.dtype)
+    elif isinstance(own, Mapping):
+        fits = isinstance(found, Mapping) and (not own or found.keys() == own.keys())
+    elif own is None or isinstance(own, int | float):
+        fits = isinstance(found, int | float) or (own is None and not isinstance(found, str))
+    else:
+        fits = isinstance(found, type(own))
+    if not fits:
+        raise ValueError(f"{where} is not that of this training")
+    if isinstance(found, Mapping) and isinstance(own, Mapping):
+        for name in own:
+            check_like(found[name], own[name], f"{where}.{name}")
+
+
 def load_state(path: Path, key: str) -> dict[str, Any] | None:
     """Return the state to resume from, or None if there is none that belongs to this training.
 
@@ -44,14 +66,14 @@ def load_state(path: Path, key: str) -> dict[str, Any] | None:
         return None
     with path.open("rb") as stream:
         if (start := stream.read(len(ARCHIVE))) not in (ARCHIVE, b""):  # empty after a loss of power
-            raise _not_ours(path, f"a file that begins with {start!r}")
+            raise not_ours(path, f"a file that begins with {start!r}")
     try:
         stored = load_torch(path)
-    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:  # on damaged bytes torch's unpickler may raise anything
         log.warning("%s cannot be read and is ignored: %s", path, str(error).partition("\n")[0])
         return None
     if not isinstance(stored, dict) or stored.keys() != {"key", "state"}:
-        raise _not_ours(path, "another file of torch.save")
+        raise not_ours(path, "another file of torch.save")
     if stored["key"] != key:
         log.info("%s belongs to other settings or data and is ignored", path)
         return None
@@ -59,7 +81,8 @@ def load_state(path: Path, key: str) -> dict[str, Any] | None:
     return state
 
 
-def _not_ours(path: Path, got: str) -> UserError:
+def not_ours(path: Path, got: str) -> UserError:
+    """Return the error for a file that is no state of a training."""
     return UserError(
         f"{path} is no state of a training, and would be lost",
         expected="a file that a training has written between two epochs, or none",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -31,8 +32,21 @@ COLUMNS = (
     *RELATIONS,
     *DIAGNOSTICS,
 )
+GRADIENT_COLUMNS = ("epoch", "step", *NORMS, *RELATIONS)
 write_history = partial(write_csv, columns=COLUMNS)
-write_gradients = partial(write_csv, columns=("epoch", "step", *NORMS, *RELATIONS))
+write_gradients = partial(write_csv, columns=GRADIENT_COLUMNS)
+
+
+def check_rows(rows: Sequence[Any], columns: Sequence[str]) -> None:
+    """Check that rows, as a checkpoint holds them, are numbers by some of the columns, and the stage.
+
+    Raises:
+        ValueError: one of them is not.
+    """
+    for row in rows:
+        known = isinstance(row, dict) and {columns[0], columns[1]} <= row.keys() <= {*columns}
+        if not known or not all(isinstance(row[name], str if name == "stage" else int | float) for name in row):
+            raise ValueError(f"{row!s:.60} is no epoch or step")
 
 
 class Means:

@@ -28,15 +28,25 @@ from ssvif.io.record import Recorder
 from ssvif.models.registry import save_fusion_model
 from ssvif.ops.processes import batch_size, from_first
 from ssvif.ops.seeds import generator, make_deterministic, seed_torch
-from ssvif.training.checkpoint import load_state, save_state, state_key
+from ssvif.training.checkpoint import check_like, load_state, not_ours, save_state, state_key
 from ssvif.training.diagnostics import COLLAPSED_EPOCHS, ClassUsage, References, read_references
 from ssvif.training.divergence import DivergenceWatch, check_validation
 from ssvif.training.framework import Framework, Output
-from ssvif.training.history import HistoryRow, Means, history_row, is_collapsed, write_gradients, write_history
+from ssvif.training.history import (
+    COLUMNS,
+    GRADIENT_COLUMNS,
+    HistoryRow,
+    Means,
+    check_rows,
+    history_row,
+    is_collapsed,
+    write_gradients,
+    write_history,
+)
 from ssvif.training.optimization import WeightAverage, build_optimizer, set_learning_rate
 from ssvif.training.options import TrainingOptions, training_code
 from ssvif.training.pseudo_label_pictures import write_pseudo_labels
-from ssvif.training.stage_one import load_stage_one, save_stage_one
+from ssvif.training.stage_one import load_stage_one, no_stage_one, save_stage_one
 from ssvif.training.stages import EarlyStopping, Stage, StageSwitch
 from ssvif.training.views import open_views
 from ssvif.training.weighting.base import FusionOnly, Weighting
@@ -88,7 +98,10 @@ def train(
     if options.framework != "fusion_only":
         trainer.references = read_references(pairs, held_out.names, options.crop_px, options.classes)
     if stage_one:
-        trainer.load_state_dict(load_stage_one(stage_one, trainer.state_dict(), options, view.digest))
+        try:
+            trainer.load_state_dict(load_stage_one(stage_one, trainer.state_dict(), options, view.digest))
+        except ValueError as error:
+            raise no_stage_one(stage_one, error) from error
     run_epochs(trainer, view, held_out, state, workers, stage_one=sha256_of(stage_one) if stage_one else "")
     if not is_first():
         return
@@ -176,7 +189,10 @@ def run_epochs(
     facts = {"data": view.digest, "code": training_code(options), "torch": torch.__version__, "device": device.type}
     key = state_key(options=asdict(options), stage_one=stage_one, stage_one_only=only, **facts)
     if resumed := from_first(load_state(state, key) if is_first() else None):
-        trainer.load_state_dict(resumed)
+        try:
+            trainer.load_state_dict(resumed)
+        except ValueError as error:
+            raise not_ours(state, str(error)) from error
         log.info("resuming after epoch %d", trainer.epoch)
 
     size = options.batch_size * processes
@@ -332,9 +348,22 @@ class Trainer:
         return stateful | {name: getattr(self, name) for name in PLAIN}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the state of a checkpoint."""
+        """Restore the state of a checkpoint.
+
+        Raises:
+            ValueError: it is not of such a training.
+        """
+        groups = self.optimizer.state_dict()["param_groups"]  # which follow from the options
+        check_like(state, self.state_dict() | {"optimizer": {"state": {}, "param_groups": groups}}, "state")
+        check_like(state["best"], self.framework.fusion_model.state_dict(), "state.best")
+        check_rows(state["history"], COLUMNS)
+        check_rows(state["gradients"], GRADIENT_COLUMNS)
+        state = state | {"optimizer": {"state": state["optimizer"]["state"], "param_groups": groups}}
         for name in STATEFUL:
             getattr(self, name).load_state_dict(state[name])
+        for parameter, moments in self.optimizer.state.items():
+            own = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}
+            check_like(moments, own, "state.optimizer")
         for name in PLAIN:
             setattr(self, name, state[name])
 

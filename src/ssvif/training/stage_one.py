@@ -75,7 +75,7 @@ def load_stage_one(path: Path, state: Mapping[str, Any], options: TrainingOption
             **{name: header[name] for name in FACTS},
         }
     except (KeyError, ValueError) as error:
-        raise _not_ours(path, error) from error
+        raise no_stage_one(path, error) from error
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, torch.Tensor]]]:
@@ -94,7 +94,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, torch.Tensor]
                 part, _, last = name.rpartition("/")
                 tensors[part][last] = stream.get_tensor(name)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise _not_ours(path, error) from error
+        raise no_stage_one(path, error) from error
     return header, tensors
 
 
@@ -112,7 +112,8 @@ def _check_same(path: Path, header: Mapping[str, Any], options: TrainingOptions,
         raise UserError(f"{path} holds a stage I on other pairs", remedy="write one with `ssvif stage-one --pairs`")
 
 
-def _not_ours(path: Path, error: Exception) -> UserError:
+def no_stage_one(path: Path, error: Exception) -> UserError:
+    """Return the error for a file that holds no stage I, or a damaged one."""
     return UserError(
         f"{path} is no stage I of a training",
         expected="a whole file of `ssvif stage-one`",
