@@ -156,7 +156,7 @@ def test_nobody_may_write_there(call, tiny, tmp_path):
         (["split", "--dataset", "gone.yaml", "--output", "x"], "gone.yaml does not exist"),
         *(
             (["split", "--dataset", SCENES, "--output", "x", "--limit", wrong], repr(wrong))
-            for wrong in ("train", "train=", "train=x", "train=-1")
+            for wrong in ("train", "train=", "train=x", "train=-1", "train=²")
         ),
         (["train", "--pairs", "gone.h5", "--output", "x", "--device", "cpu"], "gone.h5 does not exist"),
         (["train", "--pairs", "p", "--output", "x", "--set", "nosuch=1"], "nosuch: unknown key"),

@@ -89,6 +89,12 @@ def test_a_bad_pattern_is_refused(patterns, message):
         Layout(*patterns)
 
 
+@pytest.mark.parametrize("changes", [{"folder": "../x"}, {"folder": "/x"}, {"official_splits": {"train": "../x"}}])
+def test_a_descriptor_stays_below_the_data_root(descriptor, changes):
+    with pytest.raises(ValueError, match="leaves the dataset's root"):
+        replace(descriptor, **changes)
+
+
 @pytest.mark.parametrize(
     "values", [(255, "a", (0, 0, 0)), (-1, "a", (0, 0, 0)), (0, " ", (0, 0, 0)), (0, "a", (0, 0, 256))]
 )

@@ -225,6 +225,12 @@ def test_runs_that_share_the_best_value_are_told_apart(build, results):
             f"{','.join(BOX_COLUMNS)}\n001,person,,8,6,16,18\n",
             r"boxes\.csv holds a value that is not",
         ),
+        (
+            "detection/boxes.csv",
+            f"{','.join(BOX_COLUMNS)}\n001,person,0.5,inf,6,16,18\n",
+            r"boxes\.csv holds a value that is not",
+        ),
+        ("history.csv", "epoch,stage,collapsed\nnan,joint,1\n", r"history\.csv holds a value that is not"),
     ],
 )
 def test_a_damaged_file_of_a_run_is_named(build, results, file, text, says):

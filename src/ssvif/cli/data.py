@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -200,6 +201,6 @@ def _counts(pairs: Mapping[str, int]) -> str:
 
 def _parse_limit(text: str) -> tuple[str, int]:
     name, number = parse_pair(text, "SPLIT=N")
-    if not number.isdigit():
+    if not re.fullmatch("[0-9]{1,9}", number):
         raise UserError(f"--limit {text!r}: {number!r} is not a number of pairs")
     return name, int(number)

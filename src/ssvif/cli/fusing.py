@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -159,7 +160,7 @@ def app(
 def _tile_side(tile: str, default: int) -> int:
     if tile == "auto":
         return default
-    if not tile.isdecimal():
+    if not re.fullmatch("[0-9]{1,9}", tile):
         raise UserError(f"--tile {tile!r} is not a number of pixels", expected="auto | 0 | PIXELS")
     return int(tile)
 

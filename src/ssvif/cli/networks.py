@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -206,4 +207,4 @@ def complexity(
 
 def _with_channels(text: str, channels: list[int]) -> list[tuple[str, int]]:
     name, _, count = text.rpartition("/")
-    return [(name, int(count))] if count.isdecimal() and name else [(text, each) for each in channels]
+    return [(name, int(count))] if name and re.fullmatch("[0-9]{1,9}", count) else [(text, each) for each in channels]

@@ -176,7 +176,7 @@ def _read_sources(texts: list[str], results: Path, datasets: Path) -> dict[str, 
 
 
 def _read_network(text: str) -> tuple[tuple[str, str], str]:
-    if not (found := re.fullmatch(r"([^/=]+)/([^=]+)=(.+)/(\d+)", text)):
+    if not (found := re.fullmatch(r"([^/=]+)/([^=]+)=(.+)/(\d{1,9})", text)):
         raise UserError(f"{text!r} is not {NETWORK}")
     return (found[1], found[2]), f"{found[3]} {int(found[4])}"
 

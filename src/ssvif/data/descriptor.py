@@ -29,12 +29,16 @@ Names = Annotated[tuple[Name, ...], BeforeValidator(lambda names: [names] if isi
 LATER = ("values", "color_labels", "ignored_values", "detection_aliases", "detection_ignored")
 
 
+def _check_inside(path: str) -> str:
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise ValueError("leaves the dataset's root")
+    return path
+
+
 def _check_pattern(pattern: str) -> str:
-    path = PurePosixPath(pattern)
+    path = PurePosixPath(_check_inside(pattern))
     if not pattern:
         return pattern
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError("leaves the dataset's root")
     if path.name.count("{name}") != 1:
         raise ValueError("needs one {name} in its last part")
     rest = pattern.replace("{split}", "").replace("{name}", "", 1)
@@ -52,6 +56,7 @@ def _check_boxes(pattern: str) -> str:
     return pattern
 
 
+Place = Annotated[str, AfterValidator(_check_inside)]
 Pattern = Annotated[str, AfterValidator(_check_pattern)]
 
 
@@ -90,11 +95,11 @@ class Descriptor:
         pydantic.ValidationError: values that contradict each other; the message says which.
     """
 
-    name: Annotated[str, Field(pattern="^[^/]+$")]  # used in paths
+    name: Annotated[Place, Field(pattern="^[^/]+$")]  # used in paths
     title: str  # used in tables and figures
-    folder: str  # the dataset's root, relative to the setting `data_root`
+    folder: Place  # the dataset's root, relative to the setting `data_root`
     layouts: Annotated[tuple[Layout, ...], Field(min_length=1)]  # the first one that fits the files found is taken
-    official_splits: dict[SplitName, str] = Field(default_factory=dict)  # our split → what `{split}` stands for
+    official_splits: dict[SplitName, Place] = Field(default_factory=dict)  # our split → what `{split}` stands for
     ratios: tuple[float, float, float] = (0.8, 0.1, 0.1)  # of train, validation and test, without official splits
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)  # of an official train split without a validation split
     classes: tuple[ClassInfo, ...] = ()  # of the label maps, ids 0, 1, 2, ... without a gap

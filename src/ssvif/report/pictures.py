@@ -200,6 +200,6 @@ def box_color(classes: Sequence[str], name: str) -> str:
 def _read_found_boxes(path: Path) -> dict[str, list[NamedBox]]:
     found: dict[str, list[NamedBox]] = {}
     for row in read_rows(path, BOX_COLUMNS):
-        confidence, left, top, right, bottom = (to_number(row[column], path) for column in BOX_COLUMNS[2:])
+        confidence, left, top, right, bottom = (to_number(row[column], path, finite=True) for column in BOX_COLUMNS[2:])
         found.setdefault(row["pair_id"], []).append(NamedBox(row["class"], left, top, right, bottom, confidence))
     return {pair: sorted(boxes, key=lambda box: -(box.confidence or 0)) for pair, boxes in found.items()}

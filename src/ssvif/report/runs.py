@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,14 +64,17 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     return rows
 
 
-def to_number(text: str, path: Path) -> float:
-    """Return the number in a cell of the file `path`, NaN included.
+def to_number(text: str, path: Path, *, finite: bool = False) -> float:
+    """Return the number in a cell of the file `path`, NaN and infinity included unless it must be `finite`.
 
     Raises:
         UserError: the cell is empty or holds something else.
     """
     try:
-        return float(text)
+        number = float(text)
+        if finite and not math.isfinite(number):
+            raise ValueError
+        return number
     except ValueError as error:
         what = f"{path} holds a value that is not a number"
         raise UserError(what, expected="a number", got=repr(text), remedy=REMEDY) from error

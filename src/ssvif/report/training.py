@@ -112,7 +112,7 @@ def read_history(path: Path) -> History | None:
     if not rows:
         return None
     columns = {name: [to_number(row[name] or "nan", path) for row in rows] for name in rows[0] if name != "stage"}
-    columns["epoch"] = [to_number(row["epoch"], path) for row in rows]
+    columns["epoch"] = [to_number(row["epoch"], path, finite=True) for row in rows]
     return History([row["stage"] for row in rows], columns)
 
 
@@ -169,7 +169,8 @@ def read_gradient_table(path: Path) -> list[GradientMean]:
     """
     means = []
     for row in read_rows(path, COLUMNS) if path.is_file() else []:
-        mean, low, high, steps = (to_number(row[column], path) for column in ("mean", "low", "high", "steps"))
+        mean, low, high = (to_number(row[column], path) for column in ("mean", "low", "high"))
+        steps = to_number(row["steps"], path, finite=True)
         means.append(GradientMean(row["run"], row["label"], row["quantity"], mean, low, high, int(steps)))
     return means
 
@@ -200,8 +201,11 @@ def collect_pseudo_labels(run: Path, folder: Path) -> PseudoLabels | None:
     for path in paths:
         shutil.copyfile(path, target / path.name)
     classes, follows = source / "classes.csv", source / "follows.csv"
-    shares = [to_number(row["share"], classes) for row in read_rows(classes, ("share",))]
-    cues = {row["cue"]: to_number(row["explained"], follows) for row in read_rows(follows, ("cue", "explained"))}
+    shares = [to_number(row["share"], classes, finite=True) for row in read_rows(classes, ("share",))]
+    cues = {
+        row["cue"]: to_number(row["explained"], follows, finite=True)
+        for row in read_rows(follows, ("cue", "explained"))
+    }
     return PseudoLabels(
         classes=sum(share > LIVE_SHARE for share in shares),
         largest=f"{max(shares, default=0):.0%}",
