@@ -116,13 +116,13 @@ def test_a_clone_has_the_table_without_computing_and_shows_what_changed(stored, 
     assert (third / TABLE).read_bytes() != (stored / TABLE).read_bytes()
     assert (third / RUN / "model.safetensors").read_bytes() == (stored / RUN / "model.safetensors").read_bytes()
     metrics = json.loads(run_tool(third, "dvc", "metrics", "diff", "HEAD~1", "--json").stdout)
-    assert set(metrics["diff"]["results/tables/means.json"]) == {
+    assert set(metrics["results/tables/means.json"]) == {
         f"scenes.{run}.probe.{metric}"
         for run in ("average", "seafusion_fusion_only", "seafusion_ssvif")
         for metric in ("log_loss", "mean_ap", "miou")
     }
     settings = json.loads(run_tool(third, "dvc", "params", "diff", "HEAD~1", "--json").stdout)
-    assert settings["diff"]["config/config.yaml"] == {"probe.shrinkage": {"old": None, "new": 0.5}}
+    assert settings["config/config.yaml"] == {"probe.shrinkage": {"old": None, "new": 0.5}}
     run_tool(third, "dvc", "plots", "diff", "HEAD~1")
     assert "validation_fusion" in (third / "dvc_plots/index.html").read_text(encoding="utf-8")
     assert run_tool(third, "git", "status", "--short").stdout == ""
@@ -135,7 +135,7 @@ def test_an_experiment_is_run_shown_and_undone(third):
     assert logged(third) == {"report.log"}
     assert jobs(run_snakemake(third, "-n")) == {}
     settings = json.loads(run_tool(third, "dvc", "params", "diff", "--json").stdout)
-    assert settings["diff"]["config/config.yaml"]["report.title"]["new"] == "Other"
+    assert settings["config/config.yaml"]["report.title"]["new"] == "Other"
     assert "other" in run_tool(third, "dvc", "exp", "show", "--csv").stdout
     run_tool(third, "git", "restore", "config", "dvc.lock")
     run_tool(third, "make", "pull")
