@@ -12,6 +12,7 @@ import yaml
 
 from fuzzing import commands, containers, readers, samples
 from fuzzing.mutations import TOKENS, Kind, mutate_bytes, mutate_text, mutate_values, mutate_yaml
+from ssvif.pairs.alignment import Alignment, write_alignment
 from ssvif.training import loop
 
 Mutate = Callable[[Random, bytes], bytes]
@@ -154,7 +155,7 @@ def make_alignment(folder: Path) -> Iterable[Path]:
     samples.write_images(folder)
     size = (samples.WIDTH, samples.HEIGHT)
     matrix = ((1.0, 0.02, 1.5), (-0.02, 1.0, 0.5), (0.0, 0.0001, 1.0))
-    samples.write_alignment(folder / "alignment.json", samples.Alignment(matrix, "homography", size, size, pairs=3))
+    write_alignment(folder / "alignment.json", Alignment(matrix, "homography", size, size, pairs=3))
     return [folder / "alignment.json"]
 
 
