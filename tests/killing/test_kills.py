@@ -30,13 +30,13 @@ class Killer:
         self._commands, self._stage, self._took_s = commands, stage, took_s
         self._operations, self._random = operations, random
 
-    def kill(self, kind: str, folder: Path) -> tuple[Started, bool]:
+    def kill(self, kind: str, folder: Path, replaced: int) -> tuple[Started, bool]:
         """Return the stage that was started, and whether it was killed; it may have ended first.
 
         Kinds are "file", before one of its file operations, "switch", in the epoch at whose end a training changes
-        stages or in the next, and "time".
+        stages or in the next, and "time". `replaced` is the number of files and folders that it deletes besides.
         """
-        moment = {"operation": self._random.randint(1, self._operations), "signal": signal.SIGKILL}
+        moment = {"operation": self._random.randint(1, self._operations + replaced), "signal": signal.SIGKILL}
         started = self._commands.start(folder, *self._stage.arguments, **(moment if kind == "file" else {}))
         if kind != "file":
             if kind == "switch":
@@ -81,7 +81,7 @@ def test_a_killed_stage_ends_with_the_same_bytes(name, commands, undisturbed):
         folder.mkdir()
         replaces = not stage.completes and random.random() < 0.5
         former = leave_former(undisturbed.folder, folder, made) if replaces else {}
-        started, killed = killer.kill(kind, folder)
+        started, killed = killer.kill(kind, folder, len(former))
         kills[kind] += killed
         check_nothing_half(stage, contents(folder), former, made)
         again = commands.run(folder, *stage.arguments)
@@ -91,3 +91,14 @@ def test_a_killed_stage_ends_with_the_same_bytes(name, commands, undisturbed):
         shutil.rmtree(folder)
     log.info("%s: killed %s; %.1f s undisturbed", name, dict(kills), undisturbed.took_s[name])
     assert kills.total() >= KILLS / 2
+
+
+def test_a_folder_that_is_replaced_is_never_half_there(commands, undisturbed):
+    """Killed before each second operation from the last image on, those of removing the former ones among them."""
+    stage, made, last = STAGES["fuse"], undisturbed.made["fuse"], undisturbed.operations["fuse"]
+    for operation in range(last - 5, last + 12, 2):
+        folder = undisturbed.folder.with_name(f"replaced {operation}")
+        former = leave_former(undisturbed.folder, folder, made)
+        commands.start(folder, *stage.arguments, operation=operation, signal=signal.SIGKILL).wait()
+        check_nothing_half(stage, contents(folder), former, made)
+        shutil.rmtree(folder)
