@@ -31,6 +31,12 @@ def test_fusing_and_scoring_are_divided_into_shards(project):
     assert (counted["fuse"], counted["gather_fused"], counted["score"], counted["gather_scores"]) == (9, 3, 9, 3)
 
 
+def test_a_training_may_have_several_processes(project):
+    done = run_snakemake(project, "-n", "-p", "runs", "--cores", "4", "--config", "devices=2")
+    text = done.stdout + done.stderr
+    assert text.count("--devices 2 --threads $((2 / 2))") == 3
+
+
 def test_a_table_of_the_paper_is_a_target(project):
     """Table III: three networks with and without SSVIF, four other weightings, one stage; on FMB alone.
 

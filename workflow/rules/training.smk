@@ -12,9 +12,9 @@ rule stage_one:
     benchmark:
         BENCHMARKS / "{dataset}/stage_one/{stage_one}.tsv"
     priority: 3  # runs wait for it
-    threads: SETTINGS.threads
+    threads: SETTINGS.threads * SETTINGS.devices
     resources:
-        gpu=GPU,
+        gpu=GPU * SETTINGS.devices,
         workers=SETTINGS.workers,  # no parameter: they change no result
         mem_mb=8000,
         runtime=1440,
@@ -25,6 +25,7 @@ rule stage_one:
         / wildcards.dataset
         / f"stage_one_{wildcards.stage_one}.pt",
         device=SETTINGS.device,
+        devices=SETTINGS.devices,
         code=lambda wildcards: training_code(
             PLAN.stages_one[wildcards.stage_one], stage_one=True
         ),
@@ -32,7 +33,8 @@ rule stage_one:
         "Training stage I {wildcards.stage_one} on {wildcards.dataset}"
     shell:
         "ssvif stage-one --pairs {input.pairs:q} --output {output.model:q} --state {params.state:q}"
-        " --settings {params.settings:q} --device {params.device} --threads {threads} --workers {resources.workers} > {log:q} 2>&1"
+        " --settings {params.settings:q} --device {params.device} --devices {params.devices}"
+        " --threads $(({threads} / {params.devices})) --workers {resources.workers} > {log:q} 2>&1"
 
 
 rule train:
@@ -49,9 +51,9 @@ rule train:
     benchmark:
         BENCHMARKS / "{dataset}/{run}/train.tsv"
     priority: 2  # the longest chain: what comes after waits for it
-    threads: SETTINGS.threads
+    threads: SETTINGS.threads * SETTINGS.devices
     resources:
-        gpu=GPU,
+        gpu=GPU * SETTINGS.devices,
         workers=SETTINGS.workers,  # no parameter: they change no result
         mem_mb=8000,
         runtime=1440,
@@ -65,12 +67,14 @@ rule train:
         # outside the declared outputs, too
         state=lambda wildcards: STATES / wildcards.dataset / f"{wildcards.run}.pt",
         device=SETTINGS.device,
+        devices=SETTINGS.devices,
         code=lambda wildcards: PLAN.training_code(wildcards.run),
     message:
         "Training {wildcards.run} on {wildcards.dataset}"
     shell:
         "ssvif train --pairs {input.pairs:q} {params.stage_one:q} --output {params.folder:q} --state {params.state:q}"
-        " --settings {params.settings:q} --device {params.device} --threads {threads} --workers {resources.workers} > {log:q} 2>&1"
+        " --settings {params.settings:q} --device {params.device} --devices {params.devices}"
+        " --threads $(({threads} / {params.devices})) --workers {resources.workers} > {log:q} 2>&1"
 
 
 rule fuse:

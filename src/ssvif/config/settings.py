@@ -120,6 +120,9 @@ class Settings:
     device: Device = Field(default="auto", description="auto takes a GPU where there is one")
     workers: NotNegative = Field(default=0, description="processes that load images, for each training")
     threads: AtLeastOne = Field(default=1, description="CPU threads of each job")
+    devices: AtLeastOne = Field(
+        default=1, description="processes of each training, each with a GPU or `threads` of the CPU, and a batch of its own"
+    )
     shards: AtLeastOne = Field(default=1, description="jobs that fuse, and that score, the pairs of each run")
     preset: str | list[str] = Field(default="", description="which of the presets to lay over the rest, in order")
     scenes: ScenesSettings = ScenesSettings()
