@@ -25,11 +25,14 @@ rule scenes:
         " --height {params.height} --width {params.width} --seed {params.seed} > {log:q} 2>&1"
 
 
+# of raw images Snakemake knows only those that it makes
+def made_images(wildcards):
+    return rules.scenes.output if wildcards.dataset == "scenes" else []
+
+
 rule split:
     input:
-        branch(
-            lambda wildcards: wildcards.dataset == "scenes", then=rules.scenes.output
-        ),
+        made_images,
     output:
         RESULTS / "{dataset}/data/splits.csv",
     log:
@@ -60,6 +63,7 @@ rule split:
 
 rule pack:
     input:
+        raw=made_images,
         splits=rules.split.output,
     output:
         RESULTS / "{dataset}/data/pairs.h5",

@@ -112,7 +112,8 @@ for table in PLAN.tables:
 rule tables:
     input:
         rules.score_tables.output,
-        expand(rules.paper_table.output, table=PLAN.tables),
+        # by name: with a default storage, what a rule puts out is no pattern for expand()
+        [TABLES / f"table_{name}.html" for name in PLAN.tables],
     localrule: True
 
 
@@ -123,6 +124,7 @@ rule figures:
         gradients=rules.score_tables.input.gradients,
         fused=PLAN.fused,
         splits=expand(RESULTS / "{dataset}/data/splits.csv", dataset=PLAN.shown),
+        raw=rules.scenes.output if "scenes" in PLAN.shown else [],
         efficiency=rules.efficiency.output,
     output:
         report(
@@ -176,6 +178,7 @@ rule report:
         histories=rules.figures.input.histories,
         pseudo_labels=[folder / "pseudo_labels" for folder in PLAN.trained],
         splits=rules.figures.input.splits,
+        raw=rules.figures.input.raw,
         tables=rules.tables.input,
         figures=rules.figures.output,
         fused=PLAN.fused,
