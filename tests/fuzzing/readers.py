@@ -27,8 +27,6 @@ from ssvif.report.ladder.declaration import read_declaration
 from ssvif.training import loop
 from ssvif.training.options import TrainingOptions
 
-loop.Recorder.write = lambda *_, **__: None  # asks git and the installed packages each time
-
 
 def read_image(path: Path) -> None:
     """Read an image in every way, and as one of a pair."""
