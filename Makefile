@@ -16,8 +16,8 @@ demo: setup ## the whole workflow on generated scenes
 test: setup ## the tests, without the slow proofs
 	$(BIN)/pytest -n auto --dist loadfile
 
-slow: setup ## the slow proofs
-	$(BIN)/pytest -m slow --durations=10
+slow: setup ## the slow proofs, without those that need a SLURM (pytest -m slurm)
+	$(BIN)/pytest -m "slow and not slurm" --durations=10
 
 lint: setup ## what .ci/run checks besides the tests
 	$(BIN)/ruff check .

@@ -62,6 +62,11 @@ SHARDED = SETTINGS.shards > 1
 PART = ".{shard}" if SHARDED else ""
 
 
+def made_images(wildcards):
+    """Of raw images Snakemake knows only those that it makes."""
+    return rules.scenes.output if wildcards.dataset == "scenes" else []
+
+
 def shard_argument(wildcards):
     return ["--shard", wildcards.shard.replace("-of-", "/")] if SHARDED else []
 

@@ -25,11 +25,6 @@ rule scenes:
         " --height {params.height} --width {params.width} --seed {params.seed} > {log:q} 2>&1"
 
 
-# of raw images Snakemake knows only those that it makes
-def made_images(wildcards):
-    return rules.scenes.output if wildcards.dataset == "scenes" else []
-
-
 rule split:
     input:
         made_images,

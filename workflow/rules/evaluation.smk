@@ -29,11 +29,18 @@ if SHARDED:
 
     rule gather_scores:
         input:
-            expand(rules.score.output, shard=SHARDS, allow_missing=True),
+            expand(
+                RESULTS / "{dataset}/{run}/fusion_metrics.{shard}.csv",
+                shard=SHARDS,
+                allow_missing=True,
+            ),
         output:
             RESULTS / "{dataset}/{run}/fusion_metrics.csv",
         log:
             LOGS / "{dataset}/{run}/gather_scores.log",
+        resources:
+            mem_mb=1000,
+            runtime=10,
         message:
             "Gathering the shards of {output}"
         shell:

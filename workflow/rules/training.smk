@@ -111,11 +111,18 @@ if SHARDED:
 
     rule gather_fused:
         input:
-            expand(rules.fuse.output, shard=SHARDS, allow_missing=True),
+            expand(
+                RESULTS / "{dataset}/{run}/fused.{shard}",
+                shard=SHARDS,
+                allow_missing=True,
+            ),
         output:
             directory(RESULTS / "{dataset}/{run}/fused"),
         log:
             LOGS / "{dataset}/{run}/gather_fused.log",
+        resources:
+            mem_mb=1000,
+            runtime=60,
         message:
             "Gathering the shards of {output}"
         shell:

@@ -121,7 +121,7 @@ class Settings:
     workers: NotNegative = Field(default=0, description="processes that load images, for each training")
     threads: AtLeastOne = Field(default=1, description="CPU threads of each job")
     devices: AtLeastOne = Field(
-        default=1, description="processes of a training, each with a GPU or `threads` of the CPU, and a batch of its own"
+        default=1, description="processes of a training, each with a GPU or `threads` of the CPU, and a batch"
     )
     shards: AtLeastOne = Field(default=1, description="jobs that fuse, and that score, the pairs of each run")
     preset: str | list[str] = Field(default="", description="which of the presets to lay over the rest, in order")
