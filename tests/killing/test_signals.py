@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 from commands import contents
-from stages import STAGES, files_of
+from stages import EPOCHS, STAGES, files_of
 
 pytestmark = pytest.mark.slow
 TRAIN = STAGES["train"]
@@ -21,7 +21,7 @@ def test_a_training_ends_within_seconds_and_goes_on_after_its_last_epoch(number,
     folder = undisturbed.folder.with_name(f"{number.name} {len(more)}")
     started = commands.start(folder, *TRAIN.arguments, *more)
     started.wait_until_said("epoch 2/")
-    time.sleep(Random(f"{number} {more}").uniform(0, undisturbed.took_s["train"] / 4))
+    time.sleep(Random(f"{number} {more}").uniform(0, undisturbed.took_s["train"] / (2 * EPOCHS)))
     begin = time.monotonic()
     os.kill(started.process, number)  # and not its workers
     assert started.wait() == status, started.said

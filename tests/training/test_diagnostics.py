@@ -147,7 +147,7 @@ def test_a_pseudo_label_is_compared_where_the_reference_has_a_class():
 
 
 def test_references_are_the_colors_and_the_labels_of_the_middle(pairs, tmp_path):
-    with h5py.File(pairs) as file:
+    with h5py.File(pairs, locking=False) as file:
         names = sorted(file["validation"])
         whole = [file["validation"][name]["label"][()] for name in names]
     found = read_references(pairs, names, 32, 3)
