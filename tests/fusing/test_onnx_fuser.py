@@ -121,6 +121,13 @@ def test_missing_and_damaged_files_are_told(mean, tmp_path):
         OnnxFuser(mean)
 
 
+def test_metadata_that_is_no_text_is_told(tmp_path):
+    path = write_mean(tmp_path / "spoiled.onnx", {"ssvif": json.dumps(FACTS)})
+    path.write_bytes(path.read_bytes().replace(b"least_px", b"least_p\xbf"))
+    with pytest.raises(UserError, match="its metadata is no text"):
+        OnnxFuser(path)
+
+
 def test_devices(mean, monkeypatch):
     with pytest.raises(UserError, match="Unknown device 'tpu'"):
         OnnxFuser(mean, "tpu")

@@ -126,6 +126,12 @@ def _read_facts(path: Path, session: InferenceSession) -> NetworkFacts:
     """Return the metadata that `ssvif export` wrote into a file."""
     try:
         return NetworkFacts.model_validate_json(session.get_modelmeta().custom_metadata_map.get(KEY, "{}"))
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is damaged: its metadata is no text",
+            got=str(error),
+            remedy="export the network with `ssvif export`",
+        ) from error
     except ValidationError as error:
         what = f"{path} is not a network exported by ssvif; in the metadata entry {KEY!r}"
         raise invalid(what, error, remedy="export the network with `ssvif export`") from error
