@@ -91,10 +91,12 @@ def test_packed_pairs_and_another_methods_images(pairs, tmp_path):
     [
         (["vi", "ir", "-o", "fused", "--shard", "4/3"], "I/N with I from 1 to N"),
         (["vi", "ir", "-o", "fused", "--shard", "1/8"], "There are 7 pairs, too few for 8 shards"),
+        (["vi", "ir", "-o", "fused.png", "--shard", "1/7"], "one file, which shards cannot share"),
+        (["vi", "ir", "-o", "fused.mp4", "--shard", "1/2"], "one file, which shards cannot share"),
     ],
 )
 def test_a_wrong_shard_is_told(folders, fuse, arguments, says):
     status, errors = fuse(*arguments)
     assert status == 1
     assert says in errors
-    assert not (folders / "fused").exists()
+    assert not list(folders.glob("fused*"))

@@ -16,7 +16,7 @@ rule stage_one:
     resources:
         gpu=GPU * SETTINGS.devices,
         workers=SETTINGS.workers,  # no parameter: they change no result
-        mem_mb=8000,
+        mem_mb=8000 * SETTINGS.devices,
         runtime=1440,
     params:
         settings=lambda wildcards: to_json(PLAN.stages_one[wildcards.stage_one]),
@@ -55,7 +55,7 @@ rule train:
     resources:
         gpu=GPU * SETTINGS.devices,
         workers=SETTINGS.workers,  # no parameter: they change no result
-        mem_mb=8000,
+        mem_mb=8000 * SETTINGS.devices,
         runtime=1440,
     params:
         settings=lambda wildcards: to_json(PLAN.training(wildcards.run)),

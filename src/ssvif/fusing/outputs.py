@@ -77,9 +77,11 @@ def open_output(
         shard: which part of the pairs `source` is; each has a record of its own.
 
     Raises:
-        UserError: there are several pairs for one image, or a folder holds images that were made differently.
+        UserError: there are several pairs or shards for one file, or a folder holds images that were made otherwise.
     """
     target = check_output(output)
+    if shard.total > 1 and target != "folder":
+        raise UserError(f"{output} is one file, which shards cannot share", remedy="choose a folder")
     if target == "video":
         with video_writer(output, source.rate or rate) as write:
             yield lambda name, image: write(image), lambda name: True

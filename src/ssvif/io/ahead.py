@@ -32,7 +32,8 @@ def map_ahead(
                 waiting.append(future)
                 while len(waiting) > most:
                     made = waiting.popleft().result()
-                    most = min(ahead, AHEAD_BYTES // max(1, bytes_of(made)))
+                    if size := bytes_of(made):
+                        most = min(ahead, AHEAD_BYTES // size)
                     yield made
             while waiting:
                 yield waiting.popleft().result()

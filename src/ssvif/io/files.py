@@ -78,7 +78,12 @@ def write_folder_aside(folder: Path, owned: Sequence[str]) -> Iterator[Path]:
         yield aside
         if folder.exists():
             folder.replace(former)  # which, unlike deleting it, leaves no half of it if the process is killed
-        aside.replace(folder)
+        try:
+            aside.replace(folder)
+        except BaseException:  # an interrupt, too
+            if former.exists() and not folder.exists():
+                former.replace(folder)
+            raise
 
 
 @contextmanager

@@ -134,7 +134,7 @@ def _end_with_parent() -> None:
 @contextmanager
 def _running(environment: Mapping[str, str], count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Yield processes of this command, in a session of their own, and end those that run when the block ends."""
-    command, processes = [sys.executable, "-m", "ssvif", *sys.argv[1:]], list[subprocess.Popen[bytes]]()
+    command, processes = [sys.executable, "-P", "-m", "ssvif", *sys.argv[1:]], list[subprocess.Popen[bytes]]()
     try:
         for rank in range(count):
             own = {**environment, "RANK": str(rank)}
