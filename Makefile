@@ -7,7 +7,7 @@ BIN := .venv/bin
 DATA ?= data
 INSTALLED := .venv/.installed
 
-.PHONY: demo test slow lint bench gpu format schema lock audit licences pull results results_scenes setup clean
+.PHONY: demo test slow lint docs bench gpu format schema lock audit licences pull results results_scenes setup clean
 .DEFAULT_GOAL := demo
 
 demo: setup ## the whole workflow on generated scenes
@@ -25,6 +25,11 @@ lint: setup ## what .ci/run checks besides the tests
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check workflow
 	$(BIN)/python tests/workflow/lint.py
+
+docs: setup ## the documentation site, into site/: open site/index.html. With --quiet, warnings would not end it
+	$(BIN)/python docs/site/browser.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --config-file docs/site/mkdocs.yml
+	@echo "To read it: $(BIN)/python -m http.server -d site, then open http://localhost:8000"
 
 bench: setup ## all benchmarks, an hour or two, into results/bench; BENCH="--quick" for a try
 	$(BIN)/python benchmarks/suite.py $(BENCH)
@@ -53,6 +58,8 @@ licences: setup ## every installed package with its licence
 pull: setup ## results from the DVC remote, and Snakemake told what made them
 	$(BIN)/dvc pull
 	$(BIN)/snakemake --cores 1 --touch --forceall # without --forceall, files that nothing precedes stay without a record
+	@$(BIN)/dvc status --quiet || { $(BIN)/dvc status; echo "Warning: what is named here has changed since the results were" \
+		"stored, but Snakemake takes them for up to date: if that affects results, run snakemake --forceall"; }
 
 results: setup ## runs the ladder for hours, and writes docs/results.md; DATA=FOLDER holds MSRS and MSRS128
 	$(BIN)/snakemake --cores all ladder --configfile config/ladder.yaml --config data_root=$(DATA)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from machine import describe_machine
 
 from ssvif.io.device import device_name
 
@@ -21,13 +21,8 @@ TRIED = ("seafusion", "lite")  # the networks of `--tiny`
 def device_and_facts(output: Path) -> tuple[torch.device, dict[str, Any]]:
     """Return the CUDA device, or the CPU where there is none, and what machine.json says of it."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    facts = {
-        "device": device_name(device),
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda,
-        "python": platform.python_version(),
-        "threads": torch.get_num_threads(),
-    }
+    facts = {"device": device_name(device), "cuda": torch.version.cuda, "threads": torch.get_num_threads()}
+    facts |= describe_machine()
     (output / "machine.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return device, facts
 

@@ -10,23 +10,20 @@ that stays in memory, and looks at as many validation images.
 from __future__ import annotations
 
 import argparse
-import resource
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from machine import least_s
+from machine import SSVIF, least_s, measure_command
 from torch.nn import functional
 
 from ssvif.io.device import prepare_cpu
 from ssvif.judging.detect import load_ultralytics
 from ssvif.models.segmentation import Segmenter
 
-PAIRS, BATCH, CLASSES, BOXES = 52, 4, 9, 20
-REPEATS = 7
+PAIRS, BATCH, CLASSES = 52, 4, 9
+CALLS = 8
 VALIDATION = 5  # of the training pairs, by config/datasets/scenes.yaml
 STEPS = -(-(PAIRS - VALIDATION) // BATCH)
 DATASET = ("--dataset", str(Path(__file__).parents[1] / "config/datasets/scenes.yaml"), "--data-root")
@@ -69,13 +66,7 @@ def _judge(root: Path, judge: str, settings: list[str]) -> float:
 
 
 def _run(*command: str) -> float:
-    """Run a command of ssvif; return its processor time in seconds."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([sys.executable, "-P", "-m", "ssvif", *command], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stderr)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return measure_command([*SSVIF, *command])["seconds"]
 
 
 def _segformer_epoch(side: int) -> float:
@@ -85,24 +76,38 @@ def _segformer_epoch(side: int) -> float:
 
 
 def _yolo_epoch(side: int) -> float:
-    load_ultralytics()  # quiet and offline
-    from ultralytics.nn.tasks import DetectionModel
-    from ultralytics.utils import DEFAULT_CFG
-
-    model = DetectionModel("yolo11n.yaml", nc=3, verbose=False)
-    model.args = DEFAULT_CFG
-    batch = {
-        "img": torch.rand(BATCH, 3, side, side),
-        "batch_idx": torch.arange(BATCH).repeat_interleave(BOXES // BATCH).float(),
-        "cls": torch.randint(3, (BOXES, 1)).float(),
-        "bboxes": torch.rand(BOXES, 4) * 0.3 + 0.2,
-    }
+    model, batch = make_yolo(BATCH, side, torch.device("cpu"))
     return _epoch(model, lambda: model(batch)[0].sum(), lambda: model(batch["img"]))
 
 
 def _epoch(model: torch.nn.Module, loss: Callable[[], torch.Tensor], look: Callable[[], object]) -> float:
     """Return the processor time in seconds of an epoch's steps and validation, from the least of several repeats."""
     prepare_cpu(1)
+    training = STEPS * least_s(make_step(model, loss), CALLS)[0]
+    model.eval()
+    with torch.no_grad():
+        return training + VALIDATION / BATCH * least_s(look, CALLS)[0]
+
+
+def make_yolo(images: int, side: int, device: torch.device) -> tuple[torch.nn.Module, dict[str, torch.Tensor]]:
+    """Return YOLO11n and a batch of images of side×side with five boxes each."""
+    load_ultralytics()  # quiet and offline
+    from ultralytics.nn.tasks import DetectionModel
+    from ultralytics.utils import DEFAULT_CFG
+
+    model = DetectionModel("yolo11n.yaml", nc=3, verbose=False).to(device)
+    model.args = DEFAULT_CFG
+    batch = {
+        "img": torch.rand(images, 3, side, side),
+        "batch_idx": torch.arange(images).repeat_interleave(5).float(),
+        "cls": torch.randint(3, (5 * images, 1)).float(),
+        "bboxes": torch.rand(5 * images, 4) * 0.3 + 0.2,
+    }
+    return model, {name: values.to(device) for name, values in batch.items()}
+
+
+def make_step(model: torch.nn.Module, loss: Callable[[], torch.Tensor]) -> Callable[[], None]:
+    """Return a training step of a network with AdamW."""
     optimizer = torch.optim.AdamW(model.parameters())
 
     def step() -> None:
@@ -110,10 +115,7 @@ def _epoch(model: torch.nn.Module, loss: Callable[[], torch.Tensor], look: Calla
         optimizer.step()
         optimizer.zero_grad()
 
-    training = STEPS * least_s(step, REPEATS)[0]
-    model.eval()
-    with torch.no_grad():
-        return training + VALIDATION / BATCH * least_s(look, REPEATS)[0]
+    return step
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from machine import least_s
 from scaling_cases import CROP_PX, decode, make_pairs
 
 from ssvif.data.descriptor import Descriptor, Layout
@@ -43,32 +43,22 @@ def main() -> None:
         names = [f"{i:06}" for i in range(count)]
         write_splits(splits, {"train": [FoundPair(name, f"vi/{name}.png", f"ir/{name}.png") for name in names]})
         descriptor = Descriptor("made", "Made pairs", ".", (Layout("vi/{name}", "ir/{name}"),))
-        decoding = _seconds(lambda: decode(folder)) / count
+        decoding = least_s(lambda: decode(folder))[0] / count
         packing, by_clock = (
-            _seconds(lambda: pack_pairs(descriptor, folder, splits, packed), clock=clock) / count
+            least_s(lambda: pack_pairs(descriptor, folder, splits, packed), clock=clock)[0] / count
             for clock in (time.process_time, time.perf_counter)
         )
         view = TrainingView(packed, "train", CROP_PX, 0)
-        loading = _seconds(lambda: [view[i] for i in range(count)]) / count
+        loading = least_s(lambda: [view[i] for i in range(count)])[0] / count
     trainer = Trainer(TrainingOptions(fusion_model="lite"), torch.device("cpu"), stage_one_only=True)
     batch = {name: torch.rand(BATCH, 3, CROP_PX, CROP_PX) for name in ("visible", "infrared")}
-    step = _seconds(lambda: trainer.step(batch, Stage.FUSION), repeats=5) / BATCH
+    step = least_s(lambda: trainer.step(batch, Stage.FUSION), calls=5)[0] / BATCH
     print(f"{WIDTH}×{HEIGHT}, ms a pair")
     rows = {"decoding": decoding, "packing": packing, "the same by the clock": by_clock, "loading a crop": loading}
     for name, seconds in {**rows, "step": step}.items():
         print(f"{name:22} {1000 * seconds:7.2f}")
     print(f"packing reaches {decoding / packing:.0%} of decoding, by the clock {decoding / by_clock:.0%}")
     print(f"the loader supplies {step / loading:.1f} × a step")
-
-
-def _seconds(work: Callable[[], object], repeats: int = 3, clock: Callable[[], float] = time.process_time) -> float:
-    """Return the least time of several repeats, in seconds."""
-    taken = []
-    for _ in range(repeats):
-        start = clock()
-        work()
-        taken.append(clock() - start)
-    return min(taken)
 
 
 if __name__ == "__main__":

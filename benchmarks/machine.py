@@ -1,30 +1,48 @@
-"""The machine that a benchmark runs on, the memory that it takes there, and a browser to look at pages with (Linux)."""
+"""The machine that a benchmark runs on, time and memory that works and commands take there, and its browser (Linux)."""
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
+import json
 import os
-import platform
 import shutil
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from ssvif.io.installation import cpu_name
 from ssvif.io.record import git_commit, installed_versions
+
+if TYPE_CHECKING:
+    import torch
 
 # beside those that records of results name; what is not installed is left out
 RIVALS = ("scikit-image", "piq", "pytorch-msssim")  # of the metrics
 LIBRARIES = ("numba", *RIVALS)
+SSVIF = (sys.executable, "-P", "-m", "ssvif")
+ENOUGH_S = 20.0
+# a command as the child of a bare Python: memory of the process that starts it counts as the command's own
+LAUNCH = """
+import json, os, subprocess, sys, time
+start = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+told = process.stderr.read()
+_, status, usage = os.wait4(process.pid, 0)
+if status:
+    sys.exit(told)
+found = {"seconds": usage.ru_utime + usage.ru_stime, "mib": usage.ru_maxrss / 1024}
+print(json.dumps(found | {"wall_s": time.perf_counter() - start}))
+"""
 Made = TypeVar("Made")
 
 
 def describe_machine() -> dict[str, str]:
     """Return processor, cores, memory, load just now, versions, and the commit of the source."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     versions = installed_versions()
     for library in LIBRARIES:
         try:
@@ -32,7 +50,7 @@ def describe_machine() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return {
-        "cpu": names[0] if names else platform.processor(),
+        "cpu": cpu_name(),
         "cores": str(os.cpu_count()),
         "memory_gib": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f}",
         "load": f"{os.getloadavg()[0]:.1f}",
@@ -41,18 +59,44 @@ def describe_machine() -> dict[str, str]:
     }
 
 
-def least_s(work: Callable[[], Made], repeats: int) -> tuple[float, Made]:
-    """Return the least processor time of a first call, which fills caches, and so many more; and what work returned."""
-    taken = []
-    for _ in range(repeats + 1):
-        start = time.process_time()
+def least_s(
+    work: Callable[[], Made], calls: int = 3, clock: Callable[[], float] = time.process_time
+) -> tuple[float, Made]:
+    """Return the least time of some calls, fewer if these take more than 20 s, and what the last one returned."""
+    taken: list[float] = []
+    while len(taken) < calls and sum(taken) < ENOUGH_S:
+        start = clock()
         made = work()
-        taken.append(time.process_time() - start)
+        taken.append(clock() - start)
     return min(taken), made
 
 
+def clock_of(device: torch.device) -> Callable[[], float]:
+    """Return this process's own time of a CPU; of a GPU the clock, once it has done what it was asked for."""
+    import torch
+
+    def finished() -> float:
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    return finished if device.type == "cuda" else time.process_time
+
+
+def measure_command(command: Sequence[str], folder: Path | None = None) -> dict[str, float]:
+    """Return a command's seconds of processor time, `wall_s`, and the MiB of its largest resident set (Linux).
+
+    Those of its children are included. What it says is shown if it fails, which ends this process.
+    """
+    done = subprocess.run([sys.executable, "-c", LAUNCH, *command], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    measured: dict[str, float] = json.loads(done.stdout)
+    return measured
+
+
 def forget_peak() -> None:
-    """Let the peak of this process's memory be what it holds now."""
+    """Let the peak of this process's memory be what it holds now, without what it has freed and not returned."""
+    ctypes.CDLL(None).malloc_trim(0)  # else what is made next would take the place of weights that are gone
     Path("/proc/self/clear_refs").write_text("5")
 
 

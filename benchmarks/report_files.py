@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from PIL import Image
 
 from ssvif.data.descriptor import ClassInfo, Descriptor, Layout
+from ssvif.io.files import write_csv
 from ssvif.report.page.site import make_page
 from ssvif.report.pictures import PictureSource
 from ssvif.report.runs import RunLabel
 from ssvif.report.tables import make_tables
+from ssvif.schema import BOX_COLUMNS, FUSION_METRICS, METRIC_COLUMNS, RUN_FILES, SPLIT_COLUMNS, StandardMetric
 
 DISTINCT = 24
-METRICS = ("en", "mi", "vif", "qabf", "ssim", "ssim255", "ms_ssim", "ms_ssim255", "delta_e76", "delta_e2000")
+METRICS = get_args(StandardMetric)
 CLASSES = ("background", "car", "person", "bike")
 
 
@@ -35,7 +36,7 @@ def make_results(root: Path, pairs: int, runs: int, width: int, height: int) -> 
         _link(sorted((root / "labels").iterdir()), results / run.name / "segmentation/predictions", names, number)
         _write_scores(results / run.name, names, number)
     rows = [("test", name, f"vi/{name}.png", f"ir/{name}.png", f"label/{name}.png", "") for name in names]
-    _write(root / "splits.csv", ("split", "pair_id", "visible", "infrared", "label", "boxes"), rows)
+    _write(root / "splits.csv", SPLIT_COLUMNS, rows)
     return labels
 
 
@@ -85,24 +86,15 @@ def _link(made: list[Path], folder: Path, names: list[str], offset: int) -> None
 
 def _write_scores(folder: Path, names: list[str], seed: int) -> None:
     generator = np.random.default_rng(seed)
-    columns = ("dataset", "run", "pair_id", "metric", "value")
     rows = [("made", folder.name, name, metric, generator.normal(1, 0.2)) for metric in METRICS for name in names]
-    _write(folder / "fusion_metrics.csv", columns, rows)
+    _write(folder / RUN_FILES[FUSION_METRICS], METRIC_COLUMNS, rows)
     boxes = [
         (name, CLASSES[1 + place % 3], 0.5, *np.round(generator.uniform(0, 200, 2), 1), 300.0, 250.0)
         for name in names
         for place in range(5)
     ]
-    _write(
-        folder / "detection/boxes.csv",
-        ("pair_id", "class", "confidence", "x_min_px", "y_min_px", "x_max_px", "y_max_px"),
-        boxes,
-    )
+    _write(folder / "detection/boxes.csv", BOX_COLUMNS, boxes)
 
 
 def _write(path: Path, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(columns)
-        writer.writerows(rows)
+    write_csv(path, (dict(zip(columns, row, strict=True)) for row in rows), columns)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -15,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from machine import find_chromium, forget_peak, peak_mib
+from machine import SSVIF, find_chromium, forget_peak, least_s, measure_command, peak_mib
 from PIL import Image
 
 from ssvif.io.images import read_raw
@@ -30,17 +28,6 @@ ratios: [0.8, 0.1, 0.1]
 """
 CROP_PX = 128
 METHODS = 3
-CALLS, ENOUGH_S = 3, 20.0  # a work is repeated so often, or until that much time is used
-# a command as the child of a bare Python: memory of the process that starts it counts as the command's own
-LAUNCH = """
-import json, os, subprocess, sys
-process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-told = process.stderr.read()
-_, status, usage = os.wait4(process.pid, 0)
-if status:
-    sys.exit(told)
-print(json.dumps({"seconds": usage.ru_utime + usage.ru_stime, "mib": usage.ru_maxrss / 1024}))
-"""
 Found = dict[str, dict[str, float]]  # curve → "seconds" and "mib", or one of them
 
 
@@ -140,7 +127,7 @@ def prepare_dataset(count: int, curves: Sequence[str]) -> Found:
         found: Found = {}
         for curve, command in commands.items():
             if curve in curves or (curve == "split" and "pack" in curves):  # which reads its file
-                found[curve] = _run([sys.executable, "-P", "-m", "ssvif", *command], folder)
+                found[curve] = _run([*SSVIF, *command], folder)
         if "decode" in curves:
             start = time.process_time()
             decode(folder)
@@ -195,7 +182,7 @@ def _open_s(address: str) -> float:
 
 
 def _measure(
-    work: Callable[[], object], warm_up: Callable[[], object] | None = None, calls: int = CALLS
+    work: Callable[[], object], warm_up: Callable[[], object] | None = None, calls: int = 3
 ) -> dict[str, float]:
     """Return the least processor time of some calls, and how far memory rose above what was held before.
 
@@ -205,21 +192,12 @@ def _measure(
     before = peak_mib()
     if warm_up:
         warm_up()
-    taken: list[float] = []
-    while len(taken) < calls and sum(taken) < ENOUGH_S:
-        start = time.process_time()
-        work()
-        taken.append(time.process_time() - start)
-    return {"seconds": min(taken), "mib": peak_mib() - before}
+    return {"seconds": least_s(work, calls)[0], "mib": peak_mib() - before}
 
 
 def _run(command: Sequence[str], folder: Path) -> dict[str, float]:
-    """Return a command's processor time and its largest resident set, those of its children included (Linux)."""
-    done = subprocess.run(
-        [sys.executable, "-c", LAUNCH, *command], cwd=folder, check=True, capture_output=True, text=True
-    )
-    measured: dict[str, float] = json.loads(done.stdout)
-    return measured
+    found = measure_command(command, folder)
+    return {quantity: found[quantity] for quantity in ("seconds", "mib")}
 
 
 NETWORKS = {"fast": "fast", "accurate": "accurate (SeAFusion)", "emma": "EMMA", "swinfusion": "SwinFusion"}

@@ -70,7 +70,8 @@ def draw(points: Sequence[Point], cases: Mapping[str, Case], path: Path) -> None
 def _draw_panel(axes: Axes, points: Sequence[Point], name: str, case: Case, quantity: str) -> None:
     from matplotlib.ticker import NullFormatter
 
-    from ssvif.report.figures.style import FAINT, color_of
+    from ssvif.report.figures.style import FAINT
+    from ssvif.report.runs import color_of
 
     axes.set_xscale("log")
     axes.set_yscale("log")

@@ -38,6 +38,7 @@ BENCHMARKS = {
     "training_step": Benchmark("--model lite --segmenter b0 --crop 64 --repeats 1"),
     "judges": Benchmark("--epochs 1,2 --side 64"),
     "loading": Benchmark("--pairs 4"),
+    "times": Benchmark("--quick"),
     "scaling": Benchmark("--quick", writes_json=True),
     "report": Benchmark("--pairs 24 --runs 3 --width 64 --height 48 --repeats 1"),
 }

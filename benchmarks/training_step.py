@@ -9,10 +9,11 @@ else the machine does matters little.
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import replace
+from functools import partial
 
 import torch
+from machine import clock_of, least_s
 
 from ssvif.io.device import device_name, prepare_cpu
 from ssvif.training.loop import Trainer
@@ -33,6 +34,7 @@ def main() -> None:
     """Print milliseconds a step and the ratio to the fixed weight's."""
     arguments = _parse()
     device = torch.device(arguments.device)
+    clock = clock_of(device)
     prepare_cpu(arguments.threads)
     torch.manual_seed(0)
     shape = (arguments.batch, 3, arguments.crop, arguments.crop)
@@ -45,8 +47,9 @@ def main() -> None:
     plain: dict[str, list[float]] = {name: [] for name in trainers}
     for repeat in range(arguments.repeats + 1):
         for name, trainer in trainers.items():
-            first = _time(trainer, batch)
-            other = _time(trainer, batch) if "every" in name else first
+            step = partial(trainer.step, batch, Stage.JOINT)
+            first, _ = least_s(step, calls=1, clock=clock)
+            other, _ = least_s(step, calls=1, clock=clock) if "every" in name else (first, None)
             if repeat:  # the first one warms up
                 measured[name].append(first)
                 plain[name].append(other)
@@ -54,19 +57,6 @@ def main() -> None:
     costs = {name: (min(measured[name]) + (CYCLE - 1) * min(plain[name])) / CYCLE for name in trainers}
     for name, cost in costs.items():
         print(f"{name:18} {1000 * cost:9.1f} ms   {cost / costs['fixed']:.3f} × fixed")
-
-
-def _time(trainer: Trainer, batch: dict[str, torch.Tensor]) -> float:
-    start = _clock(trainer.device)
-    trainer.step(batch, Stage.JOINT)
-    return _clock(trainer.device) - start
-
-
-def _clock(device: torch.device) -> float:
-    if device.type != "cuda":
-        return time.process_time()
-    torch.cuda.synchronize(device)
-    return time.perf_counter()
 
 
 def _parse() -> argparse.Namespace:

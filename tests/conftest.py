@@ -38,6 +38,13 @@ def _few_threads() -> None:
     torch.set_num_threads(1)  # tests run beside each other, often on two cores; more threads wait for each other
 
 
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> None:
+    # what ran before in this process must not decide: the command line asks for more messages, drawing moves on
+    logging.getLogger("ssvif").setLevel(logging.NOTSET)
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of specifications, parity fixtures and real pairs that lies beside the checkout."""

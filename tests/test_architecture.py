@@ -39,6 +39,7 @@ ONLY_IN = {
     "numba": "ops/compiling.py",
     "typer": "cli/",
     "gradio": "app/",
+    "torchmetrics": "metrics/torchmetrics.py",
 }
 
 
@@ -131,11 +132,15 @@ def test_configuration_knows_options_and_names_alone():
         "ssvif.fusing.method_images",  # inside a function, for runs of given images alone
         "ssvif.judging.options",
         "ssvif.models.names",
+        "ssvif.models.released_names",
         "ssvif.io.documents",
         "ssvif.io.errors",
         "ssvif.io.fingerprint",
+        "ssvif.io.progress",  # with the next and report.runs, by the forecast, which the Snakefile does not read
+        "ssvif.io.terminal",
         "ssvif.io.validation",
         "ssvif.report.ladder.declaration",
+        "ssvif.report.runs",
         "ssvif.report.specs",
         "ssvif.training.options",
     }
@@ -174,7 +179,7 @@ with pytest.raises(AttributeError, match="nosuch"):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("path", sorted((SOURCE.parent / "benchmarks").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((SOURCE.parent / "benchmarks").rglob("*.py")), ids=lambda path: path.name)
 def test_benchmarks_import_what_there_is(path):
     nodes = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)]
     for node in nodes:
@@ -207,7 +212,9 @@ def test_slow_libraries_are_imported_when_needed():
 def test_nothing_reaches_for_the_network_or_unpickles():
     forbidden = {"requests", "urllib.request", "http.client", "socket", "wget", "huggingface_hub", "torch.hub"}
     for path in FILES:
-        assert forbidden.isdisjoint(module for module, *_ in imports_of(path)), name_of(path)
+        used = forbidden.intersection(module for module, *_ in imports_of(path))
+        # looks up the machine on which the processes of a training meet
+        assert used == ({"socket"} if name_of(path) == "ssvif/ops/processes.py" else set()), name_of(path)
         for call in calls_in(path):
             if called(call) == "torch.load":
                 assert any(each.arg == "weights_only" and each.value.value is True for each in call.keywords)

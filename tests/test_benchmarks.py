@@ -115,3 +115,33 @@ def test_what_is_measured_stays_a_curve_ends_at_the_limit_and_a_failure_is_told(
     with pytest.raises(SystemExit):
         call(scaling, monkeypatch, *arguments)
     assert asked == [("image", 256, "emma")]
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux's count of memory")
+def test_memory_that_was_freed_is_not_held(monkeypatch):
+    """In pieces that the C library keeps until it is told otherwise, since the last one is still in use."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    from machine import forget_peak, peak_mib
+
+    forget_peak()
+    before = peak_mib()
+    held = [b"x" * 100_000 for _ in range(2000)]
+    assert peak_mib() > before + 150
+    del held[:-1]
+    forget_peak()
+    assert peak_mib() < before + 50
+
+
+@pytest.mark.parametrize("size", ["256x256", "640x480"])
+def test_each_row_of_the_networks_figure_has_its_own_labels(monkeypatch, tmp_path, size):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import networks_figure
+    from matplotlib.figure import Figure
+
+    drawn = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: drawn.append(figure))
+    cost = {"ours": {"seconds": 1.0, "mib": 1.0}, "original": {"seconds": 2.0, "mib": 2.0}}
+    macs = {"256x256 macs": 1e9, "640x480 macs": 5e9}
+    networks_figure.draw({"a": {**macs, "256x256": cost, "640x480": cost}}, tmp_path / "figure.png")
+    time = next(each for each in drawn[0].axes if each.get_title("left") == size.replace("x", "×"))
+    assert [each.get_text() for each in time.get_yticklabels()] == [f"a ({macs[f'{size} macs'] / 1e9:g} G)"]

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import sys
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +19,21 @@ from roadscenes.render import render_scene
 from ssvif.cli import app as cli
 from ssvif.config.runs import load_runs
 from ssvif.data.packed import PairsFile
+from ssvif.fusing.api import fuse, load_model
 from ssvif.fusing.outputs import video_writer
 from ssvif.io.files import read_image, write_png
 from ssvif.io.images import read_raw
 from ssvif.models import names
+from ssvif.models.names import WEIGHTS
 from ssvif.models.registry import build_fusion_model, save_fusion_model
 from ssvif.pairs.alignment import map_points, read_alignment
 from ssvif.pairs.match import find_images
 from ssvif.training.options import TrainingOptions
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMANDS = get_command(cli.app).commands
+ADD_A_NETWORK = "tutorials/add_a_network.md"
 QUICK = ["segmenter=b0", "classes=3", "epochs=1", "stages=one", "batch_size=2", "crop_px=32"]
 
 
@@ -58,7 +62,7 @@ def commands_in(page):
     text = page.read_text(encoding="utf-8").replace("\\\n", " ")
     fenced = "\n".join(re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
     prose = re.sub(r"^```\w*\n.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
-    lines = re.findall(r"^\s*(?:\$ )?(ssvif\b.*)$", fenced, re.MULTILINE)
+    lines = re.findall(r"^\s*(?:\$ )?(ssvif .*)$", fenced, re.MULTILINE)
     return lines + re.findall(r"`(ssvif [^`]+)`", prose)
 
 
@@ -85,7 +89,7 @@ def test_commands_on_the_pages_exist(line):
 
 def test_the_pages_name_commands_in_both_ways():
     assert sum(each.startswith("ssvif fuse VIS IR --") for each in commands_in(ROOT / "docs/own_model.md")) == 1
-    assert "ssvif --help" in commands_in(ROOT / "README.md")
+    assert "ssvif --help" in commands_in(ROOT / "docs/commands.md")
     assert len(LINES) >= 10
 
 
@@ -104,13 +108,18 @@ def test_pages_link_to_files_that_exist():
             assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_the_site_lists_every_page():
+    site = (ROOT / "docs/site/mkdocs.yml").read_text(encoding="utf-8")
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES[1:]}
+    assert pages <= set(re.findall(r": ([\w/]+\.md)$", site, re.MULTILINE))
+
+
 @pytest.fixture
 def own_folder(tmp_path, monkeypatch, tiny):
-    """A user's folder: the page's module and test, packed pairs and two folders of images."""
-    module, test = blocks("own_model.md", "python")
-    (tmp_path / "my_package").mkdir()
-    (tmp_path / "my_package/my_module.py").write_text(module)
-    (tmp_path / "test_my_module.py").write_text(test)
+    """A user's folder: the tutorial's network and test, packed pairs and two folders of images."""
+    module, test = blocks(ADD_A_NETWORK, "python")
+    (tmp_path / "my_fusion.py").write_text(module)
+    (tmp_path / "test_my_fusion.py").write_text(test)
     (tmp_path / "results/scenes/data").mkdir(parents=True)
     (tmp_path / "results/scenes/data/pairs.h5").symlink_to(tiny / "pairs.h5")
     (tmp_path / "VIS").symlink_to(tiny / "tiny/test/vi")
@@ -118,8 +127,8 @@ def own_folder(tmp_path, monkeypatch, tiny):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])  # a network of one's own is looked for here, and never again
     yield tmp_path
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("my_package", "test_my_module")]:
-        del sys.modules[name]
+    for name in ("my_fusion", "test_my_fusion"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture
@@ -133,7 +142,7 @@ def test_the_own_network_is_checked_trained_and_fuses(own_folder, type_in):
     check, train, fuse = (line for line in shell_lines("own_model.md") if "ssvif " in line)
     status, output, _ = type_in(check)
     assert status == 0
-    assert re.search(r"^my_package.my_module:MyFusion +3 ", output, re.MULTILINE)
+    assert re.search(r"^my_fusion:MyFusion +3 ", output, re.MULTILINE)
     settings = " ".join(f"--set {each}" for each in QUICK)
     assert type_in(f"{train} {settings} --device cpu")[0] == 0
     assert type_in(f"{fuse} --device cpu")[0] == 0
@@ -143,18 +152,18 @@ def test_the_own_network_is_checked_trained_and_fuses(own_folder, type_in):
         assert read_image(path).shape == read_image(own_folder / f"VIS/{name}.png").shape
 
 
-def test_the_own_test_passes_the_own_row_is_a_run_and_the_module_is_short(own_folder):
+def test_the_own_test_passes_the_own_rows_are_runs_and_the_module_is_short(own_folder):
     sys.path.append(str(own_folder))
-    import test_my_module
+    import test_my_fusion
 
-    test_my_module.test_keeps_the_size_and_learns_everywhere()
-    lines = [line for line in blocks("own_model.md", "python")[0].splitlines() if line.strip()]
+    test_my_fusion.test_keeps_the_size_and_learns_everywhere()
+    lines = [line for line in (own_folder / "my_fusion.py").read_text().splitlines() if line.strip()]
     assert len(lines) <= 30
     path = own_folder / "mine.tsv"
-    path.write_text(blocks("own_model.md", "tsv")[0])
-    (run,) = load_runs(path, TrainingOptions())
-    assert (run.name, run.kind) == ("my_fusion", "trained")
-    assert run.training["fusion_model"] == "my_package.my_module:MyFusion"
+    path.write_text(blocks(ADD_A_NETWORK, "tsv")[-1])
+    runs = {run.name: run for run in load_runs(path, TrainingOptions())}
+    assert list(runs) == ["average", "my_fusion_2", "my_fusion"]
+    assert runs["my_fusion"].training["fusion_model"] == "my_fusion:MyFusion"
 
 
 def write_pair(scene, visible, infrared):
@@ -225,11 +234,9 @@ def own_data(tmp_path, monkeypatch):
             tmp_path / f"flir/thermal/video-4-frame-{number}-8.png",
         )
         write_pair(scene, tmp_path / f"left/a{5 + 10 * number}.png", tmp_path / f"right/b{6 + 10 * number}.png")
-        write_pair(
-            scene,
-            tmp_path / f"dji/2024050110121{3 * number}_W.png",
-            tmp_path / f"dji/2024050110121{3 * number + 1}_T.png",
-        )
+        wide = render_scene(number, 192, 256, "day")
+        write_png(tmp_path / f"dji/2024050110121{3 * number}_W.png", wide.visible)
+        write_png(tmp_path / f"dji/2024050110121{3 * number + 1}_T.png", wide.infrared[24:168, 32:224])
         both = np.concatenate([scene.visible, scene.infrared[..., None].repeat(3, axis=2)], axis=1)
         write_png(tmp_path / f"BOTH/{number}.png", both)
         (tmp_path / "THERMAL").mkdir(exist_ok=True)
@@ -243,19 +250,24 @@ def own_data(tmp_path, monkeypatch):
                 write(image if image.ndim == 3 else image[..., None].repeat(3, axis=2))
     save_fusion_model(build_fusion_model("seafusion"), tmp_path / "w/fast.safetensors", name="seafusion", facts={})
     monkeypatch.setattr(names, "WEIGHTS", tmp_path / "w")
+    monkeypatch.setattr("ssvif.fusing.api._load_once", cache(load_model))  # or these networks stay for other tests
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_own_data_is_fused(own_data, type_in):
     lines = shell_lines("own_data.md")
-    assert len(lines) == 13
+    assert len(lines) == 15
     for line in lines:
-        assert type_in(f"{line} --device cpu")[0] == 0, line
+        status, _, errors = type_in(line if " align " in line else f"{line} --device cpu")
+        assert status == 0, f"{line}\n{errors}"
     made = {each.name for each in own_data.iterdir()}
     assert {"fused.png", "fused.mp4", "steady.mkv", "later.mp4"} <= made
-    for folder in ("FUSED", *(f"FUSED{number}" for number in range(2, 10))):
+    for folder in ("FUSED", *(f"FUSED{number}" for number in range(2, 11))):
         assert len(find_images(own_data / folder).files) == 2, folder
+    wide, fused = (read_image(own_data / each) for each in ("dji/20240501101210_W.png", "FUSED10/20240501101210.png"))
+    np.testing.assert_array_equal(fused[:16], wide[:16])  # the thermal camera does not see it
+    assert (fused[90:100] != wide[90:100]).any()
 
 
 def write_annotated(folder, boxes, label):
@@ -320,12 +332,15 @@ def test_the_python_on_the_page_runs(own_data):
 def test_the_export_on_the_page_is_made_and_used(own_data, type_in, capsys):
     pytest.importorskip("onnxscript", reason="the extra ssvif[onnx] is not installed")
     (own_data / "model.safetensors").symlink_to(own_data / "w/fast.safetensors")
+    (own_data / "w/fast.onnx").symlink_to(WEIGHTS / "fast.onnx")
     lines = shell_lines("export.md")
-    assert [line.split()[1] for line in lines] == ["export", "fuse", "export"]
+    assert [line.split()[1] for line in lines] == ["export", "export", "fuse", "export"]
     for line in lines:
         assert type_in(line)[0] == 0, line
     run_blocks("export.md")
-    assert "seafusion 3 rgb" in capsys.readouterr().out
+    assert "lite 3 rgb" in capsys.readouterr().out
+    pair = read_image(own_data / "visible.png"), read_image(own_data / "infrared.png")
+    np.testing.assert_array_equal(read_image(own_data / "fused.png"), fuse(*pair, load_model(own_data / "fast.onnx")))
     assert sorted(find_images(own_data / "FUSED").files) == ["0", "1"]
     assert (own_data / "model.pt2").is_file()
 
@@ -364,7 +379,7 @@ def test_thermal_images_and_videos_are_fused(thermal, type_in, caplog):
         status, _, errors = type_in(line + device)
         assert status == 0, f"{line}\n{errors}"
     assert caplog.text.count("the infrared image holds 0 in 9.4% of the pixels") == 1
-    assert "of its values lie" not in caplog.text
+    assert "of its values are" not in caplog.text
     for folder in ("COUNTS", "KELVIN", "FILLED", "TIME", "ALIGNED"):
         assert len(find_images(thermal / f"FUSED_{folder}").files) == 2
     assert (thermal / "fused.mkv").is_file()

@@ -1,6 +1,7 @@
-"""The pictures of README and docs, made anew: generated scenes, the network in the package, the demo's report.
+"""Make the pictures of README and docs again: generated scenes, the networks in the package, two reports.
 
-Run it after the demo: `make demo && .venv/bin/python docs/images/make.py`.
+Run it after the demo and after following docs/tutorials/add_a_network.md, whose reports it shows:
+`.venv/bin/python docs/images/make.py`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ from ssvif.report.figures.insets import Window
 from ssvif.report.figures.style import save_figure
 
 HERE = Path(__file__).parent
-REPORT = HERE.parent.parent / "results/report"
+RESULTS = HERE.parent.parent / "results"
 WIDTH, HEIGHT = 512, 384
 # a pair and the people in it: at night, in the evening, in fog
 SHOWN = {
@@ -32,6 +34,10 @@ SHOWN = {
 VIEW = {"width": 1280, "height": 800}
 JPEG = {"quality": 88, "optimize": True, "progressive": True}
 CAMERA_OFF_PX = (14, 9)  # right and down: how far the second camera of the example is out of register
+# the tutorials' own commands make these: docs/tutorials/first_image.md, own_pairs.md
+FIRST = {"50002N": Window(0, 170, 100, 280), "50005U": Window(390, 150, 490, 260)}
+OWN = {"50001U": Window(10, 25, 80, 80)}
+OWN_OFF_PX = (4, 6)  # down and right
 
 
 def main() -> None:
@@ -43,7 +49,10 @@ def main() -> None:
         visible, infrared = folder / "test/vi", folder / "test/ir"
         _draw_pairs(visible, infrared, folder)
         _draw_alignment(visible, infrared, folder)
-    _shoot_report()
+        _draw_first_image(folder / "road")
+        _draw_own_pairs(folder / "cameras")
+    _shoot(RESULTS / "report", "report.jpg")
+    _shoot(RESULTS / "mine/report", "tutorials/add_a_network.jpg")
 
 
 def _ssvif(*words: object) -> None:
@@ -63,12 +72,16 @@ def _keep(picture: Path, name: str, width: int) -> None:
 
 def _draw_pairs(visible: Path, infrared: Path, folder: Path) -> None:
     _ssvif("fuse", visible, infrared, "-o", folder / "fused")
-    sides = {"Visible": visible, "Infrared": infrared, "Fused": folder / "fused"}
+    _draw({"Visible": visible, "Infrared": infrared, "Fused": folder / "fused"}, SHOWN, "fused.jpg", 1200)
+
+
+def _draw(sides: Mapping[str, Path], shown: Mapping[str, Window], name: str, width: int) -> None:
+    """Draw the pairs shown, one below the other, with a column for each folder and an enlargement in each picture."""
     strips = [
-        Strip("", [_read(side / f"{name}.png") for side in sides.values()], [window]) for name, window in SHOWN.items()
+        Strip("", [_read(side / f"{pair}.png") for side in sides.values()], [window]) for pair, window in shown.items()
     ]
-    drawn = save_figure(draw_grid(list(sides), strips), folder, "pairs")[0]
-    _keep(drawn, "fused.jpg", 1200)
+    with tempfile.TemporaryDirectory() as folder:
+        _keep(save_figure(draw_grid(list(sides), strips), Path(folder), "pairs")[0], name, width)
 
 
 def _draw_alignment(visible: Path, infrared: Path, folder: Path) -> None:
@@ -84,18 +97,37 @@ def _draw_alignment(visible: Path, infrared: Path, folder: Path) -> None:
     _keep(picture, "alignment.jpg", 800)
 
 
-def _shoot_report() -> None:
+def _draw_first_image(folder: Path) -> None:
+    _ssvif("scenes", "--output", folder, "--train", 1, "--test", 6, "--height", 384, "--width", 512, "--seed", 7)
+    sides = {"Visible": folder / "test/vi", "Infrared": folder / "test/ir"}
+    made = {"Average": "--baseline", "Fast": "--model", "Accurate": "--model"}
+    for name, option in made.items():
+        _ssvif("fuse", *sides.values(), "-o", folder / name, option, name.lower())
+    _draw(sides | {name: folder / name for name in made}, FIRST, "tutorials/first_image.jpg", 1200)
+
+
+def _draw_own_pairs(folder: Path) -> None:
+    _ssvif("scenes", "--output", folder, "--train", 24, "--test", 6, "--height", 192, "--width", 256)
+    for path in folder.glob("*/ir/*.png"):
+        Image.fromarray(np.roll(_read(path), OWN_OFF_PX, axis=(0, 1))).save(path)
+    train, test = ([folder / split / side for side in ("vi", "ir")] for split in ("train", "test"))
+    _ssvif("align", "--visible", train[0], "--infrared", train[1], "--output", folder / "alignment.json")
+    _ssvif("fuse", *test, "-o", folder / "as_taken")
+    _ssvif("fuse", *test, "-o", folder / "aligned", "--alignment", folder / "alignment.json")
+    sides = {"Visible": test[0], "Fused as taken": folder / "as_taken", "Fused with the alignment": folder / "aligned"}
+    _draw(sides, OWN, "tutorials/own_pairs.jpg", 1000)
+
+
+def _shoot(report: Path, name: str) -> None:
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    with sync_playwright() as driver:
+    with sync_playwright() as driver, tempfile.TemporaryDirectory() as folder:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_context(viewport=VIEW, color_scheme="light").new_page()
-        page.goto(f"{REPORT.as_uri()}/gallery_scenes.html")
+        page.goto(f"{report.as_uri()}/gallery_scenes.html")
         page.wait_for_timeout(1000)
-        with tempfile.TemporaryDirectory() as folder:
-            shot = Path(folder) / "report.png"
-            page.screenshot(path=shot)
-            _keep(shot, "report.jpg", VIEW["width"])
+        page.screenshot(path=Path(folder) / "report.png")
         browser.close()
+        _keep(Path(folder) / "report.png", name, VIEW["width"])
 
 
 if __name__ == "__main__":

@@ -71,13 +71,7 @@ CONDITIONS = {
 
 
 def vary_condition(name: str, rng: np.random.Generator) -> Condition:
-    """Return a condition with the sun, clouds, visibility and air of one scene.
-
-    Raises:
-        ValueError: there is no condition of that name.
-    """
-    if name not in CONDITIONS:
-        raise ValueError(f"condition: expected one of {', '.join(CONDITIONS)}, got {name!r}")
+    """Return one of CONDITIONS with the sun, clouds, visibility and air of one scene."""
     base = CONDITIONS[name]
     turn, height, cover, shift = rng.uniform(-1, 1, 4).tolist()
     if name == "dusk":

@@ -33,13 +33,7 @@ class Scene:
 
 
 def render_scene(rng_seed: int, height: int, width: int, condition: str) -> Scene:
-    """Make the scene of a seed.
-
-    Raises:
-        ValueError: the pictures are smaller than SMALLEST, or the condition is not day, dusk, night or fog.
-    """
-    if height < SMALLEST[0] or width < SMALLEST[1]:
-        raise ValueError(f"size: expected at least {SMALLEST[0]}×{SMALLEST[1]} (H×W), got {height}×{width}")
+    """Make the scene of a seed, of SMALLEST size or more; the condition is day, dusk, night or fog."""
     plan, paint, *taking = (np.random.default_rng([rng_seed, i]) for i in range(6))
     scale = 3 if height * width <= 200 * 320 else 2
     weather, street = vary_condition(condition, plan), plan_street(plan)

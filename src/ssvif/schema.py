@@ -19,6 +19,7 @@ GdwaForm = Literal["ratio", "share", "balanced"]
 DiceEpsilon = Literal["both", "denominator"]
 StructuralShares = Literal["gradient", "equal"]
 Precision = Literal["float32", "bfloat16"]
+Tracker = Literal["tensorboard", "dvclive"]
 SegFormerSize = Literal["b0", "b1", "b2", "b3", "b4", "b5"]
 
 FUSION_MODELS: dict[str, str] = {
@@ -27,10 +28,19 @@ FUSION_MODELS: dict[str, str] = {
     "swinfusion": "ssvif.models.swinfusion:SwinFusion",
     "sage": "ssvif.models.sage:SAGE",
     "lite": "ssvif.models.lite:Lite",
+    "cddfuse": "ssvif.models.cddfuse:CDDFuse",
+    "timfusion": "ssvif.models.timfusion:TIMFusion",
+    "timfusion_light": "ssvif.models.timfusion_light:TIMFusionLight",
+    "segmif": "ssvif.models.segmif:SegMiF",
 }
+# with those that only fuse, as released: in color alone, and SSVIF cannot train them
+FUSION_NETWORKS: dict[str, str] = {**FUSION_MODELS, "mrfs": "ssvif.models.mrfs:MRFS"}
 PACKAGED_MODELS = ("fast", "accurate")  # trained networks inside the package; the first is the default
-PUBLISHED_MODELS = ("swinfusion", "seafusion", "emma", "sage")  # whose released checkpoints can be read
-INFERENCE_NAMES = ("plain", *PUBLISHED_MODELS)  # how a network's output becomes an image: ours, or as its authors do
+PUBLISHED_MODELS = (  # whose released checkpoints can be read
+    "swinfusion", "seafusion", "emma", "sage", "cddfuse", "timfusion", "timfusion_light", "segmif", "mrfs",
+)  # fmt: skip
+# how a network's output becomes an image: ours, as its authors do, or without what they hardly meant to do
+INFERENCE_NAMES = ("plain", *PUBLISHED_MODELS, "timfusion_stored", "segmif_luma")
 BASELINES = ("average", "maximum", "visible", "infrared")
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 Device = Literal["auto", "cpu", "cuda"]
@@ -40,16 +50,16 @@ DEVICES: tuple[str, ...] = get_args(Device)
 SIDES = ("visible", "infrared")
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[str, ...] = get_args(Split)
-Resizing = Literal["infrared", "visible", "error"]  # which of two sizes gives way
+Resizing = Literal["infrared", "visible", "error"]  # which image is resized where the sizes differ
 RESIZES: tuple[str, ...] = get_args(Resizing)
 PairBy = Literal["name", "number", "time"]  # what the two images of a pair share
-PAIR_BY: tuple[str, ...] = get_args(PairBy)
 BothInOne = Literal[  # how one file holds both sides: gray or color and infrared, the latter first if reversed
     "channels", "pages", "rows", "columns",
     "channels-reversed", "pages-reversed", "rows-reversed", "columns-reversed",
 ]  # fmt: skip
 BOTH_IN_ONE: tuple[str, ...] = get_args(BothInOne)
 RANGES = ("auto", "full", "percentile", "sequence")  # or LOW:HIGH
+Depth = Literal["8", "16"]  # bits of each channel of fused images
 ColorMode = Literal["rgb", "ycbcr"]
 COLOR_MODES: tuple[str, ...] = ("", *get_args(ColorMode))
 LUMA_PER_MILLE = (299, 587, 114)  # of red, green and blue, BT.601

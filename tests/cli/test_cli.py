@@ -16,9 +16,10 @@ from ssvif.io.files import write_png
 from ssvif.pairs.match import find_images
 
 PAIR_VERBS = ("scenes", "check", "align", "split", "pack")
-NETWORK_VERBS = ("stage-one", "train", "fuse", "app", "export", "complexity")
+NETWORK_VERBS = ("stage-one", "train", "fuse", "app", "export", "complexity", "models")
 SCORE_VERBS = ("score", "probe", "segment", "detect", "tables", "compare", "figures", "report", "ladder")
-VERBS = (*PAIR_VERBS, *NETWORK_VERBS, *SCORE_VERBS)
+PLAN_VERBS = ("plan", "doctor")
+VERBS = (*PAIR_VERBS, *NETWORK_VERBS, *SCORE_VERBS, *PLAN_VERBS)
 SCENES = Path(__file__).parents[2] / "config/datasets/scenes.yaml"
 COMMANDS = get_command(cli.app).commands
 
@@ -43,7 +44,7 @@ def test_a_verbs_help_explains_every_option(verb):
     assert len(parameters) >= len(inspect.signature(COMMANDS[verb].callback).parameters)
     for parameter in parameters:
         is_option = parameter.param_type_name == "option"
-        assert is_option or verb in ("complexity", "check", "fuse", "export", "compare"), (
+        assert is_option or verb in ("complexity", "check", "fuse", "export", "compare", "models", "plan"), (
             f"{parameter.name} is no option"
         )
         assert parameter.help, f"{parameter.name} has no help"
@@ -55,6 +56,26 @@ def test_h_is_short_for_help(asked):
     short, long = (CliRunner().invoke(cli.app, [*asked, option]) for option in ("-h", "--help"))
     assert short.exit_code == 0
     assert short.output == long.output
+
+
+def test_a_deleted_current_folder_is_told(tmp_path):
+    code = (
+        f"import os, sys; os.rmdir({str(tmp_path)!r}); sys.argv[1:] = ['check']; from ssvif.cli.app import main; main()"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(ssvif.__file__).parents[1])}
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("ssvif: The current folder has been deleted")
+
+
+def test_a_file_that_is_missing_in_the_system_is_not_called_a_deleted_folder(monkeypatch):
+    def fail(*_, **__):
+        raise FileNotFoundError(2, "No such file or directory")  # without /dev/shm, for instance
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(FileNotFoundError):
+        cli.main()
 
 
 def test_the_version_is_shown():
@@ -142,6 +163,7 @@ def test_nobody_may_write_there(call, tiny, tmp_path):
         (["fuse", "--output", "x", "--baseline", "median", "--pairs", "p"], "Unknown baseline 'median'"),
         (["fuse", "--output", "x", "--model", "gone.safetensors", "--pairs", "p"], "gone.safetensors does not exist"),
         (["fuse", "--output", "x", "--baseline", "average", "--pairs", "gone.h5"], "gone.h5 does not exist"),
+        (["fuse", "--output", "fast", "--model", "fast", "--pairs", "gone.h5"], "gone.h5 does not exist"),
         (["score", "--output", "x", "--fused", "f"], "--pairs, or --visible and --infrared"),
         (["score", "--output", "f/1.png", "--fused", "f", "--pairs", "p"], "f/1.png is an image's name"),
         (

@@ -93,7 +93,7 @@ def test_check_judges_labels_by_the_size_that_pack_gives_them(tmp_path, monkeypa
     )
     dataset = ["--dataset", "mine.yaml", "--data-root", "."]
     assert call("check", *dataset)[0] == 1
-    assert "lie below the range 280:320" in call("check", *dataset, "--infrared-range", "280:320")[1]
+    assert "are below the range 280:320" in call("check", *dataset, "--infrared-range", "280:320")[1]
     assert call("check", *dataset, "--resize", "infrared")[0] == 1
     assert call("check", *dataset, "--resize", "error")[0] == 1
     status, output, _ = call("check", *dataset, "--resize", "visible", "--fix-list", "good.csv")

@@ -33,7 +33,8 @@ def plan_of(name, **changes):
 
 def plan_rows(folder, columns, *rows, **changes):
     (folder / "runs.tsv").write_text("\n".join(line.replace("|", "\t") for line in (columns, *rows)) + "\n")
-    return plan_of("config", experiments="runs.tsv", **changes)
+    training = read_yaml(Path("config/config.yaml"))["training"] | {"initialization": "default"}  # for any network
+    return plan_of("config", experiments="runs.tsv", **{"training": training, **changes})
 
 
 def runs_and_files(plan, table):
@@ -104,13 +105,13 @@ def test_what_each_kind_of_run_is_fused_from(folder):
     )
     model = Path("results/scenes/ours/model.safetensors")
     expected = {
-        "ours": ({"model": model}, ["--model", str(model), "--inference", "plain"]),
+        "ours": ((model,), ["--model", str(model), "--inference", "plain"]),
         "released": (
-            {"checkpoint": Path("their net.pth")},
+            (Path("their net.pth"),),
             ["--checkpoint", "their net.pth", "--network", "seafusion", "--inference", "seafusion"],
         ),
-        "theirs": ({"images": Path("theirs")}, ["--images", "theirs"]),
-        "mean": ({}, ["--baseline", "average"]),
+        "theirs": ((Path("theirs"),), ["--images", "theirs"]),
+        "mean": ((), ["--baseline", "average"]),
     }
     found = {run: (plan.fuse_inputs("scenes", run), plan.fuse_arguments("scenes", run)) for run in plan.runs}
     assert found == expected
@@ -124,10 +125,25 @@ def test_what_each_kind_of_run_is_fused_from(folder):
     assert model in plan.products
 
 
+def test_each_file_of_a_released_checkpoint_is_an_input(folder):
+    """Snakemake looks at a folder's own time alone, not at that of the files in it."""
+    rows = ("released|published|timfusion|theirs", "mean|baseline|average|")
+    plan = plan_rows(folder, "run|kind|fusion_model|checkpoint", *rows)
+    assert plan.fuse_inputs("scenes", "released") == (
+        Path("theirs/weights_1_1059.pt"),
+        Path("theirs/weights_2_1059.pt"),
+    )
+    assert plan.fuse_arguments("scenes", "released")[:2] == ["--checkpoint", "theirs"]
+
+
 def test_the_table_names_the_class_of_an_own_network_and_not_the_file(folder):
+    (folder / "my").mkdir()
+    (folder / "my/module.py").write_text("class Net: ...\n")
     plan = plan_rows(folder, "run|kind|fusion_model", "mine|trained|my.module:Net")
     words = plan.fuse_arguments("scenes", "mine")
     assert words[2:4] == ["--network", "my.module:Net"]
+    assert plan.table_titles("4") == ["--title=my.module:Net/3=mine"]
+    assert plan.table_titles("2") == ["--title=scenes=Scenes"]
 
 
 def test_a_training_does_not_depend_on_the_code_of_another_network(folder):
@@ -240,11 +256,25 @@ def test_one_row_serves_several_datasets(folder):
     assert (ROOT / "config/experiments/README.md").is_file()
 
 
+def paper_with_images(folder, **titles):
+    """The paper's configuration, for somebody who has images of some methods instead of their checkpoints."""
+    lines = (ROOT / "config/experiments/paper.tsv").read_text(encoding="utf-8").splitlines()
+    columns = lines[0].split("\t")
+    rows = [dict(zip(columns, line.split("\t"), strict=False)) for line in lines[1:] if not line.startswith("#")]
+    for row in rows:
+        if title := titles.get(row["run"]):
+            row |= {"kind": "images", "fusion_model": "", "checkpoint": ""}
+            row["images"] = f"{{data_root}}/{{folder}}/published/{title}"
+    cells = ["\t".join(row.get(column, "") for column in columns) for row in rows]
+    (folder / "images.tsv").write_text("\n".join([lines[0], *cells, ""]), encoding="utf-8")
+    return plan_of("paper", experiments=str(folder / "images.tsv"))
+
+
 def test_of_the_compared_methods_those_are_shown_whose_files_are_there(folder):
     (folder / "data/MSRS/published/CDDFuse").mkdir(parents=True)
     (folder / "checkpoints").mkdir()
     (folder / "checkpoints/sage_published.pt").touch()
-    plan = plan_of("paper")
+    plan = paper_with_images(folder, cddfuse="CDDFuse")
     assert {run for _, run in runs_and_files(plan, "2")[0]} == {"swinfusion_ssvif_seed0", "sage", "cddfuse"}
     told = [line for line in plan.left_out if "is left out on" in line]
     assert "CDDFuse is left out on FMB, M3FD: no data/FMB/published/CDDFuse, data/M3FD/published/CDDFuse;" in told[0]
@@ -257,7 +287,7 @@ def test_images_of_the_training_pairs_are_judged_downstream_too(folder):
     """Where there is no official split, in one folder."""
     (folder / "data/M3FD/published/MRFS/all").mkdir(parents=True)
     (folder / "data/M3FD/published/SegMiF").mkdir()
-    plan = plan_of("paper")
+    plan = paper_with_images(folder, mrfs="MRFS", segmif="SegMiF")
     runs = [run for _, run in runs_and_files(plan, "5")[0]]
     assert "mrfs" in runs
     assert "segmif" not in runs  # it has none to train a detector on

@@ -18,7 +18,6 @@ def test_names_splits_and_sizes(packed):
     assert len(file.names("train")) == 9
     assert file.size("test", "00t") == (24, 32)
     assert len(file.digest) == 64
-    assert repr(file) == f"PairsFile({str(packed)!r})"
 
 
 def test_an_open_file_pickles_and_reads_on(packed):

@@ -1,3 +1,5 @@
+from contextlib import contextmanager
+
 import h5py
 import numpy as np
 import pytest
@@ -5,7 +7,8 @@ import pytest
 from ssvif.data.packed import FORMAT, PairsFile
 from ssvif.io.errors import UserError
 
-SECRET = b"what another file holds" * 40
+SECRET = b"what another file holds" * 100
+PIXELS, KEY = np.zeros((40, 47), np.uint8), "test/test0/infrared"
 
 
 @pytest.fixture
@@ -15,45 +18,50 @@ def packed(tmp_path, pairs):
     path.write_bytes(pairs.read_bytes())
     (tmp_path / "secret").write_bytes(SECRET)
     with h5py.File(tmp_path / "other.h5", "w") as other:
-        other["x"] = np.zeros((40, 47), np.uint8)
-        other.create_group("g")["infrared"] = np.zeros((40, 47), np.uint8)
+        other["x"] = PIXELS
+        other["g/infrared"], other["g/visible"] = PIXELS, np.zeros((40, 47, 3), np.uint8)
+        other["test0"] = other["g"]
     return path
 
 
-def replace(path, key, **made):
+@contextmanager
+def unchecked(path, key):
+    """The file without a part and without its checksum, which would tell of any other content."""
+    group, _, kind = key.rpartition("/")
     with h5py.File(path, "r+") as file:
         del file[key]
+        file[group or "/"].attrs.pop(f"crc32_{kind}", None)
+        yield file
+
+
+def replace(path, key, **made):
+    with unchecked(path, key) as file:
         file.create_dataset(key, **made)
-        group, _, kind = key.rpartition("/")
-        file[group].attrs.pop(f"crc32_{kind}", None)
 
 
 def as_external(path):
     where = str(path.with_name("secret"))
-    replace(path, "test/test0/infrared", shape=(20, 20), dtype=np.uint8, external=[(where, 0, 400)])
+    replace(path, KEY, shape=PIXELS.shape, dtype=np.uint8, external=[(where, 0, PIXELS.size)])
 
 
 def as_virtual(path):
     layout = h5py.VirtualLayout((40, 47), np.uint8)
     layout[:] = h5py.VirtualSource(str(path.with_name("other.h5")), "x", (40, 47))
-    with h5py.File(path, "r+") as file:
-        del file["test/test0/infrared"]
-        file.create_virtual_dataset("test/test0/infrared", layout)
+    with unchecked(path, KEY) as file:
+        file.create_virtual_dataset(KEY, layout)
 
 
 def as_link(key, link):
     def spoil(path):
-        with h5py.File(path, "r+") as file:
-            del file[key]
+        with unchecked(path, key) as file:
             file[key] = link
 
     return spoil
 
 
 def as_group(path):
-    with h5py.File(path, "r+") as file:
-        del file["test/test0/infrared"]
-        file.create_group("test/test0/infrared")
+    with unchecked(path, KEY) as file:
+        file.create_group(KEY)
 
 
 def with_attribute(name, value):
@@ -68,7 +76,6 @@ def data(key, array, **made):
     return lambda path: replace(path, key, data=array, **made)
 
 
-PIXELS, KEY = np.zeros((40, 47), np.uint8), "test/test0/infrared"
 SPOILED = {
     "external storage": as_external,
     "virtual": as_virtual,

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import h5py
 import numpy as np
@@ -134,7 +135,7 @@ def test_too_few_pairs_are_told_with_the_reasons(folders, tmp_path):
 
 
 def test_images_that_show_nothing_are_no_pairs_to_train_on(kelvin, tmp_path):
-    with pytest.raises(UserError, match=r"too few pairs to train on(.|\n)*becomes white"):
+    with pytest.raises(UserError, match=r"too few pairs to train on(.|\n)*is white"):
         pack_folders(*kelvin, tmp_path / "run", rules=Rules(infrared_range=Range(0, 1)))
 
 
@@ -169,6 +170,17 @@ def test_the_command_trains_on_two_folders(kelvin, train, tmp_path):
     assert "10 train, 1 validation" in output
     assert (tmp_path / "run/model.safetensors").is_file()
     assert reading_of(tmp_path / "run")["infrared_range"] == "240:400"
+
+
+def test_a_training_ends_with_the_command_that_takes_its_network(folders, train, tmp_path, call, monkeypatch):
+    (tmp_path / "own_printed.py").write_text("from ssvif.models.lite import Lite\n\n\nclass Own(Lite): ...\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    status, output, _ = train("--set", "fusion_model=own_printed:Own")
+    assert status == 0
+    words = output.rpartition("trained: ")[2].replace("VISIBLE INFRARED", f"{folders[0]} {folders[1]}").split()
+    assert call(*words[1:], "--output", tmp_path / "fused", "--device", "cpu")[0] == 0
+    sys.modules.pop("own_printed")
 
 
 def test_a_finished_training_is_not_thrown_away(folders, train, tmp_path):

@@ -1,5 +1,6 @@
 """What the tests of pairs and fusing share: made pairs, a fuser known in advance, the command in a process."""
 
+import json
 import subprocess
 import sys
 
@@ -9,6 +10,9 @@ from PIL import Image
 from ssvif.fusing.fuser import MEMORY_BYTES, BaselineFuser, Fuser
 from ssvif.io.images import RawImage
 from ssvif.pairs.pair import Rules, make_pair
+
+# of an exported network
+FACTS = {"channels": 3, "bytes_per_px": 50, "least_px": 3, "reach": {"radius_px": 1, "grid_px": 2}}
 
 
 def noise(seed, height, width, channels=3, levels=256, dtype=np.uint8):
@@ -50,6 +54,28 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, *sys.modules)
     assert done.returncode == 0, done.stderr
     peak_kb, *modules = done.stdout.split()
     return set(modules), int(peak_kb)
+
+
+def write_mean(path, metadata=None, last=(), fused_kind=None):
+    """An ONNX file that takes the mean of both images, perhaps with a last operation."""
+    import onnx
+
+    kind = onnx.TensorProto.FLOAT
+    shapes = {"visible": ["b", 3, "h", "w"], "infrared": ["b", 1, "h", "w"], "fused": ["b", 3, "h", "w"]}
+    visible, infrared, fused = (onnx.helper.make_tensor_value_info(name, kind, shapes[name]) for name in shapes)
+    if last:
+        fused = onnx.helper.make_tensor_value_info("fused", fused_kind or kind, None)
+    steps = [
+        onnx.helper.make_node("Add", ["visible", "infrared"], ["sum"]),
+        onnx.helper.make_node("Conv", ["sum", "half"], ["mean" if last else "fused"]),
+        *last,
+    ]
+    half = onnx.numpy_helper.from_array(np.eye(3, dtype=np.float32)[..., None, None] / 2, "half")
+    graph = onnx.helper.make_graph(steps, "mean", [visible, infrared], [fused], [half])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
+    onnx.helper.set_model_props(model, {"ssvif": json.dumps(FACTS)} if metadata is None else metadata)
+    path.write_bytes(model.SerializeToString())
+    return path
 
 
 class Refusing(Fuser):

@@ -3,19 +3,22 @@
 import logging
 import subprocess
 import sys
+from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 import ssvif
 from reference.released import released_state
-from ssvif.fusing.api import fuse, load_model, to_dtype
+from ssvif.fusing.api import fuse, load_model
 from ssvif.fusing.fuser import BaselineFuser
+from ssvif.fusing.load import FuserSpec
 from ssvif.io.errors import UserError
+from ssvif.models.released_names import PUBLISHED
+from ssvif.pairs.alignment import Alignment, write_alignment
 
 AVERAGE = load_model("average")
 
@@ -73,6 +76,22 @@ def test_tensors_have_their_channels_first(dtype):
     assert fused.is_contiguous()
     error = 0 if dtype == torch.uint8 else 0.5 + 510 * torch.finfo(dtype).eps
     np.testing.assert_allclose(fused.double().movedim(0, -1).numpy() * scale, MEAN, atol=error)
+
+
+def test_opencv_has_blue_first():
+    """Of visible images, colored infrared ones and results alike, with alpha or without; Pillow knows its order."""
+    colored = draw(4, 12, 17, 3)
+    expected = fuse(VISIBLE, colored, AVERAGE)
+    reversed_ = [np.ascontiguousarray(each[..., ::-1]) for each in (VISIBLE, colored)]
+    fused = fuse(*reversed_, AVERAGE, order="bgr")
+    np.testing.assert_array_equal(fused[..., ::-1], expected)
+    assert fused.flags["C_CONTIGUOUS"]  # as OpenCV's functions need it
+    with_alpha = np.dstack([reversed_[0], draw(5, 12, 17)])
+    np.testing.assert_array_equal(fuse(with_alpha, reversed_[1], AVERAGE, order="bgr"), fused)
+    tensors = [torch.from_numpy(each).movedim(-1, 0) for each in reversed_]
+    np.testing.assert_array_equal(fuse(*tensors, AVERAGE, order="bgr").movedim(0, -1).numpy(), fused)
+    mixed = fuse([Image.fromarray(VISIBLE), reversed_[0]], [INFRARED] * 2, AVERAGE, order="bgr")
+    np.testing.assert_array_equal(np.asarray(mixed[0]), mixed[1][..., ::-1])
 
 
 def test_a_tensor_that_learns_is_left_alone():
@@ -176,6 +195,8 @@ def test_visibles_chroma_can_be_kept():
             UserError,
             "infrared images are of several depths",
         ),
+        ({"visible": None}, TypeError, "visible: expected an image, got None, which cv2.imread returns for a file"),
+        ({"infrared": [None]}, TypeError, r"infrared\[0\]: expected an image, got None"),
         ({"visible": "v.png"}, TypeError, "visible: expected NumPy arrays, .* got str"),
         ({"visible": VISIBLE[None, None]}, ValueError, "visible: expected an image with 1 or 3 channels, got shape"),
         ({"visible": VISIBLE[:0]}, ValueError, "got shape"),
@@ -191,6 +212,7 @@ def test_visibles_chroma_can_be_kept():
         ({"model": "average"}, TypeError, r"call load_model\('average'\)"),
         ({"color": "cmyk"}, ValueError, r"color: expected rgb \| ycbcr, got 'cmyk'"),
         ({"resize": "both"}, ValueError, "resize: expected "),
+        ({"order": "gbr"}, ValueError, r"order: expected rgb \| bgr, got 'gbr'"),
         ({"visible_range": "loud"}, UserError, "visible_range"),
         ({"infrared_range": None}, ValueError, r"infrared_range: expected a string or \(low, high\)"),
         ({"infrared_range": (1, 5, 3)}, ValueError, r"infrared_range: expected a string or \(low, high\)"),
@@ -222,6 +244,8 @@ def test_models_are_loaded_by_file_by_name_and_by_release(network, tmp_path):
 
 
 def test_without_a_model_ssvifs_own_is_loaded_once(monkeypatch):
+    # another test of this process may have replaced what is loaded by default, or changed it
+    monkeypatch.setattr("ssvif.fusing.api._load_once", cache(load_model))
     first = fuse(VISIBLE, INFRARED)
     np.testing.assert_array_equal(first, fuse(VISIBLE, INFRARED, load_model()))
     monkeypatch.setattr("ssvif.fusing.load.find_model", lambda _: pytest.fail("loaded twice"))
@@ -237,9 +261,26 @@ def test_a_tensor_comes_back_to_its_gpu(network):
     torch.testing.assert_close(fused.cpu(), near, rtol=0, atol=1e-3)
 
 
-@settings(max_examples=50)
-@given(st.floats(0, 1), st.sampled_from([np.uint8, np.uint16]))
-def test_levels_are_rounded_to_the_nearest(value, dtype):
-    most = np.iinfo(dtype).max
-    made = to_dtype(np.full((1, 1, 3), value, np.float32), np.dtype(dtype))
-    assert abs(int(made[0, 0, 0]) - value * most) <= 0.5 + most * 1e-7
+def test_each_file_of_a_released_network_counts(tmp_path, monkeypatch):
+    parts = {"first": "one.pth", "second": "two.pth"}
+    monkeypatch.setitem(PUBLISHED, "seafusion", replace(PUBLISHED["seafusion"], parts=parts))
+    taken = set()
+    for changed in parts.values():
+        (tmp_path / changed).write_text(changed)
+        taken.add(FuserSpec(path=tmp_path, network="seafusion").identity()["fuser"])
+    (tmp_path / "notes.txt").write_text("not of the network")
+    assert FuserSpec(path=tmp_path, network="seafusion").identity()["fuser"] in taken
+    assert len(taken) == 2
+    assert "" not in taken
+
+
+def test_two_lenses_are_aligned(tmp_path):
+    narrow = Alignment(((1, 0, -8), (0, 1, -4), (0, 0, 1)), "affine", (60, 40), (40, 30))
+    write_alignment(tmp_path / "alignment.json", narrow)
+    visible, infrared = draw(0, 40, 60, 3), draw(1, 30, 40)
+    fused = fuse(visible, infrared, AVERAGE, alignment=tmp_path / "alignment.json")
+    middle = (visible[4:34, 8:48].astype(int) + infrared[..., None] + 1) // 2
+    np.testing.assert_array_equal(fused[4:34, 8:48], middle)
+    np.testing.assert_array_equal(fuse(visible, infrared, AVERAGE, alignment=narrow), fused)
+    with pytest.raises(UserError, match="does not fit the alignment"):
+        fuse(visible, visible, AVERAGE, alignment=narrow)

@@ -196,14 +196,27 @@ def test_a_word_is_said_once(folders, fuse, caplog):
         assert sum(part in each for each in said) == 1
 
 
-def test_an_alignment_is_used(folders, fuse):
+def test_what_fails_from_the_start_is_given_up(folders, fuse, monkeypatch):
+    monkeypatch.setattr("ssvif.fusing.command.GIVE_UP", 3)
+    for path in (folders / "ir").iterdir():
+        save(path, noise(0, 24, 60, 0))
+    status, said = fuse("vi", "ir", "-o", "fused")
+    assert status == 1
+    assert "given up after 3 failures" in said
+    assert made(folders / "fused") == []
+
+
+def test_an_alignment_is_used(folders, fuse, caplog):
     write_alignment(
         folders / "shift.json",
         Alignment(((1.0, 0, 2), (0, 1.0, 1), (0, 0, 1)), "translation", (26, 20), (26, 20)),
     )
     assert fuse("vi/a.png", "ir/a.png", "-o", "f.png", "--alignment", "shift.json")[0] == 0
     moved = np.pad(read_image(folders / "ir/a.png")[1:, 2:], ((0, 1), (0, 2)), mode="edge")
-    assert np.array_equal(read_image(folders / "f.png"), average(read_image(folders / "vi/a.png"), moved))
+    assert "the infrared camera sees 88% of the visible image" in caplog.text
+    fused, visible = read_image(folders / "f.png"), read_image(folders / "vi/a.png")
+    assert np.array_equal(fused[:-1, :-2], average(visible, moved)[:-1, :-2])  # what both cameras see
+    assert not np.array_equal(fused[-1], average(visible, moved)[-1])  # what only the visible one sees
     assert fuse("vi/b.png", "ir/b.png", "-o", "g.png", "--alignment", "shift.json")[0] == 1
 
 

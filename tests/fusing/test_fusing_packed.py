@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fusing.made import Refusing
+from reference.files import digests_of
 from reference.networks import scatter
 from ssvif.cli import app as cli
 from ssvif.data.packed import PairsFile
@@ -22,10 +23,6 @@ from ssvif.ops.color import to_image, to_tensor
 CPU = torch.device("cpu")
 
 
-def fused_in(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.*"))}
-
-
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("inference", INFERENCES)
 @torch.no_grad()
@@ -34,7 +31,7 @@ def test_images_are_those_of_the_script_bit_for_bit(pairs, tmp_path, inference, 
     model, source = scatter(build_fusion_model("seafusion", channels)), PairsFile(pairs)
     fuse_packed(pairs, tmp_path / "fused", TorchFuser(deepcopy(model), CPU, inference, channels_last=False))
     expected = {f"{split}/{name}.png": (split, name) for split in source.splits() for name in source.names(split)}
-    assert fused_in(tmp_path / "fused").keys() == expected.keys()
+    assert digests_of(tmp_path / "fused").keys() == expected.keys()
     for name, pair in expected.items():
         made = INFERENCES[inference](model, to_tensor(source.visible(*pair)), to_tensor(source.infrared(*pair)))
         assert np.array_equal(read_image(tmp_path / "fused" / name), to_image(made)), name
@@ -48,13 +45,13 @@ def test_what_fails_leaves_what_was_there(pairs, tmp_path, monkeypatch, broken):
         raise UserError(f"No space left while writing {path}")
 
     fuse_packed(pairs, tmp_path / "fused", BaselineFuser("average"))
-    before = fused_in(tmp_path / "fused")
+    before = digests_of(tmp_path / "fused")
     if broken:
         monkeypatch.setattr("ssvif.fusing.packed.write_png", fail)
     with pytest.raises(UserError, match="No space left" if broken else r"\w+/\w+ cannot be fused") as caught:
         fuse_packed(pairs, tmp_path / "fused", BaselineFuser("visible") if broken else Refusing())
     assert broken or caught.value.got == "expected more"
-    assert fused_in(tmp_path / "fused") == before
+    assert digests_of(tmp_path / "fused") == before
     assert [each.name for each in tmp_path.iterdir()] == ["fused"]
 
 
@@ -62,8 +59,8 @@ def test_equal_input_gives_equal_bytes_in_the_place_of_old_ones(pairs, tmp_path)
     write_png(tmp_path / "second/test/old.png", np.zeros((2, 2), np.uint8))
     for name in ("first", "second"):
         fuse_packed(pairs, tmp_path / name, TorchFuser(scatter(build_fusion_model("seafusion")), CPU))
-    assert len(fused_in(tmp_path / "first")) == 10
-    assert fused_in(tmp_path / "first") == fused_in(tmp_path / "second")
+    assert len(digests_of(tmp_path / "first")) == 10
+    assert digests_of(tmp_path / "first") == digests_of(tmp_path / "second")
 
 
 @pytest.fixture
@@ -73,7 +70,7 @@ def fuse(pairs, tmp_path, command):
     def call(*arguments):
         out = tmp_path / "_".join(map(str, arguments)).replace("/", "_")
         status, errors = command("--pairs", pairs, "-o", out, "--device", "cpu", *arguments)
-        return status, errors, {name: read_image(out / name).astype(int) for name in fused_in(out)}
+        return status, errors, {name: read_image(out / name).astype(int) for name in digests_of(out)}
 
     return call
 

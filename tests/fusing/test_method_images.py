@@ -121,7 +121,20 @@ def test_images_of_other_names_are_told(pairs, theirs, collect):
     with pytest.raises(UserError) as caught:
         collect()
     assert caught.value.got.endswith("2 images without a pair of that name: test0_fused.png, test1_fused.png")
-    assert caught.value.remedy.startswith("rename them like the pairs; ")
+    assert caught.value.remedy.startswith("rename them, or links to them, like the pairs; ")
+
+
+def test_files_without_a_pair_are_counted_once_where_splits_have_one_folder(pairs, theirs, collect):
+    write_images(pairs, theirs, "train", "validation", "test")
+    (theirs / "all").mkdir()
+    for path in sorted(theirs.glob("*/*.png")):
+        path.rename(theirs / "all" / path.name)
+    for split in ("train", "validation", "test"):
+        (theirs / split).rmdir()
+        name = PairsFile(pairs).names(split)[0]
+        (theirs / f"all/{name}.png").rename(theirs / f"all/{name}_fused.png")
+    with pytest.raises(UserError, match="3 images without a pair of that name"):
+        collect()
 
 
 @pytest.mark.parametrize("there", ["Test", ""])
@@ -152,10 +165,10 @@ def test_gray_alpha_and_losses_are_told(pairs, theirs, collect, tmp_path, caplog
     other.unlink()
     collect()
     for told in (
-        "gray, and color metrics use them as they are",
-        "with an alpha channel, which is dropped",
+        "gray; color metrics use them as they are",
+        "an alpha channel, which is dropped",
         "JPEG, whose compression the metrics measure too",
     ):
-        assert f"1 of 2 images are {told}" in caplog.text
+        assert f"1 of 2 images: {told}" in caplog.text
     assert read_image(tmp_path / "fused/test/test0.png").shape[2:] == (3,)
     assert read_image(tmp_path / "fused/test/test1.png").ndim == 2

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from fusing.made import modules_and_memory, noise, save
+from fusing.made import FACTS, modules_and_memory, noise, save, write_mean
 from ssvif.fusing.fuser import Reach
 from ssvif.fusing.load import FuserSpec, load_fuser
 from ssvif.fusing.onnx_fuser import OnnxFuser
@@ -15,32 +15,10 @@ from ssvif.io.files import read_image
 onnx = pytest.importorskip("onnx", reason="the extra ssvif[onnx] is not installed")
 pytest.importorskip("onnxruntime", reason="the extra ssvif[onnx] is not installed")
 
-FACTS = {"channels": 3, "bytes_per_px": 50, "least_px": 3, "reach": {"radius_px": 1, "grid_px": 2}}
-
-
-def write_mean(path, metadata, last=(), fused_kind=onnx.TensorProto.FLOAT):
-    """An ONNX file that takes the mean of both images, perhaps with a last operation."""
-    kind = onnx.TensorProto.FLOAT
-    shapes = {"visible": ["b", 3, "h", "w"], "infrared": ["b", 1, "h", "w"], "fused": ["b", 3, "h", "w"]}
-    visible, infrared, fused = (onnx.helper.make_tensor_value_info(name, kind, shapes[name]) for name in shapes)
-    if last:
-        fused = onnx.helper.make_tensor_value_info("fused", fused_kind, None)
-    steps = [
-        onnx.helper.make_node("Add", ["visible", "infrared"], ["sum"]),
-        onnx.helper.make_node("Mul", ["sum", "half"], ["mean" if last else "fused"]),
-        *last,
-    ]
-    half = onnx.helper.make_tensor("half", kind, [1], [0.5])
-    graph = onnx.helper.make_graph(steps, "mean", [visible, infrared], [fused], [half])
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
-    onnx.helper.set_model_props(model, metadata)
-    path.write_bytes(model.SerializeToString())
-    return path
-
 
 @pytest.fixture
 def mean(tmp_path):
-    return write_mean(tmp_path / "mean.onnx", {"ssvif": json.dumps(FACTS)})
+    return write_mean(tmp_path / "mean.onnx")
 
 
 def test_the_metadata_says_how_large_images_are_cut(mean):
@@ -59,6 +37,17 @@ def test_arrays_go_in_and_come_out_with_channels_last(mean):
     np.testing.assert_allclose(fused, visible / 2, rtol=1e-6)
 
 
+@pytest.mark.parametrize("folder", [".", "elsewhere"])
+def test_weights_in_another_file_are_not_read(mean, monkeypatch, tmp_path, folder):
+    """ONNX Runtime would look for them beside the file, or in the current folder."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / folder)
+    onnx.save_model(onnx.load(mean), mean, save_as_external_data=True, location="half.bin", size_threshold=0)
+    (tmp_path / folder / "half.bin").write_bytes((tmp_path / "half.bin").read_bytes())
+    with pytest.raises(UserError, match="with all its weights inside"):
+        OnnxFuser(mean, "cpu")
+
+
 def test_what_does_not_fit_the_network_is_a_value_error(mean):
     with pytest.raises(ValueError, match="infrared"):
         OnnxFuser(mean, "cpu")(np.zeros((1, 5, 7, 3), np.float32), np.zeros((5, 7), np.float32))
@@ -74,7 +63,7 @@ def test_what_does_not_fit_the_network_is_a_value_error(mean):
 )
 def test_what_is_no_fused_image_is_refused(tmp_path, operation, settings, kind, says):
     last = onnx.helper.make_node(operation, ["mean"], ["fused"], **settings)
-    path = write_mean(tmp_path / "other.onnx", {"ssvif": json.dumps(FACTS)}, [last], kind)
+    path = write_mean(tmp_path / "other.onnx", last=[last], fused_kind=kind)
     with pytest.raises(ValueError, match=rf"it returns .*{says}.* in place of floats of shape \(1, 3, 6, 8\)"):
         OnnxFuser(path, "cpu")(np.zeros((1, 6, 8, 3), np.float32), np.zeros((1, 6, 8), np.float32))
 
@@ -122,7 +111,7 @@ def test_missing_and_damaged_files_are_told(mean, tmp_path):
 
 
 def test_metadata_that_is_no_text_is_told(tmp_path):
-    path = write_mean(tmp_path / "spoiled.onnx", {"ssvif": json.dumps(FACTS)})
+    path = write_mean(tmp_path / "spoiled.onnx")
     path.write_bytes(path.read_bytes().replace(b"least_px", b"least_p\xbf"))
     with pytest.raises(UserError, match="its metadata is no text"):
         OnnxFuser(path)
@@ -135,12 +124,6 @@ def test_devices(mean, monkeypatch):
     with pytest.raises(UserError, match="cannot use a GPU"):
         OnnxFuser(mean, "cuda")
     assert OnnxFuser(mean, "auto").batch == 1
-
-
-def test_without_onnx_runtime_the_extra_is_named(mean, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(UserError, match=r"ssvif\[onnx\]"):
-        OnnxFuser(mean)
 
 
 def test_options_that_the_file_cannot_follow_are_refused(mean):

@@ -4,10 +4,12 @@ import shutil
 
 import numpy as np
 import pytest
+import tifffile
 
 from fusing.made import noise, save
 from ssvif.fusing.outputs import RECORD
 from ssvif.io.files import read_image
+from ssvif.io.images import read_raw
 
 NAMES = ("a", "b", "c")
 
@@ -20,6 +22,80 @@ def _folders(tmp_path, monkeypatch):
         save(tmp_path / f"ir/{name}.png", noise(10 + i, 12, 17, 0))
         save(tmp_path / f"ir2/{name}.png", noise(20 + i, 12, 17, 0))
     monkeypatch.chdir(tmp_path)
+
+
+def deep(folder, channels=3):
+    for i, name in enumerate(NAMES):
+        image = noise(i, 12, 17, channels, levels=65536, dtype=np.uint16)
+        (folder / f"{name}.tif").parent.mkdir(exist_ok=True)
+        tifffile.imwrite(folder / f"{name}.tif", image)
+
+
+@pytest.mark.parametrize("tile", ["0", "8"])
+def test_sixteen_bits_come_and_go_unrounded(command, tmp_path, tile):
+    deep(tmp_path / "deep")
+    arguments = "deep", "ir", "--baseline", "visible", "--depth", "16", "--tile", tile
+    assert command(*arguments, "-o", "fused")[0] == 0
+    assert command("deep/a.tif", "ir/a.png", *arguments[2:], "-o", "one.tiff")[0] == 0
+    for name in NAMES:
+        source, fused = (read_raw(tmp_path / folder / f"{name}.tif").pixels for folder in ("deep", "fused"))
+        assert fused.dtype == np.uint16
+        assert np.array_equal(source, fused)
+    assert (tmp_path / "one.tiff").read_bytes() == (tmp_path / "fused/a.tif").read_bytes()
+
+
+def test_a_network_has_more_than_eight_bits_to_say(command, tmp_path, network):
+    arguments = "vi", "ir", "--model", str(network), "--device", "cpu"
+    assert command(*arguments, "-o", "fused")[0] == command(*arguments, "-o", "fine", "--depth", "16")[0] == 0
+    for name in NAMES:
+        shallow, fine = read_image(tmp_path / f"fused/{name}.png"), read_raw(tmp_path / f"fine/{name}.tif").pixels
+        assert np.abs(fine / 257 - shallow).max() <= 0.5 + 1 / 257
+        assert len(np.unique(fine)) > 256
+
+
+def test_a_folder_holds_each_image_in_one_depth(fuse, tmp_path):
+    assert fuse("vi", "ir", "-o", "fused")[0] == 0
+    status, errors = fuse("vi", "ir", "-o", "fused", "--depth", "16")
+    assert status == 1
+    assert "fused already holds 3 images of these names, made from other images, with other settings" in errors
+    assert fuse("vi", "ir", "-o", "fused", "--depth", "16", "--overwrite")[0] == 0
+    assert sorted(path.name for path in (tmp_path / "fused").glob("[!.]*")) == [f"{name}.tif" for name in NAMES]
+    (tmp_path / "fused/b.tif").unlink()
+    before = (tmp_path / "fused/a.tif").stat().st_mtime_ns
+    assert fuse("vi", "ir", "-o", "fused", "--depth", "16")[0] == 0
+    assert (tmp_path / "fused/b.tif").is_file()
+    assert (tmp_path / "fused/a.tif").stat().st_mtime_ns == before
+    assert fuse("vi", "ir", "-o", "fused", "--overwrite")[0] == 0
+    assert sorted(path.name for path in (tmp_path / "fused").glob("[!.]*")) == [f"{name}.png" for name in NAMES]
+
+
+def test_no_source_is_replaced_by_an_image_in_another_depth(fuse, tmp_path):
+    """Even where an image of its name and the other depth lies beside each."""
+    for name in NAMES:
+        (tmp_path / f"vi/{name}.tif").touch()
+    status, errors = fuse("vi/*.png", "ir/*.png", "-o", "vi", "--depth", "16", "--overwrite")
+    assert status == 1
+    assert "vi/a.png" in errors
+    assert all((tmp_path / f"vi/{name}.png").is_file() for name in NAMES)
+
+
+@pytest.mark.parametrize("output", ["fused.mp4", "fused.png"])
+def test_sixteen_bits_are_written_as_tiff_alone(fuse, tmp_path, output):
+    status, errors = fuse("vi/a.png", "ir/a.png", "-o", output, "--depth", "16")
+    assert status == 1
+    assert f"{output}: 16 bits can only be written as TIFF" in errors
+    assert "leave out --depth 16" in errors
+    assert not (tmp_path / output).exists()
+
+
+def test_sixteen_bits_are_not_for_what_follows(fuse, command, call, tmp_path):
+    assert "8 bits, which all later steps read" in command("--pairs", "pairs.h5", "--depth", "16")[1]
+    assert fuse("vi", "ir", "-o", "fine", "--depth", "16")[0] == 0
+    status, _, errors = call(
+        "score", "--visible", "vi", "--infrared", "ir", "--fused", "fine", "--output", "scores.csv"
+    )
+    assert status == 1
+    assert "a.tif is not an 8-bit image" in errors
 
 
 def test_a_record_that_is_a_link_is_not_followed(fuse, tmp_path):

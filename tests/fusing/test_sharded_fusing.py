@@ -1,5 +1,6 @@
 """Several `ssvif fuse --shard` fill one folder, at once or one after the other."""
 
+import json
 import subprocess
 import sys
 
@@ -9,7 +10,19 @@ from fusing.made import save, smooth
 from ssvif.fusing.fuser import BaselineFuser
 from ssvif.fusing.method_images import collect_images
 from ssvif.fusing.packed import fuse_packed
+from ssvif.io.errors import UserError
 from ssvif.pairs.shard import Shard
+
+COMMAND = [sys.executable, "-m", "ssvif", "fuse", "vi", "ir", "-o", "fused", "--baseline", "average"]
+
+# a command that holds its output until its input ends
+HELD = """
+import sys
+from ssvif.cli.app import main
+from ssvif.fusing import command
+command.fuse_source = lambda *_, **more: print("held", flush=True) or sys.stdin.read()
+main()
+"""
 
 
 def contents(folder):
@@ -44,15 +57,50 @@ def test_what_shards_have_made_is_not_made_again(folders, fuse, caplog):
         assert f"{count} were already there" in caplog.text
 
 
-def test_images_of_other_settings_are_not_taken_for_those_of_a_shard(folders, fuse):
+def test_images_of_other_settings_are_not_taken_for_those_of_a_shard(folders, fuse, caplog):
     for shard in ("1/2", "2/2"):
         assert fuse("vi", "ir", "-o", "fused", "--shard", shard)[0] == 0
     status, errors = fuse("vi", "ir", "-o", "fused", "--shard", "1/3", "--visible-range", "0:200")
     assert status == 1
     assert "2 images of these names, made from other images, with other settings" in errors
     assert fuse("vi", "ir", "-o", "fused", "--shard", "1/3", "--visible-range", "0:200", "--overwrite")[0] == 0
-    # two records now name the images 0 and 1: neither is believed
-    assert fuse("vi", "ir", "-o", "fused", "--shard", "1/2")[0] == 1
+    status, errors = fuse("vi", "ir", "-o", "fused", "--shard", "1/2")  # two records name 0 and 1: the later one counts
+    assert status == 1
+    assert "already holds 2 images" in errors
+    assert fuse("vi", "ir", "-o", "fused", "--shard", "1/2", "--overwrite")[0] == 0
+    caplog.clear()
+    assert fuse("vi", "ir", "-o", "fused")[0] == 0
+    assert "7 were already there" in caplog.text
+
+
+def test_shards_of_two_numbers_that_disagree_at_once_are_not_believed(folders, fuse, caplog):
+    assert fuse("vi", "ir", "-o", "fused", "--shard", "1/2")[0] == 0
+    record = folders / "fused/.ssvif-fuse.1-of-2.jsonl"
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    other = [json.dumps([name, settings, "another state", time]) for name, settings, _, time in lines]
+    (folders / "fused/.ssvif-fuse.1-of-3.jsonl").write_text("\n".join(other))
+    for there in (0, 3):  # the settings agree, so the images are made again, once
+        caplog.clear()
+        assert fuse("vi", "ir", "-o", "fused", "--shard", "1/2")[0] == 0
+        assert ("3 were already there" in caplog.text) == bool(there)
+
+
+def test_a_folder_that_a_shard_fills_is_shared_with_shards_alone(folders):
+    begun = [sys.executable, "-c", HELD, *COMMAND[3:], "--shard", "1/2"]
+    with subprocess.Popen(begun, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shard:
+        shard.stdout.readline()
+        for other in (COMMAND, [*COMMAND, "--shard", "1/3"]):
+            whole = subprocess.run(other, stderr=subprocess.PIPE, text=True, check=False)
+            assert whole.returncode == 1
+            assert "fused is being written by commands with --shard I/2" in whole.stderr
+        assert subprocess.run([*COMMAND, "--shard", "2/2"], stderr=subprocess.PIPE, check=False).returncode == 0
+        shard.kill()
+
+
+def test_a_shard_of_packed_pairs_adds_to_no_folder_of_somebody_elses(pairs, tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(UserError, match="holds other files than a former result"):
+        fuse_packed(pairs, tmp_path, BaselineFuser("average"), shard=Shard(1, 2))
 
 
 def test_a_range_of_the_sequence_is_that_of_all_pairs(folders, fuse):
@@ -64,8 +112,7 @@ def test_a_range_of_the_sequence_is_that_of_all_pairs(folders, fuse):
 
 
 def test_shards_fill_one_folder_at_once_and_the_same_one_waits_for_nobody(folders):
-    command = [sys.executable, "-m", "ssvif", "fuse", "vi", "ir", "-o", "fused", "--baseline", "average", "--shard"]
-    running = [subprocess.Popen([*command, f"{place}/3"], stderr=subprocess.PIPE) for place in (1, 2, 3)]
+    running = [subprocess.Popen([*COMMAND, "--shard", f"{place}/3"], stderr=subprocess.PIPE) for place in (1, 2, 3)]
     assert [process.communicate() and process.returncode for process in running] == [0, 0, 0]
     assert len(contents(folders / "fused")) == 7
     left = {path.name for path in (folders / "fused").iterdir() if path.suffix != ".png"}

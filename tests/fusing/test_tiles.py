@@ -4,12 +4,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusing.made import Recorder, Refusing, pair_of, smooth
+from fusing.made import Recorder, Refusing, noise, pair_of, smooth
 from ssvif.fusing.fuser import FORMULAS, BaselineFuser, FuseOptions, Reach
 from ssvif.fusing.tiles import OVERLAP_PX, batch_size, blending_weights, fuse_batch, spans, tile_side
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage
 from ssvif.ops.color import rgb_to_ycbcr, to_image, to_tensor
+from ssvif.pairs.alignment import FADE_PX, Alignment
 from ssvif.pairs.pair import Rules, make_pair
 from ssvif.pairs.ranges import to_levels
 from ssvif.schema import BASELINES
@@ -55,6 +56,19 @@ def test_a_tile_that_keeps_nothing_is_refused(reach, least):
     assert str(least) in caught.value.expected
 
 
+@pytest.mark.parametrize("tile", [0, 200])
+def test_beyond_the_infrared_image_the_visible_one_is_kept(tile):
+    narrow = Alignment(((1, 0, -100), (0, 1, -80), (0, 0, 1)), "affine", (410, 300), (220, 150))
+    visible, infrared = noise(0, 300, 410), noise(1, 150, 220, 0)
+    pair = make_pair("a", RawImage(visible), RawImage(infrared), Rules(alignment=narrow))
+    (fused,) = fuse_batch(Recorder(reach=Reach(9)), [pair], FuseOptions(tile=tile))
+    middle = (visible[80:230, 100:320].astype(int) + infrared[..., None] + 1) // 2
+    np.testing.assert_array_equal(fused[80:230, 100:320], middle)
+    changed = (fused != visible).any(axis=2)
+    changed[80 - FADE_PX : 230 + FADE_PX, 100 - FADE_PX : 320 + FADE_PX] = False
+    assert not changed.any()
+
+
 @pytest.mark.parametrize("reach", [Reach(0), Reach(20, 8), None])
 def test_tiles_give_what_the_whole_gives(reach):
     pair, fuser = pair_of(300, 410), Recorder(reach=reach)
@@ -86,7 +100,7 @@ def test_tiles_are_taken_when_the_whole_does_not_fit():
         assert tile_side(Recorder(memory=roomy, reach=reach), (4000, 6000)) == side
     fuser.tileable = False
     assert tile_side(fuser, (4000, 6000)) == 0
-    with pytest.raises(UserError, match="--inference cannot be computed in tiles"):
+    with pytest.raises(UserError, match="cannot be computed in tiles"):
         tile_side(fuser, (4000, 6000), 512)
 
 
@@ -112,8 +126,12 @@ def test_what_a_network_cannot_fuse_is_told_by_name(monkeypatch):
         fuse_batch(Refusing(), [pair_of(4, 5, name="b")])
     assert caught.value.got == "expected more"
     monkeypatch.setitem(FORMULAS, "average", lambda visible, infrared: visible * np.float32("nan"))
-    with pytest.raises(UserError, match="b: the network's output holds NaN"):
-        fuse_batch(BaselineFuser("average"), [pair_of(4, 5, name="b")])
+    fuser = BaselineFuser("average")
+    for half, remedy in ((False, "look in the network for 0/0"), (True, "pass --precision float32")):
+        fuser.half = half
+        with pytest.raises(UserError, match="b: the network's output holds NaN") as caught:
+            fuse_batch(fuser, [pair_of(4, 5, name="b")])
+        assert caught.value.remedy.startswith(remedy)
 
 
 def test_baselines_are_what_they_are_called():
@@ -155,5 +173,6 @@ def test_levels_are_rounded_half_up_and_clipped():
     assert np.array_equal(to_levels(values), expected)
     halves = np.array([0.0, 0.499, 0.5, 1.5, 2.5, 254.499, 254.5, 255.0, 300.0, -4.0], np.float32) / np.float32(255)
     assert to_levels(halves[None, :, None])[0, :, 0].tolist() == [0, 0, 1, 2, 3, 254, 255, 255, 255, 0]
-    levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
-    assert np.array_equal(to_levels(levels / np.float32(255)), levels)
+    for dtype, most in ((np.uint8, 255), (np.uint16, 65535)):
+        levels = np.arange(most + 1, dtype=dtype).reshape(16, -1, 1)
+        assert np.array_equal(to_levels(levels / np.float32(most), dtype), levels)

@@ -19,6 +19,7 @@ import torch
 from fuzzing.mutations import EXTREMES, VALUES, mutate_bytes, mutate_text, mutate_values
 
 SIDES = (0, 1, 7, 65_535, 100_000, 2**31 - 1, 2**32 - 1)  # pixels that an image may claim
+BOMB = zlib.compress(bytes(1 << 26))
 
 
 def mutate_image(random: Random, data: bytes) -> bytes:
@@ -53,26 +54,20 @@ def _mutate_png(random: Random, data: bytes) -> bytes:
         case 2:
             del chunks[chosen]
         case 3:
-            chunks.insert(
-                chosen, [random.choice((b"tRNS", b"PLTE", b"eXIf", b"gAMA", b"acTL", b"fcTL")), random.randbytes(8)]
-            )
+            kind = random.choice((b"tRNS", b"PLTE", b"eXIf", b"gAMA", b"acTL", b"fcTL"))
+            chunks.insert(chosen, [kind, random.randbytes(8)])
         case 4:  # a text or profile that unpacks to 64 MB
-            bomb = zlib.compress(bytes(1 << 26))
-            chunks.insert(
-                1,
-                random.choice(
-                    ([b"zTXt", b"a\0\0" + bomb], [b"iCCP", b"a\0\0" + bomb], [b"iTXt", b"a\0\1\0\0\0" + bomb])
-                ),
-            )
+            kind, start = random.choice(((b"zTXt", b"a\0\0"), (b"iCCP", b"a\0\0"), (b"iTXt", b"a\0\1\0\0\0")))
+            chunks.insert(1, [kind, start + BOMB])
         case 5:
             pixels = next(chunk for chunk in chunks if chunk[0] == b"IDAT")
             pixels[1] = zlib.compress(mutate_bytes(random, zlib.decompress(pixels[1])))
         case _:
             chunks[chosen][1] = mutate_bytes(random, chunks[chosen][1])
-    parts = (
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
-    )
-    return data[:8] + b"".join(parts)
+    found = data[:8]
+    for kind, body in chunks:
+        found += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    return found
 
 
 def _mutate_tiff(random: Random, data: bytes) -> bytes:
@@ -102,11 +97,9 @@ def mutate_safetensors(random: Random, data: bytes) -> bytes:
             text = mutate_text(random, header["__metadata__"]["ssvif"]) if "__metadata__" in header else "{}"
             header["__metadata__"] = {"ssvif": text}
         case 3:
-            stored = header.get("__metadata__", {})
-            stored["ssvif"] = json.dumps(
-                mutate_values(random, json.loads(stored.get("ssvif", "{}")), ["canary:Network"])
-            )
-            header["__metadata__"] = stored
+            stored = header.setdefault("__metadata__", {})
+            values = mutate_values(random, json.loads(stored.get("ssvif", "{}")), ["canary:Network"])
+            stored["ssvif"] = json.dumps(values)
         case 4:
             name = random.choice([name for name in header if name != "__metadata__"])
             size = header[name]["data_offsets"][1] - header[name]["data_offsets"][0]
@@ -133,12 +126,8 @@ def mutate_checkpoint(random: Random, data: bytes, canary: Path) -> bytes:
     """Return a file of torch.save of other values, with code in it, or one that unpacks to far more than it holds."""
     stream = BytesIO()
     values = torch.load(BytesIO(data), weights_only=True)
-    tensors = [
-        torch.zeros(1).expand(2**40),
-        torch.zeros(0),
-        torch.zeros(2, 2, dtype=torch.int8),
-        torch.tensor(float("nan")),
-    ]
+    small = torch.zeros(2, 2, dtype=torch.int8)
+    tensors = [torch.zeros(1).expand(2**40), torch.zeros(0), small, torch.tensor(float("nan"))]
     match random.randrange(8):
         case 0 | 1:
             return mutate_bytes(random, data)
@@ -179,17 +168,8 @@ def mutate_hdf5(random: Random, path: Path, canary: Path) -> None:
 def _mutate_attribute(random: Random, item: h5py.HLObject) -> None:
     name = random.choice([*item.attrs] or ["format"])
     stored = item.attrs.get(name, "")
-    choices = [
-        h5py.Empty("f"),
-        np.zeros((3, 3)),
-        np.array(["a", "b"], object),
-        "",
-        "x" * 60_000,
-        5,
-        2**63,
-        b"\xff\0",
-        np.void(b"x"),
-    ]
+    choices = [h5py.Empty("f"), np.zeros((3, 3)), np.array(["a", "b"], object), "", "x" * 60_000, 5, 2**63]
+    choices += [b"\xff\0", np.void(b"x")]
     if isinstance(stored, str) and stored.startswith("{"):
         choices += [mutate_text(random, stored), json.dumps(mutate_values(random, json.loads(stored)))] * 10
     del item.attrs[name]
@@ -200,9 +180,8 @@ def _mutate_attribute(random: Random, item: h5py.HLObject) -> None:
 def _mutate_item(random: Random, file: h5py.File, name: str, canary: Path) -> None:
     old = file.get(name)
     shape = random.choice([*SHAPES, *([old.shape] * 10 if isinstance(old, h5py.Dataset) else [])])
-    kind = random.choice(
-        ("u1", "u1", "u1", "f8", "i4", "S4", "f2", h5py.string_dtype(), h5py.vlen_dtype("u1"), h5py.ref_dtype)
-    )
+    special = (h5py.string_dtype(), h5py.vlen_dtype("u1"), h5py.ref_dtype)
+    kind = random.choice(("u1", "u1", "u1", "f8", "i4", "S4", "f2", *special))
     if name in file and name != "/":
         del file[name]
     layout = h5py.VirtualLayout((24, 32), "u1")
@@ -220,14 +199,9 @@ def _mutate_item(random: Random, file: h5py.File, name: str, canary: Path) -> No
         case 4:
             file.create_group(name)
         case 5:
-            chunks = tuple(max(1, min(64, side)) for side in shape)
-            file.create_dataset(
-                name,
-                shape=shape,
-                dtype="u1",
-                compression=random.choice(("gzip", "lzf")),
-                **({"chunks": chunks} if shape else {}),
-            )
+            chunks = tuple(max(1, min(64, side)) for side in shape) or None
+            kept = random.choice(("gzip", "lzf"))
+            file.create_dataset(name, shape=shape, dtype="u1", compression=kept, chunks=chunks)
         case 6:
             file.create_dataset(name, data=h5py.Empty(random.choice(("u1", "f8"))))
         case 7:
@@ -236,20 +210,11 @@ def _mutate_item(random: Random, file: h5py.File, name: str, canary: Path) -> No
             file.create_dataset(name, shape=shape, dtype="u1", fillvalue=random.choice((0, 255)))
 
 
-SHAPES = [
-    (),
-    (0,),
-    (0, 5),
-    (3, 5),
-    (1, 1),
-    (24, 32),
-    (32, 24),
-    (24, 32, 3),
-    (24, 32, 4),
-    (2**20, 2**20),
-    (2**31, 2, 3),
-    (2**40,),
-]
+SHAPES = [(), (0,), (0, 5), (3, 5), (1, 1), (24, 32), (32, 24), (24, 32, 3), (24, 32, 4)]
+SHAPES += [(2**20, 2**20), (2**31, 2, 3), (2**40,)]
+
+
+ATTRIBUTED = ("MaxPool", "Transpose", "Cast")  # which would need more than inputs
 
 
 def mutate_onnx(random: Random, data: bytes, canary: Path) -> bytes:
@@ -270,24 +235,16 @@ def mutate_onnx(random: Random, data: bytes, canary: Path) -> bytes:
         case 2:
             weight.ClearField("raw_data")
             weight.data_location = onnx.TensorProto.EXTERNAL
-            places = (
-                f"{canary}/secret",
-                f"../{canary.name}/secret",
-                "../" * 20 + f"{canary}/secret",
-                "secret",
-                "",
-                "/dev/zero",
-            )
-            facts = {"location": random.choice(places), "offset": str(random.choice((0, number))), "length": "8"}
+            places = (f"{canary}/secret", f"../{canary.name}/secret", "../" * 20 + f"{canary}/secret", "secret", "")
+            facts = {"location": random.choice((*places, "/dev/zero")), "length": "8"}
+            facts["offset"] = str(random.choice((0, number)))
             weight.external_data.extend(onnx.StringStringEntryProto(key=key, value=text) for key, text in facts.items())
         case 3:
             weight.dims[:] = random.choice(([number], [2**31, 2**31, 2**31], [0], [], [1] * 300))
         case 4:
             weight.data_type = random.randrange(24)
         case 5:
-            node.op_type = random.choice(
-                ("Add", "Mul", "Sub", "Identity", "MaxPool", "Relu", "Transpose", "Shape", "NoSuch", "Cast")
-            )
+            node.op_type = random.choice((*("Add", "Mul", "Sub", "Identity", "Relu", "Shape", "NoSuch"), *ATTRIBUTED))
         case 6:
             names = [*node.input, *node.output, "visible", "infrared", "fused", "", "a/b"]
             node.input[random.randrange(len(node.input))] = random.choice(names)

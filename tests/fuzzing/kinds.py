@@ -15,19 +15,20 @@ from fuzzing.mutations import TOKENS, Kind, mutate_bytes, mutate_text, mutate_va
 from ssvif.pairs.alignment import Alignment, write_alignment
 from ssvif.training import loop
 
-Mutate = Callable[[Random, bytes], bytes]
+Spoil = Callable[[Random, Path], None]  # a file in place
+Make = Callable[[Path], Iterable[Path]]  # files in a folder; returns those to be spoiled
 
 
-def in_bytes(mutate: Mutate) -> Callable[[Random, Path], None]:
-    """Return a function that replaces a file's bytes."""
-    return lambda random, path: path.write_bytes(mutate(random, path.read_bytes()))
+def in_bytes(mutate: Callable[..., bytes], *, canary: bool = False) -> Spoil:
+    """Return a function that replaces a file's bytes; with `canary`, `mutate` is told where nothing may be touched."""
+    return lambda random, path: path.write_bytes(mutate(random, path.read_bytes(), *[canary_of(path)] * canary))
 
 
-def in_text(mutate: Callable[[Random, str], str], share_of_bytes: float = 0.2) -> Callable[[Random, Path], None]:
+def in_text(mutate: Callable[[Random, str], str]) -> Spoil:
     """Return a function that replaces a file's text, or now and then its bytes."""
 
     def spoil(random: Random, path: Path) -> None:
-        if random.random() < share_of_bytes:
+        if random.random() < 0.2:
             path.write_bytes(mutate_bytes(random, path.read_bytes()))
         else:
             path.write_bytes(mutate(random, path.read_text("utf-8")).encode("utf-8", "surrogateescape"))
@@ -61,24 +62,15 @@ def make_boxes(folder: Path) -> Iterable[Path]:
         yield folder / name
 
 
-LONG = f'<!ENTITY e39 "{"x" * 60_000}">'
-
-
 def mutate_boxes(random: Random, path: Path) -> None:
     """Spoil boxes; XML also by entities."""
-    secret, text = canary_of(path) / "secret", path.read_text("utf-8")
+    secret, text = (canary_of(path) / "secret").as_uri(), path.read_text("utf-8")
     levels = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10}">' for i in range(1, 40))
-    bombs = (
-        f'<!ENTITY e0 "x">{levels}',
-        f'<!ENTITY e39 SYSTEM "{secret.as_uri()}">',
-        f'<!ENTITY % e39 SYSTEM "{secret.as_uri()}"> %e39;',
-        LONG,
-    )
+    bombs = [f'<!ENTITY e0 "x">{levels}', f'<!ENTITY e39 "{"x" * 60_000}">']
+    bombs += [f'<!ENTITY e39 SYSTEM "{secret}">', f'<!ENTITY % e39 SYSTEM "{secret}"> %e39;']
     if path.suffix == ".xml" and random.random() < 0.2:
-        start = f"<!DOCTYPE annotation [{random.choice(bombs)}]><annotation>"
-        path.write_text(
-            text.replace("<annotation>", start).replace("person", "&e39;" * random.choice((1, 60))), "utf-8"
-        )
+        text = text.replace("<annotation>", f"<!DOCTYPE annotation [{random.choice(bombs)}]><annotation>")
+        path.write_text(text.replace("person", "&e39;" * random.choice((1, 60))), "utf-8")
     elif path.suffix == ".xml" and random.random() < 0.1:
         path.write_text(text.replace("<object>", "<a>" * random.choice((100, 5000, 100_000)) + "<object>", 1), "utf-8")
     else:
@@ -115,22 +107,10 @@ def make_stage_one(folder: Path) -> Iterable[Path]:
 def make_results(folder: Path) -> Iterable[Path]:
     """Write results of two runs; return everything that tables and report read."""
     samples.write_results(folder)
-    commands.ssvif(
-        "tables",
-        "--results",
-        folder / "results",
-        "--output",
-        folder / "out/tables",
-        "--published",
-        folder / "published",
-        "--run",
-        "toy/ours",
-    )
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix in (".csv", ".yaml", ".json") and "out" not in path.parts
-    ]
+    places = ("--results", folder / "results", "--output", folder / "out/tables", "--published", folder / "published")
+    commands.ssvif("tables", *places, "--run", "toy/ours")
+    read = (path for path in sorted(folder.rglob("*")) if "out" not in path.parts)
+    return [path for path in read if path.suffix in (".csv", ".yaml", ".json")]
 
 
 def mutate_results(random: Random, path: Path) -> None:
@@ -171,59 +151,44 @@ def make_settings(folder: Path) -> Iterable[Path]:
     """Write settings of a training."""
     (folder / "settings.json").write_text(json.dumps(dataclasses.asdict(samples.OPTIONS)), "utf-8")
     arm = {"name": "a", "role": "arm", "title": "A", "runs": {"0": "a_seed0"}}
-    declared = {
-        "ladder": {"primary": "probe.mean_ap", "order": [["a"]]},
-        "dataset": "toy",
-        "title": "Toy",
-        "arms": [arm],
-    }
+    ladder = {"primary": "probe.mean_ap", "order": [["a"]]}
+    declared = {"ladder": ladder, "dataset": "toy", "title": "Toy", "arms": [arm]}
     (folder / "ladder.json").write_text(json.dumps(declared), "utf-8")
     return [folder / "settings.json", folder / "ladder.json"]
 
 
-def with_canary(mutate: Callable[[Random, Path, Path], None]) -> Callable[[Random, Path], None]:
-    """Return a function that spoils a file in place, given one that is told where nothing may be touched."""
-    return lambda random, path: mutate(random, path, canary_of(path))
+def mutate_packed(random: Random, path: Path) -> None:
+    """Spoil a packed file."""
+    containers.mutate_hdf5(random, path, canary_of(path))
 
 
-def mutate_checkpoint(random: Random, path: Path, canary: Path) -> None:
-    """Spoil a file of torch.save."""
-    path.write_bytes(containers.mutate_checkpoint(random, path.read_bytes(), canary))
-
-
-def mutate_onnx(random: Random, path: Path, canary: Path) -> None:
-    """Spoil an ONNX file."""
-    path.write_bytes(containers.mutate_onnx(random, path.read_bytes(), canary))
-
-
-def mutate_splits(random: Random, path: Path, canary: Path) -> None:
+def mutate_splits(random: Random, path: Path) -> None:
     """Spoil a list of splits, perhaps by paths that leave the dataset."""
+    canary = canary_of(path)
     places = [f"{canary}/secret.png", f"../../{canary.name}/secret.png", f"tiny/../../../{canary.name}/secret.png"]
     in_text(lambda random, text: mutate_text(random, text, [*TOKENS, *places * 5]))(random, path)
 
 
-def mutate_descriptor(random: Random, path: Path, canary: Path) -> None:
+def mutate_descriptor(random: Random, path: Path) -> None:
     """Spoil a descriptor, perhaps by folders that leave the data root."""
+    canary = canary_of(path)
     places = [f"../../{canary.name}", f"../{canary.name}", str(canary), f"../../{canary.name}/vi/{{name}}"]
     if random.random() < 0.2:
         values = yaml.safe_load(path.read_text("utf-8"))
-        sides = {"visible": f"{{split}}/../../../{canary.name}/vi/{{name}}", "infrared": "{split}/ir/{name}"}
+        inside = {"visible": "vi/{name}", "infrared": "ir/{name}"}
+        outside = {"visible": f"{{split}}/../../../{canary.name}/vi/{{name}}", "infrared": "{split}/ir/{name}"}
         away: list[dict[str, object]] = [
             {"official_splits": {"train": places[0]}},
             {"folder": places[1]},
-            {
-                "folder": places[2],
-                "layouts": [{"visible": "vi/{name}", "infrared": "ir/{name}"}],
-                "official_splits": {},
-            },
-            {"layouts": [sides]},
+            {"folder": places[2], "layouts": [inside], "official_splits": {}},
+            {"layouts": [outside]},
         ]
         path.write_text(yaml.safe_dump(values | random.choice(away)))
     else:
         in_text(lambda random, text: mutate_yaml(random, text, places * 5))(random, path)
 
 
-def network(name: str, write: Callable[[Path], None]) -> Callable[[Path], Iterable[Path]]:
+def network(name: str, write: Callable[[Path], None]) -> Make:
     """Return a function that writes a network, and a pair of images for it."""
 
     def make(folder: Path) -> Iterable[Path]:
@@ -234,7 +199,7 @@ def network(name: str, write: Callable[[Path], None]) -> Callable[[Path], Iterab
     return make
 
 
-def dataset(name: str) -> Callable[[Path], Iterable[Path]]:
+def dataset(name: str) -> Make:
     """Return a function that writes a dataset, of which one file is to be spoiled."""
 
     def make(folder: Path) -> Iterable[Path]:
@@ -244,7 +209,7 @@ def dataset(name: str) -> Callable[[Path], Iterable[Path]]:
     return make
 
 
-def config(*names: str) -> Callable[[Path], Iterable[Path]]:
+def config(*names: str) -> Make:
     """Return a function that copies the project's configuration, of which some files are to be spoiled."""
 
     def make(folder: Path) -> Iterable[Path]:
@@ -254,31 +219,26 @@ def config(*names: str) -> Callable[[Path], Iterable[Path]]:
     return make
 
 
+SETTINGS = ("config.yaml", "paper.yaml", "ladder.yaml", "published/tables.yaml")
+TABLES = ("experiments/demo.tsv", "experiments/paper.tsv")
+mutate_checkpoint, mutate_onnx = (
+    in_bytes(mutate, canary=True) for mutate in (containers.mutate_checkpoint, containers.mutate_onnx)
+)
+mutate_network = in_bytes(containers.mutate_safetensors)
 KINDS: dict[str, Kind] = {
     "image": Kind(make_images, in_bytes(containers.mutate_image), readers.read_image, 4),
     "video": Kind(samples.write_videos, in_bytes(mutate_bytes), readers.read_video),
-    "packed": Kind(dataset("pairs.h5"), with_canary(containers.mutate_hdf5), readers.use_packed, 3),
-    "network": Kind(
-        network("a.safetensors", samples.write_network), in_bytes(containers.mutate_safetensors), readers.fuse_with, 2
-    ),
-    "released": Kind(network("a.pth", samples.write_released), with_canary(mutate_checkpoint), readers.read_released),
-    "state": Kind(make_state, with_canary(mutate_checkpoint), lambda path: readers.train(path.parent)),
-    "stage-one": Kind(
-        make_stage_one, in_bytes(containers.mutate_safetensors), lambda path: readers.train(path.parent, path)
-    ),
-    "onnx": Kind(network("a.onnx", samples.write_onnx), with_canary(mutate_onnx), readers.fuse_with, 2),
-    "splits": Kind(dataset("splits.csv"), with_canary(mutate_splits), readers.use_splits),
+    "packed": Kind(dataset("pairs.h5"), mutate_packed, readers.use_packed, 3),
+    "network": Kind(network("a.safetensors", samples.write_network), mutate_network, readers.fuse_with, 2),
+    "released": Kind(network("a.pth", samples.write_released), mutate_checkpoint, readers.read_released),
+    "state": Kind(make_state, mutate_checkpoint, lambda path: readers.train(path.parent)),
+    "stage-one": Kind(make_stage_one, mutate_network, lambda path: readers.train(path.parent, path)),
+    "onnx": Kind(network("a.onnx", samples.write_onnx), mutate_onnx, readers.fuse_with, 2),
+    "splits": Kind(dataset("splits.csv"), mutate_splits, readers.use_splits),
     "pair-list": Kind(dataset("pairs.csv"), in_text(mutate_text), readers.use_pair_list),
-    "experiments": Kind(
-        config("experiments/demo.tsv", "experiments/paper.tsv"), in_text(mutate_text), readers.use_config
-    ),
-    "config": Kind(
-        config("config.yaml", "paper.yaml", "ladder.yaml", "published/tables.yaml"),
-        in_text(mutate_yaml),
-        readers.use_config,
-        2,
-    ),
-    "descriptor": Kind(dataset("tiny.yaml"), with_canary(mutate_descriptor), readers.use_descriptor, 2),
+    "experiments": Kind(config(*TABLES), in_text(mutate_text), readers.use_config),
+    "config": Kind(config(*SETTINGS), in_text(mutate_yaml), readers.use_config, 2),
+    "descriptor": Kind(dataset("tiny.yaml"), mutate_descriptor, readers.use_descriptor, 2),
     "boxes": Kind(make_boxes, mutate_boxes, readers.use_boxes, 4),
     "alignment": Kind(make_alignment, in_text(mutate_json), readers.use_alignment),
     "record": Kind(make_record, in_text(mutate_text), readers.use_record),

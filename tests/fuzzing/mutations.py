@@ -10,42 +10,11 @@ import yaml
 
 EXTREMES = [0, 1, 2, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 100_000, 2**31 - 1, 2**31, 2**32 - 1, 2**60, 2**63, 2**64 - 1]
 TOKENS = [
-    *(
-        "",
-        "0",
-        "-1",
-        "-0.0",
-        "1e400",
-        "-1e308",
-        "nan",
-        "inf",
-        "1e-320",
-        "0x10",
-        "1_000",
-        "½",
-        "²",
-        "１",
-        "9" * 30,
-        "9" * 5000,
-    ),
+    *("", "0", "-1", "-0.0", "1e400", "-1e308", "nan", "inf", "1e-320", "0x10", "1_000", "½", "²", "１"),
+    *("9" * 30, "9" * 5000),
     *("-rf", "--help", "a\nb", "a\tb", "a,b", "a;b", '"', "'", "\\", "\r", "\x00", "\x1b[31m", "\ufeff", "\u202e", "é"),
-    *(
-        "%s%n",
-        "{0}",
-        "{name}",
-        "{split}",
-        "[a]*?",
-        "$(touch x)",
-        "../..",
-        "a/b",
-        "/",
-        ".",
-        "~",
-        "con",
-        "=1+1",
-        "#",
-        "x" * 70_000,
-    ),
+    *("%s%n", "{0}", "{name}", "{split}", "[a]*?", "$(touch x)", "../..", "a/b", "/", ".", "~", "con", "=1+1", "#"),
+    "x" * 70_000,
     *("null", "true", "[]", "{}", "[1, [2]]", "{a: 1}", "*a", "&a [*a]", "!!python/name:os.system", "2001-01-01", "<<"),
 ]
 VALUES = [None, True, False, 0, -1, 2**60, 2**70, 1e308, -1e-308, float("nan"), float("inf"), [], {}, [[]], {"a": {}}]
@@ -137,9 +106,8 @@ def _replace_one(random: Random, values: object, choices: list[object]) -> objec
         case 0:
             del copy[key]
         case 1 if isinstance(copy, dict):
-            copy[random.choice(["", "x", "-rf", 1, "a/b", "../x", key if isinstance(key, int) else f"{key} "])] = (
-                copy.pop(key)
-            )
+            other = random.choice(["", "x", "-rf", 1, "a/b", "../x", key if isinstance(key, int) else f"{key} "])
+            copy[other] = copy.pop(key)
         case 1:
             copy += [copy[key]] * random.choice((1, 1000))
         case 2:
@@ -164,15 +132,12 @@ def mutate_yaml(random: Random, text: str, hostile: list[object] | None = None) 
         case 0:
             return text + random.choice((alias_bomb(), "x: &x [*x]\n", "x: &x {y: *x}\n", "<<: &x {<<: *x}\n"))
         case 1:
-            tag = random.choice(
-                ("!!python/object/apply:os.system ['touch x']", "!!binary x", "!!timestamp x", "!!set {a}")
-            )
-            return re.sub(r"(?m): .*$", f": {tag}", text, count=random.choice((1, 3)))
+            tags = ("!!python/object/apply:os.system ['touch x']", "!!binary x", "!!timestamp x", "!!set {a}")
+            return re.sub(r"(?m): .*$", f": {random.choice(tags)}", text, count=random.choice((1, 3)))
         case 2:
             return text + "x: " + random.choice(("[" * 5000, "{a: " * 5000, "- " * 5000, "1" * 10_000, "? " * 5000))
         case 3 | 4:
             return mutate_text(random, text)
         case _:
-            return yaml.safe_dump(
-                mutate_values(random, yaml.safe_load(text), hostile), allow_unicode=True, sort_keys=False
-            )
+            values = mutate_values(random, yaml.safe_load(text), hostile)
+            return yaml.safe_dump(values, allow_unicode=True, sort_keys=False)

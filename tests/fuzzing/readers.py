@@ -101,10 +101,14 @@ def use_boxes(path: Path) -> None:
     draw_boxes(read_boxes(path, descriptor, samples.WIDTH, samples.HEIGHT), samples.HEIGHT, samples.WIDTH)
 
 
+def fuse_pair(folder: Path, *options: object) -> None:
+    """Fuse the pair of a folder of images."""
+    ssvif("fuse", folder / "color.png", folder / "deep.png", "-o", folder / "out.png", "--overwrite", *options)
+
+
 def fuse_with(path: Path) -> None:
     """Fuse a pair with a network."""
-    visible, infrared = path.parent / "color.png", path.parent / "deep.png"
-    ssvif("fuse", visible, infrared, "-o", path.parent / "out.png", "--model", path, "--device", "cpu", "--overwrite")
+    fuse_pair(path.parent, "--model", path, "--device", "cpu")
 
 
 def read_released(path: Path) -> None:
@@ -150,19 +154,7 @@ def use_results(path: Path) -> None:
 
 def use_alignment(path: Path) -> None:
     """Fuse a pair with an alignment."""
-    visible, infrared = path.parent / "color.png", path.parent / "deep.png"
-    ssvif(
-        "fuse",
-        visible,
-        infrared,
-        "-o",
-        path.parent / "out.png",
-        "--baseline",
-        "average",
-        "--alignment",
-        path,
-        "--overwrite",
-    )
+    fuse_pair(path.parent, "--baseline", "average", "--alignment", path)
 
 
 def use_record(path: Path) -> None:

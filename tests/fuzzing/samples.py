@@ -6,21 +6,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import onnx
 import tifffile
 import torch
 import yaml
 from PIL import Image
 
+from fusing.made import write_mean
 from reference.released import released_state
-from report.made_results import (
-    make_results,
-    make_source,
-    write_gradients,
-    write_history,
-    write_probe,
-    write_pseudo_labels,
-)
+from report import made_results
 from ssvif.config.files import load_descriptor
 from ssvif.data.descriptor import descriptor_to_json
 from ssvif.data.pack import pack_pairs
@@ -34,7 +27,6 @@ HEIGHT, WIDTH = 24, 32
 OPTIONS = TrainingOptions(
     framework="fusion_only", fusion_model="lite", epochs=2, stage_one_max_epochs=1, batch_size=1, crop_px=16, channels=1
 )
-FACTS = {"channels": 3, "bytes_per_px": 50, "least_px": 3, "reach": {"radius_px": 1, "grid_px": 2}}
 DESCRIPTOR = """\
 name: tiny
 title: Tiny
@@ -84,12 +76,7 @@ def write_images(folder: Path) -> list[Path]:
     Image.fromarray(gray).save(folder / "packed.tif", compression="tiff_lzw")
     tifffile.imwrite(folder / "deep.tif", deep, extratags=[(42113, "s", 0, "3", True)])
     tifffile.imwrite(folder / "floats.tif", floats, compression="zlib", extratags=[(42113, "s", 0, "-9999", True)])
-    tifffile.imwrite(
-        folder / "planes.tif",
-        np.moveaxis(deep[..., None].repeat(3, 2), 2, 0),
-        photometric="rgb",
-        planarconfig="separate",
-    )
+    tifffile.imwrite(folder / "planes.tif", np.stack([deep] * 3), photometric="rgb", planarconfig="separate")
     return sorted(folder.iterdir())
 
 
@@ -117,11 +104,8 @@ def write_dataset(folder: Path) -> None:
     descriptor = load_descriptor(folder / "tiny.yaml")
     split_dataset(descriptor, folder / "tiny", folder / "splits.csv", seed=0)
     pack_pairs(descriptor, folder / "tiny", folder / "splits.csv", folder / "pairs.h5")
-    (folder / "pairs.csv").write_text(
-        "visible,infrared,name\n"
-        + "".join(f"tiny/train/vi/train{i}.png,tiny/train/ir/train{i}.png,a{i}\n" for i in range(3)),
-        "utf-8",
-    )
+    lines = [f"tiny/train/vi/train{i}.png,tiny/train/ir/train{i}.png,a{i}\n" for i in range(3)]
+    (folder / "pairs.csv").write_text("".join(["visible,infrared,name\n", *lines]), "utf-8")
 
 
 def write_network(path: Path) -> None:
@@ -136,40 +120,21 @@ def write_released(path: Path) -> None:
 
 
 def write_onnx(path: Path) -> None:
-    """Write an ONNX file as `ssvif export` does, of a network of three operations."""
-    kind = onnx.TensorProto.FLOAT
-    shapes = {"visible": ["b", 3, "h", "w"], "infrared": ["b", 1, "h", "w"], "fused": ["b", 3, "h", "w"]}
-    visible, infrared, fused = (onnx.helper.make_tensor_value_info(name, kind, shape) for name, shape in shapes.items())
-    kernel = onnx.numpy_helper.from_array(np.full((3, 4, 3, 3), 1 / 36, np.float32), "kernel")
-    half = onnx.numpy_helper.from_array(np.full(1, 0.5, np.float32), "half")
-    nodes = [
-        onnx.helper.make_node("Concat", ["visible", "infrared"], ["both"], axis=1),
-        onnx.helper.make_node("Conv", ["both", "kernel"], ["smooth"], pads=[1, 1, 1, 1]),
-        onnx.helper.make_node("Mul", ["smooth", "half"], ["fused"]),
-    ]
-    graph = onnx.helper.make_graph(nodes, "mean", [visible, infrared], [fused], [kernel, half])
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
-    onnx.helper.set_model_props(model, {"ssvif": json.dumps(FACTS)})
-    path.write_bytes(model.SerializeToString())
+    """Write an ONNX file as `ssvif export` does, of a network of two operations."""
+    write_mean(path)
 
 
 def write_results(folder: Path) -> None:
     """Write results of two runs on four pairs, their dataset, and tables of them."""
-    results = make_results(folder / "results")
-    source = make_source(folder / "data", results)
+    results = made_results.make_results(folder / "results")
+    source = made_results.make_source(folder / "data", results)
     for run in ("average", "ours"):
-        write_probe(results / "toy" / run, [0.5, 0.25, 0.125, 0.75], [0.5, 1.0, 0.75, 0.25])
+        made_results.write_probe(results / "toy" / run, [0.5, 0.25, 0.125, 0.75], [0.5, 1.0, 0.75, 0.25])
     ours = results / "toy/ours"
-    write_history(ours)
-    write_gradients(ours)
-    write_pseudo_labels(ours)
-    settings = {
-        "settings": {"epochs": 2, "crop_px": 16},
-        "wall_time_s": 3.5,
-        "versions": {"python": "3.11"},
-        "device": "cpu",
-    }
-    (ours / "record.json").write_text(json.dumps(settings), encoding="utf-8")
+    for write in (made_results.write_history, made_results.write_gradients, made_results.write_pseudo_labels):
+        write(ours)
+    record = {"settings": {"epochs": 2, "crop_px": 16}, "wall_time_s": 3.5, "versions": {"python": "3.11"}}
+    (ours / "record.json").write_text(json.dumps(record | {"device": "cpu"}), encoding="utf-8")
     (folder / "datasets").mkdir()
     descriptor = descriptor_to_json(source.descriptor)
     (folder / "datasets/toy.yaml").write_text(yaml.safe_dump(json.loads(descriptor)), encoding="utf-8")

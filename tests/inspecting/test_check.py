@@ -224,7 +224,7 @@ def move(folder, right, down):
 
 
 @pytest.mark.parametrize(("right", "down", "says"), [(5, -3, "right"), (-6, 4, "left")])
-def test_a_shift_of_all_pairs_is_told_and_one_pair_out_of_line(folder, right, down, says):
+def test_a_shift_of_all_pairs_is_told_and_one_pair_with_another(folder, right, down, says):
     other = read_image(folder / "ir/4.png")
     move(folder, right, down)
     write_png(folder / "ir/4.png", other)
@@ -232,9 +232,18 @@ def test_a_shift_of_all_pairs_is_told_and_one_pair_out_of_line(folder, right, do
     assert report.together is not None
     assert (report.together.x_px, report.together.y_px) == pytest.approx((right, down), abs=0.7)
     assert report.together.confidence == "high"
-    assert found(report) == {("shift", "pair", ""), ("out of line", "pair", "4")}
+    assert found(report) == {("shift", "pair", ""), ("other shift", "pair", "4")}
     assert not report.failed
     assert says in report.lines()[-2]
+
+
+def test_a_narrower_field_of_view_is_no_shift(folder):
+    for path in (folder / "ir").iterdir():
+        with Image.open(path) as image:
+            image.crop((0, 0, 90, 68)).resize(image.size).save(path)
+    report = check(folder)
+    assert ("no shift", "pair", "") in found(report)
+    assert not report.failed
 
 
 def test_an_alignment_takes_the_shift_away(folder):

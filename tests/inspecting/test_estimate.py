@@ -1,4 +1,5 @@
 import json
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -6,13 +7,14 @@ from made_cameras import corner_error, look_through
 from PIL import Image
 
 from roadscenes.render import render_scene
+from ssvif.fusing.outputs import video_writer
 from ssvif.inspecting.align import CAPTION_PX, align_folders
 from ssvif.inspecting.edges import gray_of
 from ssvif.inspecting.estimate import estimate_transform
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_image, write_png
 from ssvif.io.images import read_raw
-from ssvif.pairs.alignment import read_alignment, resizing, warp
+from ssvif.pairs.alignment import read_alignment, warp
 
 HEIGHT, WIDTH = 192, 256
 
@@ -66,6 +68,20 @@ def test_one_pair_is_enough_if_it_shows_much(scenes, write_folders, tmp_path):
     folders = write_folders(scenes[0][:1], look_through(scenes[1][:1], true, (WIDTH, HEIGHT)))
     align_folders(*folders, tmp_path / "a.json", model="translation")
     assert corner_error(read_alignment(tmp_path / "a.json").array, true, (WIDTH, HEIGHT)) < 1
+
+
+def test_two_videos_are_aligned_by_some_of_their_frames(scenes, tmp_path):
+    pytest.importorskip("av", reason="the extra ssvif[video] is not installed")
+    true = TRUE["translation"][0]
+    sides = {"vi": scenes[0], "ir": look_through(scenes[1], true, (WIDTH, HEIGHT))}
+    for side, images in sides.items():
+        with video_writer(tmp_path / f"{side}.mkv", Fraction(25)) as write:
+            for image in (*images, *images):
+                write(np.rint(image).clip(0, 255).astype(np.uint8)[..., None].repeat(3, axis=2))
+    align_folders(tmp_path / "vi.mkv", tmp_path / "ir.mkv", tmp_path / "a.json", model="translation", most_pairs=4)
+    found = read_alignment(tmp_path / "a.json")
+    assert found.made["names"] == ["000001", "000003", "000005", "000007"]
+    assert corner_error(found.array, true, (WIDTH, HEIGHT)) < 1
 
 
 @pytest.mark.parametrize("narrower", [1.8, 2.3])
@@ -175,7 +191,3 @@ def test_real_road_scenes_are_found_where_they_lie(shared, write_folders, tmp_pa
 def cut(image, height, width):
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
     return image[top : top + height, left : left + width]
-
-
-def test_the_plain_resize_of_equal_sizes_is_nothing():
-    np.testing.assert_array_equal(resizing((8, 6), (8, 6)), np.eye(3))

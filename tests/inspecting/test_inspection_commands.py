@@ -39,7 +39,6 @@ def test_a_check_writes_what_it_is_asked_for_even_if_something_is_wrong(call, fo
         ("check --visible {} --infrared {}", "is given for both sides"),
         ("align --visible {} --infrared {} --output x --model m", "model 'm'"),
         ("check", "needs one of DIR, --dataset, or --visible with --infrared"),
-        ("check a --dataset b", "needs one of DIR, --dataset, or --visible with --infrared"),
         ("check --visible a", "needs one of DIR, --dataset, or --visible with --infrared"),
         ("check a --visible a --infrared b", "needs one of DIR, --dataset, or --visible with --infrared"),
     ],

@@ -8,6 +8,7 @@ import torch
 
 from ssvif.io import device
 from ssvif.io.errors import UserError
+from ssvif.io.launch import Place
 
 
 @pytest.fixture
@@ -51,6 +52,15 @@ def test_a_third_job_waits_for_the_first_card(gpus):
         assert not got.wait(0.1)
     assert got.wait(10)
     waiting.join()
+
+
+def test_processes_of_one_training_do_not_wait_for_each_other(gpus, monkeypatch):
+    monkeypatch.setattr(device, "GPU_WAIT_S", 0.2)
+    monkeypatch.setattr(device, "LOCK_POLL_S", 0.1)
+    monkeypatch.setattr(device, "place", lambda: Place(2, 3))
+    with device.lease_device(), device.lease_device():  # noqa: SIM117 (the third is what fails)
+        with pytest.raises(UserError, match=r"for process 3 of 3(?s:.*)2 visible, all in use"), device.lease_device():
+            pass
 
 
 HOLD = """

@@ -1,3 +1,4 @@
+import itertools
 import os
 import sys
 
@@ -75,4 +76,16 @@ def test_the_first_of_slurms_hosts_is_where_they_meet(monkeypatch, hosts, first)
     monkeypatch.setenv("SLURM_STEP_NODELIST", hosts)
     monkeypatch.setenv("SLURM_JOB_ID", "41234")
     assert launch.rendezvous() == "env://"
-    assert (os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]) == (first, "21234")
+    assert os.environ["MASTER_ADDR"] == first
+
+
+def test_jobs_and_their_steps_meet_at_ports_of_their_own(monkeypatch):
+    ports = set()
+    for job, step in itertools.product(("41234", "41235"), ("0", "1", "4294967291")):
+        monkeypatch.setenv("SLURM_JOB_ID", job)
+        monkeypatch.setenv("SLURM_STEP_ID", step)
+        monkeypatch.delenv("MASTER_PORT", raising=False)
+        launch.rendezvous()
+        ports.add(int(os.environ["MASTER_PORT"]))
+    assert len(ports) == 6
+    assert all(1024 < port < 32768 for port in ports)

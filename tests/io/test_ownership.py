@@ -11,7 +11,7 @@ import pytest
 
 from ssvif.io.errors import UserError
 from ssvif.io.files import write_aside, write_folder_aside
-from ssvif.io.ownership import HOST, claim
+from ssvif.io.ownership import HOST, claim, remove_parts
 
 HOLD = """
 import sys, time
@@ -21,6 +21,7 @@ with claim(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
+SHARE = HOLD.replace("[1])", "[1]), 'shards'")
 # another process is forked while the output is held, and outlives this one, as a loader of pairs may
 FORK = HOLD.replace("    print", "    __import__('os').fork() == 0 and time.sleep(60)\n    print")
 LIVING, DEAD = os.getppid(), 2**22 + 1  # above the largest number of a process
@@ -67,6 +68,39 @@ def test_an_output_has_one_owner(tmp_path, start, kind):
     with claim(output):
         pass
     assert [name for name in names(output.parent) if "lock" in name] == []
+
+
+def test_several_share_an_output_while_nobody_has_it_alone(tmp_path, start):
+    output = tmp_path / "out"
+    sharers = [start(SHARE, output), start(SHARE, output)]
+    with claim(output, "shards"):
+        pass  # and the others still have it
+    for each in sharers:
+        for others in ("", "shards of another number"):
+            with pytest.raises(UserError, match=r"being written by shards\n"), claim(output, others):
+                pass
+        each.kill()
+        each.wait()
+    with claim(output):
+        pass
+    assert names(tmp_path) == []
+    start(HOLD, output)
+    with pytest.raises(UserError, match="being written by process"), claim(output, "shards"):
+        pass
+
+
+def test_who_joins_others_waits_for_those_that_come_and_go(tmp_path):
+    code = "import sys; from pathlib import Path; from ssvif.io.ownership import claim\nfor _ in range(300):"
+    code += "\n    with claim(Path(sys.argv[1]), 'shards'): pass"
+    running = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "out")]) for _ in range(3)]
+    assert [each.wait() for each in running] == [0, 0, 0]
+    assert names(tmp_path) == []
+
+
+def test_locks_that_are_removed_at_once_are_not_removed_again(tmp_path):
+    with claim(tmp_path / "out"):
+        remove_parts()
+        assert names(tmp_path) == []
 
 
 def test_a_lock_ends_with_its_process_though_another_was_forked(tmp_path, start):

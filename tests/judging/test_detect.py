@@ -115,14 +115,6 @@ def test_a_box_is_given_in_pixels_of_the_fused_image():
     ]
 
 
-def test_training_images_without_any_object_are_nothing_to_train_with(make_dataset, tmp_path):
-    dataset = make_dataset({"train": 1, "test": 1})
-    with h5py.File(dataset[0], "a") as file:
-        del file["train/000.a/boxes"]
-        file["train/000.a/boxes"] = np.zeros((0, 5))
-    assert judge(dataset, tmp_path / "out") == {"left_out": ""}
-
-
 def test_weights_of_something_else_are_refused(make_dataset, tmp_path):
     torch.save({"model": type}, tmp_path / "other.pt")
     options = DetectionOptions(weights=str(tmp_path / "other.pt"))

@@ -10,7 +10,7 @@ from reference.files import digests_of
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv, read_image
 from ssvif.judging.options import ProbeOptions
-from ssvif.judging.probe import Features, probe
+from ssvif.judging.probe import cell_features, probe
 from ssvif.models.efficientnet import EfficientNetLite0, load_efficientnet
 from ssvif.schema import PROBE_COLUMNS
 
@@ -58,11 +58,12 @@ def test_each_resolution_gives_one_map_even_where_two_have_one_size():
 
 
 def test_a_cell_has_512_features_in_an_image_of_any_size_and_gray_equals_its_color():
-    features = Features(0.5, torch.device("cpu"))
+    network = load_efficientnet()
     gray = np.random.default_rng(0).integers(0, 256, (41, 50), dtype=np.uint8)
-    found = features(gray, (5, 6))
+    images = (gray, np.repeat(gray[..., None], 3, axis=2))
+    found, colored = (cell_features(network, image, (5, 6), 0.5, torch.device("cpu")) for image in images)
     assert found.shape == (30, 512)
-    torch.testing.assert_close(found, features(np.repeat(gray[..., None], 3, axis=2), (5, 6)))
+    torch.testing.assert_close(found, colored)
 
 
 def test_a_run_is_scored_by_image_and_as_a_whole(dataset, tmp_path, log):

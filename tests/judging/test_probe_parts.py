@@ -13,8 +13,8 @@ from ssvif.data.packed import PairsFile
 from ssvif.judging.discriminant import ClassMoments, Discriminant
 from ssvif.judging.fused_images import find_labeled
 from ssvif.judging.options import ProbeOptions
+from ssvif.judging.probe import average_precision, cell_scores
 from ssvif.judging.probe_cells import CellLabels, cells_of_mask, choose_labels, deal_folds, plan_fits
-from ssvif.judging.probe_scores import average_precision, cell_scores
 
 CPU = torch.device("cpu")
 
@@ -60,11 +60,6 @@ def test_parts_and_ignored_samples_change_no_fit():
     ignored = np.append(label, [255, 255]), np.concatenate([features, np.full((2, 5), 1e6)])
     parts = fit([(features[:17], label[:17]), (features[17:], label[17:])], 2)
     torch.testing.assert_close(parts.weights, fit([(ignored[1], ignored[0])], 2).weights)
-
-
-def test_a_class_without_samples_cannot_be_fitted():
-    with pytest.raises(ValueError, match="no sample"):
-        fit([samples_of_classes((5, 5))], 3)
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=1, max_size=30), st.randoms())

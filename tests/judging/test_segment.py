@@ -17,7 +17,7 @@ from ssvif.judging.options import SegmentationOptions
 from ssvif.judging.segment import cross_entropy_sum, fine_tune, iou_scores, learning_rate_at, load_initial_weights
 from ssvif.models.segmentation import Segmenter
 
-QUICK = SegmentationOptions(size="b0", epochs=2, frozen_epochs=1, batch_size=4, unfrozen_learning_rate=1e-3)
+QUICK = SegmentationOptions(size="b0", epochs=2, frozen_epochs=1, batch_size=4, learning_rate=1e-3)
 COUNTS = {"train": 6, "validation": 2, "test": 3}
 
 
@@ -64,6 +64,7 @@ def test_a_run_is_trained_and_scored(make_dataset, tmp_path):
     assert facts == {"size": "b0", "classes": ["background", "car", "person", "bus"]}
     history = read_csv(output / "history.csv")
     assert [row["backbone"] for row in history] == ["trained", "trained"]  # nothing to freeze from scratch
+    assert float(history[0]["learning_rate"]) == QUICK.learning_rate
     record = json.loads((output / "record.json").read_text())
     assert record["labelled_pairs"] == COUNTS
 

@@ -1,4 +1,4 @@
-"""Snakemake itself is ended while it trains, by a cluster and by SIGKILL, and a second one is started meanwhile."""
+"""Snakemake is ended while it trains, by a cluster, Ctrl-C and SIGKILL, and a second one is started meanwhile."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from workflow_tools import TINY, copy_project, run_snakemake
 
 pytestmark = pytest.mark.slow
 TARGET = "results/scenes/seafusion_fusion_only/model.safetensors"
-EPOCHS = {"epochs: 2, stage_one_max_epochs: 1": "epochs: 40, stage_one_min_epochs: 30, stage_one_max_epochs: 30"}
+EPOCHS = {"epochs: 2, stage_one_max_epochs: 1": "epochs: 130, stage_one_min_epochs: 120, stage_one_max_epochs: 120"}
 
 
 def begin(project: Path, epoch: int) -> subprocess.Popen[str]:
@@ -57,14 +57,15 @@ def test_an_ended_snakemake_goes_on_and_only_one_works_in_a_folder(tmp_path):
     assert second.returncode
     assert "Directory cannot be locked" in second.stderr
     assert "Traceback" not in second.stderr
-    done = epoch_of(project)
-    told = end(first, signal.SIGTERM)
-    assert first.returncode
-    assert "Traceback" not in told + log_of(project)
-    assert "ended by SIGTERM; no half-written file is left" in log_of(project)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        done = epoch_of(project)
+        told = end(first, number)
+        assert first.returncode
+        assert "Traceback" not in told + log_of(project)
+        assert f"ended by {number.name}; no half-written file is left" in log_of(project)
+        first = begin(project, done + 2)
 
-    third = begin(project, done + 2)
-    end(third, signal.SIGKILL)
+    end(first, signal.SIGKILL)
     done = epoch_of(project)
     refused = run_snakemake(project, "--cores", "1", TARGET, check=False)
     assert refused.returncode

@@ -228,6 +228,11 @@ def test_bad_images_are_named(batch, position, change, reason):
         METRICS["ssim"](*images)
 
 
+def test_arrays_of_numpy_are_refused(batch):
+    with pytest.raises(TypeError, match="visible: expected a torch tensor, got ndarray"):
+        METRICS["en"](*(each.numpy() for each in batch))
+
+
 def test_no_images_is_an_error(batch):
     with pytest.raises(ValueError, match="no images"):
         evaluate(*(each[:0] for each in batch))

@@ -4,7 +4,8 @@ import torch
 from torch.nn import functional
 
 from reference.networks import draw, scatter
-from ssvif.models.emma import EMMA, ChannelAttention, ChannelNorm
+from ssvif.models.emma import EMMA
+from ssvif.models.restormer import ChannelAttention, ChannelNorm
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from torch import nn
 
 from fusing.made import noise
@@ -13,6 +14,7 @@ from ssvif.io.files import read_image
 from ssvif.models.base import FusionModel
 from ssvif.models.inference import INFERENCES
 from ssvif.models.published import load_published
+from ssvif.models.registry import build_fusion_model
 from ssvif.ops.color import luma, rgb_to_ycbcr, to_image, to_tensor
 
 
@@ -84,8 +86,9 @@ def test_three_channels_go_in_whole_and_get_no_color_step(name):
     model = Watched(3, lambda visible, infrared: infrared)
     fused = INFERENCES[name](model, *images)
     assert torch.equal(fused[:, 0], fused[:, 2])
+    top, left = (280, 380) if name == "mrfs" else (0, 0)  # within 600×800
     for image, got in zip(images, model.given[0], strict=True):
-        assert torch.equal(got[..., :32, :32], image[..., :32, :32])  # EMMA's first tile ends there
+        assert torch.equal(got[..., top : top + 32, left : left + 32], image[..., :32, :32])  # EMMA's first tile
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -165,6 +168,93 @@ def test_levels_survive_being_saved(name):
     visible, infrared = pair(48, 56, gray=True)
     fused = INFERENCES[name](Watched(3), visible, infrared)
     assert (fused * 255 - levels(fused)).abs().max() <= 1e-4
+
+
+def test_cddfuse_reads_rounded_luma_and_stretches_gray():
+    visible, infrared = pair(20, 24)
+    model = Watched(1, lambda visible, infrared: visible / 3 + 0.2)
+    fused = INFERENCES["cddfuse"](model, visible, infrared)
+    red, green, blue = (visible * 255).round().unbind(dim=1)
+    levels_in = (0.299 * red + 0.587 * green + 0.114 * blue).numpy().round()  # halves to even
+    assert torch.equal(model.given[0][0][:, 0] * 255, torch.tensor(levels_in))
+    gray = (levels_in - levels_in.min()) / (levels_in.max() - levels_in.min()) * 255
+    expected = torch.tensor(np.floor(gray + 0.499999999))
+    assert (rgb_to_ycbcr(fused)[:, 0] * 255 - expected).abs()[
+        inside_of(fused)
+    ].max() <= 0.2  # of converting colors twice
+
+
+def inside_of(fused):
+    """Where no color was clamped, so that luma and chroma come back, (B,H,W)."""
+    return ((fused > 0) & (fused < 1)).all(dim=1)
+
+
+def test_timfusion_reads_blue_and_rounds_half_up():
+    visible, infrared = pair(20, 24)
+    model = Watched(1, lambda visible, infrared: visible * 1.2 - 0.1)
+    fused = INFERENCES["timfusion_stored"](model, visible, infrared)
+    assert torch.equal(model.given[0][0], visible[:, 2:])
+    expected = ((visible[:, 2] * 1.2 - 0.1).clamp(0, 1) * 255 + 0.5).floor()
+    assert (rgb_to_ycbcr(fused)[:, 0] * 255 - expected).abs()[
+        inside_of(fused)
+    ].max() <= 0.2  # of converting colors twice
+
+
+@torch.no_grad()
+def test_timfusions_script_normalizes_by_the_images_own_statistics():
+    model = build_fusion_model("timfusion", 1).eval()
+    visible, infrared = draw(3, 16, 20)
+    own, stored = (INFERENCES[name](model, visible, infrared) for name in ("timfusion", "timfusion_stored"))
+    assert (own - stored).abs().max() > 0.02
+    both = INFERENCES["timfusion"](model, *(torch.cat([each, each.flip(3)]) for each in (visible, infrared)))
+    assert (both[:1] - own).abs().max() <= 1.5 / 255  # each image has its own
+    assert torch.equal(INFERENCES["timfusion_stored"](model, visible, infrared), stored)
+
+
+def test_segmif_cuts_before_it_stretches(shared):
+    """The last steps of the authors' script alone, on what it was given."""
+    for file in sorted((shared / "parity").glob("segmif_seed*.safetensors")):
+        stored = load_file(file)
+        if (fused := stored.get("chain/fused")) is not None:
+            model, visible = Watched(1, lambda *_, made=fused: made), stored["chain/vis"]
+            made = INFERENCES["segmif"](model, visible, visible)
+            assert np.array_equal(to_image(made), stored["chain/rgb8"].numpy())
+
+
+@pytest.mark.parametrize(
+    "name", ["timfusion", "timfusion_stored", "timfusion_light", "cddfuse", "segmif", "mrfs", "emma"]
+)
+def test_a_script_of_a_network_that_sees_everything_takes_whole_images(name):
+    assert not INFERENCES[name].tileable
+
+
+@torch.no_grad()
+def test_segmifs_guide_sees_gray_whatever_is_fused():
+    model = build_fusion_model("segmif", 1).eval()
+    seen = []
+    model.guided_features = lambda visible, infrared, picture: (
+        seen.append((visible, picture)) or visible.repeat(1, 128, 1, 1)
+    )
+    visible, infrared = pair(32, 32)
+    INFERENCES["segmif"](model, visible, infrared)
+    assert torch.equal(seen[0][0], visible[:, :1])
+    assert (seen[0][1] * 255 - gray_levels(visible)).abs().max() <= 1e-3
+
+
+def test_segmif_is_given_red():
+    visible, infrared = pair(9, 9)
+    for name, expected in (("segmif", visible[:, :1]), ("segmif_luma", rgb_to_ycbcr(visible)[:, :1])):
+        model = Watched()
+        INFERENCES[name](model, visible, infrared)
+        assert torch.equal(model.given[0][0], expected)
+
+
+def test_light_timfusion_reads_opencvs_gray():
+    model = Watched()
+    image = torch.zeros(1, 3, 2, 2)
+    image[:, 1] = 1
+    INFERENCES["timfusion_light"](model, image, image)
+    assert [each.mul(255).unique().tolist() for each in model.given[0]] == [[150], [150]]  # 0.587 of 255
 
 
 def sage_by_hand(red, green, blue, infrared):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ssvif.io.errors import UserError
-from ssvif.models.initialization import INITIALIZATIONS
+from ssvif.models.initialization import initialize
 from ssvif.models.names import packaged_model, read_header
 from ssvif.models.registry import build_fusion_model, load_fusion_model
 from ssvif.schema import PACKAGED_MODELS
@@ -28,4 +28,4 @@ def test_weights_of_another_network_or_number_of_channels_are_refused():
     name = read_header(packaged_model("accurate"))["fusion_model"]
     for other in (build_fusion_model("emma"), build_fusion_model(name, 1)):
         with pytest.raises(UserError, match=rf"`initialization: accurate` does not fit(?s:.*)`fusion_model: {name}`"):
-            INITIALIZATIONS["accurate"](other)
+            initialize(other, "accurate")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reference.networks import draw, scatter
-from ssvif.models.initialization import INITIALIZATIONS
+from ssvif.models.initialization import initialize
 from ssvif.models.lite import Lite, brighter_luma
 from ssvif.ops.color import rgb_to_ycbcr
 
@@ -28,7 +28,7 @@ def test_the_base_has_the_larger_luma_and_visibles_chroma(seed):
 def test_training_begins_near_the_base(initialization, channels):
     torch.manual_seed(0)
     model, (visible, infrared) = Lite(channels), draw(channels, 30, 34)
-    INITIALIZATIONS[initialization](model)
+    initialize(model, initialization)
     difference = model(visible, infrared) - brighter_luma(visible, infrared[:, :1])
     assert 0 < difference.abs().mean() < 0.1
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ssvif.io.errors import UserError
-from ssvif.models.initialization import INITIALIZATIONS
+from ssvif.models.initialization import initialize
 from ssvif.models.lite import brighter_luma
 from ssvif.models.registry import build_fusion_model
 
@@ -14,7 +14,7 @@ GRAY_LEVEL = 1 / 255
 def test_seafusion_starts_as_the_brighter_image(channels, seed):
     torch.manual_seed(seed)
     model = build_fusion_model("seafusion", channels)
-    INITIALIZATIONS["maximum"](model)
+    initialize(model, "maximum")
     visible = torch.rand(2, channels, 24, 31)
     infrared = torch.rand(2, 1, 24, 31)
     with torch.no_grad():
@@ -27,7 +27,7 @@ def test_seafusion_starts_as_the_brighter_image(channels, seed):
 def test_every_weight_that_the_start_leaves_free_learns():
     torch.manual_seed(0)
     model = build_fusion_model("seafusion")
-    INITIALIZATIONS["maximum"](model)
+    initialize(model, "maximum")
     visible, infrared = torch.rand(2, 2, 3, 16, 16)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -41,4 +41,4 @@ def test_every_weight_that_the_start_leaves_free_learns():
 
 def test_other_networks_have_no_such_start():
     with pytest.raises(UserError, match="EMMA returns the maximum"):
-        INITIALIZATIONS["maximum"](build_fusion_model("emma"))
+        initialize(build_fusion_model("emma"), "maximum")

@@ -8,8 +8,8 @@ from ssvif.io.errors import UserError
 from ssvif.io.fingerprint import fingerprint
 from ssvif.models import names
 from ssvif.models.inference import INFERENCES
-from ssvif.models.published import PUBLISHED
 from ssvif.models.registry import build_fusion_model, save_fusion_model
+from ssvif.models.released_names import PUBLISHED
 
 
 def take(model):
@@ -22,9 +22,9 @@ def test_names_that_the_configuration_checks_are_those_there_are():
 
 
 def test_networks_have_fingerprints_of_their_own(monkeypatch):
-    taken = {name: take(name) for name in names.FUSION_MODELS}
+    taken = {name: take(name) for name in names.FUSION_NETWORKS}
     assert len(set(taken.values())) == len(taken)
-    monkeypatch.setitem(names.FUSION_MODELS, "another", "ssvif.models.another:Another")
+    monkeypatch.setitem(names.FUSION_NETWORKS, "another", "ssvif.models.another:Another")
     assert {name: take(name) for name in taken} == taken  # a new network makes no other one old
 
 
@@ -83,6 +83,14 @@ def test_initial_weights_of_the_package_must_fit_and_count_by_content(tmp_path, 
     for model, channels in (("lite", 3), ("seafusion", 1)):
         with pytest.raises(UserError, match=r"does not fit(?s:.*)`fusion_model: lite` and `channels: 1`"):
             names.check_initialization("fast", model, channels)
+
+
+def test_a_start_that_is_known_of_two_networks_is_refused_for_others_without_building_them():
+    for model in ("seafusion", "lite"):
+        names.check_initialization("maximum", model, 3)
+    for model in ("emma", "my_package.my_module:MyFusion"):
+        with pytest.raises(UserError, match=f"{model} returns the maximum"):
+            names.check_initialization("maximum", model, 3)
 
 
 @pytest.mark.parametrize("name", [":", "mine", "mine:", ":Net", "my mod:Net"])

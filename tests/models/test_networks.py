@@ -5,16 +5,17 @@ from dataclasses import dataclass, field
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch.nn import functional
 
-from reference.networks import draw, scatter
-from ssvif.models.base import check_contract
-from ssvif.models.published import PUBLISHED, dead_parameters, load_published
+from reference.networks import draw, load_parity, scatter
+from ssvif.models.contract import check_contract
+from ssvif.models.published import dead_parameters
 from ssvif.models.registry import build_fusion_model
+from ssvif.models.released_names import PUBLISHED
 from ssvif.schema import FUSION_MODELS
 
-# of the fused image that a network of three channels makes of `draw(3, 23, 29)` with the weights of `scatter`
+# of the fused image that a network of three channels makes of `draw(3, 23, 29)`, or higher if it needs it, with the
+# weights of `scatter`
 PLACES = ((0, 0, 0), (1, 0, 28), (2, 22, 0), (0, 12, 14), (1, 7, 20), (2, 17, 5))
 
 
@@ -27,6 +28,7 @@ class Facts:
         decoder: the submodules that are the decoder.
         stored: values at `PLACES`, of a network that agreed with the original.
         least: the smallest side in pixels; 1 for any.
+        side: of images that give every parameter a gradient.
         range: the open interval of the fused values.
         parity: file of original inputs and outputs → C.
         maps: names of the original's feature maps, finest first.
@@ -38,6 +40,7 @@ class Facts:
     decoder: tuple[str, ...]
     stored: tuple[float, ...]
     least: int = 1
+    side: int = 24
     range: tuple[float, float] = (0, 1)
     parity: dict[str, int] = field(default_factory=dict)
     maps: tuple[str, ...] = ("fused",)
@@ -82,6 +85,41 @@ FACTS = {
         range=(-1, 1),
         unused=("conv.bias",),
     ),
+    # what lies between is in test_cddfuse.py
+    "cddfuse": Facts(
+        {1: (1_188_272, 207_936, 0), 3: (1_190_000, 208_512, 0)},
+        ("reduce", "refine", "reconstruct"),
+        (0.569909, 0.786854, 0.124434, 0.087109, 0.386647, 0.099411),
+        least=2,
+        parity={"cddfuse_seed0": 1},
+        maps=("fused", "visible"),
+    ),
+    # the parity of these two is in test_timfusion.py; a slope above zero right before a ReLU has no effect
+    "timfusion": Facts(
+        {1: (1_169_821, 31_201, 62_404), 3: (1_180_289, 31_251, 62_504)},
+        ("reconstruct",),
+        (0.034328, -0.057383, -0.047202, 0.099353, -0.025461, -0.044597),
+        least=3,
+        range=(-9, 9),
+        unused=("stem.4.weight",),
+    ),
+    "timfusion_light": Facts(
+        {1: (127_358, 31_202, 0), 3: (130_864, 31_252, 0)},
+        ("reconstruct",),
+        (-0.083354, -0.260346, 0.292156, -0.136272, -0.240584, 0.242436),
+        least=2,
+        range=(-9, 9),
+    ),
+    # its parity is in test_segmif.py
+    "segmif": Facts(
+        {1: (3_860_482, 92_545, 41_778_761), 3: (3_863_364, 93_123, 41_778_761)},
+        ("reconstruct",),
+        (0.232307, -0.033114, -0.182914, 0.857350, -0.051970, -0.083265),
+        least=29,
+        side=64,  # below, an encoder attends to one token, whatever its query
+        unused=("k_proj.bias",),  # adds the same to all scores
+        range=(-9, 9),
+    ),
     # ours, so there is no original
     "lite": Facts(
         {1: (40_484, 1_156, 0), 3: (45_100, 3_468, 0)},
@@ -96,6 +134,7 @@ FACTS = {
 
 @pytest.fixture(scope="module", params=FUSION_MODELS)
 def name(request):
+    assert request.param in FACTS, f"{request.param} needs an entry in FACTS, in this file"
     return request.param
 
 
@@ -110,9 +149,7 @@ def network(name):
 )
 @torch.no_grad()
 def test_agrees_with_the_original(shared, name, file, channels):
-    stored = load_file(shared / "parity" / f"{file}.safetensors")
-    weights = {key.removeprefix("weights/"): each for key, each in stored.items() if key.startswith("weights/")}
-    model = load_published(name, weights)
+    model, stored = load_parity(shared, file, name)
     assert model.channels == channels
     sizes = {key.split("/")[1] for key in stored if key.startswith("input/")}
     assert sizes
@@ -128,13 +165,13 @@ def test_agrees_with_the_original(shared, name, file, channels):
             elif f"features_s4/{size}/{kind}" in stored:
                 assert (made[..., ::4, ::4] - stored[f"features_s4/{size}/{kind}"]).abs().max() <= 5e-5
             else:
-                assert file == "seafusion_released", "only its features are not stored"
+                assert file in ("seafusion_released", "cddfuse_seed0"), "only their features are not stored so"
 
 
 @torch.no_grad()
 def test_computes_what_it_computed(name, network):
     """Needs no shared data: weights and images by formula, values of a network that agreed with the original."""
-    fused = network(*draw(3, 23, 29))
+    fused = network(*draw(3, max(23, FACTS[name].least), 29))
     assert [fused[0][place].item() for place in PLACES] == pytest.approx(FACTS[name].stored, abs=2e-5)
 
 
@@ -164,11 +201,12 @@ def test_keeps_every_size(name, network):
 
 @torch.no_grad()
 def test_pads_by_reflection_below_and_to_the_right(network):
-    visible, infrared = draw(3, 19, 29)
-    beyond = (0, -29 % network.multiple, 0, -19 % network.multiple)
+    height = max(19, network.smallest)
+    visible, infrared = draw(3, height, 29)
+    beyond = (0, -29 % network.multiple, 0, -height % network.multiple)
     padded = [functional.pad(each, beyond, mode="reflect") for each in (visible, infrared)]
     assert network.backbone(*padded)[0].shape == network.backbone(visible, infrared)[0].shape
-    assert torch.equal(network(visible, infrared), network(*padded)[..., :19, :29])
+    assert torch.equal(network(visible, infrared), network(*padded)[..., :height, :29])
 
 
 @pytest.mark.parametrize("swap", [False, True])
@@ -210,7 +248,7 @@ def test_half_precision_is_close(name, network, gradients):
 
 @torch.no_grad()
 def test_both_images_matter_and_are_not_exchanged(network):
-    visible, infrared = draw(3, 20, 20)
+    visible, infrared = draw(3, *2 * [max(20, network.smallest)])
     whole = network(visible, infrared)
     for other in (network(visible * 0, infrared), network(visible, infrared * 0), network(infrared, visible)):
         assert (whole - other).abs().max() > 1e-3
@@ -222,7 +260,7 @@ def test_gradients_reach_every_parameter(name, channels, mixed):
     model = scatter(build_fusion_model(name, channels))
     model.train(name != "swinfusion")  # in training some of its branches are left out
     with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
-        fused = model(*draw(channels, 24, 24))
+        fused = model(*draw(channels, *2 * [FACTS[name].side]))
     fused.float().square().mean().backward()
     assert all(each.grad is None or each.grad.isfinite().all() for each in model.parameters())
     dead = [each for each, value in model.named_parameters() if value.grad is None or not value.grad.abs().max() > 1e-9]
@@ -241,7 +279,7 @@ def test_wrong_images_are_named(network):
         network(torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 16, 16))
     with pytest.raises(ValueError, match=r"visible \(1, 3, 16, 16\), infrared \(1, 3, 16, 17\)"):
         network(torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 17))
-    features = network.backbone(*draw(3, 16, 16))
+    features = network.backbone(*draw(3, *2 * [max(16, network.smallest)]))
     wrong = [each[:, 1:] for each in features] if isinstance(features, list) else features[:, 1:]
     with pytest.raises(ValueError, match="features"):
         network.decoder(wrong)

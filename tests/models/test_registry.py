@@ -138,29 +138,103 @@ class Net(FusionModel):
 """
 
 
+@pytest.fixture
+def build_changed(tmp_path, monkeypatch):
+    """A function that writes `OWN` with one text replaced, and builds its network."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
+
+    def build(old, new, channels=3):
+        assert old in OWN
+        name = f"own_{abs(hash((old, new)))}"
+        (tmp_path / f"{name}.py").write_text(OWN.replace(old, new, 1))
+        return build_fusion_model(f"{name}:Net", channels)
+
+    return build
+
+
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("old", "new", "message", "remedy"),
     [
-        ("channels=3)", "width)", "TypeError"),
-        ("        self.channels = channels\n", "", "AttributeError"),
-        ("    feature_channels = 3\n", "", "AttributeError"),
-        ("feature_channels = 3", "feature_channels = 4", "features do not have the shape it declares"),
-        ("return features", "return features[..., ::2, ::2]", "changes the image's shape"),
-        ("super().__init__()\n", "super().__init__()\n        raise ValueError('for luma alone')\n", "for luma alone"),
-        ("def decoder", "def decode", "abstract"),
-        ("feature_channels = 3", "feature_channels = = 3", "Cannot import"),
-        ("import torch", "import sys\nsys.exit(3)", "SystemExit: 3"),
-        ("super().__init__()", "exit(3)", "SystemExit: 3"),
+        ("channels=3)", "width)", "TypeError", "def __init__(self, channels: int = 3)"),
+        ("        self.channels = channels\n", "", "no number `channels`", "`self.channels = channels`"),
+        ("self.channels = channels", "self.channels = 1", "its `channels` is 1", "`self.channels = channels`"),
+        ("    feature_channels = 3\n", "", "no number `feature_channels`", "`feature_channels` in the class"),
+        (
+            "feature_channels = 3",
+            "feature_channels = 4",
+            "features do not have the shape it declares",
+            "finest map first",
+        ),
+        ("return features", "return features[..., ::2, ::2]", "changes the image's size", "return H×W"),
+        ("return features", "return features[:, :1]", "wrong number of channels", "as many channels as the inputs"),
+        ("return features", "return features.repeat(1, 1, 2, 2)", "changes the image's size", "return H×W"),
+        ("return features", "pass", "NoneType", "return the features of `backbone`"),
+        (
+            "super().__init__()\n",
+            "super().__init__()\n        raise ValueError('for luma alone')\n",
+            "for luma alone",
+            "line",
+        ),
+        ("def decoder", "def decode", "abstract", "define `decoder`"),
+        ("feature_channels = 3", "feature_channels = = 3", "Cannot import", ""),
+        ("import torch", "import sys\nsys.exit(3)", "SystemExit: 3", ""),
+        ("super().__init__()", "exit(3)", "SystemExit: 3", "correct this line"),
     ],
 )
-def test_what_is_wrong_with_an_own_network_is_told(tmp_path, monkeypatch, old, new, message):
-    monkeypatch.chdir(tmp_path)
-    name = f"own_{abs(hash((old, new)))}"
-    assert old in OWN
-    (tmp_path / f"{name}.py").write_text(OWN.replace(old, new, 1))
+def test_what_is_wrong_with_an_own_network_is_told_with_the_remedy(build_changed, old, new, message, remedy):
     with pytest.raises(UserError) as caught:
-        build_fusion_model(f"{name}:Net")
+        build_changed(old, new)
     assert message in str(caught.value)
+    assert remedy in caught.value.remedy
+
+
+POOLED = "torch.nn.functional.interpolate(self.norm(visible + infrared)[..., ::2, ::2], scale_factor=2)"
+
+
+@pytest.mark.parametrize(
+    ("new", "remedy"),
+    [
+        (f"{POOLED} + visible", "pad_to_multiple"),  # raises
+        ("self.norm(visible + infrared)[..., : visible.shape[2] // 4 * 4, :]", "pad_to_multiple"),  # too small
+        ("pad_to_multiple(visible + infrared, 8, 1)", "sets `multiple = 8`"),
+    ],
+)
+def test_a_network_that_fails_on_odd_sides_alone_is_told_to_pad(build_changed, new, remedy):
+    new = f"from ssvif.ops.shapes import pad_to_multiple\n        return {new}"
+    with pytest.raises(UserError) as caught:
+        build_changed("return self.norm(visible + infrared)", new)
+    assert remedy in caught.value.remedy
+
+
+def test_a_network_that_pads_may_return_the_padded_size_and_say_what_is_the_smallest(build_changed):
+    code = """multiple, smallest = 8, 90
+
+    def backbone(self, visible, infrared):
+        from ssvif.ops.shapes import pad_to_multiple
+        return pad_to_multiple(visible + infrared, self.multiple, self.smallest)
+"""
+    old = "def backbone(self, visible, infrared):\n        return self.norm(visible + infrared)\n"
+    assert build_changed(old, code).smallest == 90
+
+
+def test_three_channels_written_as_a_number_are_told_where_the_user_wrote_them(build_changed):
+    old, new = "nn.BatchNorm2d(channels)", "nn.BatchNorm2d(3)"
+    assert build_changed(old, new).channels == 3
+    with pytest.raises(UserError, match=r"with 1 channel\n") as caught:
+        build_changed(old, new, channels=1)
+    line = OWN.splitlines().index("        return self.norm(visible + infrared)") + 1
+    assert f"own_{abs(hash((old, new)))}.py, line {line})" in caught.value.got
+    assert "for `channels` instead of 3" in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["queue", "torch", "sys"])
+def test_a_file_named_like_another_module_is_to_be_renamed(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / f"{name}.py").write_text(OWN)
+    with pytest.raises(UserError, match=f"no attribute 'Net' .imported: .*({name}|built into)") as caught:
+        build_fusion_model(f"{name}:Net")
+    assert f"rename your file {name}.py" in caught.value.remedy
 
 
 def test_trying_an_own_network_leaves_it_as_it_was(tmp_path, monkeypatch):

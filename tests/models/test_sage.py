@@ -3,11 +3,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from reference.networks import watched
 from ssvif.models.inference import INFERENCES
 from ssvif.models.published import load_published
 from ssvif.ops.color import to_image, to_tensor
 
-CPU = torch.device("cpu")
 SIZES = ("128x128", "120x104", "115x101")  # the last is odd on two levels
 
 
@@ -25,19 +25,13 @@ def test_agrees_with_the_original(released, size):
     model, stored = released
     layers = {"x1": model.down[0], "x2": model.down[1], "x3": model.down[2], "a4": model.squeeze[0]}
     layers |= {"x4": model.up[0], "a5": model.squeeze[1], "x5": model.up[1], "pre_tanh": model.reconstruct}
-    made = {}
-    handles = [
-        layer.register_forward_hook(lambda layer, given, output, name=name: made.update({name: output}))
-        for name, layer in layers.items()
-    ]
-    fused = model(stored[f"input/{size}/vis"], stored[f"input/{size}/ir"])
-    for handle in handles:
-        handle.remove()
+    with watched(layers) as made:
+        fused = model(stored[f"input/{size}/vis"], stored[f"input/{size}/ir"])
     assert (fused - stored[f"output/{size}/fused"]).abs().max() <= 1e-5
-    off = {name: (made[name][..., ::4, ::4] - stored[f"features_s4/{size}/{name}"]).abs().max() for name in layers}
+    off = {name: (made[name][0][..., ::4, ::4] - stored[f"features_s4/{size}/{name}"]).abs().max() for name in layers}
     assert {name: each for name, each in off.items() if each > 1e-5} == {}
     features = model.backbone(stored[f"input/{size}/vis"], stored[f"input/{size}/ir"])
-    assert torch.equal(features, made["x5"])
+    assert torch.equal(features, made["x5"][0])
 
 
 @pytest.mark.parametrize("size", SIZES)

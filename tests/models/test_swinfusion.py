@@ -4,12 +4,10 @@ import pickle
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from reference.networks import draw, scatter
-from ssvif.models.published import load_published
+from reference.networks import draw, load_parity, scatter
 from ssvif.models.swinfusion import DropPath, SelfBlock, SwinFusion
 from ssvif.models.window_attention import CompiledAttention, explicit_attention, seam_masks
 from ssvif.ops.strips import Memory, map_strips
@@ -23,9 +21,7 @@ def compiled_attention(*inputs):
 
 def test_agrees_with_the_original_while_training(shared):
     """With gradients, attention goes another way; the dropped branches are switched off."""
-    stored = load_file(shared / "parity" / "swinfusion_3ch_seed0.safetensors")
-    weights = {key.removeprefix("weights/"): each for key, each in stored.items() if key.startswith("weights/")}
-    model = load_published("swinfusion", weights)
+    model, stored = load_parity(shared, "swinfusion_3ch_seed0", "swinfusion")
     size = next(key.split("/")[1] for key in stored if key.startswith("input/"))
     fused = model(stored[f"input/{size}/vis"], stored[f"input/{size}/ir"])
     assert fused.requires_grad

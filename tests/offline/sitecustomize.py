@@ -12,7 +12,7 @@ from typing import Any
 
 BY_NAME = ("socket.getaddrinfo", "socket.gethostbyaddr", "socket.gethostbyname")
 BY_ADDRESS = ("socket.bind", "socket.connect", "socket.sendmsg", "socket.sendto")
-LOCAL = ("127.0.0.1", "::1", "localhost", None)
+LOCAL = ("127.0.0.1", "::1", "localhost", os.uname().nodename, None)
 
 
 def note(kind: str, *what: object) -> None:

@@ -5,20 +5,14 @@ import torch
 from ssvif.ops.shapes import check_same_shape, check_shape, crop, pad_to_multiple
 
 
-def test_sizes_come_by_letter():
-    assert check_shape("fused", torch.zeros(2, 3, 4, 5), "B 3 H W") == {"B": 2, "H": 4, "W": 5}
-    assert check_shape("label", torch.zeros(2, 4, 4), "B H H") == {"B": 2, "H": 4}
-    assert check_shape("loss", torch.zeros(()), "") == {}
-
-
 @pytest.mark.parametrize(
-    ("shape", "letters"),
-    [((2, 3, 4), "B C H W"), ((2, 3, 4, 5, 6), "B C H W"), ((2, 1, 4, 5), "B 3 H W"), ((2, 3), "D D")],
+    ("shape", "layout"), [((2, 3, 4), "B C H W"), ((2, 3, 4, 5, 6), "B C H W"), ((2, 1, 4, 5), "B 3 H W")]
 )
-def test_a_wrong_shape_is_shown(shape, letters):
+def test_a_wrong_shape_is_shown(shape, layout):
+    check_shape("fused", torch.zeros(2, 3, 4, 5), "B 3 H W")
     with pytest.raises(ValueError, match="fused: expected shape") as caught:
-        check_shape("fused", torch.zeros(shape), letters)
-    assert f"({', '.join(letters.split())})" in str(caught.value)
+        check_shape("fused", torch.zeros(shape), layout)
+    assert f"({', '.join(layout.split())})" in str(caught.value)
     assert str(shape) in str(caught.value)
 
 

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from ssvif.io.errors import UserError
 from ssvif.pairs.alignment import (
+    FADE_PX,
     Alignment,
     corners_of,
+    coverage,
     map_points,
     read_alignment,
     resizing,
-    seen_by_both,
     warp,
     write_alignment,
 )
@@ -52,7 +53,10 @@ def test_a_whole_shift_moves_whole_pixels_and_repeats_the_border(dtype):
 
 def test_what_is_not_seen_is_known_and_an_image_of_another_size_is_told():
     shifted = replace(PLAIN, matrix=((1, 0, 5), (0, 1, 0), (0, 0, 1)))
-    np.testing.assert_array_equal(seen_by_both(shifted), np.broadcast_to(np.arange(20) < 15, (12, 20)))
+    weights = np.broadcast_to(np.r_[np.ones(15), 1 - np.arange(0.5, 5) / FADE_PX], (12, 20))
+    np.testing.assert_allclose(coverage(shifted), weights, rtol=1e-6)
+    far = replace(PLAIN, matrix=((1, 0, 50), (0, 1, 0), (0, 0, 1)))
+    assert (coverage(far) == 0).all()
     with pytest.raises(UserError, match=r"(?s)b\.png does not fit.*20×12 px.*40×24 px"):
         warp(np.zeros((24, 40)), PLAIN, name="b.png")
 

@@ -9,8 +9,9 @@ from fusing.made import noise, save, smooth
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage, depth_of, read_raw
 from ssvif.pairs.judgement import OUTCOMES, NoteLog, judge
-from ssvif.pairs.pair import Rules, find_ranges, make_pair, with_sequence
+from ssvif.pairs.pair import Rules, make_pair
 from ssvif.pairs.ranges import Range, parse_rule, range_of, to_8_bits, two_units
+from ssvif.pairs.sequence import find_ranges, with_sequence
 from ssvif.pairs.sources import open_source
 
 CELSIUS = smooth(0, 48, 64, 0).astype(np.float32) / 8 + 10  # 10 to 42
@@ -58,7 +59,7 @@ def test_a_range_that_fits_is_not(infrared):
 
 def test_the_real_range_and_one_that_fits_are_named():
     (_, sentence), *_ = pair_of(CELSIUS, Range(280, 320)).notes
-    assert "a: the infrared image becomes black: 100% of its values lie below the range 280:320" in sentence
+    assert "a: the infrared image is black: 100% of its values are below the range 280:320" in sentence
     assert f"holds {CELSIUS.min():.6g} to {CELSIUS.max():.6g} (floats)" in sentence
     fitting = parse_rule("--infrared-range", sentence.partition("--infrared-range=")[2].partition(" ")[0])
     assert CELSIUS.min() - 1 <= fitting.low < fitting.high <= CELSIUS.max() + 1
@@ -97,7 +98,7 @@ def test_each_kind_is_told_once_and_counted_at_the_end(caplog):
     notes.add(pair_of(CELSIUS, "auto").notes)
     notes.close()
     first, last = [record.getMessage() for record in caplog.records]
-    assert first.startswith("0: the infrared image becomes black")
+    assert first.startswith("0: the infrared image is black")
     assert last == f"4 of 5 infrared images are {OUTCOMES['black']}"
 
 

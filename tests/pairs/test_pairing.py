@@ -107,10 +107,22 @@ def test_images_are_paired_by_the_nearest_number_and_the_rest_is_told(make, capl
         found = paired("vi", "ir", by="number", tolerance=1)
     assert found == {"f007": ("f007.png", "t_8.png"), "f010": ("f010.png", "t_11.png")}
     assert (
-        "2 image pairs paired by number, at most 1 apart; left over: 1 visible (f020); 1 infrared (t_90)" in caplog.text
+        "2 image pairs paired by number, infrared minus visible: 1 to 1; left over: 1 visible (f020); "
+        "1 infrared (t_90)" in caplog.text
     )
     with pytest.raises(UserError, match=r"within the tolerance of 0(.|\n)*nearest numbers are 1 apart"):
         paired("vi", "ir", by="number")
+
+
+def test_of_two_that_are_equally_near_the_side_that_pairs_more_is_taken_or_none(make):
+    make(*(f"vi/f{i}.png" for i in (1, 3, 5, 7)), *(f"ir/t{i}.png" for i in (2, 4, 6, 8)))
+    ahead = {f"f{i}": (f"f{i}.png", f"t{i + 1}.png") for i in (1, 3, 5, 7)}
+    assert paired("vi", "ir", by="number", tolerance=1) == ahead
+    Path("vi/f1.png").unlink()
+    with pytest.raises(UserError, match=r"(?s)3 visible.*f3: t2 and t4.*--offset 1 for t2 or --offset -1 for t4"):
+        paired("vi", "ir", by="number", tolerance=1)
+    del ahead["f1"]
+    assert paired("vi", "ir", by="number", offset=-1) == ahead
 
 
 def test_counters_that_differ_throughout_are_paired_by_an_offset_and_never_crosswise(make):
@@ -132,7 +144,7 @@ def test_images_are_paired_by_the_nearest_time(make, caplog):
     with caplog.at_level(logging.INFO):
         found = paired("dji/DJI_*_W.JPG", "dji/DJI_*_T.JPG", by="time")
     assert [infrared[-10:] for _, infrared in found.values()] == ["0002_T.JPG", "0003_T.JPG"]
-    assert "at most 1 s apart; left over: none" in caplog.text
+    assert "infrared minus visible: 0 to 1 s; left over: none" in caplog.text
     make("dji/DJI_20240501101216_0004_T.JPG")
     assert len(paired("dji/DJI_*_W.JPG", "dji/DJI_*_T.JPG", by="time")) == 1
     assert "share their time are left out: 20240501101216_0003, 20240501101216_0004" in caplog.text

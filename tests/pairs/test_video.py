@@ -196,6 +196,10 @@ def test_a_difference_of_rate_or_length_is_explained(tmp_path):
     assert explain(visible, facts_of(tmp_path / "short.mp4")) == [
         "visible lasts 1.00 s, infrared 0.80 s: the last 0.20 s of the longer one are ignored"
     ]
+    assert explain(visible, facts_of(tmp_path / "short.mp4"), 0.4) == [
+        "both videos run from 0.40 to 1.00 s of the visible one, which are used"
+    ]
+    assert open_source(tmp_path / "vi.mp4", tmp_path / "short.mp4", Pairing(offset=0.4)).total == 15
 
 
 @pytest.fixture

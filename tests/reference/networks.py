@@ -1,6 +1,11 @@
-"""Weights and images by formula, so that a network's output can be written down."""
+"""Networks to be compared: weights and images by formula, or as an original had them, and what their layers give."""
+
+from contextlib import contextmanager
 
 import torch
+from safetensors.torch import load_file
+
+from ssvif.models.published import load_published
 
 
 def draw(channels, height, width, batch=1):
@@ -14,13 +19,37 @@ def draw(channels, height, width, batch=1):
 def scatter(model):
     """Give every weight a value that follows from its place and looks drawn at random: deep networks need that.
 
-    The values of norms and scales lie about one.
+    The values of norms and scales lie about one; what is to be an exponent is small.
     """
+    norms = {f"{name}.weight" for name, each in model.named_modules() if isinstance(each, torch.nn.BatchNorm2d)}
     with torch.no_grad():
         for number, (name, parameter) in enumerate(model.named_parameters()):
             places = torch.arange(parameter.numel(), dtype=torch.float64)
             fraction = (torch.sin(places * 12.9898 + number * 78.233) * 43758.5453) % 1
             size = (3 / parameter[0].numel()) ** 0.5 if parameter.ndim == 4 else 0.3
-            center = 1.0 if name.endswith(("norm.weight", "scale")) else 0.0
+            size *= 0.5 if "exponent" in name else 0.1 if "context" in name else 1
+            center = 1.0 if name in norms or name.endswith(("norm.weight", "scale")) else 0.0
             parameter.copy_(center + size * (2 * fraction - 1).view_as(parameter))
     return model.eval()
+
+
+def load_parity(shared, file, name):
+    """Return a network with an original's weights, and all that was kept of the original."""
+    stored = load_file(shared / "parity" / f"{file}.safetensors")
+    weights = {key.removeprefix("weights/"): each for key, each in stored.items() if key.startswith("weights/")}
+    return load_published(name, weights), stored
+
+
+@contextmanager
+def watched(layers):
+    """Within the block, keep what layers give: name → results, call by call."""
+    made = {name: [] for name in layers}
+    handles = [
+        layer.register_forward_hook(lambda _, given, found, kept=made[name]: kept.append(found))
+        for name, layer in layers.items()
+    ]
+    try:
+        yield made
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -4,10 +4,12 @@ from itertools import product
 
 import torch
 
-from ssvif.models.published import PUBLISHED
-from ssvif.models.registry import build_fusion_model
+from ssvif.models.names import channel_choices
+from ssvif.models.registry import build_network
+from ssvif.models.released_names import PUBLISHED
 
 BOTH = ("weight", "bias")
+STATISTICS = (*BOTH, "running_mean", "running_var", "num_batches_tracked")
 
 
 def seafusion_names():
@@ -64,15 +66,155 @@ def swinfusion_names():
 
 def sage_names():
     """The released names of SAGE's small network: activations take a number, norms keep statistics."""
-    statistics = (*BOTH, "running_mean", "running_var", "num_batches_tracked")
     for block in ("module1", "module2", "module3", "adjust_channels4", "module4", "adjust_channels5", "module5"):
         for i in range(1 if block.startswith("adjust") else 3):
             yield from (f"{block}.{3 * i}.{each}" for each in BOTH)
-            yield from (f"{block}.{3 * i + 1}.{each}" for each in statistics)
+            yield from (f"{block}.{3 * i + 1}.{each}" for each in STATISTICS)
     yield from (f"final_decoder.0.{each}" for each in BOTH)
 
 
-NAMES = {"swinfusion": swinfusion_names, "seafusion": seafusion_names, "emma": emma_names, "sage": sage_names}
+def cddfuse_names():
+    """The released names of CDDFuse's four parts, each with its part before it."""
+    norms = [f"{norm}.body.{each}" for norm, each in product(("norm1", "norm2"), BOTH)]
+    mlp = [f"{part}.weight" for part in ("project_in", "dwconv", "project_out")]
+    block = [*norms, "attn.temperature", *(f"attn.{part}.weight" for part in ("qkv", "qkv_dwconv", "project_out"))]
+    base = [*norms, "attn.scale", *(f"attn.{part}.weight" for part in ("qkv1", "qkv2", "proj"))]
+    coupling = [f"shffleconv.{each}" for each in BOTH]
+    coupling += [f"theta_{part}.bottleneckBlock.{i}.weight" for part, i in product(("phi", "rho", "eta"), (0, 3, 5))]
+    for place in ("DIDF_Encoder.encoder_level1", "DIDF_Decoder.encoder_level2"):
+        yield from (f"{place}.{i}.{each}" for i, each in product(range(4), [*block, *(f"ffn.{each}" for each in mlp)]))
+    for place in ("DIDF_Encoder.baseFeature", "BaseFuseLayer"):
+        yield from (f"{place}.{each}" for each in [*base, *(f"mlp.{each}" for each in mlp)])
+    yield from (f"DIDF_Encoder.detailFeature.net.{i}.{each}" for i, each in product(range(3), coupling))
+    yield from (f"DetailFuseLayer.net.0.{each}" for each in coupling)
+    yield "DIDF_Encoder.patch_embed.proj.weight"
+    yield from (f"DIDF_Decoder.{each}.weight" for each in ("reduce_channel", "output.0", "output.2"))
+
+
+TIM_OPERATIONS = {
+    "residual": (
+        "op.0.conv.weight",
+        "op.1.weight",
+        "op.2.weight",
+        *(f"op.3.{each}" for each in STATISTICS),
+        "op.4.weight",
+    ),
+    "dilated": ("op.1.conv.weight", "op.2.weight", *(f"op.3.{each}" for each in STATISTICS)),
+    "dense": (*(f"conv{i}.conv.weight" for i in (1, 2, 3)), "lrelu.weight"),
+    "channels": ("conv1.weight", "se.conv.weight", "relu.weight"),
+    "pixels": ("se.spatial.conv.weight",),
+}
+
+
+def tim_cell(*operations, lists=("_ops",)):
+    """The names in a cell of TIMFusion; the multi-scale one has three lists of operations."""
+    yield "preprocess1.op.1.weight"
+    yield from (f"preprocess1.op.2.{each}" for each in STATISTICS)
+    for where, (i, kind) in product(lists, enumerate(operations)):
+        yield from (f"{where}.{i}._op.{each}" for each in TIM_OPERATIONS[kind])
+
+
+def tim_convolutions(name, *places):
+    """The names of convolutions that pad by reflection."""
+    return [f"{name}.{i}.conv2d.{each}" for i, each in product(places, BOTH)]
+
+
+def tim_first_names(*cells):
+    """The released names of TIMFusion's first stage."""
+    yield from tim_convolutions("stem", 0, 2)
+    yield from tim_convolutions("stem_out", 0, 2, 3)
+    yield from (f"{each}.weight" for each in ("stem.1", "stem.3", "stem_out.1"))
+    yield from (f"cells.{i}.{each}" for i, cell in enumerate(cells) for each in cell)
+
+
+def timfusion_light_names():
+    """The released names of TIMFusion's light network."""
+    return tim_first_names(*(tim_cell("residual", "channels") for _ in range(2)))
+
+
+def timfusion_names():
+    """The released names of TIMFusion's two stages, each with its part before it."""
+    multi = list(tim_cell("residual", "dilated", lists=("_ops", "_ops_1", "_ops_2")))
+    for down in ("down_2.body.0", "down_4.body.0", "down_4.body.1"):
+        multi += [f"{down}.top.{i}.weight" for i in (0, 1, 2, 3, 5)]
+        multi += [f"{down}.{each}" for each in ("top.4.filt", "bot.0.filt", "bot.1.weight")]
+    for up in ("upsample_2.body.0", "upsample_4.body.0", "upsample_4.body.1"):
+        multi += [f"{up}.{each}.weight" for each in (*(f"top.{i}" for i in range(5)), "bot.1")]
+    multi += [f"SKFF.{each}.weight" for each in ("conv_du.0", "conv_du.1", "fcs.0", "fcs.1", "fcs.2")]
+    yield from (f"weights_1.{each}" for each in tim_first_names(multi, tim_cell("dense", "dilated")))
+    second = ["spa.spatial.conv.weight", *tim_convolutions("stem_out4", 0, 1, 2)]
+    for i in (2, 3):
+        second += tim_convolutions(f"stem{i}", 0, 2) + tim_convolutions(f"stem_out{i}", 0, 2, 3)
+        second += [f"stem{i}.1.weight", f"stem{i}.4.weight", f"stem_out{i}.1.weight"]
+        second += [f"stem{i}.3.{each}" for each in STATISTICS]
+    for stream, i in product(("cells2", "cells3"), (0, 1)):
+        cell = tim_cell("pixels", "dilated") if stream == "cells2" else tim_cell("channels", "pixels")
+        second += [f"{stream}.{i}.{each}" for each in cell]
+    yield from (f"weights_2.{each}" for each in second)
+
+
+def mit_names(before, depths, extra=""):
+    """The released names of a MiT with so many blocks in its stages; only the last stage reduces nothing."""
+    for stage, depth in enumerate(depths, 1):
+        layers = [f"{extra}patch_embed{stage}.proj", f"{extra}patch_embed{stage}.norm", f"{extra}norm{stage}"]
+        parts = ["norm1", "norm2", "attn.q", "attn.kv", "attn.proj", "mlp.fc1", "mlp.fc2", "mlp.dwconv.dwconv"]
+        parts += ["attn.sr", "attn.norm"] if stage < 4 else []
+        layers += [f"{extra}block{stage}.{i}.{part}" for i, part in product(range(depth), parts)]
+        yield from (f"{before}{layer}.{each}" for layer, each in product(layers, BOTH))
+
+
+def segmif_names():
+    """The released names of SegMiF's two files, each with its part before it."""
+    layers = ["conv1_ir", "conv1_vis", "conv2", "conv21", "conv22", "conv3", "conv4"]
+    blocks = [*(f"Dcov{i}" for i in range(1, 6)), "conv"]
+    layers += [f"DRDB{i}.{each}" for i, each in product(range(1, 5), blocks)]
+    yield from (f"fusion.{layer}.{each}" for layer, each in product(layers, BOTH))
+    yield "fusion.relu.weight"
+    inner = [*(f"channel_proj{i}" for i in (1, 2, 3)), *(f"{part}{i}" for part in ("end_proj", "norm") for i in (1, 2))]
+    for block in ("fusion.ffm.cross", "fusion.ffm2.cross"):
+        yield from (f"{block}.{layer}.{each}" for layer, each in product(inner, BOTH))
+        yield from (f"{block}.{each}.weight" for each in ("cross_attn.kv3", "cross_attn2.kv1", "cross_attn2.kv2"))
+    yield from mit_names("seg.denoise_net.encoder.", (3, 4, 18, 3))
+    head = [*(f"linear_c{i}.proj" for i in range(1, 5)), "linear_pred"]
+    yield from (f"seg.denoise_net.decoder.{layer}.{each}" for layer, each in product(head, BOTH))
+    yield "seg.denoise_net.decoder.linear_fuse.conv.weight"
+    yield from (f"seg.denoise_net.decoder.linear_fuse.bn.{each}" for each in STATISTICS)
+    yield "seg.denoise_net.classifier.weight"
+
+
+def mrfs_names():
+    """The released names of MRFS."""
+    for extra in ("", "extra_"):
+        yield from mit_names("backbone.", (3, 8, 27, 3), extra)
+    for stage in range(4):
+        gates = ["MA.ca_gate.mlp.0", "MA.ca_gate.mlp.2", "MA.sa_gate.mlp.0", "MA.sa_gate.mlp.2", "gate.0", "gate.2"]
+        yield from (f"backbone.IGMAVCs.{stage}.{gate}.{each}" for gate, each in product(gates, BOTH))
+        block = f"backbone.PCASCs.{stage}"
+        layers = ["proj"] if stage == 3 else ["proj", "sr", "norm"]
+        for step, number in (("SA_x1", ""), ("CA_x1toX2", 1), ("SA_x2", ""), ("CA_x2toX1", 1)):
+            yield from (f"{block}.{step}.{layer}.{each}" for layer, each in product(layers, BOTH))
+            yield from (f"{block}.{step}.q{number}.weight", f"{block}.{step}.kv{2 if number else ''}.weight")
+        yield from (f"{block}.proj.{each}" for each in BOTH)
+    head = [*(f"linear_c{i}.proj" for i in range(1, 5)), "linear_fuse.0", "linear_pred"]
+    yield from (f"decode_head.{layer}.{each}" for layer, each in product(head, BOTH))
+    yield from (f"decode_head.linear_fuse.1.{each}" for each in STATISTICS)
+    for layer in [f"PointConv_{i}_{stream}.pconv" for i, stream in product(range(1, 5), ("rgb", "ir"))] + ["CNN_fuse"]:
+        yield from (f"aux_head.{layer}.0.{each}" for each in BOTH)
+        yield from (f"aux_head.{layer}.1.{each}" for each in STATISTICS)
+    yield from (f"aux_head.CNN_fuse.3.{each}" for each in BOTH)
+
+
+NAMES = {
+    "swinfusion": swinfusion_names,
+    "seafusion": seafusion_names,
+    "emma": emma_names,
+    "sage": sage_names,
+    "cddfuse": cddfuse_names,
+    "timfusion": timfusion_names,
+    "timfusion_light": timfusion_light_names,
+    "segmif": segmif_names,
+    "mrfs": mrfs_names,
+}
 
 
 def draw_entry(name, shape, random):
@@ -82,13 +224,18 @@ def draw_entry(name, shape, random):
     return torch.rand(shape, generator=random)
 
 
-def released_state(name, channels=1):
-    """A state dictionary as the authors' code would save it, every value drawn anew."""
-    released, own = PUBLISHED[name], build_fusion_model(name, channels).state_dict()
+def released_state(name, channels=0):
+    """A state dictionary as the authors' code would save it, every value drawn anew; as released by default."""
+    channels = channels or channel_choices(name)[0]
+    with torch.device("meta"):
+        released, own = PUBLISHED[name], build_network(name, channels).state_dict()
     random = torch.Generator().manual_seed(channels)
+
+    def shape_of(name):
+        shares = [own[each] for each in released.rename(name)]
+        return torch.cat(shares).shape if len(shares) > 1 else shares[0].shape
+
     return {
-        each: torch.zeros(1)
-        if released.why_dropped(each)
-        else draw_entry(each, own[released.rename(each)].shape, random)
+        each: torch.zeros(1) if released.why_dropped(each) else draw_entry(each, shape_of(each), random)
         for each in NAMES[name]()
     }

@@ -1,5 +1,6 @@
 """A report of two runs for a browser to open, and what tests ask of its pages."""
 
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -100,3 +101,35 @@ def zooms(page):
 def open_pair(page, place=0):
     page.locator(".thumb").nth(place).click()
     page.locator("#viewer[open]").wait_for()
+
+
+@contextmanager
+def watched_pages(browser, folder, *own):
+    """A function that opens pages of a folder; at the end nothing was complained about and nothing came from elsewhere.
+
+    `own` are beginnings of addresses that are no other place either, besides the folder's and "data:".
+    """
+    contexts, complaints, requests = [], [], []
+
+    def complain(request):
+        if request.failure != "net::ERR_ABORTED":  # the page was closed while an image below was still loading
+            complaints.append(f"{request.url}: {request.failure}")
+
+    def open_page(name, width=1280, height=800, **settings):
+        context = browser.new_context(viewport={"width": width, "height": height}, **settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", complain)
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(f"{folder.as_uri()}/{name}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert requests
+    assert [url for url in requests if not url.startswith((f"{folder.as_uri()}/", "data:", *own))] == []

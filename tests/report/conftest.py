@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from report.browsing import make_report
+from report.browsing import make_report, watched_pages
 from report.made_results import make_results, make_source
 from ssvif.report.pictures import Album, PictureSource
 from ssvif.report.runs import RunLabel
@@ -37,27 +37,5 @@ def report(tmp_path_factory):
 @pytest.fixture
 def show(browser, report):
     """Open a page of the report; at the end nothing was complained about and nothing came from elsewhere."""
-    contexts, complaints, requests = [], [], []
-
-    def complain(request):
-        if request.failure != "net::ERR_ABORTED":  # the page was closed while an image below was still loading
-            complaints.append(f"{request.url}: {request.failure}")
-
-    def open_page(name, width=1280, height=800, **settings):
-        context = browser.new_context(viewport={"width": width, "height": height}, **settings)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(8000)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("requestfailed", complain)
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(f"{report.as_uri()}/{name}")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints == []
-    assert requests
-    assert [url for url in requests if not url.startswith((f"{report.as_uri()}/", "data:"))] == []
+    with watched_pages(browser, report) as open_page:
+        yield open_page

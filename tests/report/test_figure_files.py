@@ -9,7 +9,7 @@ from PIL import Image
 from report.made_results import PAIRS, write, write_gradients, write_history, write_metrics
 from ssvif.data.descriptor import descriptor_to_json
 from ssvif.io.errors import UserError
-from ssvif.report.figures.make import Choices, make_figures
+from ssvif.report.figures.make import make_figures
 from ssvif.report.figures.rows import draw_fusion
 from ssvif.report.pictures import Album
 from ssvif.report.runs import RunLabel
@@ -32,14 +32,9 @@ def complete(results):
 
 
 def draw(results, source, output, **choices):
-    defaults = {"pairs": 2, "networks": {("toy", "ours"): "seafusion 3"}}
+    choices = {"pairs": 2, "networks": {("toy", run): "seafusion 3" for run in ("average", "ours")}} | choices
     return make_figures(
-        results,
-        output,
-        RUNS,
-        sources={"toy": source},
-        efficiency=results / "efficiency.csv",
-        choices=Choices(**(defaults | choices)),
+        results, output, RUNS, sources={"toy": source}, efficiency=results / "efficiency.csv", **choices
     )
 
 
@@ -92,7 +87,7 @@ def test_why_there_are_no_bubbles(complete, source, tmp_path, log):
     draw(complete, source, tmp_path / "figures")
     (complete / "efficiency.csv").unlink()
     draw(complete, source, tmp_path / "figures")
-    reasons = ["no run has a network that is counted", "no run with a counted network has a score", "there is no /"]
+    reasons = ["no run has a network that is counted", "fewer than two counted networks", "there is no /"]
     assert [reason in line for reason, line in zip(reasons, log.messages, strict=True)] == [True] * 3
 
 
@@ -141,7 +136,7 @@ def test_what_is_chosen_must_be_there(complete, source, tmp_path, choices, says)
 
 def test_a_dataset_needs_its_source(complete, tmp_path):
     with pytest.raises(UserError, match="no source for toy") as caught:
-        make_figures(complete, tmp_path / "out", RUNS, sources={}, efficiency=tmp_path, choices=Choices())
+        make_figures(complete, tmp_path / "out", RUNS, sources={}, efficiency=tmp_path)
     assert "--source" in caught.value.remedy
 
 
@@ -166,7 +161,8 @@ def figures(complete, source, tmp_path, call):
 
 @pytest.mark.usefixtures("unrendered")
 def test_the_command_draws_and_prints_the_files(figures, tmp_path):
-    status, output, _ = figures("--run", "toy/average=Average", "--network", "toy/ours=seafusion/3")
+    networks = [each for run in ("ours", "average") for each in ("--network", f"toy/{run}=seafusion/3")]
+    status, output, _ = figures("--run", "toy/average=Average", *networks)
     assert status == 0
     assert str(tmp_path / "out/bubble_toy.pdf") in output.splitlines()
 

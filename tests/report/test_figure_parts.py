@@ -1,5 +1,7 @@
 """The figures' numbers and places, without drawing more than needed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,9 +14,9 @@ from ssvif.io.errors import UserError
 from ssvif.report.figures import bubble, projections, rows
 from ssvif.report.figures.grid import Strip, draw_grid
 from ssvif.report.figures.insets import find_objects
-from ssvif.report.figures.style import COLORS, SIZE_PT, SMALLEST_PT, add_legend, color_of, fit_text, text_width_in
+from ssvif.report.figures.style import SIZE_PT, SMALLEST_PT, add_legend, fit_text, text_width_in
 from ssvif.report.pictures import IGNORED_COLOR
-from ssvif.report.scores import read_efficiency
+from ssvif.report.runs import COLORS, RunLabel, color_of
 from ssvif.schema import EFFICIENCY_COLUMNS
 
 NAMES = st.text("abcdefgh WM_-/,$", min_size=1, max_size=60)
@@ -57,7 +59,8 @@ def test_steps_stand_where_they_were_taken(tmp_path):
     assert len(projections.read_steps(tmp_path / "empty.csv")) == 0
 
 
-def test_costs_are_those_of_table_iv(tmp_path):
+def test_costs_are_those_of_table_iv(album, tmp_path):
+    path, networks = tmp_path / "efficiency.csv", {"average": "net 3", "ours": "half 3"}
     lines = [
         ("net", 3, 480, 640, "macs", 9e9),
         ("net", 3, 256, 256, "parameters", 1e6),
@@ -65,15 +68,13 @@ def test_costs_are_those_of_table_iv(tmp_path):
         ("net", 3, 256, 256, "macs", 3e9),
         ("half", 3, 256, 256, "parameters", 1),
     ]
-    write(tmp_path / "efficiency.csv", EFFICIENCY_COLUMNS, lines)
-    assert bubble.read_costs(tmp_path / "efficiency.csv") == {"net 3": (2.0, 3.0)}
-    shown = read_efficiency(tmp_path / "efficiency.csv")["net 3"]
-    assert [shown[name, ""].values[""] for name in ("parameters_mparam", "macs_gmac")] == [2.0, 3.0]
-    write(tmp_path / "efficiency.csv", EFFICIENCY_COLUMNS, [])
-    assert bubble.read_costs(tmp_path / "efficiency.csv") == {}
-    write(tmp_path / "efficiency.csv", EFFICIENCY_COLUMNS, [("net", 3, 256, 256, "macs", "many")])
+    write(path, EFFICIENCY_COLUMNS, lines)
+    assert bubble.count_runs(album, networks, path) == {RunLabel("average"): (2.0, 3.0)}
+    write(path, EFFICIENCY_COLUMNS, [])
+    assert bubble.count_runs(album, networks, path) == {}
+    write(path, EFFICIENCY_COLUMNS, [("net", 3, 256, 256, "macs", "many")])
     with pytest.raises(UserError, match="not a number"):
-        bubble.read_costs(tmp_path / "efficiency.csv")
+        bubble.count_runs(album, networks, path)
 
 
 def test_steps_beyond_the_axis_are_triangles(album, results):
@@ -94,13 +95,17 @@ def write_costs(path, counts):
     return path
 
 
+def draw_bubbles(album, networks, path, metric="en"):
+    return bubble.draw_bubbles(album, bubble.count_runs(album, networks, path), metric)[0]
+
+
 @pytest.mark.parametrize(
     ("macs", "limits", "ticks"),
     [((8e9, 8e9), (4, 16), [5, 10]), ((1e9, 1e13), (1000**-0.24, 1e4 * 1000**0.24), [1, 10, 100, 1000, 10000])],
 )
 def test_the_axis_of_costs_keeps_close_to_the_costs(album, results, tmp_path, macs, limits, ticks):
     path = write_costs(tmp_path / "efficiency.csv", {"a": (1e6, macs[0]), "b": (1e6, macs[1])})
-    axes = bubble.draw_bubbles(album, {"ours": "a 3", "average": "b 3"}, path, "en")[0].axes[0]
+    axes = draw_bubbles(album, {"ours": "a 3", "average": "b 3"}, path).axes[0]
     np.testing.assert_allclose(axes.get_xlim(), limits, rtol=1e-6)
     shown = [tick for tick in axes.get_xticks() if limits[0] <= tick <= limits[1]]
     np.testing.assert_allclose(shown, ticks)
@@ -110,8 +115,14 @@ def test_a_counted_run_without_a_score_is_not_shown_and_leaves_the_areas_alone(a
     path = write_costs(tmp_path / "efficiency.csv", {"huge": (1e9, 1e12), "small": (1e6, 1e10)})
     (results / "toy/average/fusion_metrics.csv").unlink()
     (results / "toy/average/segmentation/iou.csv").unlink()
-    figure = bubble.draw_bubbles(album, {"average": "huge 3", "ours": "small 3"}, path, "en")[0]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ours (1 M)"]
+    networks = {"average": "huge 3", "ours": "small 3", "third": "small 3"}
+    assert bubble.draw_bubbles(album, bubble.count_runs(album, networks, path), "en") == [], (
+        "one bubble compares nothing"
+    )
+    write_metrics(results, "third", {"en": [7.0]})
+    album = replace(album, runs=[*album.runs, RunLabel("third")])
+    figure = draw_bubbles(album, networks, path)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ours (1 M)", "third (1 M)"]
     assert figure.axes[0].collections[0].get_sizes()[0] == bubble.AREA_PT2
 
 
@@ -121,7 +132,7 @@ def test_bubbles_show_mean_scores_at_areas_that_follow_the_parameters(album, res
     write_metrics(results, "ours", {metric: [0.5, 0.6, "nan", "inf"]})
     write_metrics(results, "average", {metric: [0.4, ""]})
     networks = {"ours": "huge 3", "average": "small 3"}
-    miou, fusion = bubble.draw_bubbles(album, networks, path, metric)[0].axes
+    miou, fusion = draw_bubbles(album, networks, path, metric).axes
     places = [tuple(each.get_offsets()[0]) for each in fusion.collections]
     np.testing.assert_allclose(places, [(1e3, 0.55), (10, 0.4)])
     assert [each.get_sizes()[0] for each in fusion.collections] == pytest.approx([bubble.LARGEST_PT2] * 1 + [150])

@@ -4,11 +4,10 @@ import pytest
 
 from report.made_results import make_source, write, write_history
 from ssvif.io.errors import UserError
-from ssvif.report.figures.curves import Training, draw_curves, read_trainings, tell_apart
-from ssvif.report.figures.make import Choices, make_figures
-from ssvif.report.figures.style import COLORS
-from ssvif.report.runs import RunLabel
-from ssvif.report.training import read_history
+from ssvif.report.figures.curves import draw_curves
+from ssvif.report.figures.make import make_figures
+from ssvif.report.runs import COLORS, RunLabel
+from ssvif.report.training import Training, read_history, read_trainings, tell_apart
 
 
 def texts(path):
@@ -76,14 +75,8 @@ def test_a_figure_holds_no_color_twice(tmp_path, monkeypatch):
         write_history(tmp_path / "cam_2" / run.name)
     source = make_source(tmp_path / "data", tmp_path)
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda _, path, **__: path.touch())
-    written = make_figures(
-        tmp_path,
-        tmp_path / "figures",
-        {"cam_2": runs},
-        sources={"cam_2": source},
-        efficiency=tmp_path / "none.csv",
-        choices=Choices(pairs=0),
-    )
+    shown = {"sources": {"cam_2": source}, "efficiency": tmp_path / "none.csv", "pairs": 0}
+    written = make_figures(tmp_path, tmp_path / "figures", {"cam_2": runs}, **shown)
     assert [path.stem for path in written[::2]] == ["curves_cam_2", "curves2_cam_2"]
 
 

@@ -21,11 +21,10 @@ from report.made_results import (
 from ssvif.io.errors import UserError
 from ssvif.io.files import write_json
 from ssvif.ops.sampling import choose_evenly
-from ssvif.report.figures.style import COLORS
 from ssvif.report.formats import write_sheet
 from ssvif.report.page.site import find_figures, make_page
 from ssvif.report.pictures import IGNORED_COLOR
-from ssvif.report.runs import RunLabel
+from ssvif.report.runs import COLORS, RunLabel
 from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table
 from ssvif.report.tables import make_tables
 from ssvif.schema import BOX_COLUMNS, JUDGE_COLUMNS
@@ -154,6 +153,12 @@ def test_gradients_and_pseudo_labels_are_told(build, trained):
     assert "at the end" not in average
 
 
+def test_without_a_training_nothing_is_said_about_one(build):
+    text = texts(build(assumed={"training.crop_px": "128"})[0])
+    for words in ("crop_px", "pseudo label", "Settings", "α"):
+        assert words not in text
+
+
 def test_tables_curves_and_settings_are_on_the_page(build, results):
     write_history(results / "toy/ours")
     reader, page = build(
@@ -254,6 +259,15 @@ def test_the_papers_tables_and_figures_come_along(build, tmp_path):
     assert not (page.parent / "figures/fusion_toyland.png").exists(), "of another dataset"
 
 
+@pytest.mark.parametrize("value", [1.5, None])
+def test_a_table_of_the_paper_is_shown_open_where_a_run_has_numbers(build, tmp_path, value):
+    rows = (Row("Ours", (Cell(value),), ("ours",)), Row("Theirs", (Cell(published="1.40"),)))
+    table = Table("5_toy", "Toy", "", "toy", (Heading("map50"),), rows)
+    write_sheet(tmp_path / "tables", Sheet("table_5", "V", "Detection", "A caption.", (table,), ()))
+    text = build()[1].read_text(encoding="utf-8")
+    assert ('class="sheet" open' in text) == (value is not None)
+
+
 def test_a_figure_stands_under_its_own_dataset_alone(tmp_path):
     own = {
         "cam": ["fusion_cam", "curves_cam", "curves2_cam"],
@@ -336,8 +350,15 @@ def test_a_dataset_without_labels_says_so(build, results, source):
     (results / "toy/ours/detection/boxes.csv").unlink()
     reader, page = build()
     text = " ".join(reader.text)
-    for sentence in ("left out, no scores in its file", "No detection scores", "No probe scores", "No curves"):
+    off = "is switched off, or no run was judged."
+    for sentence in (
+        "left out, no scores in its file",
+        f"No detection scores: detection {off}",
+        "No probe",
+        "No curves",
+    ):
         assert sentence in text
+    assert "through every run, with what a segmenter finds in the fused image." in text
     assert "curves" not in reader.classes
     shown = data_of(page, "pictures")
     assert shown["classes"] == shown["boxes"] == []
@@ -352,7 +373,9 @@ def test_what_is_missing_does_not_follow_from_a_datasets_name(results, source, t
     runs = {name: RUNS["toy"]}
     make_tables(results, tmp_path / "tables", runs)
     page = make_page(results, tmp_path / "tables", tmp_path / "page", runs, sources={name: source})
-    assert "No segmentation scores" in texts(read(page, "index.html"))
+    text = texts(read(page, "index.html"))
+    assert "No segmentation scores: segmentation is switched off" in text
+    assert "each test pair through every run. Tables" in text
 
 
 def test_a_collapse_is_loud(build, results):
@@ -404,3 +427,12 @@ def test_the_page_replaces_an_older_one_but_no_other_folder_and_a_failure_keeps_
 )
 def test_pairs_are_chosen_evenly(count, most, chosen):
     assert choose_evenly(range(count), most) == chosen
+
+
+@pytest.mark.parametrize(("found", "shown"), [(0.009, False), (0.2, True)])
+def test_a_judge_that_saw_nothing_names_no_best_run(build, results, found, shown):
+    for run, score in (("average", 0.1), ("ours", 0.11)):
+        rows = [("toy", run, metric, "", value, "scratch") for metric, value in
+                (("miou", score), ("miou_without_background", found))]  # fmt: skip
+        write(results / f"toy/{run}/segmentation/iou.csv", JUDGE_COLUMNS, rows)
+    assert ("best mIoU" in texts(build()[0])) is shown

@@ -204,6 +204,8 @@ def test_efficiency_is_counted_in_the_papers_units(tmp_path):
     assert next(row.runs for row in table.rows if row.group == "SeAFusion") == ()
     own = row_of(table, "my.own:Net, 3 channels")
     assert (own["MACs"].text, own["parameters"].text) == ("5.00", "–")
+    (table,) = make(tmp_path, titles={"my.own:Net/3": "Mine and Mine, long"})["4"].tables
+    assert row_of(table, "Mine and Mine, long, 3 channels")["MACs"].text == "5.00"
 
 
 def test_nan_is_shown_and_its_image_named(tmp_path):

@@ -7,7 +7,7 @@ from report.made_results import write, write_iou, write_metrics, write_probe
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv
 from ssvif.report.runs import RunLabel, parse_runs
-from ssvif.report.tables import make_tables, read_table
+from ssvif.report.tables import UNMARKED, make_tables, read_table
 from ssvif.schema import JUDGE_COLUMNS, LEFT_OUT, METRIC_COLUMNS, NOTE, PROBE_COLUMNS, RUN_FILES
 
 RUNS = {"toy": [RunLabel("average"), RunLabel("ours", "Ours & 100 %")]}
@@ -119,17 +119,17 @@ def test_the_probes_table_has_scores_over_all_cells_and_names_the_labels(results
     write_probe(results / "toy/ours", [1.0], [0.5], labels="masks")
     other = make("probe")
     assert "classes from boxes and masks" in other.caption
-    assert "The runs differ in images: average: 2; Ours & 100 %: 1." in other.notes
+    assert f"The runs differ in images: average: 2; Ours & 100 %: 1{UNMARKED}." in other.notes
 
 
 def test_a_judge_that_saw_nothing_is_told(results, make):
     """Its scores are equal for all runs, whatever their images are."""
-    says = "SegFormer found nothing but background in {} images: after so short a training, or with so few labels, it "
+    says = "SegFormer found next to nothing but background in {} images: after so short a training, or with so few "
     for ours, whose in ((0.2, "average's"), (0.0, "any run's")):
-        for run, score in (("average", 0.0), ("ours", ours)):
+        for run, score in (("average", 0.009), ("ours", ours)):
             row = ("toy", run, "miou_without_background", "", score, "scratch")
             write(results / f"toy/{run}/segmentation/iou.csv", JUDGE_COLUMNS, [row])
-        assert make("segmentation").notes == (says.format(whose) + "judges no fusion.",)
+        assert make("segmentation").notes == (says.format(whose) + "labels, it judges no fusion.",)
 
 
 def test_what_was_not_measured_alike_is_noted(results, make):
@@ -138,9 +138,11 @@ def test_what_was_not_measured_alike_is_noted(results, make):
     assert "scratch" not in table.caption
     assert "The runs differ in initial weights: average: scratch; Ours & 100 %: segmif.safetensors." in table.notes
     write_metrics(results, "ours", {"en": [7.0]})
-    assert "The runs differ in images: average: 2; Ours & 100 %: 1." in make().notes
+    table = make()
+    assert f"The runs differ in images: average: 2; Ours & 100 %: 1{UNMARKED}." in table.notes
+    assert [cell.rank for cell in column(table, "EN").values()] == [0, 0], "means over different images do not compare"
     alike = make("fusion_metrics", RunLabel("average", "same"), RunLabel("ours", "same"))
-    assert "The runs differ in images: same: 2; same: 1." in alike.notes
+    assert f"The runs differ in images: same: 2; same: 1{UNMARKED}." in alike.notes
     assert [row.cells[0].text for row in alike.rows] == ["6.500", "7.000"], "each has its own numbers"
 
 
@@ -205,6 +207,14 @@ def test_bad_files_are_named(results, make, file, text, says):
         path.write_text(text)
     with pytest.raises(UserError, match=re.escape(f"ours/{file}{says}")):
         make()
+
+
+def test_a_table_whose_images_are_no_number_is_named(make, tmp_path):
+    make()
+    path = tmp_path / "t/fusion_metrics_toy.csv"
+    path.write_text(path.read_text().replace(",6.5,2,", ",6.5,nan,"))
+    with pytest.raises(UserError, match=r"fusion_metrics_toy\.csv holds a value that is not a number"):
+        read_table(path, "Toy")
 
 
 def test_runs_are_read_from_their_command_line_form():

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -46,6 +48,16 @@ def test_a_damaged_state_is_ignored_with_a_warning(tmp_path, caplog, damage):
     )
     assert load_state(path, "key") is None
     assert "state.pt cannot be read and is ignored" in caplog.text
+
+
+def test_nothing_in_a_state_is_run(tmp_path):
+    class Spy:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "run",)
+
+    save_state(tmp_path / "state.pt", "key", STATE | {"best": Spy()})
+    assert load_state(tmp_path / "state.pt", "key") is None
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

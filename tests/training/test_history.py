@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from ssvif.io.files import read_csv
-from ssvif.training.history import COLUMNS, Means, history_row, is_collapsed, write_history
+from ssvif.io.files import read_csv, write_csv
+from ssvif.training.history import COLUMNS, Means, history_row, is_collapsed
 from ssvif.training.stages import Stage
 
 TRAIN = {"loss": 3.0, "fusion": 2.0, "intensity": 0.1, "gradient": 0.2, "structural": 0.3, "color": 0.4}
@@ -44,7 +44,7 @@ def test_collapsed_is_one_class_for_three_epochs(live, collapsed):
 
 def test_a_row_of_stage_one_leaves_the_rest_empty(tmp_path):
     row = history_row(1, Stage.FUSION, TRAIN, {"loss": 4.0, "fusion": 4.0}, {"fusion": 1.0})
-    write_history(tmp_path / "history.csv", [row])
+    write_csv(tmp_path / "history.csv", [row], COLUMNS)
     (cells,) = read_csv(tmp_path / "history.csv")
     filled = {name: cell for name, cell in cells.items() if cell}
     assert filled == {

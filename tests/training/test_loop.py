@@ -256,7 +256,7 @@ def test_a_stalled_stage_one_moves_on(staged):
 
 def test_a_run_without_stage_two_is_told(train, options, tmp_path, caplog):
     train(tmp_path, replace(options, epochs=1))
-    assert "Stage I will last all 1 epochs" in caplog.text
+    assert "Stage I will last the whole training (1 epoch), without" in caplog.text
     assert "stage II never began" in caplog.text
     assert not list((tmp_path / "pseudo_labels").glob("*.png"))
 
@@ -264,9 +264,12 @@ def test_a_run_without_stage_two_is_told(train, options, tmp_path, caplog):
 @pytest.mark.parametrize(
     ("limits", "told"),
     [
-        ((1, 4, 10), "Stage I may last all 4 epochs"),  # a risen loss or (below) a stalled one may end it
-        ((4, 9, 10), "Stage I will last all 4 epochs"),
-        ((4, 0, 2), "Stage I may last all 4 epochs"),
+        (
+            (1, 4, 10),
+            "Stage I may last the whole training (4 epochs)",
+        ),  # a risen loss or (below) a stalled one may end it
+        ((4, 9, 10), "Stage I will last the whole training (4 epochs)"),
+        ((4, 0, 2), "Stage I may last the whole training (4 epochs)"),
         ((1, 0, 10), ""),
         ((9, 3, 10), ""),
     ],

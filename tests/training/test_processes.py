@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -116,6 +117,19 @@ def wait_for(path, process):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("change", [{}, {"MASTER_ADDR": "no.invalid"}, {"MASTER_PORT": "22x"}])
+def test_where_processes_cannot_meet_it_is_told(several, change):
+    """The port is taken, by another training most likely; nobody knows the machine; or it is no port."""
+    command, _ = several("apart", "--nodes", "2")
+    with socket.create_server(("localhost", 0)) as taken:
+        place = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(taken.getsockname()[1])} | change
+        environment = os.environ | {"RANK": "0", "WORLD_SIZE": "2"} | place
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "Process 1 of 2 cannot meet the others at {MASTER_ADDR}:{MASTER_PORT}\n".format_map(place) in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow

@@ -1,11 +1,11 @@
-"""A SLURM of one node on this machine: munge, controller and node run from a temporary folder, on loopback."""
+"""A SLURM of one or two nodes on this machine: munge, controller and node run from a temporary folder, on loopback."""
 
 import os
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -15,17 +15,16 @@ CONFIGURATION = """\
 ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller_port}
-SlurmdPort={node_port}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket,cred_expire=5
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SwitchType=switch/none
@@ -42,10 +41,10 @@ KillWait=5
 MinJobAge=86400
 ReturnToService=2
 SlurmdParameters=config_overrides
-NodeName=node NodeHostname={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=32000 Gres=gpu:1
-PartitionName=low Nodes=node Default=YES PriorityTier=1 MaxTime=INFINITE State=UP
-PartitionName=high Nodes=node PriorityTier=10 PreemptMode=OFF MaxTime=INFINITE State=UP
+PartitionName=low Nodes=ALL Default=YES PriorityTier=1 MaxTime=INFINITE State=UP
+PartitionName=high Nodes=ALL PriorityTier=10 PreemptMode=OFF MaxTime=INFINITE State=UP
 """
+NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=4 RealMemory=32000 Gres=gpu:1\n"
 
 
 def why_not() -> str:
@@ -89,21 +88,22 @@ class Cluster:
 
 
 @contextmanager
-def slurm(folder: Path) -> Iterator[Cluster]:
+def slurm(folder: Path, nodes: Sequence[str] = ("node",)) -> Iterator[Cluster]:
     """Start munge and SLURM in a folder, and end them again.
 
     Raises:
-        RuntimeError: the node is not ready after a minute.
+        RuntimeError: the nodes are not ready after a minute.
     """
     folder.chmod(0o755)  # munge wants nobody else to write above its socket
-    key, ports = folder / "munge.key", _free_ports(2)
+    key, ports = folder / "munge.key", _free_ports(1 + len(nodes))
     key.write_bytes(os.urandom(128))
     key.chmod(0o600)
     (folder / "nvidia0").touch()
-    for name in ("state", "spool"):
-        (folder / name).mkdir()
-    values = {"host": socket.gethostname().split(".")[0], "controller_port": ports[0], "node_port": ports[1]}
-    (folder / "slurm.conf").write_text(CONFIGURATION.format(folder=folder, **values))
+    (folder / "state").mkdir()
+    host = socket.gethostname().split(".")[0]
+    text = CONFIGURATION.format(folder=folder, host=host, controller_port=ports[0])
+    text += "".join(NODE.format(name=name, host=host, port=port) for name, port in zip(nodes, ports[1:], strict=True))
+    (folder / "slurm.conf").write_text(text)
     (folder / "gres.conf").write_text(f"Name=gpu File={folder}/nvidia0\n")
     cluster, conf = Cluster(folder), str(folder / "slurm.conf")
     munge = ["--foreground", "--force", f"--key-file={key}", f"--socket={folder}/munge.socket"]
@@ -112,7 +112,7 @@ def slurm(folder: Path) -> Iterator[Cluster]:
         for command in (
             ["munged", *munge],
             ["slurmctld", "-D", "-f", conf],
-            ["slurmd", "-D", "-N", "node", "-f", conf],
+            *(["slurmd", "-D", "-N", name, "-f", conf] for name in nodes),
         ):
             stack.enter_context(_daemon(command, folder, cluster.environment))
             time.sleep(1)
@@ -134,7 +134,7 @@ def _free_ports(count: int) -> list[int]:
 
 @contextmanager
 def _daemon(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[None]:
-    with (folder / f"{command[0]}.out").open("w") as stream:
+    with (folder / f"{command[0]}.out").open("a") as stream:
         program = shutil.which(command[0], path=PATH) or command[0]
         process = subprocess.Popen([program, *command[1:]], env=environment, stdout=stream, stderr=stream)
         try:

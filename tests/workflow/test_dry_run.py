@@ -1,4 +1,5 @@
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,9 @@ import pytest
 import yaml
 from workflow_tools import jobs, run_snakemake
 
+from ssvif.config.files import read_yaml
+from ssvif.config.jobs import Content, Counts, list_jobs
+from ssvif.config.plan import Plan
 from ssvif.io.files import write_png
 
 ROOT = Path(__file__).parents[2]
@@ -14,13 +18,18 @@ CONFIGURATIONS = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_every_configuration_gives_a_graph(project, name):
+def test_every_configuration_gives_a_graph_of_the_jobs_that_ssvif_plans(project, name, monkeypatch):
     (project / "config/config.yaml").write_text((ROOT / "config/config.yaml").read_text())
     done = run_snakemake(project, "-n", "--configfile", f"config/{name}")
     counted = jobs(done)
     assert counted["report"] == counted["score_tables"] == counted["efficiency"] == 1
     assert counted["paper_table"] >= 9
     assert counted["score"] == counted["fuse"] >= 3
+    monkeypatch.chdir(project)
+    plan = Plan.load(read_yaml(project / "config" / name))
+    content = Content(Counts(8, 2, 4), Counts(8, 2, 4), Counts(8, 2, 4), mpx=0.1)
+    planned = Counter(job.rule for job in list_jobs(plan, dict.fromkeys(plan.descriptors, content)))
+    assert planned == {rule: count for rule, count in counted.items() if rule not in ("all", "configuration", "total")}
     if name == "roadscene.yaml":
         assert "segment" not in counted
         assert "detect" not in counted
@@ -32,9 +41,15 @@ def test_fusing_and_scoring_are_divided_into_shards(project):
 
 
 def test_a_training_may_have_several_processes(project):
-    done = run_snakemake(project, "-n", "-p", "runs", "--cores", "4", "--config", "devices=2")
-    text = done.stdout + done.stderr
-    assert text.count("--devices 2 --threads $((2 / 2))") == 3
+    for cores, sums in (("4", "$(((4 - 1) / 2 + 1))"), ("1", "$(((1 - 1) / 2 + 1))")):  # 2 threads each; 1, not 0
+        done = run_snakemake(project, "-n", "-p", "runs", "--cores", cores, "--config", "devices=2", "threads=2")
+        text = done.stdout + done.stderr
+        assert text.count(f"--devices 2 --nodes 1 --threads {sums}") == 3
+
+
+def test_trainings_may_be_tracked(project):
+    done = run_snakemake(project, "-n", "-p", "runs", "--config", "track=[tensorboard,dvclive]")
+    assert (done.stdout + done.stderr).count(" --workers 0 --track tensorboard --track dvclive >") == 2
 
 
 def test_a_table_of_the_paper_is_a_target(project):
@@ -48,6 +63,7 @@ def test_a_table_of_the_paper_is_a_target(project):
         "paper_table": 1, "table_3": 1, "total": 51,
     }  # fmt: skip
     assert "results/paper/msrs" not in done.stdout + done.stderr
+    assert "FMB is not there yet: no folder data/FMB" in done.stdout + done.stderr
 
 
 def test_a_method_that_is_asked_for_by_name_must_be_there(project):
@@ -55,7 +71,7 @@ def test_a_method_that_is_asked_for_by_name_must_be_there(project):
     done = run_snakemake(project, "-n", target, "--configfile", "config/paper.yaml", check=False)
     assert done.returncode
     told = done.stdout + done.stderr
-    assert "data/FMB/published/CDDFuse" in told.split("Missing input files for rule fuse")[1]
+    assert "checkpoints/cddfuse_published.pth" in told.split("Missing input files for rule fuse")[1]
     assert "Traceback" not in told
 
 

@@ -84,6 +84,10 @@ def test_every_verb_does_its_work_without_the_network(finished, tmp_path):
     run_tool(finished, "ssvif", "check", *PAIRS)
     run_tool(finished, "ssvif", "align", *PAIRS, "--output", tmp_path / "alignment.json", check=False)
     run_tool(finished, "ssvif", "fuse", f"{IMAGES}/vi", f"{IMAGES}/ir", "-o", tmp_path / "fused", "--device", "cpu")
+    run_tool(finished, "ssvif", "plan")
+    run_tool(finished, "ssvif", "doctor")
+    run_tool(finished, "ssvif", "models")
+    run_tool(finished, "ssvif", "models", "emma")
     run_tool(finished, "ssvif", "compare", "results/scenes/average", "results/scenes/seafusion_ssvif")
     run_tool(finished, "ssvif", "ladder", "--results", tmp_path, "--declaration", declaration, "--no-pictures",
              "--output", tmp_path / "ladder")  # fmt: skip

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,14 +29,39 @@ def test_every_profile_gives_the_whole_graph(project, profile):
     assert jobs(run_snakemake(project, "-n", *arguments)) == jobs(run_snakemake(project, "-n"))
 
 
-def test_each_job_says_what_it_needs_of_a_cluster(project):
-    # without messages a dry run shows resources
-    for path in (project / "workflow/rules").glob("*.smk"):
+def asked_for(project: Path, *arguments: str) -> list[str]:
+    """What a dry run shows of each job with a benchmark, resources included."""
+    for path in (project / "workflow/rules").glob("*.smk"):  # with messages it shows these alone
         path.write_text(re.sub(r'    message:\n        ".*"\n', "", path.read_text()))
-    done = run_snakemake(project, "-n")
-    shown = [block for block in (done.stdout + done.stderr).split("\n[") if "benchmark: " in block]
+    done = run_snakemake(project, "-n", *arguments)
+    return [block for block in (done.stdout + done.stderr).split("\n[") if "benchmark: " in block]
+
+
+def test_each_job_says_what_it_needs_of_a_cluster(project):
+    shown = asked_for(project)
     assert len(shown) > 20
     assert [block for block in shown if not re.search(r"\bruntime=\d+, .*\bmem_mb=\d+", block)] == []
+
+
+def test_a_training_asks_for_all_that_its_processes_need(project):
+    settings = ("--config", "device=cuda", "devices=2", "nodes=3", "threads=4")
+    shown = asked_for(project, "--cores", "8", *settings)
+    trainings = [block for block in shown if re.search("rule (train|stage_one):", block)]
+    assert len(trainings) == 3
+    for block in trainings:
+        assert "threads: 8" in block
+        asked = dict(re.findall(r"(\w+)=([\w-]+)", block))
+        wanted = {"gpu": "0", "nodes": "3", "tasks": "6", "cpus_per_task": "4", "mem_mb": "16000", "mpi": "srun"}
+        assert wanted.items() <= asked.items()
+        assert "gres=gpu:2" in block
+        assert "slurm_extra=--ntasks-per-node=2" in block
+    assert "nodes=" not in "".join(asked_for(project))
+
+
+def test_several_machines_without_slurm_are_refused(project):
+    done = run_snakemake(project, "--cores", "2", "--config", "nodes=2", "--until", "stage_one", check=False)
+    assert done.returncode
+    assert "\nnodes: 2 needs SLURM: pass --workflow-profile" in done.stderr  # and not the shell command alone
 
 
 def kubernetes() -> dict:
@@ -54,33 +78,3 @@ def test_pods_find_project_and_results_on_the_volume():
     assert words.count(f"{project}/results/.state") == 2  # made, and linked to
     # where the storage plugin puts copies of what lies below the prefix
     assert words.count(f".snakemake/storage/fs{project}/results") == 2
-
-
-def instructions(kind: str) -> list[list[str]]:
-    text = (PROFILES / "kubernetes/Containerfile").read_text().replace("\\\n", " ")
-    return [shlex.split(line)[1:] for line in text.splitlines() if line.startswith(f"{kind} ")]
-
-
-def test_the_container_gets_what_make_setup_needs():
-    copied = {source for *sources, _ in instructions("COPY") for source in sources}
-    assert [name for name in copied if not (ROOT / name).exists()] == []
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    project, wheel = declared["project"], declared["tool"]["hatch"]["build"]["targets"]["wheel"]
-    makefile = (ROOT / "Makefile").read_text()
-    [prerequisites] = re.findall(r"^\$\(INSTALLED\): (.*)$", makefile, flags=re.MULTILINE)
-    needed = {"Makefile", project["readme"], *project["license-files"], *prerequisites.split()}
-    assert needed | {name.partition("/")[0] for name in wheel["packages"]} == copied
-
-
-def test_the_container_runs_what_there_is():
-    commands = [" ".join(words) for words in instructions("RUN")]
-    assert "make setup" in commands
-    assert re.search(r"^setup:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
-    [group] = re.findall(r"--group (\w+)", " ".join(commands))
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"][group]
-    assert {re.split("[>=]", each)[0].replace("-", "_") for each in wanted} == set(PLUGINS["kubernetes"])
-    [[workdir]] = instructions("WORKDIR")
-    [environment] = instructions("ENV")
-    assert f"PATH={workdir}/.venv/bin:$PATH" in environment
-    [wheels] = re.findall(r"--dest (\w+)", " ".join(commands))
-    assert f"PIP_FIND_LINKS={workdir}/{wheels}" in environment

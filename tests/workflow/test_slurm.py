@@ -1,5 +1,6 @@
 """The workflow through a real SLURM, which the tests start on this machine; what it must survive there."""
 
+import json
 import subprocess
 import sys
 import time
@@ -134,3 +135,22 @@ def test_logs_are_kept(finished):
     assert rules >= {"scenes", "split", "pack", "stage_one", "train", "fuse", "score", "figures", "report"}
     for name in ("scenes/scenes", "scenes/split", "scenes/lite/train", "scenes/average/fuse", "figures", "report"):
         assert (logs / f"{name}.log").is_file()
+
+
+def test_one_training_on_two_machines(tmp_path):
+    """Which are two nodes of this one, of four cores each; srun starts two processes on each."""
+    project, folder = tiny_project(tmp_path / "project"), tmp_path / "slurm"
+    folder.mkdir()
+    two = ("--config", "nodes=2", "devices=2", "threads=1")
+    with slurm(folder, ("node1", "node2")) as cluster:
+        environment = environment_of(project) | cluster.environment
+        command = [str(Path(sys.executable).with_name("snakemake")), *PROFILE, MODEL, *two]
+        done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        [number] = [number for number, (_, what) in cluster.jobs().items() if "rule_train" in what]
+        asked = cluster.details(number)
+    assert (asked["NumNodes"], asked["NumTasks"], asked["CPUs/Task"]) == ("2", "4", "1")
+    log = (project / "results/logs/scenes/lite/train.log").read_text()
+    assert "4 processes: 16 pairs a step, 4 in each" in log
+    assert log.count("epoch 14/14") == 1
+    assert json.loads((project / MODEL).with_name("record.json").read_text())["processes"] == 4

@@ -98,6 +98,15 @@ def test_a_pulled_clone_knows_what_made_its_files(changed):
     assert jobs(run_snakemake(changed, "-n")) == {}
 
 
+def test_pulling_what_other_code_has_made_is_told(third):
+    assert "Warning" not in run_tool(third, "make", "pull").stdout
+    with (third / "src/ssvif/ops/color.py").open("a") as stream:
+        stream.write("# changed\n")
+    said = run_tool(third, "make", "pull").stdout
+    assert re.search(r"modified:\s+src\n", said)
+    assert "Warning: what is named here has changed" in said
+
+
 def test_one_checkpoint_or_one_run_is_pulled_alone(third):
     assert made(third) == set()
     run_tool(third, "dvc", "pull", f"{RUN}/model.safetensors")

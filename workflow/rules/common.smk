@@ -56,6 +56,26 @@ GPU = int(
     SETTINGS.device == "cuda"
     or (SETTINGS.device == "auto" and Path("/dev/nvidiactl").exists())
 )
+# a training on several machines is one job on all of them, in which SLURM starts `devices` processes on each
+NODES = SETTINGS.nodes
+ON_NODES, LAUNCH = {}, ""
+TRACK = "".join(f" --track {each}" for each in SETTINGS.track)
+if NODES > 1:
+    each = f"--ntasks-per-node={SETTINGS.devices}"
+    ON_NODES = {
+        "nodes": NODES,
+        "tasks": NODES * SETTINGS.devices,
+        "tasks_per_gpu": -1,  # the executor would ask for as many as `tasks`
+        "cpus_per_task": SETTINGS.threads,
+        "slurm_extra": each,
+        "mpi": "srun",  # the executor calls srun itself unless it is told that the job does
+    } | ({"gres": f"gpu:{SETTINGS.devices}"} if GPU else {})
+    LAUNCH = (
+        f'[ "${{SLURM_JOB_ID:-}}" ] || {{ echo "nodes: {NODES} needs SLURM: pass'
+        ' --workflow-profile workflow/profiles/slurm" >&2; exit 1; }; MASTER_ADDR=$(hostname)'
+        f" srun --nodes={NODES} {each} --cpus-per-task={SETTINGS.threads} --kill-on-bad-exit=1"
+        f" {shlex.quote(sys.executable)} -P -m "
+    )
 # with several shards fusing and scoring are jobs of a part each, gathered afterwards
 SHARDS = [f"{place}-of-{SETTINGS.shards}" for place in range(1, SETTINGS.shards + 1)]
 SHARDED = SETTINGS.shards > 1

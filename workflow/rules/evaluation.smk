@@ -44,7 +44,7 @@ if SHARDED:
         message:
             "Gathering the shards of {output}"
         shell:
-            "awk 'FNR > 1 || NR == 1' {input:q} > {output:q} 2> {log:q}"
+            "(awk 'FNR > 1 || NR == 1' {input:q} > {output:q}.part && mv {output:q}.part {output:q}) 2> {log:q}"
 
 
 rule probe:

@@ -82,9 +82,7 @@ rule paper_table:
         runtime=10,
     params:
         runs=lambda wildcards: PLAN.run_arguments(wildcards.table),
-        titles=lambda wildcards: PLAN.title_arguments(
-            PLAN.table_datasets(wildcards.table)
-        ),
+        titles=lambda wildcards: PLAN.table_titles(wildcards.table),
         results=RESULTS,
         folder=TABLES,
         published=CONFIG / "published",

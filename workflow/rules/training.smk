@@ -14,7 +14,8 @@ rule stage_one:
     priority: 3  # runs wait for it
     threads: SETTINGS.threads * SETTINGS.devices
     resources:
-        gpu=GPU * SETTINGS.devices,
+        **ON_NODES,
+        gpu=GPU * SETTINGS.devices if NODES == 1 else 0,  # `gres` instead
         workers=SETTINGS.workers,  # no parameter: they change no result
         mem_mb=8000 * SETTINGS.devices,
         runtime=1440,
@@ -26,15 +27,18 @@ rule stage_one:
         / f"stage_one_{wildcards.stage_one}.pt",
         device=SETTINGS.device,
         devices=SETTINGS.devices,
+        nodes=NODES,
+        launch=LAUNCH,
         code=lambda wildcards: training_code(
             PLAN.stages_one[wildcards.stage_one], stage_one=True
         ),
     message:
         "Training stage I {wildcards.stage_one} on {wildcards.dataset}"
     shell:
-        "ssvif stage-one --pairs {input.pairs:q} --output {output.model:q} --state {params.state:q}"
-        " --settings {params.settings:q} --device {params.device} --devices {params.devices}"
-        " --threads $(({threads} / {params.devices})) --workers {resources.workers} > {log:q} 2>&1"
+        "{params.launch}ssvif stage-one --pairs {input.pairs:q}"
+        " --output {output.model:q} --state {params.state:q}"
+        " --settings {params.settings:q} --device {params.device} --devices {params.devices} --nodes {params.nodes}"
+        " --threads $((({threads} - 1) / {params.devices} + 1)) --workers {resources.workers} > {log:q} 2>&1"
 
 
 rule train:
@@ -53,8 +57,10 @@ rule train:
     priority: 2  # the longest chain: what comes after waits for it
     threads: SETTINGS.threads * SETTINGS.devices
     resources:
-        gpu=GPU * SETTINGS.devices,
+        **ON_NODES,
+        gpu=GPU * SETTINGS.devices if NODES == 1 else 0,  # `gres` instead
         workers=SETTINGS.workers,  # no parameter: they change no result
+        track=TRACK,  # the same
         mem_mb=8000 * SETTINGS.devices,
         runtime=1440,
     params:
@@ -68,18 +74,22 @@ rule train:
         state=lambda wildcards: STATES / wildcards.dataset / f"{wildcards.run}.pt",
         device=SETTINGS.device,
         devices=SETTINGS.devices,
+        nodes=NODES,
+        launch=LAUNCH,
         code=lambda wildcards: PLAN.training_code(wildcards.run),
     message:
         "Training {wildcards.run} on {wildcards.dataset}"
     shell:
-        "ssvif train --pairs {input.pairs:q} {params.stage_one:q} --output {params.folder:q} --state {params.state:q}"
-        " --settings {params.settings:q} --device {params.device} --devices {params.devices}"
-        " --threads $(({threads} / {params.devices})) --workers {resources.workers} > {log:q} 2>&1"
+        "{params.launch}ssvif train --pairs {input.pairs:q} {params.stage_one:q}"
+        " --output {params.folder:q} --state {params.state:q}"
+        " --settings {params.settings:q} --device {params.device} --devices {params.devices} --nodes {params.nodes}"
+        " --threads $((({threads} - 1) / {params.devices} + 1)) --workers {resources.workers}{resources.track}"
+        " > {log:q} 2>&1"
 
 
 rule fuse:
     input:
-        unpack(lambda wildcards: PLAN.fuse_inputs(wildcards.dataset, wildcards.run)),
+        lambda wildcards: PLAN.fuse_inputs(wildcards.dataset, wildcards.run),
         pairs=RESULTS / "{dataset}/data/pairs.h5",
     output:
         part(RESULTS / f"{{dataset}}/{{run}}/fused{PART}", directory),
@@ -126,4 +136,6 @@ if SHARDED:
         message:
             "Gathering the shards of {output}"
         shell:
-            '(mkdir -p {output:q}; for shard in {input:q}; do cp -R "$shard"/. {output:q}; done) > {log:q} 2>&1'
+            "(rm -rf {output:q}.part; mkdir -p {output:q}.part;"
+            ' for shard in {input:q}; do cp -R "$shard"/. {output:q}.part; done;'
+            " mv {output:q}.part {output:q}) > {log:q} 2>&1"

@@ -111,7 +111,7 @@ def _options() -> list[gradio.components.Component]:
             for side, value in USUAL.items()
         ]
         color = gradio.Radio(COLOR_CHOICES, value="", label="Colors", elem_id="color")
-        resize = gradio.Radio(RESIZE_CHOICES, value="infrared", label="Which of two sizes gives way", elem_id="resize")
+        resize = gradio.Radio(RESIZE_CHOICES, value="infrared", label="Which image to resize", elem_id="resize")
         alignment = gradio.File(label="Alignment: a file of ssvif align", height=150, elem_id="alignment")
     return [*ranges, resize, alignment, color]
 

@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
-from ssvif.cli import data, fusing, networks, results, scores
+from ssvif.cli import data, fusing, networks, planning, results, scores
 from ssvif.cli.arguments import with_claim
 from ssvif.cli.interrupts import interruptible
-from ssvif.io.errors import UserError
+from ssvif.io.errors import UserError, name_extra
 from ssvif.io.launch import let_the_first_speak
 
 VERBS = (
@@ -29,6 +29,7 @@ VERBS = (
     fusing.app,
     networks.export,
     networks.complexity,
+    networks.models,
     scores.score,
     scores.probe,
     scores.segment,
@@ -38,6 +39,8 @@ VERBS = (
     results.figures,
     results.report,
     results.ladder,
+    planning.plan,
+    planning.doctor,
 )
 
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -45,7 +48,6 @@ app = typer.Typer(
     name="ssvif",
     context_settings=HELP,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich takes as long to import as the rest of the help
 )
@@ -73,6 +75,14 @@ def begin(
     """Visible and infrared image fusion: train, fuse, evaluate, report."""
 
 
+def _has_no_folder() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
+
+
 def main() -> None:
     """Run the command; what the user can fix is printed without a traceback, exit status 1.
 
@@ -86,9 +96,10 @@ def main() -> None:
     try:
         with interruptible():
             app([HOME.sub(lambda found: found[1] + str(Path.home()), each) for each in sys.argv[1:]])
-    except UserError as error:
+    except (UserError, ModuleNotFoundError) as error:
+        told = error if isinstance(error, UserError) else name_extra(error)
         let_the_first_speak()
-        typer.echo(f"ssvif: {error}", err=True)
+        typer.echo(f"ssvif: {told}", err=True)
         raise SystemExit(1) from None
     except (MemoryError, RuntimeError, OSError) as error:
         if isinstance(error, OSError) and error.filename is not None:
@@ -97,7 +108,10 @@ def main() -> None:
         elif isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
             what, got = "There is not enough memory", str(error).partition("\n")[0]
             remedy = "end other processes, or set a smaller `batch_size` or `--tile`"
+        elif _has_no_folder():
+            what, got, remedy = "The current folder has been deleted", "", "change to another one"
         else:
             raise
+        let_the_first_speak()
         typer.echo(f"ssvif: {UserError(what, got=got, remedy=remedy)}", err=True)
         raise SystemExit(1) from None

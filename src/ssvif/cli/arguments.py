@@ -229,11 +229,13 @@ def with_claim(verb: Callable[..., None]) -> Callable[..., None]:
             verb(**given)
             return
         _check_outputs(given, makes_images=fuses)
-        output = given["output"]
-        if fuses and given["shard"]:  # several fill one folder, each image being one's alone
-            output = Path(f"{realpath(output)}.{Shard.parse(given['shard'])}")
+        output, state = given["output"], given.get("state")
         with ExitStack() as claimed:
-            for path in filter(None, (output, given.get("state"))):
+            if fuses and given["shard"]:  # several fill one folder, each image being one's alone
+                shard = Shard.parse(given["shard"])
+                claimed.enter_context(claim(output, sharers=f"commands with --shard I/{shard.total}"))
+                output = Path(f"{realpath(output)}.{shard}")
+            for path in filter(None, (output, state)):
                 claimed.enter_context(claim(path))
             verb(**given)
 
@@ -256,6 +258,7 @@ def _check_outputs(given: Mapping[str, Any], *, makes_images: bool) -> None:
         for name, group in groups.items()
         for each in group
         if name not in OUTPUTS and (isinstance(each, Path) or (each and name in SOURCES))
+        if not (name == "model" and str(each) in schema.PACKAGED_MODELS)  # a name, and no file here
     }
     folders = {path if path.is_dir() else path.parent for path in inputs}
     for place, (name, path) in enumerate(outputs):

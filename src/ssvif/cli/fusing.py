@@ -21,7 +21,7 @@ from ssvif.cli.arguments import (
 )
 from ssvif.io.errors import UserError
 from ssvif.pairs.shard import WHOLE, Shard
-from ssvif.schema import ColorMode, Precision
+from ssvif.schema import INFERENCE_NAMES, PUBLISHED_MODELS, ColorMode, Depth, Precision
 
 if TYPE_CHECKING:
     from ssvif.fusing.fuser import FuseOptions
@@ -48,15 +48,15 @@ FusedOutput = Annotated[
     ),
 ]
 PackedPairs = Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`, instead of VISIBLE INFRARED.")]
-Model = Annotated[Path | None, typer.Option(help="Network to fuse with: fast (default), accurate, or a file.")]
-Checkpoint = Annotated[Path | None, typer.Option(help="Released checkpoint of --network, instead of --model.")]
+Model = Annotated[Path | None, typer.Option(help="Network: fast (default), accurate (SeAFusion's, slower), or a file.")]
+Checkpoint = Annotated[Path | None, typer.Option(help="Released checkpoint of --network, a file or a folder.")]
 Network = Annotated[
     str,
-    typer.Option(help="Network of --checkpoint: swinfusion, seafusion, emma, sage; of --model: package.module:Class."),
+    typer.Option(help=f"Network of --checkpoint: {', '.join(PUBLISHED_MODELS)}; of --model: package.module:Class."),
 ]
 Inference = Annotated[
     str,
-    typer.Option(help="Whose padding, stretching and rounding to use: plain, swinfusion, seafusion, emma or sage."),
+    typer.Option(help=f"Whose padding, stretching and rounding to use: {', '.join(INFERENCE_NAMES)}."),
 ]
 Baseline = Annotated[str, typer.Option(help="Fuse without a network: average, maximum, visible or infrared.")]
 MethodImages = Annotated[Path | None, typer.Option(help="With --pairs: another method's images, instead of fusing.")]
@@ -66,6 +66,7 @@ Tile = Annotated[
     str, typer.Option(help="Side of tiles in pixels; 0: no tiles; auto: for large images only, with --pairs none.")
 ]
 PrecisionName = Annotated[Precision, typer.Option(help="Floating-point precision of the network.")]
+DepthText = Annotated[Depth, typer.Option(help="Bits of each channel; 16 are written as TIFF.")]
 FramesPerSecond = Annotated[
     float, typer.Option(help="Frames per second of a video made from images.", min=0.01, max=1000)
 ]
@@ -90,6 +91,7 @@ def fuse(
     batch: Batch = 0,
     tile: Tile = "auto",
     precision: PrecisionName = "float32",
+    depth: DepthText = "8",
     fps: FramesPerSecond = FPS,
     visible: Visible = None,
     infrared: Infrared = None,
@@ -132,13 +134,13 @@ def fuse(
     rules = reading.rules(pairing.both_in_one or "")
     default = WHOLE_IMAGES if pairs else FuseOptions()
     side = _tile_side(tile, default.tile)
-    options = FuseOptions(batch=batch or default.batch, tile=side, color=color or "")
+    options = FuseOptions(batch=batch or default.batch, tile=side, color=color or "", depth=int(depth))
     part = Shard.parse(shard) if shard else WHOLE
     if pairs:
-        _check_packed(sources, rules, pairing, fps)
+        _check_packed(sources, rules, pairing, fps, options)
         _fuse_packed(pairs, images, output, spec, options, part)
     else:
-        source = _open_own(sources, output, pairing.pairing())  # wrong paths are told before all else
+        source = _open_own(sources, output, pairing.pairing(), options.depth)  # wrong paths are told before all else
         _fuse_own(source, output, spec, rules, options, overwrite=overwrite, fps=fps, shard=part)
 
 
@@ -165,7 +167,7 @@ def _tile_side(tile: str, default: int) -> int:
     return int(tile)
 
 
-def _check_packed(sources: list[str], rules: Rules, pairing: PairingOptions, fps: float) -> None:
+def _check_packed(sources: list[str], rules: Rules, pairing: PairingOptions, fps: float, options: FuseOptions) -> None:
     from ssvif.pairs.pair import Rules
 
     if sources:
@@ -176,6 +178,11 @@ def _check_packed(sources: list[str], rules: Rules, pairing: PairingOptions, fps
             "--fps, and no option for pairing",
             expected="none of these: packed pairs are aligned, of one size and 8 bits, and become no video",
             remedy="pass the alignment and the ranges to `ssvif pack`",
+        )
+    if options.depth != 8:
+        raise UserError(
+            "ssvif fuse --pairs writes images of 8 bits, which all later steps read",
+            remedy="leave out --depth, or fuse the images themselves, VISIBLE INFRARED",
         )
 
 
@@ -199,7 +206,7 @@ def _fuse_packed(
     collect_images(pairs, images, output, shard)
 
 
-def _open_own(sources: list[str], output: Path, pairing: Pairing) -> Source:
+def _open_own(sources: list[str], output: Path, pairing: Pairing, depth: int) -> Source:
     from PIL import Image
 
     from ssvif.fusing.outputs import check_output
@@ -218,7 +225,7 @@ def _open_own(sources: list[str], output: Path, pairing: Pairing) -> Source:
     Image.MAX_IMAGE_PIXELS = MOST_PX // 2  # Pillow allows twice its limit, which is meant for files from strangers
     visible, infrared, *_ = *sources, "", ""
     source = open_source(visible, infrared, pairing)
-    check_output(output, *sources)
+    check_output(output, *sources, depth=depth)
     return source
 
 

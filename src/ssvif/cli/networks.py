@@ -1,14 +1,16 @@
-"""The verbs of fusion networks: stage-one, train, export, complexity."""
+"""The verbs of fusion networks: stage-one, train, export, complexity, models."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ssvif.cli.arguments import (
+    DataRoot,
     Device,
     Devices,
     Infrared,
@@ -23,9 +25,12 @@ from ssvif.cli.arguments import (
     with_options,
 )
 from ssvif.io.errors import UserError
+from ssvif.schema import FUSION_NETWORKS, PACKAGED_MODELS
 
 if TYPE_CHECKING:
     from ssvif.training.options import TrainingOptions
+
+PAPER_TABLE = Path("config/experiments/paper.tsv")
 
 
 @with_options
@@ -47,7 +52,7 @@ def stage_one(
     from ssvif.training.options import TrainingOptions
 
     options, state = job.options(TrainingOptions()), state or output.with_suffix(".pt")
-    with joined(), job.leased_device() as device:
+    with job.leased_device() as device, joined():
         train_stage_one(pairs, output, state, options=options, device=device, workers=job.workers)
     typer.echo(f"stage I: ssvif train --pairs {pairs} --stage-one {output}")
 
@@ -62,6 +67,10 @@ def train(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard the training that OUTPUT holds.")] = False,
     stage_one: Annotated[Path | None, typer.Option(help="File of `ssvif stage-one` to go on from.")] = None,
     state: Annotated[Path | None, typer.Option(help="File of the training state; default: OUTPUT/state.pt.")] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(help="tensorboard or dvclive: curves while it trains, in OUTPUT/NAME; may be repeated."),
+    ] = None,
     devices: Devices = 1,
     nodes: Nodes = 1,
     *,
@@ -74,7 +83,9 @@ def train(
     The default settings are the paper's with --pairs, and suit a few hundred pairs with --visible and --infrared.
     """
     from ssvif.training.options import TrainingOptions
+    from ssvif.training.trackers import check_trackers, open_trackers
 
+    check_trackers(track or [])
     own_only = ("--only",) * bool(only) + ("--overwrite",) * overwrite
     check_packed("train", pairs, visible, infrared, options=reading.given + pairing.given + own_only)
     state = state or output / "state.pt"
@@ -113,9 +124,19 @@ def train(
     from ssvif.ops.processes import joined
     from ssvif.training.loop import train as run
 
-    with joined(), job.leased_device() as device:
-        run(pairs, output, state, options=options, device=device, workers=job.workers, stage_one=stage_one)
-    typer.echo(f"trained: ssvif fuse VISIBLE INFRARED --model {output / 'model.safetensors'}")
+    with job.leased_device() as device, joined(), open_trackers(track or [], output) as on_epoch:
+        run(
+            pairs,
+            output,
+            state,
+            options=options,
+            device=device,
+            workers=job.workers,
+            stage_one=stage_one,
+            on_epoch=on_epoch,
+        )
+    named = f" --network {options.fusion_model}" if ":" in options.fusion_model else ""
+    typer.echo(f"trained: ssvif fuse VISIBLE INFRARED --model {output / 'model.safetensors'}{named}")
 
 
 def _own_options(job: Job) -> TrainingOptions:
@@ -145,13 +166,37 @@ def export(
         str, typer.Option(help="MODEL is a released checkpoint of this network, or of your own package.module:Class.")
     ] = "",
 ) -> None:
-    """Export a network for images of any size to ONNX or torch.export, and compare the file with the network."""
-    from ssvif.fusing.export import SUFFIXES, describe, export_model
+    """Export a network for images of any size to ONNX or torch.export, and compare the file with the network.
+
+    Of `fast` and `accurate` the package holds the ONNX file, which is copied: that needs no PyTorch.
+    """
+    from ssvif.fusing.load import has_torch
     from ssvif.models.names import find_model, read_header
+
+    name = str(model or PACKAGED_MODELS[0])
+    if name in PACKAGED_MODELS and not network and form in ("", "onnx") and output.suffix.lower() == ".onnx":
+        from shutil import copyfile
+
+        from ssvif.io.files import write_aside
+
+        if (held := find_model(model).with_suffix(".onnx")).is_file():
+            with write_aside(output) as aside:
+                copyfile(held, aside)
+            typer.echo(f"{output}: the ONNX file of {name} in the package, {output.stat().st_size / 1e6:.1f} MB")
+            return
+    if not has_torch():
+        raise UserError(
+            "ssvif export needs PyTorch, which is not installed",
+            remedy="pip install 'ssvif[onnx]', or in the project's folder: pip install '.[onnx]'",
+        )
+    from ssvif.fusing.export import SUFFIXES, describe, export_model
+    from ssvif.io.files import sha256_of
     from ssvif.models.published import load_published
     from ssvif.models.registry import load_fusion_model
 
     released = network and ":" not in network
+    if released and not model:
+        raise UserError(f"The released network {network!r} needs a checkpoint", remedy="pass its path as MODEL")
     path = model if model and released else find_model(model)
     if released:
         loaded, header = load_published(network, path), {"fusion_model": network}
@@ -159,7 +204,8 @@ def export(
         loaded, header = load_fusion_model(path, network), read_header(path)
     form = form or next((each for each, suffix in SUFFIXES.items() if suffix == output.suffix.lower()), "onnx")
     name = header.pop("fusion_model")
-    worst = export_model(loaded, output, facts=describe(loaded, name, header), form=form)
+    facts = describe(loaded, name, header) | ({"weights_sha256": sha256_of(path)} if path.is_file() else {})
+    worst = export_model(loaded, output, facts=facts, form=form)
     size_mb = output.stat().st_size / 1e6
     typer.echo(
         f"{output}: {name}, {loaded.channels} channels, {size_mb:.1f} MB; differs from PyTorch by at most {worst:.1e}"
@@ -184,10 +230,10 @@ def complexity(
     """Count parameters, multiply-accumulates and peak memory of fusion networks, beside the paper's Table IV."""
     from ssvif.io.device import lease_device
     from ssvif.judging.cost import measure, read_published, to_text, write_complexity
-    from ssvif.schema import FUSION_MODELS
+    from ssvif.models.names import channel_choices
 
     wanted = dict.fromkeys(
-        pair for text in models or FUSION_MODELS for pair in _with_channels(text, channels or [1, 3])
+        pair for text in models or FUSION_NETWORKS for pair in _with_channels(text, channels or channel_choices(text))
     )
     rows = []
     with lease_device(device) as leased:
@@ -205,6 +251,28 @@ def complexity(
         write_complexity(output, rows)
 
 
-def _with_channels(text: str, channels: list[int]) -> list[tuple[str, int]]:
+def models(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="A network, for where it comes from.")] = "",
+    checkpoint: Annotated[
+        Path | None, typer.Argument(metavar="[CHECKPOINT]", help="A released file or folder of it, to be checked.")
+    ] = None,
+    experiments: Annotated[Path, typer.Option(help="Table whose rows say where checkpoints lie.")] = PAPER_TABLE,
+    data_root: DataRoot = Path("data"),
+) -> None:
+    """List the fusion networks, or say which checkpoint of one to get and where to put it, and check one you have."""
+    from ssvif.config.runs import checkpoints_of
+    from ssvif.judging.overview import check_checkpoint, describe_network, list_networks
+
+    name = name.casefold() if name.casefold() in FUSION_NETWORKS else name
+    places = checkpoints_of(experiments, data_root) if experiments.is_file() else {}
+    if not name:
+        typer.echo(list_networks(places))
+    elif checkpoint is None:
+        typer.echo(describe_network(name, places.get(name)))
+    else:
+        typer.echo(check_checkpoint(name, checkpoint))
+
+
+def _with_channels(text: str, channels: Sequence[int]) -> list[tuple[str, int]]:
     name, _, count = text.rpartition("/")
     return [(name, int(count))] if name and re.fullmatch("[0-9]{1,9}", count) else [(text, each) for each in channels]

@@ -26,8 +26,13 @@ Datasets = Annotated[Path, typer.Option(help="Folder of the dataset descriptors.
 def tables(
     results: Results,
     output: Output,
-    runs: Annotated[Texts, typer.Option("--run", help="DATASET/RUN or DATASET/RUN=Title; may be repeated.")] = None,
-    titles: Annotated[Texts, typer.Option("--title", help="DATASET=Title; may be repeated.")] = None,
+    runs: Annotated[
+        Texts,
+        typer.Option("--run", help="DATASET/RUN or DATASET/RUN=Title; may be repeated; required without --table."),
+    ] = None,
+    titles: Annotated[
+        Texts, typer.Option("--title", help="DATASET=Title, of Table IV MODEL/CHANNELS=Title; may be repeated.")
+    ] = None,
     published: Annotated[Path | None, typer.Option(help="Folder of the paper's numbers, to make its tables.")] = None,
     table: Annotated[Texts, typer.Option(help="Make only this table of the paper, 1 to 9; may be repeated.")] = None,
 ) -> None:
@@ -60,7 +65,10 @@ def tables(
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Folders of runs, results/DATASET/RUN.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN RUN...", help="Folders of runs, results/DATASET/RUN, or files of `ssvif score`."),
+    ],
 ) -> None:
     """Compare runs of one dataset with the first: means, paired differences, intervals, p-values, mIoU and mAP."""
     from ssvif.report.compare import compare_runs
@@ -81,7 +89,7 @@ def figures(
     network: Annotated[Texts, typer.Option(help=f"{NETWORK}: network of a run, for its cost; may be repeated.")] = None,
 ) -> None:
     """Draw figures for a paper as PNG and PDF: images side by side, curves, gradients and costs."""
-    from ssvif.report.figures.make import Choices, make_figures
+    from ssvif.report.figures.make import make_figures
     from ssvif.report.runs import parse_runs
 
     chosen = {dataset: [run.name for run in named] for dataset, named in parse_runs(pair or []).items()}
@@ -91,7 +99,10 @@ def figures(
         parse_runs(runs),
         sources=_read_sources(sources, results, datasets),
         efficiency=efficiency or results / "efficiency.csv",
-        choices=Choices(pairs=pairs, chosen=chosen, metric=metric, networks=dict(map(_read_network, network or []))),
+        pairs=pairs,
+        chosen=chosen,
+        metric=metric,
+        networks=dict(map(_read_network, network or [])),
     )
     for path in written:
         typer.echo(path)

@@ -20,7 +20,6 @@ from ssvif.cli.arguments import (
     Reading,
     RunName,
     SettingsText,
-    ShardText,
     Threads,
     Visible,
     check_packed,
@@ -31,7 +30,7 @@ from ssvif.pairs.shard import Shard
 
 @with_options
 def score(
-    fused: Annotated[Path, typer.Option(help="Folder of fused images.")],
+    fused: Annotated[Path, typer.Option(help="Folder of fused images, or a quoted pattern: 'out/*_fused.png'.")],
     output: Output,
     pairs: Annotated[Path | None, typer.Option(help="HDF5 file of `ssvif pack`; its test pairs are scored.")] = None,
     visible: Visible = None,
@@ -40,7 +39,10 @@ def score(
     convention: Annotated[str, typer.Option(help="paper, standard or both, for metrics that have two.")] = "both",
     only: Annotated[str, typer.Option(help="Pattern of the names to score, without suffix, e.g. '00*N'.")] = "*",
     against: Annotated[Path | None, typer.Option(help="Compare with this file of scores for the same images.")] = None,
-    shard: ShardText = "",
+    shard: Annotated[
+        str,
+        typer.Option(metavar="I/N", help="Only part I of N; awk 'NR == 1 || FNR > 1' PART... joins the files of all."),
+    ] = "",
     dataset: DatasetName = "",
     run: RunName = "",
     device: Device = "auto",

@@ -14,10 +14,10 @@ from ssvif.config.options import override
 from ssvif.config.runs import Run, load_runs
 from ssvif.config.settings import Settings, load_settings
 from ssvif.data.descriptor import Descriptor
-from ssvif.io.errors import UserError
+from ssvif.io.errors import UserError, shorten
 from ssvif.io.fingerprint import fingerprint
 from ssvif.judging.options import JudgeOptions
-from ssvif.models.names import network_fingerprint
+from ssvif.models.names import channel_choices, network_fingerprint
 from ssvif.report.specs import SheetSpecs
 from ssvif.schema import DETECTION, EFFICIENCY, FUSION_METRICS, PROBE, RUN_FILES, SEGMENTATION
 from ssvif.training.options import TrainingOptions, stage_one_key, training_code
@@ -97,7 +97,7 @@ class Plan:
         Raises:
             UserError: the configuration leaves it out, or the dataset has no annotations for it.
         """
-        options = self._judges[judge]
+        options: JudgeOptions | None = getattr(self.settings, judge)
         if not options:
             raise UserError(f"`{judge}: false` leaves {judge} out", remedy=f"remove `{judge}: false`")
         if not self._is_annotated(dataset, judge):
@@ -108,13 +108,8 @@ class Plan:
         return options
 
     @property
-    def _judges(self) -> dict[str, JudgeOptions | None]:
-        settings = self.settings
-        return {SEGMENTATION: settings.segmentation, DETECTION: settings.detection, PROBE: settings.probe}
-
-    @property
     def _wanted_judges(self) -> list[str]:
-        return [judge for judge, options in self._judges.items() if options]
+        return [judge for judge in ANNOTATIONS if getattr(self.settings, judge)]
 
     def _is_annotated(self, dataset: str, judge: str) -> bool:
         kinds = {SEGMENTATION: ["label"], DETECTION: ["boxes"], PROBE: ["label", "boxes"]}[judge]
@@ -148,8 +143,7 @@ class Plan:
     def stages_one(self) -> dict[str, TrainingOptions]:
         """The options of each stage I of the runs that have one, by the digest of these options."""
         trainings = [self.training(run.name) for run in self.runs.values() if run.kind == "trained"]
-        options = [training.stage_one() for training in trainings if training.stages == "two"]
-        return {stage_one_key(each): each for each in options}
+        return {stage_one_key(one := each.stage_one()): one for each in trainings if each.stages == "two"}
 
     def stage_one(self, dataset: str, run: str) -> Path | None:
         """Return the file of the stage I that a trained run goes on from, which other runs may share."""
@@ -180,8 +174,7 @@ class Plan:
         Nobody has all of them: such a run is left out on that dataset, which is no error, and `left_out` says so.
         """
         pairs = [(dataset, run) for run in self.runs for dataset in self.settings.datasets]
-        sources = {pair: self.located(*pair).source for pair in pairs}
-        return {pair: source for pair, source in sources.items() if source and not Path(source).exists()}
+        return {pair: absent for pair in pairs if (absent := self.located(*pair).absent)}
 
     @cached_property
     def shown(self) -> dict[str, list[Run]]:
@@ -302,10 +295,18 @@ class Plan:
         """Return `--title` for each dataset."""
         return [f"--title={name}={self.descriptors[name].title}" for name in datasets]
 
+    def table_titles(self, table: str) -> list[str]:
+        """Return `--title` for each dataset of a table, or in one of costs for each own network, by its runs."""
+        own = [name for name in self.networks if ":" in name and EFFICIENCY in self.specs.tables[table].sources]
+        titles = {
+            name: shorten([run.title for run in self.runs.values() if self._network(run) == name]) for name in own
+        }
+        named = [f"--title={name}={title}" for name, title in titles.items()]
+        return named + self.title_arguments(self.table_datasets(table))
+
     def source_arguments(self) -> list[str]:
         """Return one `--source` per dataset: the folder of its visible and infrared images."""
-        folders = {name: self.data_root(name) / self.descriptors[name].folder for name in self.shown}
-        return [f"--source={name}={folder}" for name, folder in folders.items()]
+        return [f"--source={name}={self.data_root(name) / self.descriptors[name].folder}" for name in self.shown]
 
     def figure_arguments(self) -> list[str]:
         """Return which pairs the figures show, and `--network` for each run that has one, for its cost."""
@@ -314,40 +315,38 @@ class Plan:
         networks = [(dataset, run.name, self._network(run)) for dataset, run in self._pairs]
         return chosen + [f"--network={dataset}/{run}={network}" for dataset, run, network in networks if network]
 
-    def fuse_inputs(self, dataset: str, run: str) -> dict[str, Path]:
-        """Return the files that a run's images are made of, besides the pairs, by the option that takes each."""
+    def fuse_inputs(self, dataset: str, run: str) -> tuple[Path, ...]:
+        """Return the files that a run's images are made of, besides the pairs."""
         located = self.located(dataset, run)
-        files = {
-            "trained": {"model": self.run_folder(dataset, run) / "model.safetensors"},
-            "published": {"checkpoint": Path(located.checkpoint)},
-            "images": {"images": Path(located.images)},
-        }
-        return files.get(located.kind, {})
+        return (self.run_folder(dataset, run) / "model.safetensors",) if located.kind == "trained" else located.files
 
     def fuse_arguments(self, dataset: str, run: str) -> list[str]:
         """Return the options of `ssvif fuse` that name the network, the images or the baseline."""
         located = self.located(dataset, run)
-        if located.kind == "baseline":
-            return ["--baseline", located.fusion_model]
-        words = [word for name, path in self.fuse_inputs(dataset, run).items() for word in (f"--{name}", str(path))]
-        network = located.fusion_model if located.kind == "published" else ""
-        if located.kind == "trained" and ":" in (own := self.training(run).fusion_model):
-            network = own
-        words += ["--network", network] if network else []
-        return words if located.kind == "images" else [*words, "--inference", located.inference]
+        match located.kind:
+            case "baseline":
+                return ["--baseline", located.fusion_model]
+            case "images":
+                return ["--images", located.images]
+            case "published":
+                words = ["--checkpoint", located.checkpoint, "--network", located.fusion_model]
+            case _:
+                words = ["--model", *map(str, self.fuse_inputs(dataset, run))]
+                own = self.training(run).fusion_model
+                words += ["--network", own] if ":" in own else []
+        return [*words, "--inference", located.inference]
 
     @cached_property
     def networks(self) -> list[str]:
         """The networks whose cost is counted, MODEL or MODEL/CHANNELS."""
-        used = {network for run in self.runs.values() if (network := self._network(run))}
-        return [*ALWAYS_COUNTED, *sorted(used)]
+        return [*ALWAYS_COUNTED, *sorted({*map(self._network, self.runs.values())} - {""})]
 
     def _network(self, run: Run) -> str:
-        """Return a run's network as `ssvif complexity` takes it; "" for a baseline or images."""
+        """Return a run's network as `ssvif complexity` takes it, as released if so; "" for a baseline or images."""
         if run.kind == "trained":
             options = self.training(run.name)
             return f"{options.fusion_model}/{options.channels}"
-        return f"{run.fusion_model}/1" if run.kind == "published" else ""  # as released
+        return f"{run.fusion_model}/{channel_choices(run.fusion_model)[0]}" if run.kind == "published" else ""
 
     # fingerprints of code
 
@@ -395,6 +394,6 @@ class Plan:
         lacking = [dataset for dataset in self.wanted(run) if (dataset, run.name) in self.missing]
         if not lacking:
             return ""
-        datasets = ", ".join(self.descriptors[dataset].title for dataset in lacking)
+        datasets = ", ".join(self.descriptors[name].title for name in lacking)
         paths = ", ".join(dict.fromkeys(self.missing[dataset, run.name] for dataset in lacking))
         return f"{run.title} is left out on {datasets}: no {paths}; {HOW_TO_GET}."

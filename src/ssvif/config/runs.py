@@ -12,7 +12,8 @@ from typing import Any
 
 from ssvif.config.options import override
 from ssvif.io.errors import UserError
-from ssvif.models.names import check_initialization, class_path
+from ssvif.models.names import check_initialization, check_own_class, check_trainable
+from ssvif.models.released_names import PUBLISHED
 from ssvif.schema import BASELINES, INFERENCE_NAMES, LADDER_ROLES, PUBLISHED_MODELS, RUN_KINDS, add_seed
 from ssvif.training.options import TrainingOptions
 
@@ -27,6 +28,7 @@ USED_BY: dict[str, tuple[str, ...]] = {  # kind of run to its columns besides `C
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")  # what names a folder and stands in patterns and commands
 NAME_RULE = "letters, digits, - and _; not 'data', 'ladder' or 'stage_one'"
 SEED = re.compile("0|[1-9][0-9]*")  # which a run's name ends with
+SAVE_WITH_TABS = "put a tab between two cells; editors may type spaces for it, spreadsheets save commas unless told"
 NOT_RUNS = ("data", "ladder", "stage_one")  # names of other folders of a dataset
 # in braces in `images` and `checkpoint`: the dataset's name, its folder, and the folder that holds that folder
 PLACES = ("dataset", "folder", "data_root")
@@ -42,7 +44,7 @@ class Run:
     title: str  # in tables; the name when the cell is empty
     fusion_model: str = ""  # the network, or the baseline; empty for images
     images: str = ""  # folder of another method's images; may hold `PLACES` in braces
-    checkpoint: str = ""  # file that a network's authors released; likewise
+    checkpoint: str = ""  # file, or folder of files, that a network's authors released; likewise
     inference: str = "plain"  # one of `INFERENCE_NAMES`: how the network's output becomes an image
     train_on: str = ""  # dataset whose training pairs train the run; empty for the one that it is judged on
     training: Mapping[str, str]  # options that differ from the configuration's
@@ -54,6 +56,18 @@ class Run:
     def source(self) -> str:
         """The folder or file that the run is made of and that nothing here makes; empty for the other kinds."""
         return self.checkpoint or self.images
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of the released checkpoint, or the folder of images; none where the run has neither."""
+        if self.checkpoint:
+            return PUBLISHED[self.fusion_model].files(Path(self.checkpoint))
+        return (Path(self.images),) if self.images else ()
+
+    @property
+    def absent(self) -> str:
+        """The first of `files` that is not there; empty where nothing is missing."""
+        return next((str(each) for each in self.files if not each.exists()), "")
 
     def located(self, **places: str | Path) -> Run:
         """Return the run for one dataset, its paths written out, given a value for each of `PLACES`."""
@@ -76,6 +90,10 @@ def load_runs(path: Path, defaults: TrainingOptions) -> list[Run]:
     if not path.is_file():
         raise UserError(f"The experiments table {path} does not exist", remedy="correct `experiments`")
     columns, rows = _read_table(path)
+    if len(columns) == 1 and re.search("[ ,;]", columns[0]):
+        raise UserError(
+            f"{path} has no tabs", expected="cells separated by tabs", got=columns[0], remedy=SAVE_WITH_TABS
+        )
     known = {*COMMON, *(column for used in USED_BY.values() for column in used)}
     if longer := [row.get("run") for row in rows if None in row]:
         raise UserError(f"{path} has more cells than columns in the runs {longer}", expected="a cell a column")
@@ -91,6 +109,20 @@ def load_runs(path: Path, defaults: TrainingOptions) -> list[Run]:
     if not runs:
         raise UserError(f"{path} has no runs", expected="a header line and one line a run")
     return runs
+
+
+def checkpoints_of(path: Path, data_root: Path) -> dict[str, Path]:
+    """Return where a table looks for each network's released checkpoint.
+
+    Raises:
+        UserError: the table cannot be read.
+    """
+    runs = load_runs(path, TrainingOptions())
+    found = (run for run in runs if run.kind == "published")
+    return {
+        run.fusion_model: Path(run.located(dataset="DATASET", folder="FOLDER", data_root=data_root).checkpoint)
+        for run in found
+    }
 
 
 def _read_table(path: Path) -> tuple[Sequence[str], list[dict[str | None, Any]]]:
@@ -163,7 +195,7 @@ def _check_run(where: str, run: Run, cells: Mapping[str, str]) -> None:
     if kind == "published" and network not in PUBLISHED_MODELS:
         raise wrong(f"no released checkpoint of {network!r} is known", PUBLISHED_MODELS)
     if kind == "published" and not run.checkpoint:
-        raise wrong("a run of kind 'published' needs the column `checkpoint`, a file")
+        raise wrong("a run of kind 'published' needs the column `checkpoint`, a file or a folder of files")
     if run.train_on and not NAME.fullmatch(run.train_on):
         raise wrong(f"`train_on` names no dataset: {run.train_on!r}", ["the name of a file in config/datasets"])
     if run.inference not in INFERENCE_NAMES:
@@ -191,7 +223,9 @@ def _with_seeds(where: str, run: Run, training: Mapping[str, str], seeds: str, d
     for each in runs:
         try:
             options = override(defaults, each.training)
-            class_path(options.fusion_model)
+            check_trainable(options.fusion_model)
+            if ":" in options.fusion_model:
+                check_own_class(options.fusion_model)
             check_initialization(options.initialization, options.fusion_model, options.channels)
         except UserError as error:
             raise error.replace(what=f"{where}: {error.what}") from error

@@ -16,9 +16,9 @@ from ssvif.config.runs import NAME
 from ssvif.io.errors import UserError
 from ssvif.io.validation import AtLeastOne, NotNegative
 from ssvif.judging.options import DetectionOptions, JudgeOptions, ProbeOptions, SegmentationOptions
-from ssvif.models.names import class_path
+from ssvif.models.names import check_trainable
 from ssvif.report.ladder.declaration import LadderSettings
-from ssvif.schema import Device, Split, StandardMetric
+from ssvif.schema import Device, Split, StandardMetric, Tracker
 from ssvif.training.options import TrainingOptions
 
 NOT_DATASETS = ("tables", "figures", "report", "logs", "benchmarks")  # names of other folders in the results
@@ -119,11 +119,19 @@ class Settings:
     )
     device: Device = Field(default="auto", description="auto takes a GPU where there is one")
     workers: NotNegative = Field(default=0, description="processes that load images, for each training")
+    track: list[Tracker] = Field(
+        default_factory=list, description="write the curves of each training while it runs; changes no result"
+    )
     threads: AtLeastOne = Field(default=1, description="CPU threads of each job")
     devices: AtLeastOne = Field(
         default=1, description="processes of a training, each with a GPU or `threads` of the CPU, and a batch"
     )
-    shards: AtLeastOne = Field(default=1, description="jobs that fuse, and that score, the pairs of each run")
+    nodes: AtLeastOne = Field(
+        default=1, description="machines of a training, each with `devices`; several by SLURM alone"
+    )
+    shards: AtLeastOne = Field(
+        default=1, description="jobs that fuse, and that score, the pairs of each run; changing it recomputes them"
+    )
     preset: str | list[str] = Field(default="", description="which of the presets to lay over the rest, in order")
     scenes: ScenesSettings = ScenesSettings()
     split: SplitSettings = SplitSettings()
@@ -198,7 +206,7 @@ def load_settings(
         remedy=f"correct {source} or what `--config` says",
     )
     try:
-        class_path(settings.training.fusion_model)  # a table whose rows all name their own would hide a wrong one
+        check_trainable(settings.training.fusion_model)  # a table whose rows all name their own would hide a wrong one
     except UserError as error:
         raise error.replace(what=f"{source}, training: {error.what}") from error
     return settings

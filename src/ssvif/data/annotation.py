@@ -98,6 +98,25 @@ def read_classes(path: Path, descriptor: Descriptor, notes: Notes | None = None)
     return classes
 
 
+def read_class_ids(
+    path: Path, descriptor: Descriptor, height: int, width: int, notes: Notes | None = None
+) -> NDArray[np.uint8]:
+    """Read a label map (H,W) uint8.
+
+    Raises:
+        UserError: it cannot be read, is not of this size, or holds values that the descriptor does not have.
+    """
+    label = read_classes(path, descriptor, notes)
+    if label.shape != (height, width):
+        raise UserError(
+            f"{path} does not have the size of its visible image",
+            expected=f"{width}×{height} px",
+            got=f"{label.shape[1]}×{label.shape[0]} px",
+            remedy="fix the label map, or remove it",
+        )
+    return label
+
+
 def _palette_differs(path: Path, descriptor: Descriptor, stored: NDArray[Any], classes: NDArray[np.uint8]) -> bool:
     """Whether an image's palette has classes' colors alone, and other ones than its indices (H,W) stand for.
 

@@ -335,12 +335,8 @@ def _clip(where: str, row: Row, notes: Notes) -> Row | None:
 def draw_boxes(boxes: NDArray[np.float64], height: int, width: int) -> NDArray[np.uint8]:
     """Draw boxes as a label map (height,width): 0 is the background, 1 + i the i-th detection class.
 
-    A pixel, or a cell of a coarser grid, belongs to the smallest box that covers its center.
-
-    Args:
-        boxes: (N,5) float64, rows (class index, x_center, y_center, width, height) in fractions of the image.
-        height: rows of the map.
-        width: columns of the map.
+    `boxes` are (N,5) float64 rows (class index, x_center, y_center, width, height) in fractions of the image. A pixel,
+    or a cell of a coarser grid, belongs to the smallest box that covers its center.
     """
     label = np.zeros((height, width), np.uint8)
     rows, columns = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width

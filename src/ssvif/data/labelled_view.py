@@ -34,7 +34,6 @@ class TargetView(TrainingView):
 
         Raises:
             UserError: the file is damaged.
-            IndexError: `index` is not in 0 to len - 1.
         """
         item = super().__getitem__(index)
         name = self.names[index]

@@ -11,10 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ssvif.data.annotation import Notes, read_classes
+from ssvif.data.annotation import Notes, read_class_ids
 from ssvif.data.boxes import read_boxes
 from ssvif.data.descriptor import Descriptor, descriptor_to_json, reading_to_json
 from ssvif.data.find import ANNOTATIONS, FoundPair, count_annotations, find_dataset
@@ -26,13 +25,13 @@ from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import require_8_bits, sha256_of, write_aside
 from ssvif.io.images import RawImage, read_raw
 from ssvif.io.progress import track
-from ssvif.pairs import files
 from ssvif.pairs.alignment import alignment_to_json, read_alignment
-from ssvif.pairs.files import read_side
+from ssvif.pairs.files import check_one_depth, read_pair, read_side
 from ssvif.pairs.judgement import NoteLog
 from ssvif.pairs.match import refuse_same_file
-from ssvif.pairs.pair import Pair, Rules, find_ranges, make_pair
+from ssvif.pairs.pair import Pair, Rules, make_pair
 from ssvif.pairs.ranges import Range
+from ssvif.pairs.sequence import find_ranges
 from ssvif.schema import SIDES
 
 log = logging.getLogger("ssvif")
@@ -94,7 +93,7 @@ def pack_pairs(
     tally = AnnotationTally(descriptor)
     total = hashlib.sha256("".join(facts.values()).encode())
     with write_aside(output) as aside, create_hdf5(aside) as (file, check):
-        read = map_ahead(lambda pair: _read_with_digests(root, pair, applied, strict=not rules), pairs)
+        read = map_ahead(lambda pair: _read_pair(root, pair, applied, strict=not rules), pairs)
         for (split, pair), (images, digests) in zip(track(rows, f"packing {descriptor.name}"), read, strict=True):
             group = file.require_group(split).create_group(pair.pair_id)
             seen.add(images.notes)
@@ -168,7 +167,7 @@ def _find_ranges(root: Path, pairs: Sequence[FoundPair], rules: Rules) -> dict[s
     def images(side: str) -> Iterator[tuple[str, RawImage]]:
         return ((pair.pair_id, read_side(root / getattr(pair, side), side, rules.both_in_one)) for pair in pairs)
 
-    files.check_one_depth(rules, {pair.pair_id: {side: root / getattr(pair, side) for side in SIDES} for pair in pairs})
+    check_one_depth(rules, {pair.pair_id: {side: root / getattr(pair, side) for side in SIDES} for pair in pairs})
     found = find_ranges(rules, images, auto=True)
     return {side: limits for side, limits in found.items() if limits.low or limits.high}  # else no image is deep
 
@@ -187,21 +186,15 @@ def _parts(
         yield "boxes", pair.boxes, read_boxes(root / pair.boxes, descriptor, width, height, notes)
 
 
-def _read_with_digests(root: Path, pair: FoundPair, rules: Rules, *, strict: bool) -> tuple[Pair, dict[str, str]]:
-    images = read_pair(root, pair, rules, strict=strict)
-    return images, {source: sha256_of(root / source) for source in (pair.visible, pair.infrared)}
-
-
-def read_pair(root: Path, pair: FoundPair, rules: Rules, *, strict: bool = False) -> Pair:
-    """Read the two images of a pair below a dataset's root; `strict` refuses those of more than 8 bits.
-
-    Raises:
-        UserError: a file is missing, damaged or too deep, or the two do not fit each other or the alignment.
-    """
-    visible, infrared = root / pair.visible, root / pair.infrared
+def _read_pair(root: Path, pair: FoundPair, rules: Rules, *, strict: bool) -> tuple[Pair, dict[str, str]]:
+    """Return the two images of a pair, and the SHA-256 of each file; `strict` refuses more than 8 bits."""
+    places = {source: root / source for source in (pair.visible, pair.infrared)}
+    visible, infrared = places[pair.visible], places[pair.infrared]
     if strict:
-        return make_pair(pair.pair_id, _read_8_bits(visible), _read_8_bits(infrared), rules)
-    return files.read_pair(pair.pair_id, rules, visible, infrared)
+        images = make_pair(pair.pair_id, _read_8_bits(visible), _read_8_bits(infrared), rules)
+    else:
+        images = read_pair(pair.pair_id, rules, visible, infrared)
+    return images, {source: sha256_of(path) for source, path in places.items()}
 
 
 def _read_8_bits(path: Path) -> RawImage:
@@ -214,22 +207,3 @@ def _read_8_bits(path: Path) -> RawImage:
             "or convert the images to 8 bits with one fixed range for the whole set",
         ) from error
     return image
-
-
-def read_class_ids(
-    path: Path, descriptor: Descriptor, height: int, width: int, notes: Notes | None = None
-) -> NDArray[np.uint8]:
-    """Read a label map (H,W) uint8.
-
-    Raises:
-        UserError: it cannot be read, is not of this size, or holds values that the descriptor does not have.
-    """
-    label = read_classes(path, descriptor, notes)
-    if label.shape != (height, width):
-        raise UserError(
-            f"{path} does not have the size of its visible image",
-            expected=f"{width}×{height} px",
-            got=f"{label.shape[1]}×{label.shape[0]} px",
-            remedy="fix the label map, or remove it",
-        )
-    return label

@@ -54,9 +54,6 @@ class ImageReader:
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "_file": None, "_pid": 0}
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self.path)!r})"
-
     def close(self) -> None:
         """Close the file; the next read opens it again."""
         if self._file is not None:

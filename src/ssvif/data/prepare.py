@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ssvif.data.find import FoundDataset, FoundPair, find_sources
-from ssvif.data.pack import describe_found, describe_rules, pack_pairs, read_pair
+from ssvif.data.pack import describe_found, describe_rules, pack_pairs
 from ssvif.data.split import deal_pairs, read_splits, write_splits
 from ssvif.io.documents import parse_mapping, read_text
 from ssvif.io.errors import UserError, counted, itemize, shorten
 from ssvif.io.files import sha256_of, write_json
 from ssvif.io.progress import track
-from ssvif.pairs.alignment import read_alignment
+from ssvif.pairs.files import read_pair
 from ssvif.pairs.match import BY_NAME
 from ssvif.pairs.pair import Pair, Rules
 from ssvif.pairs.pairing import Pairing
@@ -83,14 +83,13 @@ def pack_own_pairs(
 
     A tenth of the pairs becomes validation, the rest is for training, unless a list of splits was given. Pairs that
     cannot be used, or are smaller than the training crop, are left out, and listed at the end; `least_crop_px` is the
-    smallest crop that could be asked for instead. `alignment` is a file of `ssvif align`; one in `rules` is ignored.
+    smallest crop that could be asked for instead. `alignment` is the file of the one in `rules`.
 
     Raises:
         UserError: too few pairs are left, or an image or the alignment does not fit the rules.
     """
-    asked = rules or Rules()
-    aligned = replace(asked, alignment=read_alignment(alignment) if alignment else None)
-    usable, faults = _find_usable(own, aligned, crop_px, least_crop_px)
+    rules = rules or Rules()
+    usable, faults = _find_usable(own, rules, crop_px, least_crop_px)
     left_out = [*([] if own.splits else map(str, own.found.matchings["all"].faults)), *faults]
     splits = output / "splits.csv"
     descriptor, root = own.found.descriptor, own.found.root
@@ -107,7 +106,7 @@ def pack_own_pairs(
             got=str(len(usable)),
             remedy="fix or add images; `ssvif check` says what is wrong with them" if left_out else "add images",
         )
-    found = pack_pairs(descriptor, root, splits, output / "pairs.h5", alignment=alignment, rules=asked)
+    found = pack_pairs(descriptor, root, splits, output / "pairs.h5", alignment=alignment, rules=rules)
     for sentence in describe_found(found):
         log.info("%s", sentence)
     if left_out:
@@ -131,31 +130,29 @@ def _listed(only: Path, pairs: Mapping[str, FoundPair]) -> dict[str, str]:
 def _find_usable(own: OwnPairs, rules: Rules, crop_px: int, least_crop_px: int) -> tuple[list[FoundPair], list[str]]:
     """Return the pairs that can be trained on, and the others with the reason."""
     usable, left_out = [], []
+    root = own.found.root
     for found in track(own.pairs, "looking at own pairs"):
         try:
-            pair = read_pair(own.found.root, found, rules)
-            _check_large_enough(pair, crop_px, least_crop_px)
-            _check_shows_something(pair)
+            pair = read_pair(found.pair_id, rules, root / found.visible, root / found.infrared)
+            reason = _what_is_lacking(pair, crop_px, least_crop_px)
         except UserError as error:
-            left_out.append(f"{found.pair_id}: " + "; ".join(filter(None, [error.reason, error.remedy])))
-            continue
-        usable.append(found)
+            reason = "; ".join(filter(None, [error.reason, error.remedy]))
+        if reason:
+            left_out.append(f"{found.pair_id}: {reason}")
+        else:
+            usable.append(found)
     return usable, left_out
 
 
-def _check_shows_something(pair: Pair) -> None:
-    for kind, sentence in pair.notes:
-        if kind.partition(" ")[2] in NOTHING_SEEN:
-            raise UserError(sentence.removeprefix(f"{pair.name}: "))
-
-
-def _check_large_enough(pair: Pair, crop_px: int, least_crop_px: int) -> None:
+def _what_is_lacking(pair: Pair, crop_px: int, least_crop_px: int) -> str:
+    """Return why there is nothing to learn from a pair, or ""."""
     height, width = pair.size
     least = min(pair.size)
     if least < crop_px:
         remedy = f"no crop is below {least_crop_px} px" if least < least_crop_px else f"--set crop_px={least} takes it"
-        what = f"{width}×{height} px, smaller than the training crop of {crop_px} px"
-        raise UserError(what, remedy=remedy)
+        return f"{width}×{height} px, smaller than the training crop of {crop_px} px; {remedy}"
+    empty = (sentence for kind, sentence in pair.notes if kind.partition(" ")[2] in NOTHING_SEEN)
+    return next(empty, "").removeprefix(f"{pair.name}: ")
 
 
 def _digest_of(path: Path) -> str:

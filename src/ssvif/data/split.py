@@ -72,13 +72,9 @@ def deal_pairs(
     of annotation (label or not, boxes or not), so each split gets its share of every kind: a kind with
     two pairs or more has at least one in validation, and two training pairs or more always give one.
 
-    Args:
-        descriptor: of the dataset.
-        found: pairs per official split, or under "all".
-        seed: of the shuffling.
-        limit: most pairs per split. The cut keeps the share of each kind of annotation, with at least one pair of
-            each if the limit allows.
-        alike: a pair → an earlier one whose split it is to share, because they show almost the same.
+    `found` are the pairs per official split, or under "all". `limit` is the most pairs per split: the cut keeps the
+    share of each kind of annotation, with at least one pair of each if the limit allows. `alike` is a pair → an earlier
+    one whose split it is to share, because they show almost the same.
     """
     splits = {split: list(pairs) for split, pairs in found.items()}
     if "all" in splits:

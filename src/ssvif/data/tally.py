@@ -23,11 +23,7 @@ def count_classes(kind: str, array: NDArray[Any]) -> Counter[int]:
 
 
 class AnnotationTally:
-    """How many pixels and boxes there are of each class, by split.
-
-    Args:
-        descriptor: of the dataset, which names the classes.
-    """
+    """How many pixels and boxes there are of each class, by split."""
 
     def __init__(self, descriptor: Descriptor) -> None:
         self._ignored = {"label": {descriptor.ignore_index}, "boxes": set[int]()}

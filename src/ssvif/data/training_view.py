@@ -29,12 +29,9 @@ class TrainingView(Dataset[dict[str, torch.Tensor]]):
 
     Raises:
         UserError: the file or split is missing, or an image is smaller than the crop.
-        ValueError: `crop` is below 1.
     """
 
     def __init__(self, path: Path, split: str, crop: int, seed: int, flip: bool = True, augment: bool = True) -> None:
-        if crop < 1:
-            raise ValueError(f"crop must be 1 or more, got {crop}")
         self.split, self.crop, self.seed, self.flip, self.augment = split, crop, seed, flip, augment
         self._reader = ImageReader(path)
         self.names = self._reader.names(split)
@@ -75,10 +72,7 @@ class TrainingView(Dataset[dict[str, torch.Tensor]]):
 
         Raises:
             UserError: the file is damaged.
-            IndexError: `index` is not in 0 to len - 1.
         """
-        if not 0 <= index < len(self.names):
-            raise IndexError(f"item {index} of {len(self.names)}")
         name = self.names[index]
         visible, infrared = self._reader.visible(self.split, name), self._reader.infrared(self.split, name)
         rows, columns = self._choose(index, *infrared.shape)

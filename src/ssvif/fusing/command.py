@@ -23,6 +23,7 @@ from ssvif.pairs.sources import Source
 log = logging.getLogger("ssvif")
 
 REMEDIES = 3  # different ones
+GIVE_UP = 50  # failures without a success, so that a long film of unfit frames is not decoded to its end
 MOST_DENOMINATOR = 1001  # of NTSC's frame rates
 
 
@@ -40,32 +41,26 @@ def fuse_source(
 ) -> None:
     """Fuse the pairs of two images, folders, patterns or videos.
 
-    Args:
-        source: the pairs.
-        rules: how two images become a pair.
-        output: an image or a video by its suffix, otherwise a folder of PNG.
-        fuser: a network or a baseline.
-        options: batch, tiles and color.
-        identity: what identifies the fuser, such as a digest of the network. A folder records it, and is completed
-            only with the same settings.
-        overwrite: fuse again what a folder already holds.
-        fps: frames per second of a video made of images.
-        shard: the part of the pairs to fuse; several processes may fill one folder.
+    The output is an image or a video by its suffix, at `fps` frames per second if made of images; otherwise a folder of
+    PNG, or with 16 bits of TIFF. A folder records all settings and the `identity` of the fuser, such as a digest of its
+    network, and is completed only with the same ones; `overwrite` fuses again what it holds. Several processes may fill
+    one, each with its `shard` of the pairs.
 
     Raises:
         UserError: nothing can be fused; or, after all others are done, some pairs could not be, each with its reason.
     """
     check_color(fuser, options.color)
-    rules = source.resolve(rules)  # of all pairs, before they are divided
-    source = source.part(shard)
+    part = source.part(shard)
+    rules = source.resolve(rules)  # of all pairs: a range of the sequence is theirs
+    source = part
     texts = {name: value if isinstance(value, str) else repr(value) for name, value in vars(rules).items()}
-    if not rules.both_in_one:  # images of earlier versions stay valid
-        del texts["both_in_one"]
-    made_with = {**identity, **texts, "tile": options.tile, "color": options.color}
+    made_with = {**identity, **texts, "tile": options.tile, "color": options.color, "depth": options.depth}
     rate_of_images = Fraction(fps).limit_denominator(MOST_DENOMINATOR)
     start, fused, skipped = time.monotonic(), 0, 0
     failures: list[UserError] = []
-    opened = open_output(output, source, made_with, overwrite=overwrite, rate=rate_of_images, shard=shard)
+    opened = open_output(
+        output, source, made_with, overwrite=overwrite, rate=rate_of_images, depth=options.depth, shard=shard
+    )
     with opened as (write, wanted):
 
         def left() -> Iterator[Job]:
@@ -80,6 +75,8 @@ def fuse_source(
         for result in track(fuse_pairs(left(), fuser, options), "fusing", total, unit="frames"):
             if isinstance(result, UserError):
                 failures.append(result)
+                if len(failures) == GIVE_UP and not (fused or skipped):
+                    raise _listed(f"Nothing could be fused; given up after {GIVE_UP} failures:", failures)
             else:
                 write(*result)
                 fused += 1

@@ -19,9 +19,9 @@ from ssvif.fusing.onnx_fuser import KEY, OnnxFuser
 from ssvif.fusing.torch_fuser import TorchFuser
 from ssvif.io.errors import UserError
 from ssvif.io.files import write_aside
-from ssvif.models.base import FusionModel
+from ssvif.models.base import FusionNetwork
+from ssvif.models.contract import TRIAL_SIZE
 from ssvif.models.inference import plain
-from ssvif.models.registry import TRIAL_SIZE
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -41,7 +41,7 @@ Compute = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 class WholeFusion(nn.Module):
     """A network from images to image: for one channel it converts to luma and restores chroma; output is clamped."""
 
-    def __init__(self, model: FusionModel) -> None:
+    def __init__(self, model: FusionNetwork) -> None:
         super().__init__()
         self.model = model.eval().requires_grad_(False)
 
@@ -50,16 +50,11 @@ class WholeFusion(nn.Module):
         return plain(self.model, visible, infrared.expand(-1, 3, -1, -1))
 
 
-def export_model(model: FusionModel, path: Path, *, facts: Mapping[str, Any], form: str = "onnx") -> float:
+def export_model(model: FusionNetwork, path: Path, *, facts: Mapping[str, Any], form: str = "onnx") -> float:
     """Export a network for any number and size of images, and compare the file with the network.
 
-    The file takes `visible` (B,3,H,W) and `infrared` (B,1,H,W), float32 in [0,1], and gives `fused` (B,3,H,W).
-
-    Args:
-        model: the network, on the CPU.
-        path: the file.
-        facts: of `describe`.
-        form: "onnx", or "torch" for a program that `torch.export.load` reads.
+    The file takes `visible` (B,3,H,W) and `infrared` (B,1,H,W), float32 in [0,1], and gives `fused` (B,3,H,W). The
+    network is on the CPU, `facts` are of `describe`, and the form "torch" is a program that `torch.export.load` reads.
 
     Returns:
         The largest difference to the network, over all pixels of images of `CHECKED` sizes.
@@ -77,7 +72,8 @@ def export_model(model: FusionModel, path: Path, *, facts: Mapping[str, Any], fo
     if form == "onnx" and missing:
         raise UserError(f"The export to ONNX needs {', '.join(missing)}", remedy="pip install 'ssvif[onnx]'")
     if form == "torch":
-        facts = {**facts, "least_px": max(facts["least_px"], PROGRAM_LEAST_PX)}
+        least = facts["least_px"]  # of a larger one, that of an encoder which attends to one token then, below 2·29 + 3
+        facts = {**facts, "least_px": PROGRAM_LEAST_PX if least <= PROGRAM_LEAST_PX else 2 * least + 3}
     whole = WholeFusion(model)
     with write_aside(path) as aside, _exporting(path):
         write = _write_onnx if form == "onnx" else _write_program
@@ -93,7 +89,7 @@ def export_model(model: FusionModel, path: Path, *, facts: Mapping[str, Any], fo
     return worst
 
 
-def describe(model: FusionModel, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def describe(model: FusionNetwork, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an exported file's metadata say: a network's `name`, its file's `settings`, and how to use it."""
     fuser = TorchFuser(model, torch.device("cpu"))
     reach = fuser.reach

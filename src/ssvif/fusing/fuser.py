@@ -5,17 +5,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from ssvif.io.errors import UserError
 
 Floats = NDArray[np.float32]
-Image = NDArray[np.uint8]
+Image = NDArray[Any]  # uint8, or uint16 if asked for
 AUTO = -1  # of `FuseOptions.tile`
 MEMORY_BYTES = 3 * 2**29  # 1.5 GiB; constant, so that the same image is always cut into the same tiles
 GPU_BATCH = 8  # pairs that a GPU fuses at once
+MOST_REACH_PX = 4096  # that an exported network's file may claim
 # visible (B,H,W,3), infrared (B,H,W,1) → fused (B,H,W,3); the keys are `schema.BASELINES`
 FORMULAS: dict[str, Callable[[Floats, Floats], Floats]] = {
     "average": lambda visible, infrared: (visible + infrared) / np.float32(2),
@@ -34,7 +37,7 @@ class FuseOptions:
     # "rgb" for the network's own colors, "ycbcr" for its luma with the visible image's chroma; "" is rgb for three
     # channels and ycbcr for one
     color: str = ""
-    levels: bool = True  # whether fused images are rounded to uint8; otherwise they are float32 in [0,1]
+    depth: int = 8  # bits of fused images: 8 or 16, which fill their range; 32 for floats in [0,1]
 
 
 # of packed pairs: independent of the memory of the machine, as the scores of a run are
@@ -45,10 +48,11 @@ WHOLE_IMAGES = FuseOptions(batch=1, tile=0)
 class Reach:
     """Receptive field of a network."""
 
-    radius_px: int  # an output pixel depends on inputs up to this many rows and columns away
+    # an output pixel depends on inputs up to this many rows and columns away
+    radius_px: Annotated[int, Field(ge=0, le=MOST_REACH_PX)]
     # shifting the inputs by a multiple of this shifts the output alike: 1 for plain convolutions, otherwise the size of
     # the windows or the stride
-    grid_px: int = 1
+    grid_px: Annotated[int, Field(ge=1, le=MOST_REACH_PX)] = 1
 
 
 class Fuser(ABC):
@@ -60,6 +64,7 @@ class Fuser(ABC):
     memory_bytes: int = MEMORY_BYTES  # working memory that may be used
     batch: int = 1  # number of pairs that suits the device
     least_px: int = 1  # shortest side accepted; smaller images are padded by repeating the border
+    half: bool = False  # whether it computes in bfloat16
     finish: Callable[[Floats], Floats] | None = None  # applied to the whole fused image (H,W,3) in [0,1] at the end
 
     @property

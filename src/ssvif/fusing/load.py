@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from ssvif.fusing.onnx_fuser import SUFFIX as ONNX_SUFFIX
 from ssvif.fusing.onnx_fuser import OnnxFuser
 from ssvif.io.errors import UserError
 from ssvif.io.files import sha256_of
-from ssvif.models.names import find_model
+from ssvif.models.names import WEIGHTS, find_model
+from ssvif.models.released_names import PUBLISHED
 from ssvif.schema import INFERENCE_NAMES, PRECISIONS
 
 if TYPE_CHECKING:
@@ -59,25 +61,35 @@ class FuserSpec:
 
     @property
     def file(self) -> Path:
-        """The network's file; a name of one in the package is its file.
+        """The network's file; of one in the package its .safetensors or, where PyTorch is not installed, its .onnx.
 
         Raises:
             UserError: `path` is neither such a name nor a file's.
         """
-        return self.path if self.path and self.released else find_model(self.path)
+        if self.path and self.released:
+            return self.path
+        found = find_model(self.path)
+        return found if has_torch() or found.parent != WEIGHTS else found.with_suffix(ONNX_SUFFIX)
 
     @property
     def is_onnx(self) -> bool:
         """Whether ONNX Runtime computes the network."""
-        return bool(self.path) and not self.released and self.file.suffix.lower() == ONNX_SUFFIX
+        return not (self.baseline or self.released) and self.file.suffix.lower() == ONNX_SUFFIX
 
     def identity(self) -> dict[str, str]:
         """Return the settings on which the fused images depend."""
+        parts = PUBLISHED[self.released].parts.values() if self.released in PUBLISHED else ()
+        files = [each for each in (self.file, *(self.file / part for part in parts if part)) if each.is_file()]
         return {
-            "fuser": self.baseline or (sha256_of(self.file) if self.file.is_file() else ""),
+            "fuser": self.baseline or " ".join(map(sha256_of, files)),
             "inference": self.inference or self.released,
             "precision": self.precision,
         }
+
+
+def has_torch() -> bool:
+    """Return whether PyTorch is installed; it is not imported."""
+    return find_spec("torch") is not None
 
 
 @contextmanager
@@ -87,7 +99,7 @@ def open_fuser(spec: FuserSpec) -> Iterator[Fuser]:
     Raises:
         UserError: a name is unknown, or a file is missing or damaged.
     """
-    if spec.baseline or spec.is_onnx:
+    if spec.baseline or spec.is_onnx or not has_torch():
         yield load_fuser(spec)
         return
     from ssvif.io.device import lease_device, prepare_cpu
@@ -110,9 +122,15 @@ def load_fuser(spec: FuserSpec, device: torch.device | None = None) -> Fuser:
             raise UserError(
                 f"{spec.file} is an ONNX file, which supports only plain inference in float32",
                 expected="neither --inference, --precision nor --network",
-                remedy="pass the network's .safetensors file instead",
+                remedy="leave them out, or pass the network's .safetensors file instead, which needs PyTorch",
             )
         return OnnxFuser(spec.file, spec.device, spec.threads)
+    if not has_torch():
+        raise UserError(
+            f"{spec.file} needs PyTorch, which is not installed",
+            expected="--model fast | accurate | an .onnx file of `ssvif export`",
+            remedy="pip install 'ssvif[torch]', or export the network where PyTorch is",
+        )
     from ssvif.fusing.torch_fuser import TorchFuser
     from ssvif.models.published import load_published
     from ssvif.models.registry import load_fusion_model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,22 +14,15 @@ from ssvif.io.errors import ErrorKind, UserError, counted, shorten
 from ssvif.io.files import write_png
 from ssvif.io.images import RawImage, read_raw
 from ssvif.io.progress import track
+from ssvif.pairs.judgement import log_peculiar, peculiarities
 from ssvif.pairs.match import find_images, match_names
 from ssvif.pairs.paths import nfc
 from ssvif.pairs.shard import WHOLE, Shard
 from ssvif.schema import SPLITS
 
-log = logging.getLogger("ssvif")
-
 # a method's images come in the dataset's own splits, of which our validation is cut off train, or all in one folder
 FOLDERS = {"train": ("train", "all"), "validation": ("validation", "train", "all"), "test": ("test", "all")}
 RULES = "see config/experiments/README.md for the expected folders"
-LOSSY = (".jpg", ".jpeg")
-REMARKS = {
-    "gray": "gray, and color metrics use them as they are",
-    "alpha": "with an alpha channel, which is dropped",
-    "lossy": "JPEG, whose compression the metrics measure too",
-}
 MISSING, UNREADABLE, TOO_DEEP, WRONG_SIZE = "missing", "unreadable", "not of 8 bits a channel", "of another size"
 
 
@@ -62,7 +54,7 @@ def collect_images(pairs: Path, images: Path, output: Path, shard: Shard = WHOLE
     if "test" not in folders:
         raise UserError(f"{images} has no folder for the test images", expected=f"{images}/test", remedy=RULES)
     problems: dict[str, list[str]] = {MISSING: [], UNREADABLE: [], TOO_DEEP: [], WRONG_SIZE: []}
-    jobs, unmatched, kinds = [], [], Counter[str]()
+    jobs, others, kinds = [], set[Path](), Counter[str]()
     for split, folder in folders.items():
         names = source.names(split)
         spellings = {nfc(name): name for name in names}
@@ -70,8 +62,10 @@ def collect_images(pairs: Path, images: Path, output: Path, shard: Shard = WHOLE
         missing = [str((folder / f"{name}.png").relative_to(images)) for name in names if name not in found]
         problems[MISSING] += missing
         if missing:
-            unmatched += [str(found[name].relative_to(images)) for name in found.keys() - set(names)]
+            others |= {found[name] for name in found.keys() - set(names)}
         jobs += [(split, name, found[name]) for name in names if name in found]
+    # two splits may have one folder, of which each leaves the other's images
+    unmatched = sorted(str(path.relative_to(images)) for path in others.difference(path for _, _, path in jobs))
     jobs = list(shard.take(jobs))
     with folder_to_fill(output, shard) as folder:
         for split, name, path in track(jobs, "collecting", total=len(jobs)):
@@ -79,13 +73,11 @@ def collect_images(pairs: Path, images: Path, output: Path, shard: Shard = WHOLE
             if problem:
                 problems[problem].append(f"{path.relative_to(images)} ({detail})")
             elif image:
-                kinds.update(_kinds_of(image, path))
+                kinds.update(peculiarities(image, path))
                 write_png(folder / split / f"{name}.png", image.pixels)
         if any(problems.values()):
-            raise _refusal(images, problems, sorted(unmatched), len(jobs) + len(problems[MISSING]))
-    for kind, text in REMARKS.items():
-        if kinds[kind]:
-            log.info("%s: %d of %d images are %s", images, kinds[kind], len(jobs), text)
+            raise _refusal(images, problems, unmatched, len(jobs) + len(problems[MISSING]))
+    log_peculiar(images, kinds, len(jobs))
 
 
 def _read(path: Path, size: tuple[int, int]) -> tuple[RawImage | None, str, str]:
@@ -102,17 +94,6 @@ def _read(path: Path, size: tuple[int, int]) -> tuple[RawImage | None, str, str]
     return image, "", ""
 
 
-def _kinds_of(image: RawImage, path: Path) -> list[str]:
-    """Return which keys of `REMARKS` an image is of."""
-    pixels = image.pixels
-    gray = pixels.ndim == 2 or bool((pixels == pixels[..., :1]).all())
-    return (
-        ["gray"] * gray
-        + ["alpha"] * any(note in image.notes for note in ("alpha", "fourth channel"))
-        + ["lossy"] * (path.suffix.lower() in LOSSY)
-    )
-
-
 def _refusal(images: Path, problems: Mapping[str, Sequence[str]], unmatched: list[str], count: int) -> UserError:
     there = {problem: list(names) for problem, names in problems.items() if names}
     got = [f"{problem}: {shorten(names, most=3)}" for problem, names in there.items()]
@@ -121,7 +102,7 @@ def _refusal(images: Path, problems: Mapping[str, Sequence[str]], unmatched: lis
         remedies.insert(0, "convert them to 8 bits with one fixed range for all")
     if unmatched:
         got.append(f"{counted(len(unmatched), 'image')} without a pair of that name: {shorten(unmatched, most=3)}")
-        remedies.insert(0, "rename them like the pairs")
+        remedies.insert(0, "rename them, or links to them, like the pairs")
     return UserError(
         f"{images} cannot be used: " + ", ".join(f"{len(names)} {problem}" for problem, names in there.items()),
         expected=f"an 8-bit image for each of {count} pairs, with the pair's name and size",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError
 
-from ssvif.fusing.fuser import GPU_BATCH, Floats, Fuser, Reach
+from ssvif.fusing.fuser import GPU_BATCH, MOST_REACH_PX, Floats, Fuser, Reach
 from ssvif.io.errors import UserError
 from ssvif.io.validation import invalid
 from ssvif.schema import DEVICES
@@ -30,15 +29,8 @@ class NetworkFacts(BaseModel):
 
     channels: Literal[1, 3]
     bytes_per_px: Annotated[int, Field(ge=1, le=10**6)]
-    least_px: Annotated[int, Field(ge=1, le=4096)]
+    least_px: Annotated[int, Field(ge=1, le=MOST_REACH_PX)]
     reach: Reach | None
-
-    @field_validator("reach")
-    @classmethod
-    def _check_reach(cls, reach: Reach | None) -> Reach | None:
-        if reach and not (0 <= reach.radius_px <= 4096 and 1 <= reach.grid_px <= 4096):
-            raise ValueError("radius_px and grid_px must be at most 4096")
-        return reach
 
 
 class OnnxFuser(Fuser):
@@ -47,8 +39,7 @@ class OnnxFuser(Fuser):
     The device "auto" is a GPU if this ONNX Runtime can use one; with 0 threads it chooses how many the CPU takes.
 
     Raises:
-        UserError: ONNX Runtime is not installed, the file is missing, damaged or not of `ssvif export`, or the
-            device cannot be used.
+        UserError: the file is missing, damaged or not of `ssvif export`, or the device cannot be used.
     """
 
     def __init__(self, path: Path, device: str = "auto", threads: int = 0) -> None:
@@ -88,8 +79,6 @@ class OnnxFuser(Fuser):
 def _open_session(path: Path, device: str, threads: int) -> InferenceSession:
     if not path.is_file():
         raise UserError(f"{path} does not exist", remedy="write it with `ssvif export`, or correct the path")
-    if importlib.util.find_spec("onnxruntime") is None:
-        raise UserError(f"{path} needs ONNX Runtime", remedy="pip install 'ssvif[onnx]'")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

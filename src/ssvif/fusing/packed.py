@@ -12,7 +12,7 @@ from ssvif.data.packed import PairsFile
 from ssvif.fusing.fuser import WHOLE_IMAGES, FuseOptions, Fuser
 from ssvif.fusing.pipeline import fuse_pairs, write_behind
 from ssvif.io.errors import UserError, counted
-from ssvif.io.files import write_folder_aside, write_png
+from ssvif.io.files import refuse_foreign, write_folder_aside, write_png
 from ssvif.io.progress import track
 from ssvif.pairs.pair import Pair
 from ssvif.pairs.ranges import Range
@@ -56,7 +56,10 @@ def folder_to_fill(output: Path, shard: Shard) -> AbstractContextManager[Path]:
     Raises:
         UserError: what is to be replaced holds other files.
     """
-    return nullcontext(output) if shard.total > 1 else write_folder_aside(output, OWNED)
+    if shard.total == 1:
+        return write_folder_aside(output, OWNED)
+    refuse_foreign(output, OWNED)
+    return nullcontext(output)
 
 
 def _read(source: PairsFile, split: str, name: str) -> Pair:

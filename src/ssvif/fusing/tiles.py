@@ -22,6 +22,7 @@ MOST_PX = 768  # largest side of tiles whose receptive field is small: larger on
 MOST_RADII = 16  # the same where it is large, in radii: each tile reads that far beyond what it gives
 OVERLAP_PX = 64  # on either side of a seam, where two tiles of a network with a global receptive field are blended
 DEFAULT = FuseOptions()
+LEVELS: dict[int, type[np.unsignedinteger[Any]]] = {8: np.uint8, 16: np.uint16}  # of `FuseOptions.depth`
 LUMA = np.array(LUMA_PER_MILLE, np.float32) / 1000
 
 
@@ -64,8 +65,8 @@ def tile_side(fuser: Fuser, size: tuple[int, int], requested: int = AUTO) -> int
     """
     if requested > 0 and not fuser.tileable:
         raise UserError(
-            "This --inference cannot be computed in tiles",
-            expected="an --inference that does not stretch the values of whole images",
+            "This --inference, or the released script of this checkpoint, cannot be computed in tiles",
+            expected="an --inference that does not depend on the whole image",
             remedy="pass --inference plain, or --tile 0",
         )
     if requested != AUTO or not fuser.tileable:
@@ -148,7 +149,7 @@ def blending_weights(parts: Sequence[Span]) -> list[Floats]:
 
 def _finish(fuser: Fuser, fused: Floats, options: FuseOptions) -> NDArray[Any]:
     fused = fuser.finish(fused) if fuser.finish else fused
-    return to_levels(fused) if options.levels else fused.clip(0, 1)
+    return to_levels(fused, LEVELS[options.depth]) if options.depth in LEVELS else fused.clip(0, 1)
 
 
 def _fuse_part(fuser: Fuser, pairs: Sequence[Pair], rows: slice, columns: slice, options: FuseOptions) -> Floats:
@@ -166,10 +167,16 @@ def _fuse_part(fuser: Fuser, pairs: Sequence[Pair], rows: slice, columns: slice,
         raise UserError(
             f"{' '.join(pair.name for pair in pairs)}: the network's output holds NaN",
             expected="numbers from 0 to 1",
-            remedy="pass --precision float32, or train the network again with a smaller learning_rate",
+            remedy="pass --precision float32"
+            if fuser.half
+            else "look in the network for 0/0, sqrt and log; or train it again with a smaller learning_rate",
         )
     if options.color == "ycbcr" and fuser.channels == 3:  # the luma of `made`; Cb and Cr, differences to Y, stay
         made = visible + np.einsum("...i,i->...", made - visible, LUMA)[..., None]
+    for place, pair in enumerate(pairs):
+        if pair.coverage is not None:  # beyond the infrared image nothing is known but the visible one
+            weights = pair.coverage[rows, columns, None]
+            made[place] = weights * made[place] + (1 - weights) * visible[place]
     return made
 
 
@@ -178,8 +185,8 @@ def _fuse_tiles(fuser: Fuser, pair: Pair, side: int, options: FuseOptions) -> ND
     rows, columns = (spans(each, side, fuser.reach) for each in pair.size)
     blend = fuser.reach is None
     # floats of the whole image only where a later step needs them: it may have a hundred megapixels
-    by_tile = options.levels and not blend and not fuser.finish
-    fused = np.zeros((*pair.size, 3), np.uint8 if by_tile else np.float32)
+    levels = None if blend or fuser.finish else LEVELS.get(options.depth)
+    fused = np.zeros((*pair.size, 3), levels or np.float32)
     weighted = (zip(parts, blending_weights(parts), strict=True) for parts in (rows, columns))
     for (row, down), (column, across) in track_within(list(product(*weighted)), f"{pair.name}, tiles"):
         (made,) = _fuse_part(fuser, [pair], row.read, column.read, options)
@@ -187,5 +194,5 @@ def _fuse_tiles(fuser: Fuser, pair: Pair, side: int, options: FuseOptions) -> ND
             fused[row.read, column.read] += made * (down[:, None] * across)[..., None]
         else:
             own = made[row.inner, column.inner]
-            fused[row.keep, column.keep] = to_levels(own) if by_tile else own
-    return fused if by_tile else _finish(fuser, fused, options)
+            fused[row.keep, column.keep] = to_levels(own, levels) if levels else own
+    return fused if levels else _finish(fuser, fused, options)

@@ -13,7 +13,7 @@ from torch import nn
 from ssvif.fusing.fuser import GPU_BATCH, MEMORY_BYTES, Floats, Fuser, Reach
 from ssvif.fusing.tiles import GLOBAL_GRID_PX
 from ssvif.io.errors import UserError
-from ssvif.models.base import FusionModel
+from ssvif.models.base import FusionNetwork
 from ssvif.models.inference import INFERENCES
 from ssvif.models.names import name_of_class
 
@@ -24,10 +24,14 @@ KNOWN: dict[str, tuple[Reach | None, int]] = {
     "swinfusion": (Reach(72, 8), 3600),
     "emma": (None, 500),
     "lite": (Reach(12, 2), 96),
+    "cddfuse": (None, 3600),
+    "timfusion": (None, 2150),
+    "timfusion_light": (None, 1160),
+    "segmif": (None, 3100),
+    "mrfs": (None, 1200),
 }
 UNKNOWN_BYTES_PER_PX = 5000  # like the network above that needs most
 PROBE_SIDES_PX = (96, 224)
-WHOLE_IMAGE_SCRIPTS = ("emma",)  # cuts tiles of its own and stretches the result
 
 
 def stretch_down(fused: Floats) -> Floats:
@@ -55,7 +59,7 @@ class TorchFuser(Fuser):
 
     def __init__(
         self,
-        model: FusionModel,
+        model: FusionNetwork,
         device: torch.device,
         inference: str = "plain",
         precision: str = "float32",
@@ -69,12 +73,12 @@ class TorchFuser(Fuser):
                 module.to(memory_format=self._layout)
         # this stretch is over the whole image: the network's part can be computed in tiles, the stretch at the end
         self.finish = stretch_down if inference == "seafusion" else None
-        self._infer = INFERENCES["plain" if inference == "seafusion" else inference]
-        self._half = precision == "bfloat16"
+        self._infer = INFERENCES["plain" if self.finish else inference]
+        self.half = precision == "bfloat16"
         self.channels = model.channels
-        self.tileable = inference not in WHOLE_IMAGE_SCRIPTS
+        self.tileable = self._infer.tileable
         _, self.bytes_per_px = KNOWN.get(name_of_class(type(model)), (None, UNKNOWN_BYTES_PER_PX))
-        self.least_px = model.smallest
+        self.least_px = 1 if self._infer.pads == "600x800" else model.smallest
         on_gpu = device.type == "cuda"
         self.memory_bytes = torch.cuda.mem_get_info(device)[0] // 2 if on_gpu else MEMORY_BYTES
         # other scripts stretch over their whole batch
@@ -82,9 +86,9 @@ class TorchFuser(Fuser):
 
     @cached_property
     def reach(self) -> Reach | None:
-        """Receptive field; `probe_reach` finds that of a network of the user's own."""
+        """Receptive field; `probe_reach` finds that of a network outside `KNOWN`."""
         name = name_of_class(type(self._model))
-        return KNOWN[name][0] if name else probe_reach(self._model, self._device)
+        return KNOWN[name][0] if name in KNOWN else probe_reach(self._model, self._device)
 
     @torch.inference_mode()
     def __call__(self, visible: Floats, infrared: Floats) -> Floats:
@@ -96,7 +100,7 @@ class TorchFuser(Fuser):
         """
         colors = torch.from_numpy(visible).to(self._device).permute(0, 3, 1, 2).contiguous(memory_format=self._layout)
         gray = torch.from_numpy(infrared).to(self._device)[:, None].expand(-1, 3, -1, -1)
-        narrow = torch.autocast(self._device.type, torch.bfloat16) if self._half else nullcontext()
+        narrow = torch.autocast(self._device.type, torch.bfloat16) if self.half else nullcontext()
         try:
             with narrow:
                 fused = self._infer(self._model, colors, gray.contiguous(memory_format=self._layout))
@@ -110,7 +114,7 @@ class TorchFuser(Fuser):
 
 
 @torch.no_grad()
-def probe_reach(model: FusionModel, device: torch.device) -> Reach | None:
+def probe_reach(model: FusionNetwork, device: torch.device) -> Reach | None:
     """Return how far a block of NaN spreads in a network, on a grid that suits strides and windows up to 32 pixels.
 
     None if it reaches the border even of the largest image that is tried.

@@ -6,6 +6,7 @@ import logging
 import math
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ssvif.inspecting.edges import Gray, gray_of, resample, shrink, size_of
 from ssvif.inspecting.estimate import NARROW_SCALES, SCALES, Estimate, estimate_transform
-from ssvif.inspecting.shifts import SetShift, is_trusted, is_unlike, measure_shift, out_of_line
+from ssvif.inspecting.shifts import SetShift, is_trusted, is_unlike, measure_shift, other_shifts
 from ssvif.io.errors import UserError, counted, shorten
 from ssvif.io.files import write_png
 from ssvif.io.progress import track
@@ -24,14 +25,16 @@ from ssvif.pairs.alignment import (
     Alignment,
     Matrix,
     corners_of,
+    coverage,
     map_points,
     resizing,
-    seen_by_both,
     write_alignment,
 )
 from ssvif.pairs.files import read_side
-from ssvif.pairs.match import BY_NAME, Matching, match_sources
+from ssvif.pairs.match import BY_NAME, Matching, kind_of_all, match_sources
 from ssvif.pairs.pairing import Pairing
+from ssvif.pairs.paths import spelled
+from ssvif.pairs.video import facts_of, paired_frames
 from ssvif.schema import SIDES
 
 KEPT_PX = 640  # longest side kept of an image: the finest level needs less
@@ -81,8 +84,8 @@ def align_folders(
     """Estimate how an infrared camera's pixels lie on a visible camera's, and write it.
 
     Args:
-        visible: folder or pattern of visible images, all of one size.
-        infrared: folder or pattern of infrared images, all of one size; see `ssvif.pairs.match.match_sources`.
+        visible: folder or pattern of visible images, all of one size, or a video.
+        infrared: the same of infrared images; see `ssvif.pairs.match.match_sources`.
         output: the JSON file to write; see `ssvif.pairs.alignment`.
         model: "translation", "similarity", "affine" or "homography".
         most_pairs: number of pairs to use, evenly chosen among all.
@@ -98,12 +101,33 @@ def align_folders(
     """
     if model not in MODELS:
         raise UserError(f"Unknown model {model!r}", expected=f"one of {', '.join(MODELS)}")
-    sides = _read_sides(match_sources(pairing.sources(visible, infrared), pairing), pairing.both_in_one, most_pairs)
+    sources = pairing.sources(visible, infrared)
+    if sources and kind_of_all(sources) == "video" and not pairing.both_in_one:
+        videos = [spelled(sources[side]) for side in SIDES]
+        sides = _read_videos(videos[0], videos[1], pairing.offset, most_pairs)
+    else:
+        sides = _read_sides(match_sources(sources, pairing), pairing.both_in_one, most_pairs)
     alignment = _estimate(sides, model)
     write_alignment(output, alignment)
     if picture:
         _write_overlay(picture, sides, alignment)
     return _describe(alignment)
+
+
+def _read_videos(visible: Path, infrared: Path, offset_s: float, most_pairs: int) -> Sides:
+    """Read frames of two videos that are nearest in time, evenly chosen; their names are numbers, as when fused."""
+    step = max(1, facts_of(visible).frames // max(1, most_pairs))
+    frames = islice(enumerate(paired_frames(visible, infrared, offset_s=offset_s), start=1), 0, None, step)
+    names, kept, sizes = list[str](), (list[Gray](), list[Gray]()), [(0, 0), (0, 0)]
+    for number, pair in track(islice(frames, most_pairs), "reading", most_pairs):
+        images = [gray_of(frame.pixels, frame.nodata) for frame in pair]
+        names.append(f"{number:06d}")
+        sizes = [size_of(image) for image in images]
+        for side, image in zip(kept, images, strict=True):
+            side.append(shrink(image, KEPT_PX))
+    if not names:
+        raise UserError(f"{visible} and {infrared} have no frame in common", remedy="check that both hold frames")
+    return Sides(names, *kept, *sizes)
 
 
 def _read_sides(matching: Matching, both_in_one: str, most_pairs: int) -> Sides:
@@ -208,7 +232,7 @@ def _check_pairs(sides: Sides, matrix: Matrix) -> None:
         part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         peaks[name] = measure_shift(visible[part], seen[part])
     still = SetShift(0.0, 0.0, 0.0, sum(map(is_trusted, peaks.values())), len(peaks))
-    away = out_of_line(peaks, still, max(sides.visible[0].shape))
+    away = other_shifts(peaks, still, max(sides.visible[0].shape))
     against = {name: f"{name} (by {distance:.0f} px)" for name, distance in away.items()}
     against |= {name: f"{name} (hardly any edge in common)" for name, peak in peaks.items() if is_unlike(peak)}
     if len(against) > MOST_CONTRADICTING * len({*against, *(name for name in peaks if is_trusted(peaks[name]))}):
@@ -235,7 +259,7 @@ def _describe(alignment: Alignment) -> str:
         f"after a plain resize, infrared would be off by (right, down) px at the corners: {shifts}",
         f"{alignment.inlier_share:.0%} of the blocks agree, off by {alignment.residual_px:.1f} px (root mean square)",
         f"estimates from two halves of the evidence differ by {alignment.repeatability_px:.1f} px at the corners",
-        f"the infrared camera sees {seen_by_both(alignment).mean():.0%} of the visible image",
+        f"the infrared camera sees {(coverage(alignment) == 1).mean():.0%} of the visible image",
     ]
     return "\n".join(lines)
 

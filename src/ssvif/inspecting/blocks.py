@@ -110,10 +110,8 @@ def motion_matrix(model: str, parameters: Matrix) -> Matrix:
 def fit_motion(model: str, blocks: Blocks, tolerance: float) -> tuple[Matrix, Matrix]:
     """Fit a motion to the blocks' shifts by reweighted least squares: a block counts the less the more it disagrees.
 
-    Args:
-        model: one of `GENERATORS`.
-        blocks: at least half as many as parameters.
-        tolerance: the disagreement at which a block's weight has fallen to a quarter (Geman and McClure's weight).
+    The model is one of `GENERATORS`, and there are at least half as many blocks as it has parameters. At a disagreement
+    of `tolerance` a block's weight has fallen to a quarter (Geman and McClure's weight).
 
     Returns:
         The parameters (P,), and each block's remaining disagreement (N,), in the blocks' unit.

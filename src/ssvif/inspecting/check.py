@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,17 +17,18 @@ from ssvif.data.split import deal_pairs, write_splits
 from ssvif.data.tally import AnnotationTally
 from ssvif.inspecting.edges import Gray
 from ssvif.inspecting.findings import ERROR, MEASURES, WARNING, Finding, show_findings
-from ssvif.inspecting.pair import Inspector, Seen
-from ssvif.inspecting.shifts import SetShift, combine_shifts, out_of_line
+from ssvif.inspecting.pair import AS_FUSED, Inspector, Seen
+from ssvif.inspecting.shifts import FEWEST, SetShift, combine_shifts, is_unlike, other_shifts
+from ssvif.io.ahead import core_count
 from ssvif.io.errors import UserError, counted
 from ssvif.io.progress import track
 from ssvif.ops.sampling import choose_evenly
 from ssvif.pairs.match import FOLDER, Matching
-from ssvif.pairs.pair import Rules, check_depths, needs_one_depth
+from ssvif.pairs.pair import Rules
 from ssvif.pairs.ranges import Rule, two_units
+from ssvif.pairs.sequence import check_depths
 from ssvif.schema import IMAGE_SUFFIXES, SIDES
 
-AS_FUSED = Rules()
 QUICK_SHIFTS = 100  # pairs whose shift is measured when it has to be quick
 MOST_THREADS = 8
 # Different frames of MSRS and RoadScene reach .95; the same frame stays above .998 when saved as JPEG of quality 60,
@@ -100,11 +100,8 @@ class Report:
 def check_pairs(found: FoundDataset, *, for_pack: bool = False, rules: Rules = AS_FUSED, quick: bool = False) -> Report:
     """Look at all pairs of a dataset; every file is decoded to its end.
 
-    Args:
-        found: its pairs.
-        for_pack: whether they shall be packed as they are: 8 bits, one size.
-        rules: how two images become a pair; shifts are measured after the alignment.
-        quick: whether to measure the shift between the sides of 100 evenly chosen pairs only.
+    With `for_pack` they shall be packed as they are: 8 bits, one size. `rules` say how two images become a pair; shifts
+    are measured after the alignment, with `quick` those of `QUICK_SHIFTS` evenly chosen pairs only.
 
     Raises:
         UserError: there is no image, or no name that both sides have.
@@ -112,14 +109,15 @@ def check_pairs(found: FoundDataset, *, for_pack: bool = False, rules: Rules = A
     listed, findings = _list_pairs(found)
     inspector = Inspector(found.descriptor, found.root, for_pack, rules)
     measured = set(choose_evenly(range(len(listed)), QUICK_SHIFTS if quick else len(listed)))
-    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(MOST_THREADS, core_count())) as pool:
         jobs = pool.map(lambda at: inspector.inspect(*listed[at], with_shift=at in measured), range(len(listed)))
         seen = list(track(jobs, "checking", len(listed)))
     findings += [finding for each in seen for finding in each.findings]
     alike: dict[str, str] = {}
     for side in SIDES:
-        findings += _find_duplicates(seen, side, alike) + _find_odd_ones(seen, side) + _find_units(seen, side)
-        findings += _find_depths(seen, side, rules.range_of(side))
+        have = [each for each in seen if side in each.sides]
+        findings += _find_duplicates(have, side, alike) + _find_odd_ones(have, side) + _find_units(have, side)
+        findings += _find_depths(have, side, rules.range_of(side))
     together = _judge_shifts(seen, findings)
     splits: dict[str, list[FoundPair]] = {}
     for split, pair in listed:
@@ -197,11 +195,7 @@ def _find_duplicates(seen: list[Seen], side: str, alike: dict[str, str]) -> list
 
     Those that almost equal one of their own split are noted in `alike`.
     """
-    have = [
-        each
-        for each in seen
-        if side in each.sides and not any(one.kind in ("constant", "empty") for one in each.findings)
-    ]
+    have = [each for each in seen if not each.shows_nothing]
     first: dict[bytes, Seen] = {}
     found: dict[int, Finding] = {}
     for place, each in enumerate(have):
@@ -264,40 +258,33 @@ def _name(seen: Seen, other: Seen) -> str:
 
 def _find_odd_ones(seen: list[Seen], side: str) -> list[Finding]:
     """Return the images of a side whose depth is not the most frequent one, or whose kind (bits, color) few have."""
-    kinds = Counter(each.sides[side].kind for each in seen if side in each.sides)
+    kinds = Counter(each.sides[side].kind for each in seen)
     if len(kinds) < 2:
         return []
     usual, _ = kinds.most_common(1)[0]
     few = FEW * sum(kinds.values())
     odd = {kind for kind, count in kinds.items() if count <= few or kind.split()[0] != usual.split()[0]}
-    return [
-        each.finding("mixed", side, f"{each.sides[side].kind}, most are {usual}")
-        for each in seen
-        if side in each.sides and each.sides[side].kind in odd
-    ]
+    found = [each for each in seen if each.sides[side].kind in odd]
+    return [each.finding("mixed", side, f"{each.sides[side].kind}, most are {usual}") for each in found]
 
 
 def _find_depths(seen: list[Seen], side: str, rule: Rule) -> list[Finding]:
     """Return the error of a side whose images are of several depths but shall have one range, as fusing does."""
-    depths: dict[str, list[str]] = {}
-    for each in seen:
-        if side in each.sides:
-            depths.setdefault(each.sides[side].kind.split()[0], []).append(each.pair.pair_id)
-    if rule == "sequence" or (needs_one_depth(rule) and "8-bit" in depths):
-        try:
-            check_depths(side, depths)
-        except UserError as error:
-            return [Finding("depths", side=side, detail=f"{error.got}; {error.remedy}")]
+    depths = [(each.pair.pair_id, each.sides[side].depth) for each in seen]
+    try:
+        check_depths(side, rule, depths)
+    except UserError as error:
+        return [Finding("depths", side=side, detail=f"{error.got}; {error.remedy}")]
     return []
 
 
 def _find_units(seen: list[Seen], side: str) -> list[Finding]:
     """Return the images of a side whose values lie apart from those of most, as of another unit."""
-    have = {str(place): each for place, each in enumerate(seen) if side in each.sides}
-    if len({each.sides[side].kind.split()[0] for each in have.values()}) > 1:  # "mixed" already
+    if len({each.sides[side].depth for each in seen}) > 1:  # "mixed" already
         return []
-    odd = min(two_units({place: each.sides[side].limits for place, each in have.items()}) or [[]], key=len)
-    return [have[place].finding("units", side, f"values of {have[place].sides[side].limits}") for place in odd]
+    limits = {str(place): each.sides[side].limits for place, each in enumerate(seen)}
+    odd = min(two_units(limits) or [[]], key=len)
+    return [seen[int(place)].finding("units", side, f"values of {limits[place]}") for place in odd]
 
 
 def _judge_shifts(seen: list[Seen], findings: list[Finding]) -> SetShift | None:
@@ -308,9 +295,11 @@ def _judge_shifts(seen: list[Seen], findings: list[Finding]) -> SetShift | None:
     longest = int(np.median([max(each.sides["visible"].size) for each in measured.values()]))
     together = combine_shifts(peaks, longest)
     if together is None:
+        if sum(not is_unlike(peak) for peak in peaks.values()) >= FEWEST:  # of true pairs nearly every shift is clear
+            findings.append(Finding("no shift", detail=f"{len(peaks)} pairs were measured"))
         return None
     if together.notable and together.confidence != "low":
         findings.append(Finding("shift", detail=str(together)))
-    for name, distance in out_of_line(peaks, together, longest).items():
-        findings.append(measured[name].finding("out of line", "pair", f"by {distance:.0f} px"))
+    for name, distance in other_shifts(peaks, together, longest).items():
+        findings.append(measured[name].finding("other shift", "pair", f"by {distance:.0f} px"))
     return together

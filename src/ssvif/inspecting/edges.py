@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssvif.pairs.alignment import Matrix, map_points
+from ssvif.pairs import alignment
+from ssvif.pairs.alignment import Matrix
 from ssvif.pairs.pair import resized, to_gray
 from ssvif.pairs.ranges import mark_missing
 
@@ -77,15 +78,9 @@ def resample(image: Gray, matrix: Matrix, shape: tuple[int, int]) -> tuple[Gray,
         The result of the given height and width, continued over its border by the nearest pixels, and a mask of the
         same shape: 1 where the image lies, 0 beyond.
     """
-    from skimage.transform import warp
-
-    seen = warp(  # type: ignore[no-untyped-call]
-        np.array(image), matrix, output_shape=shape, order=1, mode="edge", preserve_range=True
-    )
-    rows, columns = np.mgrid[: shape[0], : shape[1]]
-    points = map_points(matrix, np.c_[columns.ravel(), rows.ravel()].astype(np.float64))
-    inside = ((points >= 0) & (points <= np.array(image.shape[::-1]) - 1)).all(axis=1).reshape(shape)
-    return np.asarray(seen, np.float32), np.asarray(inside, np.float32)
+    points = alignment.map_pixels(matrix, shape)
+    inside = ((points >= 0) & (points <= np.array(image.shape[::-1])[:, None, None] - 1)).all(axis=0)
+    return alignment.resample(image, matrix, shape), np.asarray(inside, np.float32)
 
 
 @dataclass(frozen=True)

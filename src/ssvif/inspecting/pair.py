@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ssvif.data.annotation import Notes
+from ssvif.data.annotation import Notes, read_class_ids
 from ssvif.data.boxes import read_boxes
 from ssvif.data.descriptor import Descriptor
 from ssvif.data.find import FoundPair
-from ssvif.data.pack import read_class_ids
 from ssvif.data.tally import count_classes
 from ssvif.inspecting.edges import Gray, Peak, gray_of
 from ssvif.inspecting.findings import Finding
@@ -50,6 +49,11 @@ class Side:
     thumbnail: Gray  # see `thumbnail_of`
     limits: Range  # of its values; of 8 bits not looked for
 
+    @property
+    def depth(self) -> str:
+        """Its kind without color: "8-bit", "16-bit" or "float"."""
+        return self.kind.split()[0]
+
 
 @dataclass
 class Seen:
@@ -62,6 +66,11 @@ class Seen:
     notes: Notes = field(default_factory=Notes)  # what reading its annotations converted or left out
     shift: Peak | None = None  # between the two, if it was measured
     classes: dict[str, Counter[int]] = field(default_factory=dict)  # "label" or "boxes" → what it holds
+
+    @property
+    def shows_nothing(self) -> bool:
+        """Whether a side has one value everywhere, or none."""
+        return any(each.kind in ("constant", "empty") for each in self.findings)
 
     def finding(self, kind: str, side: str, detail: str = "", value: float | None = None) -> Finding:
         """Return a finding about this pair."""
@@ -104,7 +113,7 @@ class Inspector:
                 images[side], luma[side] = self._look_at(seen, side)
         if len(images) == 2:
             digests = {each.digest for each in seen.sides.values()}
-            if len(digests) == 1 and not any(each.kind in ("constant", "empty") for each in seen.findings):
+            if len(digests) == 1 and not seen.shows_nothing:
                 seen.add("copied", "pair")
             if has_color(images["infrared"]) and not has_color(images["visible"]):
                 seen.add("swapped", "pair")
@@ -160,7 +169,7 @@ class Inspector:
         visible, infrared = (luma[side] for side in SIDES)
         aligned = warp(infrared, self.rules.alignment) if self.rules.alignment else infrared
         seen.shift = measure_shift(visible, aligned)
-        if is_unlike(seen.shift) and not any(each.kind in ("constant", "empty") for each in seen.findings):
+        if is_unlike(seen.shift) and not seen.shows_nothing:
             seen.add("unlike", "pair", f"correlation of edges {seen.shift.height:.2f}")
 
     def _look_at_annotation(self, seen: Seen, height: int, width: int) -> None:

@@ -23,7 +23,7 @@ UNLIKE_HEIGHT = 0.25
 NOISE_HEIGHT = 0.15
 FEWEST = 3  # trusted pairs that a shift of the set is computed from
 NOTABLE_PX = 1.5  # at LONGEST_PX or less
-OUT_OF_LINE = 0.03  # of the longer side
+OTHER_SHIFT = 0.03  # of the longer side
 WIDE, WIDE_PX = 0.015, 3.0  # of the longer side, and at least: a spread beyond is of pairs that disagree
 
 
@@ -104,9 +104,9 @@ def combine_shifts(peaks: Mapping[str, Peak], longest_px: int) -> SetShift | Non
     return SetShift(float(middle[0]), float(middle[1]), spread, len(trusted), len(peaks), longest_px)
 
 
-def out_of_line(peaks: Mapping[str, Peak], together: SetShift, longest_px: int) -> dict[str, float]:
+def other_shifts(peaks: Mapping[str, Peak], together: SetShift, longest_px: int) -> dict[str, float]:
     """Return the pairs whose clear shift differs much from that of the set, and by how many pixels."""
-    limit = max(OUT_OF_LINE * longest_px, 4 * together.spread_px)
+    limit = max(OTHER_SHIFT * longest_px, 4 * together.spread_px)
     away = {
         name: float(np.hypot(peak.x_px - together.x_px, peak.y_px - together.y_px))
         for name, peak in peaks.items()

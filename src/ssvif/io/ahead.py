@@ -1,7 +1,8 @@
-"""Work that threads do ahead of who asks for its results."""
+"""Work that threads do ahead of who asks for its results, and the cores that there are for it."""
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +12,11 @@ THREADS = 2
 AHEAD_BYTES = 1 << 28
 Item = TypeVar("Item")
 Made = TypeVar("Made")
+
+
+def core_count() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def map_ahead(

@@ -1,11 +1,17 @@
-"""Files of torch.save: tensors and plain values only, and no more of them than the file holds."""
+"""Files of tensors: those of torch.save, of which only plain values are read, and safetensors with a header."""
 
 from __future__ import annotations
 
+import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors.torch import save
+
+from ssvif.io.files import write_aside
 
 SLACK = 1 << 20  # bytes
 
@@ -26,3 +32,12 @@ def load_torch(path: Path) -> object:
             raise ValueError(f"{claimed / 1e6:.1f} MB unpacked, of {held / 1e6:.1f} MB")
     found: object = torch.load(path, map_location="cpu", weights_only=True)
     return found
+
+
+def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors as safetensors with JSON values in its metadata, under "ssvif"; equal ones give equal bytes."""
+    content = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    # one metadata entry: safetensors writes several in an order that differs between processes
+    metadata = {"ssvif": json.dumps(header, sort_keys=True)}
+    with write_aside(path) as aside:
+        aside.write_bytes(save(content, metadata=metadata))  # not save_file, whose files only their owner may read

@@ -16,10 +16,12 @@ from typing import IO
 import torch
 
 from ssvif.io.errors import UserError
+from ssvif.io.launch import place
 from ssvif.schema import DEVICES
 
 LOCK_FOLDER = Path(tempfile.gettempdir())
 LOCK_POLL_S = 2.0
+GPU_WAIT_S = 10.0  # for a former job to free its GPU
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # malloc.h
 
 
@@ -27,14 +29,16 @@ M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # malloc.h
 def lease_device(setting: str = "auto") -> Iterator[torch.device]:
     """Yield the device to compute on and, for a GPU, hold it alone until the block ends.
 
-    Every visible GPU has a lock file; the first free one is taken, and when all are busy the job
-    waits for the first to become free. The lock goes with the process, so a killed job leaves nothing behind.
+    Every visible GPU has a lock file; the first free one is taken, and when all are busy the job waits for the first to
+    become free. The lock goes with the process, so a killed job leaves nothing behind. One of several processes of a
+    training does not wait: each of two such trainings could hold a GPU that the other waits for.
 
     Args:
         setting: "auto" (a GPU if there is one), "cpu" or "cuda".
 
     Raises:
-        UserError: an unknown setting, or "cuda" on a machine without a usable GPU.
+        UserError: an unknown setting, "cuda" on a machine without a usable GPU, or not a GPU for each process of one
+            training.
     """
     if setting not in DEVICES:
         raise UserError(f"Unknown device {setting!r}", expected=" | ".join(DEVICES))
@@ -53,7 +57,8 @@ def lease_device(setting: str = "auto") -> Iterator[torch.device]:
 
 
 def _lock_one(count: int) -> tuple[int, IO[str]]:
-    while True:
+    processes, given_up = place().count, time.monotonic() + GPU_WAIT_S
+    while processes == 1 or time.monotonic() < given_up:
         for index in range(count):
             stream = _lock_file(index)
             try:
@@ -62,6 +67,13 @@ def _lock_one(count: int) -> tuple[int, IO[str]]:
             except BlockingIOError:
                 stream.close()
         time.sleep(LOCK_POLL_S)
+    raise UserError(
+        f"No GPU is free for process {place().rank + 1} of {processes} of this training",
+        expected="one for each process on a machine",
+        got=f"{count} visible, all in use",
+        remedy="wait for other jobs (`snakemake --resources gpu=N` starts no more than N GPUs allow), or train in "
+        "fewer processes (--devices, or the setting `devices`)",
+    )
 
 
 def _lock_file(index: int) -> IO[str]:

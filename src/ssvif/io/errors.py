@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Self
 
+# extra of pyproject.toml → modules that come with it
+EXTRAS = {"figures": ("matplotlib",), "torch": ("h5py", "numba", "torch", "transformers")}
 LISTED = 20  # lines of a list
 LINE, MOST_LINES = 600, 40  # characters of a line, and lines, of a part of a message
 
@@ -44,6 +46,16 @@ class UserError(Exception):
     def reason(self) -> str:
         """The problem in one line of a list: `what (got)`."""
         return f"{self.what} ({self.got})" if self.got else self.what
+
+
+def name_extra(error: ModuleNotFoundError) -> UserError:
+    """Return the error that tells which extra brings a missing module; raise it again where none does."""
+    module = (error.name or "").partition(".")[0]
+    for extra, modules in EXTRAS.items():
+        if module in modules:
+            remedy = f"pip install 'ssvif[{extra}]', or in the project's folder: pip install '.[{extra}]'"
+            return UserError(f"This needs {module}, which is not installed", remedy=remedy)
+    raise error
 
 
 def _cut(text: str) -> str:

@@ -65,7 +65,7 @@ def write_folder_aside(folder: Path, owned: Sequence[str]) -> Iterator[Path]:
             space is left on the device. Whatever `folder` held before is kept.
     """
     folder = folder.resolve()
-    _refuse_foreign(folder, owned)
+    refuse_foreign(folder, owned)
     make_folder(folder.parent)
     with (
         claim(folder),
@@ -125,14 +125,19 @@ def refuse_unwritable(folder: Path) -> None:
         raise UserError(f"{nearest} is not a folder that can be written to", remedy="choose another output")
 
 
-def _refuse_foreign(folder: Path, owned: Sequence[str]) -> None:
+def refuse_foreign(folder: Path, owned: Sequence[str]) -> None:
+    """Check that a folder, if there is one, holds nothing but hidden files and names that match `owned`.
+
+    Raises:
+        UserError: it holds something else.
+    """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is not a folder", remedy="choose another output folder")
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     foreign = [name for name in names if not name.startswith(".") and not any(fnmatch(name, each) for each in owned)]
     if foreign:
         raise UserError(
-            f"{folder} holds other files than a former result, and writing there replaces the whole folder",
+            f"{folder} holds other files than a former result, which is replaced",
             expected="a new or empty folder, or one with nothing but " + ", ".join(owned),
             got=shorten(foreign),
             remedy="choose another output folder",

@@ -21,7 +21,8 @@ STORE = "SSVIF_STORE"  # names the file over which processes find each other tha
 FIRST_SPEAKS_S = 10.0  # time for the first process to say what is wrong, and for the others to be ended
 ENDED_S = 5.0  # time for an ended process to clean up
 PR_SET_PDEATHSIG = 1  # prctl.h
-PORTS = 20_000, 20_000  # first port, and how many, of which a SLURM step takes one
+PORTS = range(20_000, 32_768)  # for steps of SLURM jobs, below those that Linux gives to connections
+STEP_PORTS = 101  # between those of two steps of one job
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,9 @@ def rendezvous() -> str:
     """Return where the processes find each other, as torch's `init_method`; also sets what it reads."""
     if store := os.environ.get(STORE):
         return f"file://{store}"
-    first, count = PORTS
+    job, step = (int(os.environ.get(name, 0)) for name in ("SLURM_JOB_ID", "SLURM_STEP_ID"))
     os.environ.setdefault("MASTER_ADDR", _first_host(os.environ.get("SLURM_STEP_NODELIST", "localhost")))
-    os.environ.setdefault("MASTER_PORT", str(first + int(os.environ.get("SLURM_JOB_ID", 0)) % count))
+    os.environ.setdefault("MASTER_PORT", str(PORTS[(job + STEP_PORTS * step) % len(PORTS)]))
     return "env://"
 
 

@@ -24,6 +24,7 @@ HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 PART = re.compile(r"\.(.+)\.(\d+)(?:-([0-9a-f]{8}))?\.part", re.DOTALL)  # name, process, host; older ones had no host
 LONGEST = 100  # bytes of a name that a temporary one holds whole
 NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+JOINED_S = 1.0  # for joining others that hold an output
 ABANDONED_S = 86_400  # age of another machine's temporary files, whose process cannot be asked for
 _claims: dict[Path, IO[str]] = {}  # what this process holds, and its lock
 _swept: set[Path] = set()  # folders whose abandoned temporary files are removed
@@ -31,18 +32,19 @@ _parts: set[Path] = set()  # temporary files and folders that this process is wr
 
 
 @contextmanager
-def claim(output: Path) -> Iterator[None]:
+def claim(output: Path, sharers: str = "") -> Iterator[None]:
     """Hold a file or folder alone until the block ends or the process dies; first remove what killed ones left there.
 
-    A hidden file beside the output is locked, or one inside where nothing can be written beside it. On a file system
-    without locks the work goes on, and the log says so. A claim within one of the same output does nothing.
+    With `sharers`, the name of a group, others of the same group may hold it too. A hidden file beside the output is
+    locked, or one inside where nothing can be written beside it. On a file system without locks the work goes on, and
+    the log says so. A claim within one of the same output does nothing.
 
     Raises:
-        UserError: another process holds it.
+        UserError: another process, or one of another group, holds it.
     """
     output = Path(os.path.realpath(output))
     missing = [each for each in output.parents if not each.exists()]
-    if output in _claims or (stream := _lock(output)) is None:
+    if output in _claims or (stream := _lock(output, sharers)) is None:
         yield
         return
     _claims[output] = stream
@@ -53,44 +55,74 @@ def claim(output: Path) -> Iterator[None]:
         yield
     finally:
         if _claims.pop(output, None):  # not in a process that was forked meanwhile
-            Path(stream.name).unlink(missing_ok=True)  # before it is unlocked: whoever gets the lock sees it is gone
-            stream.close()
+            _unlock(stream)
             with suppress(OSError):  # it is in use now
                 for folder in missing:
                     folder.rmdir()
 
 
-def _lock(output: Path) -> IO[str] | None:
+def _lock(output: Path, sharers: str) -> IO[str] | None:
     beside = output.parent / f".{_shorten(output.name)}.lock"
     for place in [beside, output / ".ssvif.lock"] if output.is_dir() else [beside]:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            stream = _open_locked(place, output)
+            return _open_locked(place, output, sharers)
         except OSError as error:
             if error.errno in NO_LOCKS:
                 log.info("%s is on a file system without locks: let no other process write it meanwhile", output)
                 _remove(place)
-            continue  # where nothing can be written, the command itself says so
-        stream.truncate(0)
-        stream.write(f"{os.getpid()} on {platform.node()}")
-        stream.flush()
-        return stream
+            # where nothing can be written, the command itself says so
     return None
 
 
-def _open_locked(place: Path, output: Path) -> IO[str]:
+def _open_locked(place: Path, output: Path, sharers: str) -> IO[str]:
+    given_up = time.monotonic() + (JOINED_S if sharers else 0)  # whoever joins or leaves others is alone for a moment
     while True:
         refuse_link(place)
         with ExitStack() as opened:
             stream = opened.enter_context(place.open("a+"))
-            try:
-                fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # which a forked process does not inherit
-            except (BlockingIOError, PermissionError) as error:
-                raise _taken(output, stream) from error
-            with suppress(FileNotFoundError):  # its owner has just removed it: then another file is to be locked
-                if os.path.samestat(os.fstat(stream.fileno()), place.stat()):
-                    opened.pop_all()
-                    return stream
+            if not _is_locked(stream, sharers):
+                if time.monotonic() >= given_up:
+                    raise _taken(output, stream)
+                time.sleep(JOINED_S / 50)
+            elif _is_there(stream):  # else its owner has just removed it, and another file is to be locked
+                opened.pop_all()
+                return stream
+
+
+def _is_locked(stream: IO[str], sharers: str) -> bool:
+    """Lock a file and write into it by whom it is held, or join those who hold it under the same name."""
+    try:
+        fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # which a forked process does not inherit
+        stream.truncate(0)
+        stream.write(sharers or f"process {os.getpid()} on {platform.node()}")
+        stream.flush()
+        if sharers:
+            fcntl.lockf(stream, fcntl.LOCK_SH)
+    except (BlockingIOError, PermissionError):
+        if not sharers:
+            return False
+        with suppress(BlockingIOError, PermissionError):
+            fcntl.lockf(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            stream.seek(0)
+            return stream.read() == sharers
+        return False
+    return True
+
+
+def _is_there(stream: IO[str]) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(stream.fileno()), Path(stream.name).stat())
+    return False
+
+
+def _unlock(stream: IO[str]) -> None:
+    """Unlock a file, and remove it unless others hold it: the last one of them does so then."""
+    with stream, suppress(OSError):
+        fcntl.lockf(stream, fcntl.LOCK_UN)
+        fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_there(stream):
+            Path(stream.name).unlink()
 
 
 def refuse_link(path: Path) -> None:
@@ -105,11 +137,10 @@ def refuse_link(path: Path) -> None:
 
 def _taken(output: Path, stream: IO[str]) -> UserError:
     stream.seek(0)
-    who = f"process {stream.read(300) or 'that has just begun'}"
     return UserError(
-        f"{output} is being written by {who}",
-        expected="one process at a time",
-        remedy="wait until that one has ended, or choose another output",
+        f"{output} is being written by {stream.read(300) or 'a process that has just begun'}",
+        expected="no other command that writes there",
+        remedy="wait until that has ended, or choose another output",
     )
 
 
@@ -134,8 +165,10 @@ def part_of(path: Path) -> Iterator[Path]:
 
 def remove_parts() -> None:
     """Remove what this process has not written to its end, and its locks; for a process that has to end now."""
-    for part in [*_parts, *(Path(stream.name) for stream in _claims.values())]:
+    for part in [*_parts]:
         _remove(part)
+    while _claims:
+        _unlock(_claims.popitem()[1])
 
 
 def _remove(part: Path) -> None:

@@ -1,8 +1,9 @@
 """Cost of a fusion network: parameters, multiply-accumulates and memory, beside the paper's Table IV.
 
 Everything is counted on tensors without data (device "meta"), so nothing is computed. Multiply-accumulates are counted
-as in the paper, which uses fvcore's rules: convolutions, linear layers and matrix products once per multiplication,
-`nn.LayerNorm` at 5 per element, all else (softmax, activations, hand-written normalization, resizing) not at all.
+as in the paper, which uses fvcore's rules: convolutions, linear layers and matrix products once per multiplication;
+per element LayerNorm at 5, BatchNorm at 2, a bilinearly resized map at 4 and a globally averaged one at 1; all else
+(softmax, activations, hand-written normalization) not at all.
 
 The paper's "Mem" is the peak of CUDA's caching allocator. The live tensors counted here are what that allocator
 must hold at least; it adds cuBLAS's workspace (8.1 MiB, in networks with matrix products) and what a stored attention
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -29,12 +30,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from ssvif.io.errors import UserError
 from ssvif.io.files import read_csv, write_csv
 from ssvif.io.terminal import render_table
-from ssvif.models.base import FusionModel, blank_pair, check_contract
-from ssvif.models.published import PUBLISHED, dead_parameters
-from ssvif.models.registry import build_fusion_model
+from ssvif.models.base import FusionModel, FusionNetwork, blank_pair
+from ssvif.models.contract import check_contract
+from ssvif.models.published import dead_parameters
+from ssvif.models.registry import build_network
+from ssvif.models.released_names import PUBLISHED
 from ssvif.schema import COSTS, EFFICIENCY_COLUMNS
 
-LAYER_NORM_COST = 5  # multiply-accumulates per element, fvcore's rough estimate
+# multiply-accumulates per element, fvcore's rough estimates
+LAYER_NORM_COST, BATCH_NORM_COST, BILINEAR_COST, POOLING_COST = 5, 2, 4, 1
 MIB = 2**20
 # (method in lower case, channels, height, width, metric) → the number as it is printed
 Published = Mapping[tuple[str, int, int, int, str], str]
@@ -68,15 +72,16 @@ class Complexity:
 def measure(name: str, channels: int, height: int, width: int, device: torch.device | None = None) -> Complexity:
     """Count what a fusion network with fresh weights costs for one pair of C×H×W pixels, without gradients.
 
-    The name is as `build_fusion_model` takes it. On a GPU the peak memory is measured as well.
+    The name is as `build_network` takes it. On a GPU the peak memory is measured as well.
 
     Raises:
         UserError: the name is unknown, or the network does not keep the contract of `FusionModel`.
     """
     try:
-        model = build_fusion_model(name, channels).eval()
+        model = build_network(name, channels).eval()
         bare = deepcopy(model).to("meta")
-        check_contract(bare, height, width, torch.device("meta"))
+        if isinstance(bare, FusionModel):
+            check_contract(bare, height, width, torch.device("meta"))
         macs, peak_bytes = count(bare, height, width)
     except UserError:
         raise
@@ -102,7 +107,7 @@ def measure(name: str, channels: int, height: int, width: int, device: torch.dev
 
 
 @torch.no_grad()
-def count(model: FusionModel, height: int, width: int) -> tuple[int, int]:
+def count(model: FusionNetwork, height: int, width: int) -> tuple[int, int]:
     """Count what fusing one pair of H×W pixels costs, on the device "meta".
 
     Returns:
@@ -111,16 +116,31 @@ def count(model: FusionModel, height: int, width: int) -> tuple[int, int]:
         a fused kernel takes less memory.
     """
     pair = blank_pair(model, height, width, torch.device("meta"))
-    norms = {torch.ops.aten.native_layer_norm: lambda shape, *_, **__: 2 * LAYER_NORM_COST * math.prod(shape)}
     # attention as matrix products: which fused kernel would be taken, and whether it is counted, depends on the version
     with (
         sdpa_kernel(SDPBackend.MATH),
-        FlopCounterMode(display=False, custom_mapping=norms) as flops,
+        FlopCounterMode(display=False, custom_mapping=_estimates()) as flops,
         LiveBytes() as live,
     ):
         live.watch([*model.parameters(), *model.buffers(), *pair])
         model(*pair)
     return int(flops.get_total_flops()) // 2, live.peak
+
+
+def _estimates() -> dict[Any, Callable[..., int]]:
+    """Return what counts besides products: an operation → its count, twice the multiply-accumulates, of its shapes."""
+
+    def mean(shape: Sequence[int], axes: Sequence[int] = (), *_: Any, **__: Any) -> int:
+        whole = len(shape) == 4 and sorted(axis % 4 for axis in axes or ()) == [2, 3]
+        return 2 * POOLING_COST * math.prod(shape) if whole else 0
+
+    aten = torch.ops.aten
+    return {
+        aten.native_layer_norm: lambda shape, *_, **__: 2 * LAYER_NORM_COST * math.prod(shape),
+        aten.native_batch_norm: lambda shape, *_, **__: 2 * BATCH_NORM_COST * math.prod(shape),
+        aten.upsample_bilinear2d: lambda *_, out_shape, **__: 2 * BILINEAR_COST * math.prod(out_shape),
+        aten.mean: mean,
+    }
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -156,7 +176,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 @torch.no_grad()
-def gpu_peak_bytes(model: FusionModel, height: int, width: int, device: torch.device) -> int:
+def gpu_peak_bytes(model: FusionNetwork, height: int, width: int, device: torch.device) -> int:
     """Return the peak bytes of CUDA's allocator while fusing one pair of H×W pixels, without cuBLAS's workspace.
 
     The workspace stays allocated once any network has multiplied matrices; leaving it out makes the figure

@@ -30,7 +30,7 @@ from ssvif.io.files import read_image, write_csv, write_folder_aside
 from ssvif.io.progress import track
 from ssvif.judging.fused_images import JudgedRun, Score, find_lacking, fused_path, names_by_split
 from ssvif.judging.options import DetectionOptions
-from ssvif.schema import BOX_COLUMNS, SPLITS
+from ssvif.schema import BOX_COLUMNS, JUDGE_COLUMNS, SPLITS
 
 MIN_CONFIDENCE = 0.25  # of boxes that are written; the scores count all
 SETTINGS_OFF = ("sync", "clearml", "comet", "dvc", "hub", "mlflow", "neptune", "raytune", "tensorboard", "wandb")
@@ -56,8 +56,9 @@ def train_and_score(run: JudgedRun, options: DetectionOptions) -> None:
     """
     source = PairsFile(run.pairs)
     boxes = annotated_boxes(source)
-    facts: dict[str, Any] = {"annotated_pairs": {split: len(each) for split, each in boxes.items()}}
-    scores: list[Score] = []
+    annotated = {split: len(each) for split, each in boxes.items()}
+    facts: dict[str, Any] = {"data_sha256": source.digest, "annotated_pairs": annotated}
+    rows: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
     shown = {split: [name for name, rows in each.items() if len(rows)] for split, each in boxes.items()}
     left_out = find_lacking(shown, "boxes")
@@ -77,9 +78,9 @@ def train_and_score(run: JudgedRun, options: DetectionOptions) -> None:
             data = build_tree(Path(temporary).resolve() / "data", source, run.fused, boxes, classes)
             model, facts["training"] = _train(detect, data, boxes, options, run)
             ap, found = _score(detect, model, data, boxes["test"], options, run)
-            scores = ap_scores(ap, classes)
+            rows = run.rows(ap_scores(ap, classes), options)
         write_csv(folder / "boxes.csv", found, BOX_COLUMNS)
-        run.write_result(folder, "ap.csv", scores, options, left_out=left_out, data_sha256=source.digest, **facts)
+        run.write_result(folder / "ap.csv", JUDGE_COLUMNS, rows, options, left_out=left_out, **facts)
 
 
 def annotated_boxes(pairs: PairsFile) -> dict[str, Boxes]:
@@ -297,11 +298,8 @@ def box_rows(
 ) -> list[dict[str, Any]]:
     """Return the rows of `boxes.csv` for the boxes of one image that have a confidence of at least 0.25.
 
-    Args:
-        prediction: `bboxes` (N,4) corners in the network's square, `conf` (N,), `cls` (N,).
-        batch: of ultralytics' loader: `img` (B,3,H,W), and of each image its file, size and padding.
-        position: of the image in the batch.
-        names: of the classes by index.
+    The prediction holds `bboxes` (N,4), corners in the network's square, `conf` (N,) and `cls` (N,). The batch is of
+    ultralytics' loader: `img` (B,3,H,W), and of each image, at its position, file, size and padding.
     """
     to_image = importlib.import_module("ultralytics.utils.ops").scale_boxes
     kept = prediction["conf"] >= MIN_CONFIDENCE

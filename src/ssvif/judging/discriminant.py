@@ -35,16 +35,12 @@ class Discriminant:
     Every class has the same covariance, the mean of the classes' own, so that a rare class shapes it as much as a
     frequent one; `shrinkage` times its mean variance is added to each variance. With Σ, the means μ and the classes'
     shares π of the samples: logit_k = x'Σ⁻¹μ_k − μ_k'Σ⁻¹μ_k / 2, plus log π_k for the most likely class in the data.
+    Each class has a sample.
     Source: Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, equations 4.10 and 4.18.
-
-    Raises:
-        ValueError: a class has no sample.
     """
 
     def __init__(self, moments: ClassMoments, shrinkage: float) -> None:
         counts = moments.counts[:, None]
-        if not bool((counts > 0).all()):
-            raise ValueError("a class has no sample")
         means = moments.sums / counts
         covariance = sum(
             products / count - torch.outer(mean, mean)

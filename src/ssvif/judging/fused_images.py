@@ -28,7 +28,10 @@ from ssvif.schema import JUDGE_COLUMNS, LEFT_OUT, NOTE, RUN_FILES, SPLITS
 IGNORE = 255
 STRIDE = 32  # of SegFormer's coarsest map
 log = logging.getLogger("ssvif")
-REMEDY = "fuse the run again (`ssvif fuse`)"
+REMEDY = (
+    "fuse the run again (`ssvif fuse`); of another method's images make such a folder first: "
+    "`ssvif fuse --pairs PAIRS.h5 --images MYFOLDER --output OUT`"
+)
 Score = tuple[str, str, float | None]  # metric, class, value: one row of a table; a mean has no class
 
 
@@ -45,28 +48,33 @@ class JudgedRun:
     workers: int = 0  # processes that read images
     recorder: Recorder = field(default_factory=Recorder)  # measures the time from here on
 
+    def rows(self, scores: Iterable[Score], options: SegmentationOptions | DetectionOptions) -> list[dict[str, Any]]:
+        """Return the rows of `JUDGE_COLUMNS` for the scores of a network that was trained by these options."""
+        weights = Path(options.weights).name or "scratch"
+        return [dict(zip(JUDGE_COLUMNS, (self.dataset, self.run, *score, weights), strict=True)) for score in scores]
+
     def write_result(
         self,
-        folder: Path,
-        table: str,
-        scores: Sequence[Score],
-        options: SegmentationOptions | DetectionOptions,
+        table: Path,
+        columns: Sequence[str],
+        rows: Iterable[Mapping[str, Any]],
+        options: JudgeOptions,
         *,
         left_out: str = "",
         **facts: Any,
     ) -> None:
-        """Write the table of scores, and `record.json` with the options and further facts, into a folder.
+        """Write the table of scores, and `record.json` with the options and further facts beside it.
 
-        `left_out` says why there are no scores; it stands in the table in their place.
+        `left_out` says why there are no scores; it is logged and stands in the table, in a column `note`.
         """
         if left_out:
-            self.write_left_out(folder / table, JUDGE_COLUMNS, left_out)
-            self.write_record(folder, options, left_out=left_out, **facts)
-            return
-        weights = Path(options.weights).name or "scratch"
-        rows = [dict(zip(JUDGE_COLUMNS, (self.dataset, self.run, *score, weights), strict=True)) for score in scores]
-        write_csv(folder / table, rows, JUDGE_COLUMNS)
-        self.write_record(folder, options, **facts)
+            judge = next(judge for judge, file in RUN_FILES.items() if Path(file).name == table.name)
+            log.warning("%s has %s: %s is left out", self.dataset or self.pairs, left_out, judge)
+            columns, rows = (*columns, NOTE), [left_out_row(self.dataset, self.run, left_out)]
+            facts["left_out"] = left_out
+        write_csv(table, rows, columns)
+        known = {"dataset": self.dataset, "run": self.run, "device": device_name(self.device)}
+        self.recorder.write(table.with_name("record.json"), settings=asdict(options), **known, **facts)
 
     def tally(self, source: PairsFile, kind: str, annotated: Mapping[str, Iterable[str]]) -> AnnotationTally:
         """Count what "label" or "boxes" hold, given the names of such pairs by split; log what is strange about it."""
@@ -79,17 +87,6 @@ class JudgedRun:
             log.warning("%s: %s", self.dataset or self.pairs, warning)
         return found
 
-    def write_left_out(self, path: Path, columns: Sequence[str], reason: str) -> None:
-        """Log why there are no scores, and write it as the one row of a table of these columns and `note`."""
-        judge = next(judge for judge, file in RUN_FILES.items() if Path(file).name == path.name)
-        log.warning("%s has %s: %s is left out", self.dataset or self.pairs, reason, judge)
-        write_csv(path, [left_out_row(self.dataset, self.run, reason)], (*columns, NOTE))
-
-    def write_record(self, folder: Path, options: JudgeOptions, **facts: Any) -> None:
-        """Write `record.json` with the options and further facts into a folder."""
-        known = {"dataset": self.dataset, "run": self.run, "device": device_name(self.device)}
-        self.recorder.write(folder / "record.json", settings=asdict(options), **known, **facts)
-
 
 def left_out_row(dataset: str, run: str, reason: str) -> dict[str, str]:
     """Return the row that stands in a table of scores where there are none."""
@@ -99,9 +96,7 @@ def left_out_row(dataset: str, run: str, reason: str) -> dict[str, str]:
 def find_lacking(annotated: Mapping[str, Collection[object]], noun: str) -> str:
     """Return what is lacking to train and to test with: "no labels", "no labels in test"; "" if nothing is.
 
-    Args:
-        annotated: split → its pairs that have a label or a box.
-        noun: what these are, "labels".
+    `annotated` are the pairs of each split that have a label or a box, `noun` says what these are: "labels".
     """
     lacking = [split for split in ("train", "test") if not annotated[split]]
     if len(lacking) == 2:
@@ -116,12 +111,12 @@ def names_by_split(pairs: PairsFile) -> dict[str, list[str]]:
 
 def find_labeled(pairs: PairsFile, kind: str) -> dict[str, list[str]]:
     """Return the sorted names of the pairs of each split that have "masks" or "boxes"."""
+
+    def is_labeled(split: str, name: str) -> bool:
+        return pairs.has_label(split, name) if kind == "masks" else pairs.boxes(split, name) is not None
+
     every = names_by_split(pairs).items()
-    return {split: [name for name in names if _is_labeled(pairs, kind, split, name)] for split, names in every}
-
-
-def _is_labeled(pairs: PairsFile, kind: str, split: str, name: str) -> bool:
-    return pairs.has_label(split, name) if kind == "masks" else pairs.boxes(split, name) is not None
+    return {split: [name for name in names if is_labeled(split, name)] for split, names in every}
 
 
 def fused_path(fused: Path, split: str, name: str, size: tuple[int, int]) -> Path:

@@ -1,4 +1,7 @@
-"""Settings of the judges that look at fused images. Imports no torch, so that configurations are checked at once."""
+"""Settings of the judges that look at fused images. Imports no torch, so that configurations are checked at once.
+
+A value out of range is a `pydantic.ValidationError`, which names the setting and the value.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +39,7 @@ def _check_folds(folds: int) -> int:
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
 class SegmentationOptions:
-    """Fine-tuning of SegFormer on fused images (paper, appendix A-B).
-
-    Raises:
-        pydantic.ValidationError: a value out of range; names the setting and the value.
-    """
+    """Fine-tuning of SegFormer on fused images (paper, appendix A-B)."""
 
     size: SegFormerSize = Field(default="b3", description="SegFormer size; the paper uses B3")
     weights: Annotated[str, _suffix(".safetensors")] = Field(
@@ -49,7 +48,8 @@ class SegmentationOptions:
     )
     epochs: AtLeastOne = Field(default=80, description="most epochs")
     frozen_epochs: NotNegative = Field(
-        default=30, description="epochs with a frozen backbone at the start; none when training from scratch"
+        default=30,
+        description="epochs with a frozen backbone at the start; from scratch there are none, and learning_rate holds",
     )
     batch_size: AtLeastOne = Field(default=12, description="pairs a step")
     learning_rate: PositiveFloat = Field(default=1e-4, description="while the backbone is frozen (assumed)")
@@ -65,11 +65,7 @@ class SegmentationOptions:
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
 class DetectionOptions:
-    """Training of YOLO11n on fused images (paper, appendix B-C).
-
-    Raises:
-        pydantic.ValidationError: a value out of range; names the setting and the value.
-    """
+    """Training of YOLO11n on fused images (paper, appendix B-C)."""
 
     model: Annotated[str, Field(min_length=1), _suffix(".yaml")] = Field(
         default="yolo11n.yaml", description="ultralytics' model file, built from scratch when weights is empty"
@@ -93,11 +89,7 @@ class DetectionOptions:
 
 @dataclass(frozen=True, kw_only=True, config={"extra": "forbid"})
 class ProbeOptions:
-    """A linear classifier on frozen ImageNet features of fused images; ours, not the paper's. Nothing in it is random.
-
-    Raises:
-        pydantic.ValidationError: a value out of range; names the setting and the value.
-    """
+    """A linear classifier on frozen ImageNet features of fused images; ours, not the paper's. Nothing is random."""
 
     folds: Annotated[NotNegative, AfterValidator(_check_folds)] = Field(
         default=0,

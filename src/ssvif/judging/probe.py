@@ -18,14 +18,14 @@ from PIL import Image
 from torch.nn import functional
 
 from ssvif.data.packed import PairsFile
-from ssvif.io.files import read_image, write_csv, write_folder_aside
+from ssvif.io.files import read_image, write_folder_aside
 from ssvif.io.progress import track
 from ssvif.judging.discriminant import ClassMoments, Discriminant
 from ssvif.judging.fused_images import IGNORE, JudgedRun, Score, find_labeled, find_lacking, fused_path
 from ssvif.judging.options import ProbeOptions
 from ssvif.judging.probe_cells import LEAST_BLOCK, CellLabels, LabeledPair, choose_labels, plan_fits
-from ssvif.judging.probe_scores import cell_scores
-from ssvif.models.efficientnet import CHANNELS, load_efficientnet
+from ssvif.metrics.segmentation import confusion_matrix, iou
+from ssvif.models.efficientnet import CHANNELS, EfficientNetLite0, load_efficientnet
 from ssvif.ops.seeds import make_deterministic
 from ssvif.schema import PROBE_COLUMNS
 
@@ -40,8 +40,7 @@ def probe(run: JudgedRun, options: ProbeOptions) -> None:
     Writes the folder `run.output`, whole or not at all: `scores.csv` (log-loss in nats, lower is better; fractions 0
     to 1 of AP and IoU, higher is better; per image, and without a pair_id over all judged pairs) and `record.json`.
     Without labeled pairs to fit and to judge, or with too few of them for the folds, the table has one row, which
-    says so. A class that one of the fits or the judged
-    pairs lack has no score. On a CPU equal images give equal bytes.
+    says so. A class that one of the fits or the judged pairs lack has no score. On a CPU equal images give equal bytes.
 
     Raises:
         UserError: a fused image is missing or of another size than its pair, or the weights of the features are not
@@ -53,7 +52,8 @@ def probe(run: JudgedRun, options: ProbeOptions) -> None:
     left_out = _why_left_out(labeled, kind, options.folds)
     plan = [] if left_out else plan_fits(labeled, options.folds)
     rows: list[dict[str, Any]] = []
-    facts = {"fitted_pairs": sum(bool(pair.learned_by) for pair in plan), "labels": kind}
+    fitted = sum(bool(pair.learned_by) for pair in plan)
+    facts: dict[str, Any] = {"data_sha256": source.digest, "fitted_pairs": fitted, "labels": kind}
     with write_folder_aside(run.output, OWNED) as folder:
         if not left_out:
             run.tally(source, {"masks": "label"}.get(kind, kind), labeled)
@@ -62,12 +62,7 @@ def probe(run: JudgedRun, options: ProbeOptions) -> None:
             make_deterministic(run.device)
             rows = _Probe(source, run, options, CellLabels(source, kind, options.cell_px)).rows(plan)
             left_out = "" if rows else "fewer than two classes that can be told apart"
-        if left_out:
-            run.write_left_out(folder / "scores.csv", PROBE_COLUMNS, left_out)
-            facts["left_out"] = left_out
-        else:
-            write_csv(folder / "scores.csv", rows, PROBE_COLUMNS)
-        run.write_record(folder, options, data_sha256=source.digest, **facts)
+        run.write_result(folder / "scores.csv", PROBE_COLUMNS, rows, options, left_out=left_out, **facts)
 
 
 def _why_left_out(labeled: Mapping[str, list[str]], kind: str, folds: int) -> str:
@@ -80,31 +75,22 @@ def _why_left_out(labeled: Mapping[str, list[str]], kind: str, folds: int) -> st
     return f"{count} pairs with {kind}, fewer than the {least} pairs of {folds} folds" if count < least else ""
 
 
-class Features:
-    """Features of the cells of fused images: the five maps of EfficientNet-Lite0, resized to the grid of cells.
+@torch.inference_mode()
+def cell_features(
+    network: EfficientNetLite0, image: NDArray[np.uint8], grid: tuple[int, int], scale: float, device: torch.device
+) -> torch.Tensor:
+    """Return the features (N,512) of the N cells of an image (H,W,3) or (H,W), row by row.
 
-    Args:
-        scale: size of the image that the network sees, as a share of its own.
-        device: where to compute.
-
-    Raises:
-        UserError: the network's weights are not installed.
+    They are the network's five maps of the image at `scale` times its size, resized to the grid of cells.
     """
-
-    def __init__(self, scale: float, device: torch.device) -> None:
-        self._network, self._scale, self._device = load_efficientnet().to(device), scale, device
-
-    @torch.inference_mode()
-    def __call__(self, image: NDArray[np.uint8], grid: tuple[int, int]) -> torch.Tensor:
-        """Return the features (N,512) of the N cells of an image (H,W,3) or (H,W), row by row."""
-        color = Image.fromarray(image).convert("RGB")
-        scale = max(self._scale, SMALLEST_PX / min(color.size))
-        width, height = (round(side * scale) for side in color.size)
-        color = color.resize((width, height), Image.Resampling.BILINEAR)
-        pixels = torch.from_numpy(np.array(color, np.float32)).permute(2, 0, 1)[None]
-        maps = self._network(pixels.to(self._device))
-        resized = [functional.interpolate(each, grid, mode="bilinear", align_corners=False)[0] for each in maps]
-        return torch.cat(resized).flatten(1).T
+    color = Image.fromarray(image).convert("RGB")
+    scale = max(scale, SMALLEST_PX / min(color.size))
+    width, height = (round(side * scale) for side in color.size)
+    color = color.resize((width, height), Image.Resampling.BILINEAR)
+    pixels = torch.from_numpy(np.array(color, np.float32)).permute(2, 0, 1)[None]
+    maps = network(pixels.to(device))
+    resized = [functional.interpolate(each, grid, mode="bilinear", align_corners=False)[0] for each in maps]
+    return torch.cat(resized).flatten(1).T
 
 
 class _Probe:
@@ -112,7 +98,7 @@ class _Probe:
 
     def __init__(self, source: PairsFile, run: JudgedRun, options: ProbeOptions, labels: CellLabels) -> None:
         self._source, self._run, self._options, self._labels = source, run, options, labels
-        self._features = Features(options.scale, run.device)
+        self._network = load_efficientnet().to(run.device)
         self._classes, self._background = list(labels.classes), labels.background
 
     def rows(self, plan: Sequence[LabeledPair]) -> list[dict[str, Any]]:
@@ -167,7 +153,8 @@ class _Probe:
 
     def _read(self, pair: LabeledPair) -> torch.Tensor:
         path = fused_path(self._run.fused, pair.split, pair.name, self._source.size(pair.split, pair.name))
-        return self._features(read_image(path), self._labels.grid(pair.split, pair.name))
+        grid = self._labels.grid(pair.split, pair.name)
+        return cell_features(self._network, read_image(path), grid, self._options.scale, self._run.device)
 
     def _classify(
         self, pair: LabeledPair, ids: NDArray[np.int64], fits: Sequence[Discriminant]
@@ -189,3 +176,50 @@ class _Probe:
         known = (self._run.dataset, self._run.run, pair_id)
         kept = [score for score in scores if keep_empty or score[2] is not None]
         return [dict(zip(PROBE_COLUMNS, (*known, *score, self._labels.kind), strict=True)) for score in kept]
+
+
+def average_precision(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> float:
+    """Return the average precision in 0..1 of scores (N,), higher is better: Σ (R_i − R_i−1) P_i over thresholds.
+
+    Samples of one score pass the threshold together, so their order does not matter. NaN without a positive sample.
+    Source: Manning, Raghavan and Schütze, Introduction to Information Retrieval, 8.4, without interpolation.
+    """
+    total = int(positive.sum())
+    if not total:
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    ordered, hits = scores[order], np.cumsum(positive[order])
+    last = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)  # of each group of equal scores
+    gained = np.diff(hits[last], prepend=0)
+    return float((gained * (hits[last] / (last + 1))).sum() / total)
+
+
+def cell_scores(
+    log_posterior: NDArray[np.floating],
+    guess: NDArray[np.integer],
+    label: NDArray[np.integer],
+    classes: Sequence[str],
+    background: int | None,
+) -> list[Score]:
+    """Return the scores of cells: log-loss, AP of each class and their mean, IoU of each class and their mean.
+
+    They follow from the log-probabilities (N,K) of the classes, equally likely beforehand, the most likely classes
+    (N,) and the true ones (N,), of 0..K−1. The log-loss in nats is the mean over the classes of the mean over each
+    class's cells; means of AP leave out the background. A class that no cell has gives no value and is in no mean.
+    """
+    present = [index for index in range(len(classes)) if (label == index).any()]
+    losses = [-float(log_posterior[label == index, index].mean(dtype=np.float64)) for index in present]
+    precision = {index: average_precision(log_posterior[:, index], label == index) for index in present}
+    objects = [precision[index] for index in present if index != background]
+    overlap = iou(confusion_matrix(torch.from_numpy(guess), torch.from_numpy(label), len(classes))).tolist()
+    return [
+        ("log_loss", "", _mean(losses)),
+        *(("ap", name, precision.get(index)) for index, name in enumerate(classes)),
+        ("mean_ap", "", _mean(objects)),
+        *(("iou", name, overlap[index] if index in precision else None) for index, name in enumerate(classes)),
+        ("miou", "", _mean([overlap[index] for index in present])),
+    ]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None

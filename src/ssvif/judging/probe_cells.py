@@ -32,12 +32,9 @@ class LabeledPair:
 
 
 class CellLabels:
-    """The labels of a packed dataset's cells, from masks or from boxes.
+    """The labels of a packed dataset's cells, from "masks" or from "boxes".
 
-    Args:
-        pairs: the packed dataset.
-        kind: "masks" or "boxes".
-        cell_px: side of a cell in pixels; the cells of an image whose sides are no multiples of it are stretched.
+    A cell is a square of `cell_px` pixels a side, stretched in an image whose sides are no multiples of that.
     """
 
     def __init__(self, pairs: PairsFile, kind: str, cell_px: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,17 +18,20 @@ import torch
 from numpy.typing import NDArray
 
 from ssvif.data.packed import PairsFile
+from ssvif.io.ahead import core_count
 from ssvif.io.errors import UserError, counted, shorten
-from ssvif.io.files import read_image, write_csv
+from ssvif.io.files import require_8_bits, write_csv
+from ssvif.io.images import read_raw
 from ssvif.io.progress import track
 from ssvif.judging.fused_images import left_out_row
-from ssvif.metrics.collection import METRICS, STANDARD_SET, check_names, evaluate, of_convention
+from ssvif.metrics.collection import METRICS, STANDARD_SET, evaluate, of_convention
 from ssvif.pairs.files import check_one_depth, read_pair, read_side
-from ssvif.pairs.judgement import NoteLog
+from ssvif.pairs.judgement import NoteLog, log_peculiar, peculiarities
 from ssvif.pairs.match import BY_NAME, match_sources
-from ssvif.pairs.pair import Rules, with_sequence
+from ssvif.pairs.pair import Rules
 from ssvif.pairs.pairing import Pairing
 from ssvif.pairs.ranges import to_8_bits
+from ssvif.pairs.sequence import with_sequence
 from ssvif.schema import METRIC_COLUMNS, NOTE, SIDES
 
 log = logging.getLogger("ssvif")
@@ -54,6 +56,7 @@ class _Scores(NamedTuple):
     values: dict[str, float | None]  # None: the image is too small
     reason: str  # why values may not be finite; empty if all are
     constant: dict[str, str]  # "visible", "infrared" or "fused" → the only value in it
+    peculiarities: list[str]  # of the fused image
 
 
 def choose_metrics(names: str, convention: str) -> tuple[str, ...]:
@@ -118,7 +121,7 @@ def folder_cases(
     Files are matched by name without suffix, or paired as `pairing` says; the fused folder decides which are measured.
     Sources without a fused image are ignored, with a message. Sizes may differ from pair to pair. Sources of more than
     8 bits are converted to 8 bits by the rules of `ssvif fuse`: `rules` are those that the images were fused with. Each
-    folder holds RGB or gray images; for the sources it may be a pattern. `only` is a pattern of the names to take, e.g.
+    folder holds RGB or gray images, and may be a pattern. `only` is a pattern of the names to take, e.g.
     "00*N". Images are opened only to find the range of a whole sequence.
 
     Raises:
@@ -180,10 +183,9 @@ def write_scores(
     do not depend on it.
 
     Raises:
-        UserError: a metric is unknown, an image is unreadable or of another size than its fused image, or all images
-            of a side are constant; nothing is written then.
+        UserError: an image is unreadable or of another size than its fused image, or all images of a side are
+            constant; nothing is written then.
     """
-    check_names(metrics)
     if not cases:
         log.warning("%s: there are no test pairs to score", dataset or output)
         write_csv(output, [left_out_row(dataset, run, "no test pairs")], (*METRIC_COLUMNS, NOTE))
@@ -192,9 +194,11 @@ def write_scores(
     too_small: Counter[str] = Counter()
     undefined: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
     unlike: set[str] = set()
+    peculiar: Counter[str] = Counter()
 
     def rows(measured: Iterable[_Scores]) -> Iterator[dict[str, str | float | None]]:
         for scores in track(measured, f"scoring {run}".rstrip(), len(cases)):
+            peculiar.update(scores.peculiarities)
             for side, fact in scores.constant.items():
                 constant[side][scores.pair_id] = fact
             for metric, value in scores.values.items():
@@ -210,6 +214,7 @@ def write_scores(
     with _single_threads(workers) as pool:
         measured = pool.map(partial(_measure, metrics=metrics, device=device), cases)
         write_csv(output, rows(measured), METRIC_COLUMNS)
+    log_peculiar(cases[0].fused.parent, peculiar, len(cases))
     for metric, lacking in too_small.items():
         side = METRICS[metric].smallest_side
         log.info("%s is left empty for %s: it needs sides of at least %d px", metric, counted(lacking, "image"), side)
@@ -246,7 +251,7 @@ def _single_threads(workers: int) -> Iterator[ThreadPoolExecutor]:
     Threads and not processes: PyTorch and Pillow compute without Python's lock, and a new process imports PyTorch for
     seconds, while a forked one may hang in the copied state of PyTorch's own threads.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = core_count()
     # each image is one thread's work: PyTorch's own threads would only compete, and change last digits
     threads_before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -271,7 +276,8 @@ def measure(
 
 
 def _measure(case: Case, metrics: Sequence[str], device: torch.device) -> _Scores:
-    images = dict(zip((*SIDES, "fused"), (*case.read_sources(), read_image(case.fused)), strict=True))
+    raw = read_raw(case.fused)
+    images = dict(zip((*SIDES, "fused"), (*case.read_sources(), require_8_bits(case.fused, raw)), strict=True))
     height, width = images["fused"].shape[:2]
     for name, image in images.items():
         if image.shape[:2] != (height, width):
@@ -279,15 +285,16 @@ def _measure(case: Case, metrics: Sequence[str], device: torch.device) -> _Score
                 f"The fused image {case.fused} has another size than the {name} image of {case.pair_id}",
                 expected=f"{image.shape[1]}×{image.shape[0]} pixels",
                 got=f"{width}×{height}",
-                remedy="fuse the pair again in its own size; nothing is resized here",
+                remedy="fuse the pair again in its own size, or leave the image out; nothing is resized here",
             )
     values = measure(images["visible"], images["infrared"], images["fused"], metrics, device)
     finite = all(value is None or math.isfinite(value) for value in values.values())
     constant = {name: f"{image.flat[0]} everywhere" for name, image in images.items() if not np.ptp(image)}
-    return _Scores(case.pair_id, values, "" if finite else _peculiarity(images, constant), constant)
+    reason = "" if finite else _reason(images, constant)
+    return _Scores(case.pair_id, values, reason, constant, peculiarities(raw, case.fused))
 
 
-def _peculiarity(images: Mapping[str, Image], constant: Mapping[str, str]) -> str:
+def _reason(images: Mapping[str, Image], constant: Mapping[str, str]) -> str:
     # what in the images can leave a metric without a finite value
     facts = [f"the {name} image is {fact}" for name, fact in constant.items()]
     visible, infrared, fused = images.values()

@@ -35,7 +35,7 @@ from ssvif.judging.options import SegmentationOptions
 from ssvif.metrics.segmentation import confusion_matrix, iou, miou
 from ssvif.models.segmentation import Segmenter
 from ssvif.ops.seeds import generator, make_deterministic, seed_torch
-from ssvif.schema import SPLITS
+from ssvif.schema import JUDGE_COLUMNS, SPLITS
 
 HISTORY_COLUMNS = ("epoch", "backbone", "learning_rate", "train_loss", "validation_loss")
 OWNED = ("iou.csv", "predictions", "model.safetensors", "history.csv", "record.json")
@@ -59,11 +59,12 @@ def fine_tune(run: JudgedRun, options: SegmentationOptions) -> None:
     """
     source = PairsFile(run.pairs)
     if options.frozen_epochs and not options.weights:
-        log.info("training from scratch: `frozen_epochs` is ignored, because the backbone is random")
-        options = replace(options, frozen_epochs=0)
+        log.info("training from scratch: nothing is frozen, and `learning_rate` holds for all epochs")
+        options = replace(options, frozen_epochs=0, unfrozen_learning_rate=options.learning_rate)
     names = find_labeled(source, "masks")
-    facts: dict[str, Any] = {"labelled_pairs": {split: len(each) for split, each in names.items()}}
-    scores: list[Score] = []
+    labelled = {split: len(each) for split, each in names.items()}
+    facts: dict[str, Any] = {"data_sha256": source.digest, "labelled_pairs": labelled}
+    rows: list[dict[str, Any]] = []
     left_out = find_lacking(names, "labels") or run.tally(source, "label", names).alone("label", "train")
     with write_folder_aside(run.output, OWNED) as folder:
         (folder / "predictions").mkdir()
@@ -77,10 +78,11 @@ def fine_tune(run: JudgedRun, options: SegmentationOptions) -> None:
             )
             judge = _Judge(source.descriptor, options, run)
             history, facts["best_epoch"] = judge.fit(train, validation)
-            scores = iou_scores(judge.predict(test, folder / "predictions"), source.descriptor)
+            confusion = judge.predict(test, folder / "predictions")
+            rows = run.rows(iou_scores(confusion, source.descriptor), options)
             write_csv(folder / "history.csv", history, HISTORY_COLUMNS)
             judge.save(folder / "model.safetensors")
-        run.write_result(folder, "iou.csv", scores, options, left_out=left_out, data_sha256=source.digest, **facts)
+        run.write_result(folder / "iou.csv", JUDGE_COLUMNS, rows, options, left_out=left_out, **facts)
 
 
 def iou_scores(confusion: torch.Tensor, descriptor: Descriptor) -> list[Score]:

@@ -89,8 +89,7 @@ def consistency_loss(
 
 def entropy(distribution: torch.Tensor) -> torch.Tensor:
     """Return −Σ p log p in nats of distributions (...,K), of shape (...)."""
-    total: torch.Tensor = torch.special.entr(distribution).sum(dim=-1)
-    return total
+    return torch.special.entr(distribution).sum(dim=-1)
 
 
 def mutual_information_loss(

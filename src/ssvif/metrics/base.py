@@ -21,6 +21,7 @@ class Triple:
     All are (B,C,H,W) uint8, each with C 1 or 3.
 
     Raises:
+        TypeError: an image is no tensor.
         ValueError: no images, another dtype or number of channels, or different sizes; the message names the image.
     """
 
@@ -28,6 +29,8 @@ class Triple:
         self.visible, self.infrared, self.fused = visible, infrared, fused
         named = {"visible": visible, "infrared": infrared, "fused": fused}
         for name, image in named.items():
+            if not isinstance(image, torch.Tensor):
+                raise TypeError(f"{name}: expected a torch tensor, got {type(image).__name__}")
             if image.ndim != 4 or image.shape[1] not in (1, 3):
                 raise ValueError(f"{name}: expected shape (B,1,H,W) or (B,3,H,W), got {tuple(image.shape)}")
             if image.dtype != torch.uint8:

@@ -41,16 +41,10 @@ def attend(
 ) -> None:
     """Compute softmax(q kᵀ / √d + bias) v of every window and head.
 
-    Args:
-        query: (R,8,W,60), heads one after the other.
-        key: (R,8,W,60).
-        value: (R,8,W,60).
-        bias: (V,6,64 keys,64 queries); V is 1, or 4 for shifted windows: all others, those of the last column, those of
-            the last row, the one in both.
-        last: (R,), which rows of windows are the last of their image.
-        shift: of the windows' columns, pixels.
-        found: (R,8,W,60), overwritten.
-        norms: (R,W/8,6,2,64), overwritten: the largest score of each query, and the sum of exp(score − largest).
+    Queries, keys and values are (R,8,W,60), heads one after the other, and `bias` (V,6,64 keys,64 queries); V is 1, or
+    4 for shifted windows: all others, those of the last column, those of the last row, the one in both. `last` (R,)
+    says which rows of windows are the last of their image. Overwritten are `found` (R,8,W,60), the result, and `norms`
+    (R,W/8,6,2,64): the largest score of each query, and the sum of exp(score − largest).
     """
     columns = query.shape[2] // WINDOW
     queries, results = np.empty((WIDTH, AREA), np.float32), np.empty((WIDTH, AREA), np.float32)
@@ -96,20 +90,8 @@ def attend_backward(
 ) -> None:
     """Compute the gradients of a loss by `attend`'s inputs; softmax is computed again from `norms`.
 
-    Args:
-        query: as for `attend`.
-        key: as for `attend`.
-        value: as for `attend`.
-        bias: as for `attend`.
-        last: as for `attend`.
-        shift: as for `attend`.
-        norms: (R,W/8,6,2,64) of `attend`.
-        found: (R,8,W,60) of `attend`.
-        grad_found: (R,8,W,60), the loss's gradient by `found`.
-        grad_query: (R,8,W,60), overwritten.
-        grad_key: (R,8,W,60), overwritten.
-        grad_value: (R,8,W,60), overwritten.
-        grad_bias: of the bias's shape, added to.
+    The inputs, `norms` and `found` are those of `attend`; `grad_found` (R,8,W,60) is the loss's gradient by `found`.
+    `grad_query`, `grad_key` and `grad_value`, (R,8,W,60) each, are overwritten; `grad_bias` is added to.
     """
     columns = query.shape[2] // WINDOW
     queries, got = np.empty((WIDTH, AREA), np.float32), np.empty((WIDTH, AREA), np.float32)

@@ -54,11 +54,7 @@ class Lite(FusionModel):
                 parameter.mul_(START_SCALE)
 
     def backbone(self, visible: torch.Tensor, infrared: torch.Tensor) -> list[torch.Tensor]:
-        """Return the base image (B,C,H,W) and features (B,32,H/2,W/2) of (B,C,H,W) images; H and W rounded up to even.
-
-        Raises:
-            ValueError: a side has one pixel only.
-        """
+        """Return the base image (B,C,H,W) and features (B,32,H/2,W/2) of (B,C,H,W) images; H and W become even."""
         visible, infrared = (pad_to_multiple(each, FACTOR, self.smallest) for each in (visible, infrared[:, :1]))
         places = functional.pixel_unshuffle(torch.cat([visible, infrared], dim=1), FACTOR)
         return [brighter_luma(visible, infrared), self.encoder(places)]

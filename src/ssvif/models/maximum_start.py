@@ -1,4 +1,4 @@
-"""First weights with which SeAFusion returns the brighter of both images: a start for short trainings (ours).
+"""First weights with which SeAFusion returns the maximum of both images: a start for short trainings (ours).
 
 From random weights SeAFusion needs many thousand steps until pixels pass it unblurred and in their color. From
 these, what the loss asks for beyond the maximum is all that is left to learn.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,10 @@ from ssvif.io.documents import parse_mapping
 from ssvif.io.errors import UserError
 from ssvif.io.files import sha256_of
 from ssvif.io.fingerprint import fingerprint
-from ssvif.schema import FUSION_MODELS, PACKAGED_MODELS
+from ssvif.schema import FUSION_MODELS, FUSION_NETWORKS, PACKAGED_MODELS
 
 WEIGHTS = Path(__file__).parent / "weights"
+BEGIN_AT_MAXIMUM = ("seafusion", "lite")  # networks that `initialization: maximum` knows weights of
 OWN_PATH = re.compile(r"\w+(\.\w+)*:\w+")
 
 
@@ -27,13 +31,56 @@ def class_path(name: str) -> str:
     """
     if OWN_PATH.fullmatch(name):
         return name
-    if name not in FUSION_MODELS:
+    if name not in FUSION_NETWORKS:
+        near = get_close_matches(name.casefold(), FUSION_NETWORKS, n=1)
         raise UserError(
             f"Unknown fusion model {name!r}",
+            expected=" | ".join(FUSION_NETWORKS) + " | package.module:Class",
+            remedy=f"write {near[0]}, if you mean that" if near else "take one of these",
+        )
+    return FUSION_NETWORKS[name]
+
+
+def check_trainable(name: str) -> None:
+    """Check that a name is that of a network which SSVIF can train.
+
+    Raises:
+        UserError: the name is unknown, or the network only fuses.
+    """
+    class_path(name)
+    if name in FUSION_NETWORKS and name not in FUSION_MODELS:
+        raise UserError(
+            f"The network {name} cannot be trained here, only used as released",
             expected=" | ".join(FUSION_MODELS) + " | package.module:Class",
+            remedy="correct `fusion_model`, or read its released checkpoint: a run of kind published, or --checkpoint",
+        )
+
+
+def check_own_class(name: str) -> None:
+    """Check that the module of a `package.module:Class` and, where it lies below this folder, the class are there.
+
+    Nothing is imported: a class that the file has by `from … import *` passes.
+
+    Raises:
+        UserError: there is no such module, or no such class in it.
+    """
+    module, _, kind = name.partition(":")
+    path, top = Path(module.replace(".", "/")), module.partition(".")[0]
+    file = next((each for each in (path.with_suffix(".py"), path / "__init__.py") if each.is_file()), None)
+    if not file and (Path(top).with_suffix(".py").is_file() or not (top in sys.modules or find_spec(top))):
+        raise UserError(
+            f"There is no module {module}",
+            expected=f"{path.with_suffix('.py')} here, or {top} on the Python path",
             remedy="correct `fusion_model`",
         )
-    return FUSION_MODELS[name]
+    if file and kind and not re.search(rf"\b{kind}\b|import \*", text := file.read_text(encoding="utf-8")):
+        classes = re.findall(r"^class (\w+)", text, re.MULTILINE)
+        raise UserError(f"{file} has no class {kind}", expected=" | ".join(classes), remedy="correct `fusion_model`")
+
+
+def channel_choices(name: str) -> tuple[int, ...]:
+    """Return how many channels a network's images may have; the first number is that of the released network."""
+    return (3,) if name in FUSION_NETWORKS and name not in FUSION_MODELS else (1, 3)
 
 
 def network_of_file(path: Path, header: Mapping[str, Any], network: str = "") -> str:
@@ -61,7 +108,7 @@ def network_of_file(path: Path, header: Mapping[str, Any], network: str = "") ->
     named = f"--network {held}, in Python load_model({str(path)!r}, network={held!r})"
     raise UserError(
         f"{path} is of the network {held}" + (f", not {network}" if network else ", which is not one of ssvif's"),
-        expected=f"{' | '.join(FUSION_MODELS)} | a class of your own that you name yourself",
+        expected=f"{' | '.join(FUSION_MODELS)} | package.module:Class, a class of your own",
         remedy="leave --network out"
         if is_ours
         else f"if you trust its code: ssvif fuse VIS IR -o OUT --model {path} {named}",
@@ -74,8 +121,8 @@ def path_of_class(kind: type) -> str:
 
 
 def name_of_class(kind: type) -> str:
-    """Return the name in `FUSION_MODELS` of a network's class; "" for a network of the user's own."""
-    return next((name for name, known in FUSION_MODELS.items() if known == path_of_class(kind)), "")
+    """Return the name in `FUSION_NETWORKS` of a network's class; "" for a network of the user's own."""
+    return next((name for name, known in FUSION_NETWORKS.items() if known == path_of_class(kind)), "")
 
 
 def network_fingerprint(fusion_model: str, *modules: str, without: Collection[str] = ()) -> str:
@@ -88,7 +135,7 @@ def network_fingerprint(fusion_model: str, *modules: str, without: Collection[st
     """
     network = class_path(fusion_model).partition(":")[0] if fusion_model else ""
     # this module knows every network, and weights to start from are made for several
-    others = {path.partition(":")[0] for path in FUSION_MODELS.values()} if fusion_model in FUSION_MODELS else set()
+    others = {path.partition(":")[0] for path in FUSION_NETWORKS.values()} if fusion_model in FUSION_NETWORKS else set()
     return fingerprint(*modules, *filter(None, [network]), without={__name__, *others, *without} - {network})
 
 
@@ -132,11 +179,18 @@ def find_model(model: Path | None) -> Path:
 
 
 def check_initialization(initialization: str, fusion_model: str, channels: int) -> None:
-    """Check that an initialization that is a network inside the package fits the network that is to be trained.
+    """Check that an initialization is one that the network to be trained can begin with.
 
     Raises:
-        UserError: they differ in architecture or channels.
+        UserError: it is a network inside the package and differs in architecture or channels, or no such weights of
+            this network are known.
     """
+    if initialization == "maximum" and class_path(fusion_model) not in map(class_path, BEGIN_AT_MAXIMUM):
+        raise UserError(
+            f"No weights are known with which {fusion_model} returns the maximum",
+            expected=" or ".join(BEGIN_AT_MAXIMUM),
+            remedy="set `initialization` to default or scaled",
+        )
     if initialization not in PACKAGED_MODELS:
         return
     held = read_header(packaged_model(initialization))
@@ -170,6 +224,15 @@ def read_header(path: Path) -> dict[str, Any]:
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise not_ours(path, error) from error
     return header
+
+
+def is_ours(path: Path) -> bool:
+    """Return whether a file is one of `save_fusion_model`."""
+    try:
+        read_header(path)
+    except UserError:
+        return False
+    return True
 
 
 def not_ours(path: Path, error: Exception) -> UserError:

@@ -11,31 +11,17 @@ from torch import nn
 from torch.nn import functional
 
 from ssvif.models.base import Features, FusionModel
-from ssvif.models.layers import conv3x3
+from ssvif.models.layers import conv3x3, normalized
 from ssvif.ops.shapes import check_shape, check_smallest
 
 WIDTH = 32
 SLOPE = 0.01
 
 
-class Step(nn.Module):
-    """A convolution, a BatchNorm and a LeakyReLU: (B,n,H,W) → (B,32,H,W)."""
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        super().__init__()
-        self.conv = conv
-        self.norm = nn.BatchNorm2d(WIDTH)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return (B,32,H,W) features of (B,n,H,W)."""
-        return functional.leaky_relu(self.norm(self.conv(features)), SLOPE)
-
-
-class Triple(nn.Sequential):
-    """Three steps of 3×3 convolutions: (B,n,H,W) → (B,32,H,W)."""
-
-    def __init__(self, in_channels: int) -> None:
-        super().__init__(*(Step(conv3x3(each, WIDTH)) for each in (in_channels, WIDTH, WIDTH)))
+def triple(in_channels: int) -> nn.Sequential:
+    """Return three steps of 3×3 convolutions: (B,n,H,W) → (B,32,H,W)."""
+    steps = (normalized(conv3x3(each, WIDTH), nn.LeakyReLU(SLOPE)) for each in (in_channels, WIDTH, WIDTH))
+    return nn.Sequential(*steps)
 
 
 class SAGE(FusionModel):
@@ -51,26 +37,24 @@ class SAGE(FusionModel):
     def __init__(self, channels: int = 3) -> None:
         super().__init__()
         self.channels = channels
-        self.down = nn.ModuleList(Triple(each) for each in (2 * channels, WIDTH, WIDTH))
-        self.squeeze = nn.ModuleList(Step(nn.Conv2d(2 * WIDTH, WIDTH, kernel_size=1)) for _ in range(2))
-        self.up = nn.ModuleList(Triple(WIDTH) for _ in range(2))
+        self.down = nn.ModuleList(triple(each) for each in (2 * channels, WIDTH, WIDTH))
+        self.squeeze = nn.ModuleList(
+            normalized(nn.Conv2d(2 * WIDTH, WIDTH, kernel_size=1), nn.LeakyReLU(SLOPE)) for _ in range(2)
+        )
+        self.up = nn.ModuleList(triple(WIDTH) for _ in range(2))
         self.reconstruct = conv3x3(WIDTH, channels)
 
     def backbone(self, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
-        """Return the (B,32,H,W) features of (B,C,H,W) images.
-
-        Raises:
-            ValueError: a side is shorter than 4 pixels.
-        """
+        """Return the (B,32,H,W) features of (B,C,H,W) images."""
         check_smallest(visible, self.smallest)
         maps: list[torch.Tensor] = [self.down[0](torch.cat([visible, infrared], dim=1))]
-        for triple in self.down[1:]:
-            maps.append(triple(functional.max_pool2d(maps[-1], kernel_size=2)))
+        for extract in self.down[1:]:
+            maps.append(extract(functional.max_pool2d(maps[-1], kernel_size=2)))
         *finer, features = maps
-        for squeeze, triple, skip in zip(self.squeeze, self.up, reversed(finer), strict=True):
+        for squeeze, extract, skip in zip(self.squeeze, self.up, reversed(finer), strict=True):
             # to the exact size: halving an odd side loses a row that a factor of two would not bring back
             resized = functional.interpolate(features, size=skip.shape[-2:], mode="bilinear", align_corners=False)
-            features = triple(squeeze(torch.cat([resized, skip], dim=1)))
+            features = extract(squeeze(torch.cat([resized, skip], dim=1)))
         return features
 
     def decoder(self, features: Features) -> torch.Tensor:

@@ -30,9 +30,7 @@ class GradientConv(nn.Module):
             self.y.weight.copy_(sobel.T.expand_as(self.y.weight))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return the gradient magnitude (B,C,H,W)."""
-        magnitude: torch.Tensor = self.x(features).abs() + self.y(features).abs()
-        return magnitude
+        return self.x(features).abs() + self.y(features).abs()
 
 
 class GradientResidualDenseBlock(nn.Module):
@@ -47,7 +45,6 @@ class GradientResidualDenseBlock(nn.Module):
         self.gradient_out = nn.Conv2d(in_channels, out_channels, kernel_size=1)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return (B,m,H,W) features."""
         first = functional.leaky_relu(self.dense1(features), SLOPE)
         both = torch.cat([features, first], dim=1)
         second = functional.leaky_relu(self.dense2(both), SLOPE)
@@ -98,5 +95,4 @@ class SeAFusion(FusionModel):
         """Return the fused image (B,C,H,W) in (0,1) of (B,96,H,W) features."""
         assert isinstance(features, torch.Tensor)
         check_shape("features", features, "B 96 H W")
-        fused: torch.Tensor = torch.tanh(self.reconstruct(features)) / 2 + 0.5
-        return fused
+        return torch.tanh(self.reconstruct(features)) / 2 + 0.5

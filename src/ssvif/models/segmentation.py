@@ -75,8 +75,7 @@ class Segmenter(nn.Module):
     @property
     def encoder(self) -> nn.Module:
         """The hierarchical transformer without its decoder: what fine-tuning freezes first."""
-        encoder: nn.Module = self.network.segformer
-        return encoder
+        return self.network.segformer
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return logits (B,K,H,W) for images (B,3,H,W) or (B,1,H,W) in [0,1]."""
@@ -105,5 +104,4 @@ class Segmenter(nn.Module):
             same = found.shape[-2:] == maps[0].shape[-2:]
             mixed.append(small if same else functional.interpolate(small, maps[0].shape[-2:], mode="bilinear"))
         normalized = head.activation(head.batch_norm(sum(mixed[1:], start=mixed[0])))
-        logits: torch.Tensor = head.classifier(head.dropout(normalized))
-        return logits
+        return head.classifier(head.dropout(normalized))

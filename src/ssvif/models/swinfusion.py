@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ssvif.models.base import Features, FusionModel
-from ssvif.models.layers import conv3x3
+from ssvif.models.layers import conv3x3, initialize_linear
 from ssvif.models.window_attention import EMBED, WINDOW, WindowAttention
 from ssvif.ops.shapes import check_shape, pad_to_multiple
 from ssvif.ops.strips import Maps, Memory, map_strips
@@ -197,11 +197,7 @@ class SwinFusion(FusionModel):
         self.apply(initialize_linear)
 
     def backbone(self, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
-        """Return the features (B,60,⌈H/8⌉·8,⌈W/8⌉·8) of (B,C,H,W) images in [0,1].
-
-        Raises:
-            ValueError: H or W is below 5.
-        """
+        """Return the features (B,60,⌈H/8⌉·8,⌈W/8⌉·8) of (B,C,H,W) images in [0,1]."""
         # both streams share these layers: one pass for both
         both = pad_to_multiple(torch.cat([infrared, visible]), WINDOW, self.smallest)
         tokens = self._normalize(self.shallow(both - self.mean))
@@ -211,28 +207,18 @@ class SwinFusion(FusionModel):
         for stage in self.stages:
             infrared, visible = stage(infrared, visible)
         fused = torch.cat([self.norm_infrared(infrared), self.norm_visible(visible)], dim=-1)
-        features: torch.Tensor = self.fuse(fused.permute(0, 3, 1, 2))
-        return features
+        return self.fuse(fused.permute(0, 3, 1, 2))
 
     def decoder(self, features: Features) -> torch.Tensor:
         """Return the fused image (B,C,H,W), unbounded, of features (B,60,H,W); H and W are multiples of 8."""
         assert isinstance(features, torch.Tensor)
         check_shape("features", features, f"B {EMBED} H W")
         tokens = self.refine(self._normalize(features))
-        fused: torch.Tensor = self.reconstruct(tokens.permute(0, 3, 1, 2)) + self.mean
-        return fused
+        return self.reconstruct(tokens.permute(0, 3, 1, 2)) + self.mean
 
     def _normalize(self, maps: torch.Tensor) -> torch.Tensor:
         """Return the tokens (B,H,W,D) of maps (B,D,H,W), normalized, in float32 even if autocast narrowed the maps.
 
         Blocks add to their tokens; what is added may be of less precision, the sums may not.
         """
-        tokens: torch.Tensor = self.token_norm(maps.permute(0, 2, 3, 1).to(self.token_norm.weight.dtype))
-        return tokens
-
-
-def initialize_linear(module: nn.Module) -> None:
-    """Give a linear layer the released network's start: truncated normal weights, σ = 0.02, and no bias."""
-    if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=0.02)
-        nn.init.zeros_(module.bias)
+        return self.token_norm(maps.permute(0, 2, 3, 1).to(self.token_norm.weight.dtype))

@@ -43,15 +43,10 @@ def seam_masks() -> torch.Tensor:
 def explicit_attention(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bias: torch.Tensor, last: torch.Tensor, shift: int
 ) -> torch.Tensor:
-    """Return softmax(q kᵀ / √d + bias) v within windows, (R,8,W,D).
+    """Return softmax(q kᵀ / √d + bias) v within windows whose columns begin at pixel `shift`, (R,8,W,D).
 
-    Args:
-        query: (R,8,W,D), all heads' channels one after the other.
-        key: (R,8,W,D).
-        value: (R,8,W,D).
-        bias: (V,heads,64,64); V is 1, or 4 as of `seam_masks`.
-        last: (R,) bool, which rows of windows are the last of their image.
-        shift: pixels at which the windows' columns begin.
+    Queries, keys and values are (R,8,W,D), heads one after the other, and `bias` (V,heads,64,64); V is 1, or 4 as of
+    `seam_masks`. `last` (R,) bool says which rows of windows are the last of their image.
     """
     query, key, value = (_to_windows(each, shift) for each in (query, key, value))
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
@@ -163,5 +158,4 @@ class WindowAttention(nn.Module):
             found = CompiledAttention.apply(query, key, value, bias, last, self.shift, memory)
         else:
             found = explicit_attention(query, key, value, bias, last, self.shift)
-        projected: torch.Tensor = self.proj(found)
-        return projected
+        return self.proj(found)

@@ -24,8 +24,7 @@ def jitter(images: torch.Tensor, amount: float = 0.2) -> torch.Tensor:
     factors = 1 + amount * (2 * _draw(len(images)) - 1)
     contrast, brightness = factors.to(images.device, images.dtype)
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
-    changed: torch.Tensor = (images - mean) * contrast + mean * brightness
-    return changed
+    return (images - mean) * contrast + mean * brightness
 
 
 def _draw(count: int) -> torch.Tensor:

@@ -7,6 +7,8 @@ In a process that is alone nothing is changed and nothing costs.
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -26,13 +28,24 @@ def joined() -> Iterator[None]:
     """Join the other processes of the training, if there are any, until the block ends.
 
     Raises:
-        UserError: another one has ended.
+        UserError: they cannot be found, or another one has ended.
     """
     rank, count = place().rank, place().count
     if count == 1:
         yield
         return
-    distributed.init_process_group(init_method=rendezvous(), rank=rank, world_size=count)
+    meeting, where = rendezvous(), ""
+    try:
+        if meeting == "env://":
+            where = " at {MASTER_ADDR}:{MASTER_PORT}".format_map(os.environ)
+            socket.getaddrinfo(os.environ["MASTER_ADDR"], None)  # torch would ask for half an hour
+        distributed.init_process_group(init_method=meeting, rank=rank, world_size=count)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise UserError(
+            f"Process {rank + 1} of {count} cannot meet the others{where}",
+            got=str(error).partition("\n")[0],
+            remedy="set MASTER_PORT to a free port, and MASTER_ADDR to the first process's machine, for all of them",
+        ) from error
     try:
         yield
         distributed.destroy_process_group()
@@ -67,8 +80,7 @@ def batch_sum(values: torch.Tensor) -> torch.Tensor:
     if place().count == 1:
         return values
     share = own_share(_whole)
-    total: torch.Tensor = _Sum.apply(values if share.stop > share.start else values * 0)
-    return total
+    return _Sum.apply(values if share.stop > share.start else values * 0)
 
 
 def batch_mean(values: torch.Tensor) -> torch.Tensor:

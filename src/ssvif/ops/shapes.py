@@ -5,23 +5,16 @@ from __future__ import annotations
 import torch
 
 
-def check_shape(name: str, tensor: torch.Tensor, letters: str) -> dict[str, int]:
-    """Check a tensor against a layout such as "B C H W" or "B 3 H W" and return the letters' sizes.
-
-    A letter that occurs twice must have one size; a number must match exactly.
+def check_shape(name: str, tensor: torch.Tensor, layout: str) -> None:
+    """Check a tensor against a layout such as "B C H W" or "B 3 H W"; a number must match exactly.
 
     Raises:
         ValueError: naming the tensor, the layout expected and the shape that came.
     """
-    expected = letters.split()
-    sizes: dict[str, int] = {}
-    fits = tensor.ndim == len(expected)
-    for letter, size in zip(expected, tensor.shape, strict=False):
-        wanted = int(letter) if letter.isdigit() else sizes.setdefault(letter, size)
-        fits = fits and wanted == size
-    if not fits:
+    expected = layout.split()
+    numbers = [(int(each), axis) for axis, each in enumerate(expected) if each.isdigit()]
+    if tensor.ndim != len(expected) or any(tensor.shape[axis] != number for number, axis in numbers):
         raise ValueError(f"{name}: expected shape ({', '.join(expected)}), got {tuple(tensor.shape)}")
-    return sizes
 
 
 def check_same_shape(**tensors: torch.Tensor) -> None:

@@ -58,8 +58,7 @@ def map_strips(function: StripFunction, maps: Maps, module: nn.Module, rows: int
     """
     parameters = [each for each in module.parameters() if each.requires_grad]
     keep = torch.is_grad_enabled() and any(each.requires_grad for each in (*maps, *parameters))
-    found: Maps = _Recomputed.apply(function, len(maps), rows, keep, *maps, *parameters)
-    return found
+    return _Recomputed.apply(function, len(maps), rows, keep, *maps, *parameters)
 
 
 class _Recomputed(torch.autograd.Function):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,8 @@ from ssvif.io.validation import invalid
 
 FORMAT = "ssvif-alignment-1"
 MOST_SIDE_PX = 32_768  # both sides at most are what `ssvif fuse` takes, a billion pixels
+STRIP_ROWS = 64  # that are resampled at once: their coordinates take more memory than the image
+FADE_PX = 8  # beyond the border of the infrared image
 MOST_SCALE = 100  # infrared pixels on a visible one; smoothing for more would take hours
 REMEDY = "make it again with `ssvif align`"
 MODELS = ("translation", "similarity", "affine", "homography")
@@ -76,6 +79,17 @@ def map_points(matrix: Matrix, points: Matrix) -> Matrix:
     return mapped_points
 
 
+def map_pixels(matrix: Matrix, shape: tuple[int, int], top: int = 0) -> Matrix:
+    """Map the pixels of an image of height and width `shape`, whose first row is row `top`, by a transform (3,3).
+
+    Returns:
+        x and y of each, (2,H,W) float64.
+    """
+    columns, rows = np.arange(float(shape[1])), np.arange(float(top), top + shape[0])[:, None]
+    x, y, depth = (row[0] * columns + (row[1] * rows + row[2]) for row in matrix)
+    return np.stack([x / depth, y / depth])
+
+
 def resizing(visible_size: tuple[int, int], infrared_size: tuple[int, int]) -> Matrix:
     """Return the (3,3) matrix that stretches the infrared image over the visible one, border on border."""
     scale = np.array(infrared_size) / np.array(visible_size)
@@ -97,30 +111,38 @@ def warp(image: NDArray[Any], alignment: Alignment, name: str = "the infrared im
     Raises:
         UserError: the image has another size than the alignment was made for.
     """
-    from skimage.transform import ProjectiveTransform
-    from skimage.transform import warp as resample
-
     check_size(alignment, "infrared", image, name)
     width, height = alignment.visible_size
-    floats = np.array(image, image.dtype if image.dtype.kind == "f" else np.float32)  # scikit-image wants to own it
+    floats = image if image.dtype.kind == "f" else image.astype(np.float32)
     scale = _scale(alignment)
     if scale > 1:
         from scipy.ndimage import gaussian_filter
 
         sigma = (scale - 1) / 2  # the width that scikit-image's resize takes
         floats = gaussian_filter(floats, [sigma, sigma, *[0] * (image.ndim - 2)], mode="nearest")
-    warped = resample(  # type: ignore[no-untyped-call]
-        floats,
-        ProjectiveTransform(matrix=alignment.array),  # type: ignore[no-untyped-call]
-        output_shape=(height, width),
-        order=1,
-        mode="edge",
-        preserve_range=True,
-    )
+    warped = resample(floats, alignment.array, (height, width))
     if image.dtype.kind != "f":
         limits = np.iinfo(image.dtype)
         warped = np.rint(warped).clip(limits.min, limits.max)
     return np.ascontiguousarray(warped.astype(image.dtype))
+
+
+def resample(image: NDArray[Any], matrix: Matrix, shape: tuple[int, int]) -> NDArray[Any]:
+    """Look at floats (H,W) or (H,W,C) through a transform (3,3) from the result's coordinates to theirs, bilinearly.
+
+    Beyond the image its nearest border pixel goes on. Returns the result, of the height and width `shape` and of
+    the same dtype and channels.
+    """
+    from scipy.ndimage import map_coordinates
+
+    channels = image.reshape(*image.shape[:2], -1)
+    seen = np.empty((*shape, channels.shape[2]), image.dtype)
+    for top in range(0, shape[0], STRIP_ROWS):
+        strip = seen[top : top + STRIP_ROWS]
+        columns, rows = map_pixels(matrix, strip.shape[:2], top)
+        for channel in range(channels.shape[2]):
+            strip[..., channel] = map_coordinates(channels[..., channel], [rows, columns], order=1, mode="nearest")
+    return seen.reshape(*shape, *image.shape[2:])
 
 
 def check_size(alignment: Alignment, side: str, image: NDArray[Any], name: str) -> None:
@@ -139,14 +161,22 @@ def check_size(alignment: Alignment, side: str, image: NDArray[Any], name: str) 
         )
 
 
-def seen_by_both(alignment: Alignment) -> NDArray[np.bool_]:
-    """Return which visible pixels the infrared camera sees too, (H,W) of the visible size."""
-    width, height = alignment.visible_size
-    columns, rows = np.meshgrid(np.arange(width), np.arange(height))
-    points = map_points(alignment.array, np.c_[columns.ravel(), rows.ravel()])
-    inside = (points >= -0.5) & (points <= np.array(alignment.infrared_size) - 0.5)
-    seen: NDArray[np.bool_] = inside.all(axis=1).reshape(height, width)
-    return seen
+def coverage(alignment: Alignment) -> NDArray[np.float32]:
+    """Return the weight of the infrared image at each visible pixel, (H,W) of the visible size.
+
+    It is 1 where the infrared camera looks and falls to 0 within `FADE_PX` infrared pixels beyond.
+    """
+    return _coverage(alignment.matrix, alignment.visible_size, alignment.infrared_size)
+
+
+@lru_cache(maxsize=1)  # all pairs of two cameras share it
+def _coverage(matrix: tuple[MatrixRow, ...], visible_size: Size, infrared_size: Size) -> NDArray[np.float32]:
+    points = map_pixels(np.array(matrix, np.float64), visible_size[::-1])
+    last = np.array(infrared_size)[:, None, None] - 0.5
+    beyond = np.maximum(-0.5 - points, points - last).max(axis=0)
+    weights: NDArray[np.float32] = (1 - beyond / FADE_PX).clip(0, 1).astype(np.float32)
+    weights.setflags(write=False)
+    return weights
 
 
 def write_alignment(path: Path, alignment: Alignment) -> None:

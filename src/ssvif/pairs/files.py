@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,8 @@ import numpy as np
 
 from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage, depth_of, read_raw
-from ssvif.pairs.pair import Pair, Rules, check_depths, make_pair, needs_one_depth
+from ssvif.pairs.pair import Pair, Rules, make_pair
+from ssvif.pairs.sequence import check_depths
 from ssvif.schema import SIDES
 
 
@@ -22,15 +22,15 @@ def check_one_depth(rules: Rules, files: Mapping[str, Mapping[str, Path]]) -> No
     Raises:
         UserError: it is.
     """
-    for side in SIDES:
-        if not needs_one_depth(rules.range_of(side)):
-            continue
-        depths: defaultdict[str, list[str]] = defaultdict(list)
+
+    def depths(side: str) -> Iterator[tuple[str, str]]:
         for name, paths in files.items():
             with suppress(UserError):  # reported when this image is read
-                depths[depth_of(paths[side])].append(name)
-        if "8-bit" in depths:
-            check_depths(side, depths)
+                yield name, depth_of(paths[side])
+
+    for side in SIDES:
+        if (rule := rules.range_of(side)) != "sequence":  # for which all pixels are read anyway
+            check_depths(side, rule, depths(side))
 
 
 def read_pair(name: str, rules: Rules, visible: Path, infrared: Path) -> Pair:

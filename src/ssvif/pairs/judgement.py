@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssvif.io.errors import counted
+from ssvif.io.images import RawImage
 from ssvif.pairs.ranges import Range, Rule, sample
 from ssvif.schema import SIDES
 
@@ -26,10 +28,16 @@ OUTER, FITTING = (0.005, 0.995), (0.01, 0.99)  # quantiles: of what is used of t
 OUTCOMES = {  # kind → what such images have in common
     "empty": "without any value: all pixels are missing",
     "constant": "of one value throughout",
-    "black": "black: nearly all their values lie below the range",
-    "white": "white: nearly all their values lie above the range",
-    "cut off": "cut off: half of their values or more lie beyond the range",
+    "black": "black: nearly all their values are below the range",
+    "white": "white: nearly all their values are above the range",
+    "cut off": "cut off: half of their values or more are outside the range",
     "flat": f"nearly without contrast: they use fewer than {FEW_LEVELS} of 256 levels",
+}
+LOSSY = (".jpg", ".jpeg")
+PECULIAR = {  # what a fused image may be, or have
+    "gray": "gray; color metrics use them as they are",
+    "alpha": "an alpha channel, which is dropped",
+    "lossy": "JPEG, whose compression the metrics measure too",
 }
 
 
@@ -63,11 +71,9 @@ def judge(
     kind = max(beyond, key=lambda each: beyond[each])
     used = float(np.ptp(_quantiles(values, OUTER))) / max(limits.high - limits.low, 1e-12) * 256
     if beyond[kind] >= NEARLY_ALL:
-        what = (
-            f"becomes {kind}: {beyond[kind]:.0%} of its values lie {'below' if kind == 'black' else 'above'} the range"
-        )
+        what = f"is {kind}: {beyond[kind]:.0%} of its values are {'below' if kind == 'black' else 'above'} the range"
     elif sum(beyond.values()) >= MOSTLY:
-        kind, what = "cut off", f"is cut off: {sum(beyond.values()):.0%} of its values lie beyond the range"
+        kind, what = "cut off", f"is cut off: {sum(beyond.values()):.0%} of its values are outside the range"
     elif used < FEW_LEVELS and limits.high > limits.low:
         kind, what = "flat", f"uses only {max(1, math.ceil(used))} of 256 levels of the range"
     else:
@@ -91,6 +97,24 @@ def _fitting(ordered: NDArray[Any], side: str) -> str:
         return f"--{side}-range full"
     fixed = f"--{side}-range={Range(low, high)} or " if low < high else ""
     return f"{fixed}--{side}-range percentile"
+
+
+def peculiarities(fused: RawImage, path: Path) -> list[str]:
+    """Return which keys of `PECULIAR` a fused image is of that was read from a file."""
+    pixels = fused.pixels
+    gray = pixels.ndim == 2 or bool((pixels == pixels[..., :1]).all())
+    return (
+        ["gray"] * gray
+        + ["alpha"] * any(note in fused.notes for note in ("alpha", "fourth channel"))
+        + ["lossy"] * (path.suffix.lower() in LOSSY)
+    )
+
+
+def log_peculiar(where: Path, counts: Mapping[str, int], total: int) -> None:
+    """Log how many of a folder's fused images are of each key of `PECULIAR`."""
+    for kind, text in PECULIAR.items():
+        if count := counts.get(kind):
+            log.info("%s: %d of %d images: %s", where, count, total, text)
 
 
 class NoteLog:

@@ -19,7 +19,16 @@ from typing import Literal
 
 from ssvif.io.errors import ErrorKind, UserError, counted, shorten
 from ssvif.io.files import printable
-from ssvif.pairs.pairing import SLACK, TOLERANCES, Pairing, keys_of, nearest, read_list, same_for_both
+from ssvif.pairs.pairing import (
+    SLACK,
+    TOLERANCES,
+    Pairing,
+    keys_of,
+    nearest,
+    nearest_or_refuse,
+    read_list,
+    same_for_both,
+)
 from ssvif.pairs.paths import any_case, expand, nfc, spelled
 from ssvif.schema import IMAGE_SUFFIXES, SIDES, VIDEO_SUFFIXES
 
@@ -214,7 +223,7 @@ def _rename_nearest(sides: Mapping[str, Images], pairing: Pairing) -> dict[str, 
         if shared := [name for name, key in keys[side].items() if counts[key] > 1]:
             log.warning("%s images that share their %s are left out: %s", side, pairing.by, shorten(shared))
             keys[side] = {name: key for name, key in keys[side].items() if counts[key] == 1}
-    pairs = nearest(keys["visible"], keys["infrared"], pairing.most)
+    pairs = nearest_or_refuse(keys["visible"], keys["infrared"], pairing)
     unit = " s" if pairing.by == "time" else ""
     remedy = "pass a larger --tolerance, if these images belong together" + _constant_offset(keys, pairing)
     if not pairs:
@@ -237,11 +246,13 @@ def _rename_nearest(sides: Mapping[str, Images], pairing: Pairing) -> dict[str, 
         "infrared": {other: name for name, (other, _) in pairs.items()},
     }
     left = {side: [name for name in sides[side].files if name not in paired[side]] for side in SIDES}
+    ahead = [keys["infrared"][other] - keys["visible"][name] for name, (other, _) in pairs.items()]
     log.info(
-        "%s paired by %s, at most %.6g%s apart; left over: %s",
+        "%s paired by %s, infrared minus visible: %.6g to %.6g%s; left over: %s",
         counted(len(pairs), "image pair"),
         pairing.by,
-        max(distance for _, distance in pairs.values()),
+        min(ahead),
+        max(ahead),
         unit,
         "; ".join(f"{len(names)} {side} ({shorten(names)})" for side, names in left.items() if names) or "none",
     )

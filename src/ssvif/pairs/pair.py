@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ssvif.io.errors import UserError, shorten
+from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage
-from ssvif.pairs.alignment import Alignment, check_size, warp
+from ssvif.pairs.alignment import Alignment, check_size, coverage, warp
 from ssvif.pairs.judgement import Note, judge
 from ssvif.pairs.ranges import (
     Range,
@@ -23,16 +22,15 @@ from ssvif.pairs.ranges import (
     fill_value,
     mark_missing,
     range_of,
-    sequence_range,
     to_8_bits,
     to_unit,
-    two_units,
 )
 from ssvif.schema import LUMA_PER_MILLE, SIDES
 
 log = logging.getLogger("ssvif")
 
 ASPECT_TOLERANCE = 0.02
+NEARLY_ALL = 0.99  # of the visible image, which an alignment's rounding leaves
 MOSTLY, SAMPLED = 0.5, 4  # an image has color in most of its pixels, of which every fourth row and column is looked at
 COLORED_SHARE = 1 / 16  # mean spread of a pixel's three values, of the whole range; JPEG's own is below 0.01
 LEAST_UNIT, MOST_UNIT = -0.5, 1.5  # floats beyond were never meant as [0,1], overshoot of a resampling included
@@ -81,6 +79,7 @@ class Pair:
     visible_range: Range
     infrared_range: Range
     notes: tuple[Note, ...] = ()
+    coverage: NDArray[np.float32] | None = None  # (H,W): the infrared image's weight; None where it covers all
 
     @property
     def size(self) -> tuple[int, int]:
@@ -100,7 +99,6 @@ class Pair:
 
 
 Job = tuple[str, Callable[[], Pair]]  # a pair's name, and what reads it
-Images = Callable[[str], Iterable[tuple[str, RawImage]]]  # side → its images with their names, for a pass before fusing
 
 
 def make_pair(name: str, visible: RawImage, infrared: RawImage, rules: Rules) -> Pair:
@@ -119,13 +117,18 @@ def make_pair(name: str, visible: RawImage, infrared: RawImage, rules: Rules) ->
         notes += [(f"{side} {kind}", f"{name}: the {side} image {what}") for kind, what in found]
     if gray.dtype.kind == "f":  # a single missing value would spread when resampled
         gray = np.nan_to_num(gray, nan=infrared_range.low, posinf=infrared_range.high, neginf=infrared_range.low)
+    weights = None
     if rules.alignment:
         check_size(rules.alignment, "visible", color, f"the visible image {name}")
         gray = warp(gray, rules.alignment, name=f"the infrared image {name}")
+        weights = coverage(rules.alignment)
+        if (covered := float((weights == 1).mean())) < NEARLY_ALL:
+            notes.append(("coverage", f"{name}: the infrared camera sees {covered:.0%} of the visible image"))
+        weights = weights if covered < 1 else None
     elif gray.shape != color.shape[:2]:
         color, gray, note = _equal_sizes(name, color, gray, rules.resize)
         notes.append(note)
-    return Pair(name, color, gray, visible_range, infrared_range, tuple(notes))
+    return Pair(name, color, gray, visible_range, infrared_range, tuple(notes), weights)
 
 
 def measured_pixels(image: RawImage, side: str, rules: Rules) -> tuple[NDArray[Any], Range, list[Note]]:
@@ -148,119 +151,6 @@ def measured_pixels(image: RawImage, side: str, rules: Rules) -> tuple[NDArray[A
     if found := judge(pixels, limits, side, rule, image.pixels.dtype):
         notes.append(found)
     return pixels, limits, notes
-
-
-def find_ranges(rules: Rules, images: Images, *, auto: bool = False, film: bool = False) -> dict[str, Range]:
-    """Return one range for all images of each side whose rule is "sequence", found in a pass over them.
-
-    With `auto`, a side whose rule is "auto" gets a range too, for its images of more than 8 bits.
-    The frames of a `film` are of one unit.
-
-    Raises:
-        UserError: images that shall have one range hold values of different depths or units.
-    """
-    found = {}
-    for side in SIDES:
-        rule = rules.range_of(side)
-        if rule == "sequence" or (auto and rule == "auto"):
-            limits, each = _one_range(side, images(side), skip_8_bits=rule == "auto")
-            if not film:
-                _check_units(side, each)
-            found[side] = replace(limits, deep_only=rule == "auto")
-    return found
-
-
-def _one_range(
-    side: str, images: Iterable[tuple[str, RawImage]], *, skip_8_bits: bool
-) -> tuple[Range, dict[str, Range]]:
-    """Return the range of all images, and that of each by its name."""
-    ranges: dict[str, Range] = {}
-    depths: defaultdict[str, list[str]] = defaultdict(list)
-    skipped: list[str] = []
-
-    def arrays() -> Iterator[NDArray[Any]]:
-        for name, image in images:
-            depth = image.pixels.dtype
-            if skip_8_bits and depth == np.uint8:
-                skipped.append(name)
-            else:
-                depths[depth_name(depth)].append(name)
-                known = mark_missing(image.pixels, image.nodata, heaps=False)
-                pixels = to_gray(known) if side == "infrared" else known
-                ranges[name] = range_of(pixels, "percentile")
-                yield pixels
-
-    found = sequence_range(arrays())
-    check_depths(side, depths)
-    if skipped and depths:
-        log.warning("%s images of 8 bits stay as they are, the others get one range: %s", side, shorten(skipped))
-    return found, ranges
-
-
-def _check_units(side: str, ranges: Mapping[str, Range]) -> None:
-    """Check that images, given name → range, are not of two units.
-
-    Raises:
-        UserError: they are; the error names the fewer ones and both ranges.
-    """
-    if not (groups := two_units(ranges)):
-        return
-    odd, usual = sorted(groups, key=len)
-    limits = [
-        Range(min(ranges[name].low for name in group), max(ranges[name].high for name in group))
-        for group in (usual, odd)
-    ]
-    raise UserError(
-        f"The {side} images seem to be of two units, which cannot share one range",
-        expected="values of one unit in all images, for instance degrees Celsius or kelvins",
-        got=f"{len(usual)} of {limits[0]}, {len(odd)} of {limits[1]} ({shorten(odd)})",
-        remedy=f"convert or remove the odd ones, or pass --{side}-range percentile, which takes each image by itself, "
-        f"or --{side}-range=LOW:HIGH",
-    )
-
-
-def depth_name(depth: np.dtype[Any]) -> str:
-    """Return what the depth of an image is called: "8-bit", "16-bit" or "float"."""
-    return "float" if depth.kind == "f" else f"{depth.itemsize * 8}-bit"
-
-
-def needs_one_depth(rule: Rule) -> bool:
-    """Return whether a range is meant for images of more than 8 bits alone."""
-    return isinstance(rule, Range) and not rule.deep_only and not 0 <= rule.low < rule.high <= 255
-
-
-def check_depths(side: str, depths: Mapping[str, Sequence[str]]) -> None:
-    """Check that all images of a side are of one depth, given the names of those of each: "8-bit", "16-bit", "float".
-
-    Raises:
-        UserError: they are not, so that no range suits them all; the error names those of the rarer depths.
-    """
-    if len(depths) < 2:
-        return
-    *odd, usual = sorted(depths, key=lambda depth: len(depths[depth]))
-    raise UserError(
-        f"The {side} images are of several depths, which cannot share one range",
-        expected="images of one depth",
-        got=f"{len(depths[usual])} {usual}, "
-        + ", ".join(f"{len(depths[each])} {each}" for each in odd)
-        + "".join(f" ({shorten(list(depths[each]))})" for each in odd),
-        remedy="convert or remove the odd ones, or pass "
-        f"--{side}-range {'auto' if side == 'infrared' else 'full'}, which takes each depth by itself",
-    )
-
-
-def with_sequence(rules: Rules, images: Images, *, film: bool = False) -> Rules:
-    """Return rules whose "sequence" is replaced by one range for all images, found in a pass over them.
-
-    The frames of a `film` are of one unit.
-
-    Raises:
-        UserError: images that shall have one range hold values of different depths or units.
-    """
-    for side, found in find_ranges(rules, images, film=film).items():
-        log.info("%s: %.7g becomes black and %.7g white in all images", side, found.low, found.high)
-        rules = rules.with_range(side, found)
-    return rules
 
 
 def to_gray(infrared: NDArray[Any]) -> NDArray[Any]:
@@ -327,8 +217,8 @@ def _equal_sizes(
             f"The two images of {name} differ in size",
             expected="equal sizes" + ("" if resize == "error" else ", or equal aspect ratios within 2 %"),
             got=sizes,
-            remedy=f"{resizing}estimate the cameras' alignment with `ssvif align` and pass it with --alignment, "
-            f"or crop the images{_hint_of_both(visible.shape, infrared.shape)}",
+            remedy=f"{resizing}estimate the cameras' alignment with `ssvif align` and pass its file as --alignment "
+            f"(alignment= in Python), or crop the images{_hint_of_both(visible.shape, infrared.shape)}",
         )
     if resize == "visible":
         visible = resized(visible, (infrared.shape[0], infrared.shape[1]))

@@ -17,11 +17,12 @@ from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import read_lines_of_csv
 from ssvif.io.images import open_image
 from ssvif.pairs.paths import nfc
-from ssvif.schema import BOTH_IN_ONE, PAIR_BY, SIDES
+from ssvif.schema import SIDES, PairBy
 
 TOLERANCES = {"number": 0.0, "time": 1.0}  # where none is given; of times in seconds
 LONGEST_NAME = 240  # bytes; file systems take 255, the suffix included
 EPOCH = datetime(1970, 1, 1)
+TIE = 1e-5  # more than that slack, and less than any difference that matters
 SLACK = 1e-6  # of times near 1.7e9 s, which are floats
 EXIF, TAKEN, TAKEN_FRACTION = 0x8769, 36867, 37521  # tags: EXIF's own, DateTimeOriginal, SubSecTimeOriginal
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -43,15 +44,13 @@ class Pairing:
         UserError: values that contradict each other.
     """
 
-    by: str = "name"  # of `schema.PAIR_BY`: equal names, or the nearest number or time in the names
+    by: PairBy = "name"  # equal names, or the nearest number or time in the names
     tolerance: float | None = None  # largest difference of numbers, or of times in seconds; None: of `TOLERANCES`
     offset: float = 0.0  # added to the infrared numbers or times; of two videos how much later the infrared one starts
     listed: Path | None = None  # a CSV of pairs, see `read_list`
     both_in_one: str = ""  # of `schema.BOTH_IN_ONE`, if each file holds both sides
 
     def __post_init__(self) -> None:
-        if self.by not in PAIR_BY or self.both_in_one not in ("", *BOTH_IN_ONE):
-            raise ValueError(f"expected one of {PAIR_BY} and of {BOTH_IN_ONE}, got {self.by}, {self.both_in_one}")
         if sum((self.by != "name", bool(self.listed), bool(self.both_in_one))) > 1:
             raise UserError("Only one of --pair-by, --pair-list and --both-in-one says how images are paired")
         if not math.isfinite(self.offset):
@@ -199,6 +198,37 @@ def _time_taken(path: Path) -> float | None:
         exif = opened.getexif().get_ifd(EXIF)
         return _time_in(f"{str(exif.get(TAKEN, '')).strip()}.{str(exif.get(TAKEN_FRACTION, 0)).strip()}")
     return None
+
+
+def nearest_or_refuse(
+    visible: Mapping[str, float], infrared: Mapping[str, float], pairing: Pairing
+) -> dict[str, tuple[str, float]]:
+    """Pair as `nearest`, within the pairing's tolerance.
+
+    Where images have partners that are equally near on both sides, all take the side that pairs more.
+
+    Raises:
+        UserError: both sides pair as many images; the remedy is the offset of each.
+    """
+    pairs = nearest(visible, infrared, pairing.most)
+    ways = []
+    for nudge in (TIE, -TIE):  # a tie goes to the lower, then to the higher one
+        moved = nearest(visible, {name: key + nudge for name, key in infrared.items()}, pairing.most + TIE)
+        ways.append({name: (other, abs(infrared[other] - visible[name])) for name, (other, _) in moved.items()})
+    lower, higher = ways
+    unclear = [name for name in lower if name in higher and lower[name] != higher[name]]
+    if not unclear:
+        return pairs
+    if len(lower) != len(higher):
+        return max(ways, key=len)
+    name = unclear[0]
+    others = [way[name][0] for way in ways]
+    offsets = [f"--offset {pairing.offset + visible[name] - infrared[other]:.10g} for {other}" for other in others]
+    raise UserError(
+        f"{len(unclear)} visible images have two infrared images that are equally near by {pairing.by}",
+        got=f"{name}: {' and '.join(others)}",
+        remedy=f"say which of both belongs to it, by {' or '.join(offsets)}",
+    )
 
 
 def nearest(visible: Mapping[str, float], infrared: Mapping[str, float], most: float) -> dict[str, tuple[str, float]]:

@@ -137,12 +137,12 @@ def to_8_bits(array: NDArray[Any], limits: Range) -> NDArray[np.uint8]:
     return to_levels(to_unit(array, limits))
 
 
-def to_levels(floats: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Convert floats, an array of any shape, to uint8: clipped to [0,1], times 255, rounded half up."""
-    image = np.empty(floats.shape, np.uint8)
+def to_levels(floats: NDArray[np.float32], dtype: type[np.unsignedinteger[Any]] = np.uint8) -> NDArray[Any]:
+    """Convert floats, an array of any shape, to uint8 or uint16: clipped to [0,1], times its most, rounded half up."""
+    image = np.empty(floats.shape, dtype)
     for start in range(0, len(floats), ROWS):
         levels = floats[start : start + ROWS].clip(0, 1)
-        levels *= 255
+        levels *= np.iinfo(dtype).max
         levels += 0.5
         image[start : start + ROWS] = levels  # truncates, which is rounding down here
     return image

@@ -17,11 +17,12 @@ from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage
 from ssvif.pairs.files import check_one_depth, read_pair, read_side, split_sides
 from ssvif.pairs.match import BY_NAME, Matching, kind_of_all, match_sources, refuse_same_file
-from ssvif.pairs.pair import Images, Job, Rules, make_pair, with_sequence
+from ssvif.pairs.pair import Job, Rules, make_pair
 from ssvif.pairs.pairing import Pairing
 from ssvif.pairs.paths import spelled
+from ssvif.pairs.sequence import Images, with_sequence
 from ssvif.pairs.shard import Shard
-from ssvif.pairs.video import explain, facts_of, frames_of, paired_frames
+from ssvif.pairs.video import explain, facts_of, frames_of, paired_frames, time_of_both
 from ssvif.schema import SIDES
 
 log = logging.getLogger("ssvif")
@@ -119,8 +120,12 @@ def _from_files(matching: Matching, both_in_one: str) -> Source:
 
 def _from_videos(paths: Mapping[str, Path], both_in_one: str, offset_s: float) -> Source:
     facts = {side: facts_of(path) for side, path in paths.items()}
-    for sentence in () if both_in_one else explain(facts["visible"], facts["infrared"], offset_s):
-        log.warning("%s", sentence)
+    total = facts["visible"].frames
+    if not both_in_one:
+        for sentence in explain(facts["visible"], facts["infrared"], offset_s):
+            log.warning("%s", sentence)
+        start_s, stop_s = time_of_both(facts["visible"], facts["infrared"], offset_s)
+        total = round((stop_s - start_s) * facts["visible"].rate)
 
     def both() -> Iterable[tuple[RawImage, RawImage]]:
         if both_in_one:
@@ -140,7 +145,7 @@ def _from_videos(paths: Mapping[str, Path], both_in_one: str, offset_s: float) -
         jobs=jobs,
         images=lambda side: _until_damage(frames(side)),
         inputs=lambda name: tuple(paths.values()),
-        total=facts["visible"].frames or None,
+        total=total or None,
         rate=facts["visible"].rate,
     )
 

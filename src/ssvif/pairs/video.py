@@ -205,10 +205,20 @@ def _duration(path: Path) -> str:
     return f"{facts.frames / float(facts.rate):.2f} s" if facts.frames else "an unknown time"
 
 
+def time_of_both(left: VideoFacts, right: VideoFacts, offset_s: float) -> tuple[float, float]:
+    """Return from when to when two videos both run, in seconds of the left one; the right one starts `offset_s` later.
+
+    (0, 0) if a video does not say how long it is, or they do not overlap.
+    """
+    lengths = [each.frames / float(each.rate) for each in (left, right)]
+    start, stop = max(0.0, offset_s), min(lengths[0], lengths[1] + offset_s)
+    return (start, stop) if min(lengths) and start < stop else (0.0, 0.0)
+
+
 def explain(left: VideoFacts, right: VideoFacts, offset_s: float = 0.0) -> list[str]:
     """Return sentences about how the rates and lengths of a visible and an infrared video differ.
 
-    Nothing is said of the lengths where the second video starts `offset_s` later.
+    The infrared video starts `offset_s` after the visible one.
     """
     said = []
     if abs(float(right.rate / left.rate) - 1) > SAME_RATE:
@@ -217,7 +227,10 @@ def explain(left: VideoFacts, right: VideoFacts, offset_s: float = 0.0) -> list[
             "each visible frame is paired with the infrared one nearest in time"
         )
     lengths = [each.frames / float(each.rate) for each in (left, right)]
-    if min(lengths) and not offset_s and abs(lengths[0] - lengths[1]) > 1.5 / float(min(left.rate, right.rate)):
+    if offset_s:
+        start, stop = time_of_both(left, right, offset_s)
+        said += [f"both videos run from {start:.2f} to {stop:.2f} s of the visible one, which are used"] if stop else []
+    elif min(lengths) and abs(lengths[0] - lengths[1]) > 1.5 / float(min(left.rate, right.rate)):
         said.append(
             f"visible lasts {lengths[0]:.2f} s, infrared {lengths[1]:.2f} s: "
             f"the last {abs(lengths[0] - lengths[1]):.2f} s of the longer one are ignored"

@@ -27,7 +27,8 @@ LEAST_P = 0.001
 MARKS = ("", "best", "second")
 HEADER = ("metric, run", "mean", "", "− first", "95 % interval", "p", "n", "")
 LEGEND = (
-    "best, second: where all runs have values of the same images",
+    "mean, best, second: over the images that all runs have a value of; n: the images of a difference",
+    "intervals and p: over these images, of one training each; another seed may turn a difference",
     "better, worse: the interval excludes 0 and Wilcoxon's p < 0.05; p is not corrected for the number of metrics",
 )
 
@@ -79,21 +80,17 @@ def compare_runs(runs: Sequence[Path], *, any_dataset: bool = False, width: int 
         check_overlap({name: scores[name], first: scores[first]})
     compared = {name: compare_scores(scores[name], scores[first]) for name in others}
     remarks = [line for name in others for line in _left_out(compared[name], name, scores[name], first, scores[first])]
-    probed = _read_probes(dict(zip(scores, runs, strict=True)))
+    probes = {name: run / RUN_FILES[PROBE] for name, run in zip(scores, runs, strict=True)}
+    probed = {name: read_probe_images(path) if path.is_file() else {} for name, path in probes.items()}
     if len(labels := {sample.labels for found in probed.values() for sample in found.values()}) > 1:
         remarks.append(f"probe: not compared, the classes are from {' and from '.join(sorted(labels))}")
-        probed = {}
-    of_probe = {name: compare_scores(probed[name], probed[first]) for name in others if probed}
+        probed = {name: {} for name in probed}
+    if any(probed.values()):
+        remarks.append("log-loss, AP: means of each image's own; the tables take all images' cells together")
+    of_probe = {name: compare_scores(probed[name], probed[first]) for name in others}
     rows = [*_image_rows(scores, compared), *_image_rows(probed, of_probe), *_judge_rows(runs, scores)]
     title = f"differences are to {first}, image by image where there is an interval"
     return "\n".join([title, _layout(rows, width or screen_width()), *dict.fromkeys(remarks), *LEGEND])
-
-
-def _read_probes(runs: Mapping[str, Path]) -> dict[str, Scores]:
-    """Return the probe's scores of each image by run; of none if no run was probed."""
-    paths = {name: run / RUN_FILES[PROBE] for name, run in runs.items()}
-    found: dict[str, Scores] = {name: read_probe_images(path) if path.is_file() else {} for name, path in paths.items()}
-    return found if any(found.values()) else {}
 
 
 def _layout(rows: Sequence[Sequence[str]], width: int) -> str:
@@ -164,11 +161,13 @@ def _image_rows(
     for metric in dict.fromkeys(metric for found in scores.values() for metric in found):
         values = [found.get(metric, Sample({})).known for found in scores.values()]
         if any(values):  # otherwise the images are too small for it
-            texts = [print_number(mean_of(list(each.values())) if each else None, ".4f") for each in values]
-            same_images = len({frozenset(each) for each in values if each}) == 1
+            every = {image for each in values for image in each}
+            common = sorted(every.intersection(*filter(None, values)))  # a run without the metric takes none away
+            means = [mean_of([each[image] for image in common]) if each and common else None for each in values]
+            texts = [print_number(mean, ".4f") for mean in means]
             arrow = measure_of(metric.partition(" ")[0]).arrow
             rests = [_difference(compared.get(name, {}).get(metric), arrow) for name in scores]
-            yield from _metric_rows(metric, scores, texts, arrow if same_images else "", rests)
+            yield from _metric_rows(metric, scores, texts, arrow, rests)
 
 
 def _judge_rows(runs: Sequence[Path], names: Iterable[str]) -> Iterator[Sequence[str]]:

@@ -46,12 +46,10 @@ ESCAPES = {
 
 
 def write_sheet(output: Path, sheet: Sheet) -> Path:
-    """Write a sheet into a folder in every format; equal sheets give equal bytes.
+    """Write a sheet into a folder in every format, and return the CSV; equal sheets give equal bytes.
 
-    CSV and JSON hold every row, what is printed leaves blank ones out; the notes name them.
-
-    Returns:
-        the CSV: a row a value, in the shown units with full digits.
+    CSV (a row a value, in the shown units with full digits) and JSON hold every row; what is printed leaves blank ones
+    out, and the notes name them.
     """
     path = output / f"{sheet.name}.csv"
     write_csv(path, _long_rows(sheet), COLUMNS)
@@ -160,8 +158,8 @@ def to_markdown(sheet: Sheet) -> str:
 def to_latex(sheet: Sheet) -> str:
     """Return a sheet in LaTeX, one float for booktabs and graphicx: best bold, second underlined, notes below.
 
-    A row takes two lines where the paper has numbers for it. A table that is wider than the page is made smaller,
-    none is made larger. Comments above say what LaTeX needs to compile it.
+    A row takes two lines where numbers were measured and the paper has some too. A table that is wider than the page
+    is made smaller, none is made larger. Comments above say what LaTeX needs to compile it.
     """
     text = _render(
         "sheet.tex.j2",

@@ -12,7 +12,7 @@ from ssvif.report.runs import RunLabel, read_rows, to_number
 from ssvif.report.scores import Key, Sample, average, read_efficiency, read_left_out, read_samples
 from ssvif.report.sheet import WITH_LABELS, Cell, Heading, Sheet, Table, listed
 from ssvif.report.specs import SheetSpec, SheetSpecs
-from ssvif.report.tables import MeasuredRow, fill_table, remarks
+from ssvif.report.tables import UNMARKED, MeasuredRow, fill_table, remarks
 from ssvif.schema import DETECTION, EFFICIENCY, RUN_FILES, SEGMENTATION, drop_seed
 
 DECIMALS = 2  # as the paper prints
@@ -32,7 +32,7 @@ def make_sheets(
     tables: Sequence[str] = (),
     titles: Mapping[str, str] | None = None,
 ) -> list[Path]:
-    """Write tables of the paper as CSV (long, full digits), Markdown, LaTeX, HTML and JSON.
+    """Write tables of the paper as CSV (long, full digits), Markdown, LaTeX, HTML and JSON, and return the CSV files.
 
     A row without a run, or whose run lacks these scores, stays empty and is named in the notes.
 
@@ -44,10 +44,8 @@ def make_sheets(
         specs: what the tables hold.
         published: folder of the files with the paper's numbers.
         tables: which to make; the paper's own nine when empty.
-        titles: dataset to its title in the tables; a dataset given here is shown even without a run.
-
-    Returns:
-        the CSV files that were written.
+        titles: dataset to its title in the tables; a dataset given here is shown even without a run. In Table IV,
+            "network/channels" to the network's.
 
     Raises:
         UserError: an unknown table, or a file that cannot be read as one of ours.
@@ -62,7 +60,7 @@ def make_sheets(
         numbers = _read_published(published, spec.published)
         made = []
         for dataset in datasets if spec.datasets else [""]:
-            known = _measure(spec, results, dataset, runs.get(dataset, ()))
+            known = _measure(spec, results, dataset, runs.get(dataset, ()), titles or {})
             rows = _rows_of_paper(spec, dataset, known, numbers)
             if name in tables or spec.others:
                 placed = {row.runs for row in rows}
@@ -94,13 +92,16 @@ def _read_published(folder: Path, names: Iterable[str]) -> Published:
     return found
 
 
-def _measure(spec: SheetSpec, results: Path, dataset: str, labels: Sequence[RunLabel]) -> dict[str, MeasuredRow]:
+def _measure(
+    spec: SheetSpec, results: Path, dataset: str, labels: Sequence[RunLabel], titles: Mapping[str, str]
+) -> dict[str, MeasuredRow]:
     """Return a row for each run, seeds together, or network that a table may show, by the names that a spec uses."""
     if EFFICIENCY in spec.sources:
         networks = {}
         for name, costs in read_efficiency(results / "efficiency.csv").items():
             network, _, channels = name.rpartition(" ")
-            title = f"{network}, {channels} channel{'' if channels == '1' else 's'}"
+            shown = titles.get(f"{network}/{channels}", network)
+            title = f"{shown}, {channels} channel{'' if channels == '1' else 's'}"
             networks[name] = MeasuredRow(title, (name,), _average([costs]), OTHERS)
         return networks
     seeds: dict[str, list[RunLabel]] = {}
@@ -163,7 +164,7 @@ def _caption(table: Table) -> str:
     images = sorted({cell.images for cell in table.cells if cell.images})
     count = " to ".join(dict.fromkeys((str(images[0]), str(images[-1])))) if images else ""
     parts = [
-        f"{count} test image{'' if count == '1' else 's'}." if count else "",
+        f"{count} test image{'' if count == '1' else 's'}{UNMARKED if len(images) > 1 else ''}." if count else "",
         f"Initial weights: {', '.join(table.weights)}." if table.weights else "",
     ]
     return " ".join(filter(None, parts))
@@ -184,7 +185,7 @@ def _notes(table: Table, sources: Iterable[str], test_pairs: int) -> Iterator[st
     if table.compares and test_pairs:
         human = " with human labels" if {SEGMENTATION, DETECTION} & set(sources) else ""
         pairs = f"{test_pairs} test pairs of {table.title}{human}"
-        yield f"The paper's numbers are of {pairs}; ours compare on these alone."
+        yield f"The paper's numbers are of {pairs}; compare them only with ours of the same pairs."
 
 
 def _legend(tables: Sequence[Table]) -> Iterator[str]:
@@ -195,6 +196,6 @@ def _legend(tables: Sequence[Table]) -> Iterator[str]:
     if any(cell.over == "seeds" for cell in cells):
         yield "Lines of several seeds: mean over seeds, ± half of Student's 95 % interval."
     if any(cell.published for cell in cells):
-        yield "Small: the paper's numbers, ranked among themselves, and in brackets measured less published."
+        yield "Small: the paper's numbers, ranked among themselves, and in brackets measured minus published."
     if any(row.label.endswith(WITH_LABELS) for table in tables for row in table.rows):
         yield "† trained with segmentation or detection labels, according to the paper."

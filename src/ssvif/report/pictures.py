@@ -79,11 +79,7 @@ class Album:
         return rows
 
     def pairs(self, annotated: str = "") -> list[dict[str, str]]:
-        """Return the pairs to show: the chosen ones, otherwise evenly spaced ones.
-
-        Args:
-            annotated: "label" or "boxes" to select among the pairs that have one.
-        """
+        """Return the pairs to show: the chosen ones, or else evenly spaced ones, of those with a "label" or "boxes"."""
         if self.chosen:
             by_name = {row["pair_id"]: row for row in self.rows}
             return [by_name[name] for name in self.chosen]

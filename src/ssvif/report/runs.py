@@ -10,6 +10,8 @@ from pathlib import Path
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import read_csv
 
+# Okabe and Ito's colors, which color-blind readers can tell apart, without the too light yellow
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#8a8d93")
 REMEDY = "give a file that ssvif wrote; if it wrote this one, delete it and run that step again"
 
 
@@ -24,6 +26,11 @@ class RunLabel:
     def title(self) -> str:
         """The label, or the name where there is none."""
         return self.label or self.name
+
+
+def color_of(place: int) -> str:
+    """Return the color of the run at a place; after `len(COLORS)` runs they begin again."""
+    return COLORS[place % len(COLORS)]
 
 
 def parse_runs(texts: Iterable[str]) -> dict[str, list[RunLabel]]:

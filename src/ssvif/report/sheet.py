@@ -90,7 +90,7 @@ class Cell:
 
     @property
     def difference(self) -> str:
-        """Measured less published, with a sign and only the digits that both are printed with; or ""."""
+        """Measured minus published, with a sign and only the digits that both are printed with; or ""."""
         if self.value is None or not math.isfinite(self.value) or not self.published:
             return ""
         digits = min(self.decimals, len(self.published.partition(".")[2]))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ssvif.io.files import write_csv, write_json
 from ssvif.report.formats import write_texts
-from ssvif.report.runs import RunLabel, read_rows, to_number_or_none
+from ssvif.report.runs import RunLabel, read_rows, to_number, to_number_or_none
 from ssvif.report.scores import average, read_left_out, read_samples
 from ssvif.report.sheet import Cell, Heading, Row, Sheet, Table, listed, position, rank
 from ssvif.report.training import write_gradient_table
@@ -32,7 +32,12 @@ CAPTIONS = {
 }
 MAIN = {FUSION_METRICS: "en", SEGMENTATION: "miou", DETECTION: "map50", PROBE: "mean_ap"}  # of a table without scores
 NOT_SHOWN = {PROBE: ("iou",)}  # beside AP of the same classes; the files of scores hold them
-BLIND = {"miou_without_background": "SegFormer found nothing but background", "map50": "YOLO found nothing"}
+BLIND = {
+    "miou_without_background": "SegFormer found next to nothing but background",
+    "map50": "YOLO found next to nothing",
+}
+UNMARKED = "; the best is marked only where all means are over as many images"
+LEAST_PERCENT = 1.0  # of such a metric; below it the judge has not learned to see
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,7 @@ def make_tables(
     by dataset, run and "{kind}.{metric}". Other files are left alone.
 
     The folder `results` holds {dataset}/{run}/. `runs` are those of each dataset, in the order of the rows; `titles`
-    are the datasets' names in captions.
-
-    Returns:
-        the CSV files that were written.
+    are the datasets' names in captions. Returns the CSV files that were written.
 
     Raises:
         UserError: a run without fusion_metrics.csv, or a file that cannot be read as one of ours.
@@ -133,7 +135,7 @@ def read_table(path: Path, title: str) -> Table:
             continue
         run.cells[Heading(row["metric"], row["class"])] = Cell(
             value=to_number_or_none(row["mean"], path),
-            images=int(to_number_or_none(row["images"], path) or 0),
+            images=int(to_number(row["images"] or "0", path, finite=True)),
             seeds=1,
             initial_weights=(row["initial_weights"],),
             note=row["note"],
@@ -162,7 +164,7 @@ def fill_table(
 ) -> Table:
     """Return a table with rows: in shown units, with at most `decimals` digits after the point, and ranked.
 
-    The best is marked in the whole column, or in each group.
+    The best is marked in the whole column, or in each group, where all its means are over as many images.
     """
     groups = [row.group if rank_in_groups else "" for row in measured]
     columns = []
@@ -188,7 +190,8 @@ def _ranked(cells: Sequence[Cell], groups: Sequence[str], arrow: str) -> list[Ce
     ranked = list(cells)
     for group in set(groups):
         places = [place for place, each in enumerate(groups) if each == group]
-        measured = rank([cells[place].text for place in places], arrow)
+        images = {cells[place].images for place in places if cells[place].value is not None}
+        measured = rank([cells[place].text for place in places], arrow if len(images) < 2 else "")
         published = rank([cells[place].published for place in places], arrow)
         for place, own, others in zip(places, measured, published, strict=True):
             ranked[place] = replace(cells[place], rank=own, published_rank=others)
@@ -197,16 +200,15 @@ def _ranked(cells: Sequence[Cell], groups: Sequence[str], arrow: str) -> list[Ce
 
 def remarks(table: Table, rows: Sequence[tuple[str, Row]]) -> Iterator[str]:
     """Yield the remarks on the cells of some rows of a table, given with their names; equal remarks become one."""
-    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    found: dict[str, list[tuple[str, str]]] = {}
     for name, row in rows:
         for heading, cell in zip(table.headings, row.cells, strict=True):
             if cell.note:
-                columns, names = found.setdefault(cell.note, ({}, {}))
-                columns[heading.text] = None
-                names[name] = None
-    for note, (columns, names) in found.items():
-        whose = "" if len(names) == len(table.rows) else f" of {listed(list(names))}"
-        yield f"{listed(list(columns))}{whose}: {note}."
+                found.setdefault(cell.note, []).append((heading.text, name))
+    for note, places in found.items():
+        columns, names = (list(dict.fromkeys(each)) for each in zip(*places, strict=True))
+        whose = "" if len(names) == len(table.rows) else f" of {listed(names)}"
+        yield f"{listed(columns)}{whose}: {note}."
 
 
 def _start(table: Table) -> str:
@@ -224,7 +226,8 @@ def _differences(kind: str, table: Table) -> Iterator[str]:
         what, facts = "initial weights", [", ".join(sorted(each)) for each in weights]
     if len(set(facts)) > 1:
         listing = "; ".join(f"{row.label}: {fact}" for row, fact in zip(table.rows, facts, strict=True))
-        yield f"The runs differ in {what}: {listing}."
+        unmarked = UNMARKED if what == "images" else ""
+        yield f"The runs differ in {what}: {listing}{unmarked}."
 
 
 def _left_out(table: Table) -> Iterator[str]:
@@ -233,10 +236,15 @@ def _left_out(table: Table) -> Iterator[str]:
 
 
 def _blind(table: Table) -> Iterator[str]:
-    """Yield notes on runs in whose images the segmenter or detector found nothing, so that scores mean nothing."""
-    for column, heading in enumerate(table.headings):
-        found = [row.label for row in table.rows if row.cells[column].value == 0]
-        if heading.metric in BLIND and found:
+    """Yield notes on runs in whose images the segmenter or detector found hardly anything; such scores mean nothing."""
+    for metric, finding in BLIND.items():
+        found = [row.label for row in table.rows if is_blind(table, row, metric)]
+        if found:
             whose = "any run's" if len(found) == len(table.rows) else f"{listed(found)}'s"
-            why = "after so short a training, or with so few labels, it judges no fusion"
-            yield f"{BLIND[heading.metric]} in {whose} images: {why}."
+            yield f"{finding} in {whose} images: after so short a training, or with so few labels, it judges no fusion."
+
+
+def is_blind(table: Table, row: Row, *metrics: str) -> bool:
+    """Return whether a segmenter or detector found hardly anything in a run's images, by one of `BLIND`'s metrics."""
+    values = [cell.value for heading, cell in zip(table.headings, row.cells, strict=True) if heading.metric in metrics]
+    return any(value is not None and value < LEAST_PERCENT for value in values)

@@ -11,22 +11,15 @@ from urllib.parse import quote
 
 from ssvif.io.files import write_csv
 from ssvif.ops.statistics import mean_of, student_interval
-from ssvif.report.runs import RunLabel, read_rows, to_number
+from ssvif.report.runs import RunLabel, color_of, read_rows, to_number
 from ssvif.report.sheet import print_number
 from ssvif.schema import GRADIENT_RELATIONS, LIVE_SHARE, PSEUDO_LABEL_CUES
 
 PRINTED = ("projection of consistency on fusion", "projection of fusion on consistency", "cosine")
 QUANTITIES = dict(zip(GRADIENT_RELATIONS, PRINTED, strict=True))
 COLUMNS = ("dataset", "run", "label", "quantity", "mean", "low", "high", "steps")
-CUES = dict(
-    zip(
-        PSEUDO_LABEL_CUES,
-        ("visible luma", "infrared intensity", "height in the image", "distance to the border"),
-        strict=True,
-    )
-)
-
-
+PRINTED_CUES = ("visible luma", "infrared intensity", "height in the image", "distance to the border")
+CUES = dict(zip(PSEUDO_LABEL_CUES, PRINTED_CUES, strict=True))
 # of the last epoch; see `diagnose`
 LEAST_AGREEMENT = 0.5  # share of the pixels on which the branches agree
 MOST_POSITION = 0.4  # share of the classes' entropy that the position explains; 0.1 to 0.25 for masks of real scenes
@@ -57,6 +50,15 @@ class History:
         pairs = zip(self.columns["epoch"], self.columns.get(column, []), strict=False)
         kept = [(epoch, value) for epoch, value in pairs if math.isfinite(value)]
         return [epoch for epoch, _ in kept], [value for _, value in kept]
+
+
+@dataclass(frozen=True)
+class Training:
+    """A run that was trained: its title, its history, and its place among all runs, which gives it its color."""
+
+    title: str
+    history: History
+    place: int
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,27 @@ def read_history(path: Path) -> History | None:
     columns = {name: [to_number(row[name] or "nan", path) for row in rows] for name in rows[0] if name != "stage"}
     columns["epoch"] = [to_number(row["epoch"], path, finite=True) for row in rows]
     return History([row["stage"] for row in rows], columns)
+
+
+def read_trainings(results: Path, runs: Sequence[RunLabel]) -> list[Training]:
+    """Return those of the runs below results/{dataset} that were trained here.
+
+    Raises:
+        UserError: a history.csv cannot be read as one of ours.
+    """
+    found = [(run.title, read_history(results / run.name / "history.csv"), place) for place, run in enumerate(runs)]
+    return [Training(title, history, place) for title, history, place in found if history]
+
+
+def tell_apart(trainings: Sequence[Training]) -> list[list[Training]]:
+    """Return the trainings in groups, one a figure, within which no two have the same color."""
+    groups: list[list[Training]] = []
+    for training in trainings:
+        taken = {color_of(each.place) for each in groups[-1]} if groups else set()
+        if not groups or color_of(training.place) in taken:
+            groups.append([])
+        groups[-1].append(training)
+    return groups
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ ASSUMED: dict[str, str] = {
     "branch_learning_rate": "ours; 0 trains the branches at the fusion network's rate",
     "schedule": "ours where it is not constant; the paper's is not stated",
     "warmup_steps": "ours; 0 leaves the warm-up out",
+    "kept_epoch": "whose network is kept is not stated; last is ours",
     "ema_decay": "a mean of the weights is not in the paper; 0 leaves it out",
     "crop_px": "the printed number is lost; SwinFusion's, whose schedule the paper follows",
     "temperature": "DWA's value",
@@ -29,9 +30,11 @@ ASSUMED: dict[str, str] = {
 # the same, for what is no setting
 ASSUMED_CONSTANTS: dict[str, str] = {
     "segmentation head": "width 64, BatchNorm and ReLU after each 3×3",
+    "segmenter": "its input normalized by ImageNet's mean and deviation, as SegFormer's own data",
+    "training data": "a network for each dataset, trained on its own pairs, unless `train_on` says otherwise",
     "Dice loss": "ε = 1, sums over the batch",
     "color loss": "mean |ΔCb| + mean |ΔCr|, BT.601",
     "augmentation": "random crops, flips left-right and top-bottom",
-    "early stopping": "counts anew at the switch; a run that stalls in stage I moves on to stage II",
-    "segmentation": "learning rates 1e-4 and, unfrozen, 1e-5 unless set; patience counts once unfrozen",
+    "early stopping": "starts again at the switch; a run that stalls in stage I moves on to stage II",
+    "segmentation": "learning rate 1e-4, 1e-5 once unfrozen, unless set; patience counts once unfrozen",
 }

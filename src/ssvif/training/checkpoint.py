@@ -19,6 +19,25 @@ log = logging.getLogger("ssvif")
 ARCHIVE = b"PK\3\4"  # what torch.save begins with
 
 
+class Remembering:
+    """Of an object's attributes, those that a checkpoint holds."""
+
+    remembered: tuple[str, ...] = ()  # their names; a tensor is restored in place
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint, which falls between epochs, must hold."""
+        return {name: getattr(self, name) for name in self.remembered}
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore the state of a checkpoint."""
+        for name in self.remembered:
+            if isinstance(kept := getattr(self, name), torch.Tensor):
+                kept.copy_(state[name])
+            else:
+                setattr(self, name, state[name])
+
+
 def state_key(**parts: Any) -> str:
     """Return a key of everything that decides the training; a state with another key is not resumed."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
@@ -77,8 +96,7 @@ def load_state(path: Path, key: str) -> dict[str, Any] | None:
     if stored["key"] != key:
         log.info("%s belongs to other settings or data and is ignored", path)
         return None
-    state: dict[str, Any] = stored["state"]
-    return state
+    return stored["state"]
 
 
 def not_ours(path: Path, got: str) -> UserError:

@@ -12,6 +12,8 @@ from ssvif.io.errors import UserError, shorten
 
 LOOKED_EVERY = 50  # steps, on a device that computes ahead: a look waits for it
 NAMED = 20  # pairs of a batch
+# before the first update, neither the learning rate nor the weights are to blame
+AT_ONCE = "the network gives it before any step: look in the network for 0/0, sqrt and log"
 REMEDY = "set a smaller `learning_rate`, or `precision: float32`"
 
 
@@ -65,7 +67,9 @@ class DivergenceWatch:
             + (f", on the pairs {shorten(names, NAMED)}" if names else ""),
             expected="finite losses and gradients",
             got=shorten([f"{name} {value}" for name, value in values.items() if not math.isfinite(value)], NAMED),
-            remedy=REMEDY + "; with the same settings it goes on from the last complete epoch",
+            remedy=REMEDY + "; with the same settings it goes on from the last complete epoch"
+            if self._epoch > 1 or step
+            else AT_ONCE,
         )
 
 

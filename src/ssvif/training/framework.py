@@ -9,7 +9,7 @@ from torch import nn
 
 from ssvif.losses.fusion import fusion_terms, weighted_sum
 from ssvif.models.base import FusionModel, join_features
-from ssvif.models.initialization import INITIALIZATIONS
+from ssvif.models.initialization import initialize
 from ssvif.models.names import name_of_class
 from ssvif.models.registry import build_fusion_model
 from ssvif.models.segmentation import SegmentationHead, Segmenter
@@ -39,7 +39,7 @@ class Framework(nn.Module):
         self.options, self.device = options, device
         seed_torch(options.seed, "fusion model")
         self.fusion_model: FusionModel = build_fusion_model(options.fusion_model, options.channels)
-        INITIALIZATIONS[options.initialization](self.fusion_model)
+        initialize(self.fusion_model, options.initialization)
         self.segmentation_head: nn.Module | None = None
         self.segmenter: nn.Module | None = None
         self.centers: nn.ModuleList | None = None
@@ -109,8 +109,7 @@ class Framework(nn.Module):
         """Return the segmenter's logits (B,K,H,W) of fused images, in training of the view that the options ask for."""
         assert self.segmenter is not None
         if not (self.training and self.options.consistency_augment):
-            logits: torch.Tensor = self.segmenter(image).float()
-            return logits
+            return self.segmenter(image).float()
         flips = draw_flips(len(image), image.device)
         return flip(self.segmenter(jitter(flip(image, flips))).float(), flips)
 

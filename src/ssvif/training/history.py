@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
-from ssvif.io.files import write_csv
 from ssvif.schema import GRADIENT_RELATIONS as RELATIONS
 from ssvif.training.diagnostics import COLLAPSED_EPOCHS
 from ssvif.training.gradients import NORMS, TASKS
 from ssvif.training.stages import Stage
 
 HistoryRow = dict[str, float | int | str]
+OnEpoch = Callable[[HistoryRow], None]
 TERMS = ("fusion", "intensity", "gradient", "structural", "color", "consistency")
 DIAGNOSTICS = (
     *("live_classes", "class_entropy", "agreement", "pixel_agreement", "position_information"),
@@ -33,8 +32,6 @@ COLUMNS = (
     *DIAGNOSTICS,
 )
 GRADIENT_COLUMNS = ("epoch", "step", *NORMS, *RELATIONS)
-write_history = partial(write_csv, columns=COLUMNS)
-write_gradients = partial(write_csv, columns=GRADIENT_COLUMNS)
 
 
 def check_rows(rows: Sequence[Any], columns: Sequence[str]) -> None:

@@ -20,8 +20,8 @@ from ssvif.data.labelled_view import LabelledView
 from ssvif.data.loader import Batch, BatchLoader
 from ssvif.data.training_view import TrainingView
 from ssvif.io.device import device_name
-from ssvif.io.errors import UserError
-from ssvif.io.files import refuse_unwritable, sha256_of
+from ssvif.io.errors import UserError, counted
+from ssvif.io.files import refuse_unwritable, sha256_of, write_csv
 from ssvif.io.launch import is_first, place
 from ssvif.io.progress import format_seconds
 from ssvif.io.record import Recorder
@@ -37,17 +37,16 @@ from ssvif.training.history import (
     GRADIENT_COLUMNS,
     HistoryRow,
     Means,
+    OnEpoch,
     check_rows,
     history_row,
     is_collapsed,
-    write_gradients,
-    write_history,
 )
 from ssvif.training.optimization import WeightAverage, build_optimizer, set_learning_rate
 from ssvif.training.options import TrainingOptions, training_code
 from ssvif.training.pseudo_label_pictures import write_pseudo_labels
 from ssvif.training.stage_one import load_stage_one, no_stage_one, save_stage_one
-from ssvif.training.stages import EarlyStopping, Stage, StageSwitch
+from ssvif.training.stages import EarlyStopping, Stage, StageSwitch, warn_without_stage_two
 from ssvif.training.views import open_views
 from ssvif.training.weighting.base import FusionOnly, Weighting
 from ssvif.training.weighting.registry import build_weighting
@@ -67,6 +66,7 @@ def train(
     device: torch.device,
     workers: int = 0,
     stage_one: Path | None = None,
+    on_epoch: OnEpoch = lambda row: None,
 ) -> None:
     """Train a fusion network on pairs; write the network and its history.
 
@@ -83,18 +83,20 @@ def train(
         device: to compute on.
         workers: processes that load pairs; 0 loads in this one. Does not change the result.
         stage_one: file of `train_stage_one` to go on from; does not change the result either. None trains stage I.
+        on_epoch: called with each row of history.csv, at first those of epochs that were done before.
 
     Raises:
         UserError: there is nothing to train on, an image is smaller than the crop, labels are missing, or `stage_one`
             does not belong to these options and pairs.
     """
     recorder = Recorder()
-    _warn_without_stage_two(options)
+    warn_without_stage_two(options)
     make_deterministic(device)
     view, held_out = open_views(pairs, options)
     if isinstance(view, LabelledView):  # the classes are the dataset's
         options = replace(options, classes=view.num_classes)
     trainer = Trainer(options, device)
+    trainer.on_epoch = on_epoch
     if options.framework != "fusion_only":
         trainer.references = read_references(pairs, held_out.names, options.crop_px, options.classes)
     if stage_one:
@@ -107,15 +109,18 @@ def train(
         return
     joint = trainer.history[-1]["stage"] == Stage.JOINT
     if options.has_stage_two and not joint:
-        log.warning("All %d epochs were stage I; stage II never began. Set `stage_one_max_epochs`.", trainer.epoch)
+        epochs = counted(trainer.epoch, "epoch")
+        log.warning(
+            "The training ended in stage I, after %s; stage II never began. Set `stage_one_max_epochs`.", epochs
+        )
     drawn = trainer.framework if joint and options.has_branches else None
     with trainer.average.applied():
         write_pseudo_labels(drawn, pairs, output / "pseudo_labels")
     network, facts = trainer.framework.fusion_model, {"training": asdict(options)}
     network.load_state_dict(trainer.best)
     save_fusion_model(network, output / "model.safetensors", name=options.fusion_model, facts=facts)
-    write_history(output / "history.csv", trainer.history)
-    write_gradients(output / "gradients.csv", trainer.gradients)
+    write_csv(output / "history.csv", trainer.history, COLUMNS)
+    write_csv(output / "gradients.csv", trainer.gradients, GRADIENT_COLUMNS)
     recorder.write(
         output / "record.json",
         settings=asdict(options),
@@ -199,6 +204,8 @@ def run_epochs(
     if processes > 1:
         log.info("%d processes: %d pairs a step, %d in each", processes, size, options.batch_size)
     in_order = list(BatchSampler(range(len(held_out)), size, drop_last=False))
+    for row in trainer.history if is_first() else ():
+        trainer.on_epoch(row)
     start, first = time.monotonic(), trainer.epoch
     while not trainer.finished:
         view.set_epoch(trainer.epoch)
@@ -208,20 +215,8 @@ def run_epochs(
         trainer.run_epoch(batches, BatchLoader(held_out, in_order, workers, device), names)
         if is_first():
             save_state(state, key, trainer.state_dict())
+            trainer.on_epoch(trainer.history[-1])
         log_epoch(trainer, (time.monotonic() - start) / (trainer.epoch - first))
-
-
-def _warn_without_stage_two(options: TrainingOptions) -> None:
-    """Warn if stage I is set to last as long as the training: then the consistency is not trained."""
-    rise = max(options.stage_one_min_epochs, 2)  # the first epoch after which a risen loss ends stage I
-    two = options.has_stage_two and options.stages == "two"
-    if two and (options.stage_one_max_epochs or rise) >= options.epochs:
-        log.warning(
-            "Stage I %s last all %d epochs, without the consistency: set `stage_one_max_epochs` to 1 or more and "
-            "`epochs` above it",
-            "will" if min(rise, options.patience + 1) >= options.epochs else "may",
-            options.epochs,
-        )
 
 
 class Trainer:
@@ -248,6 +243,7 @@ class Trainer:
         self.best: dict[str, torch.Tensor] = {}  # the fusion network's weights after the last stage's kept epoch
         self.best_epoch = 0
         self.watch = DivergenceWatch(1, (), device)  # over one epoch's steps
+        self.on_epoch: OnEpoch = lambda row: None  # called by the first process alone
         self.references: References = {}  # what the diagnostics compare the pseudo labels with
 
     @property

@@ -116,9 +116,9 @@ class TrainingOptions:
     )
     initialization: Initialization = Field(
         default="default",
-        description="PyTorch's, as the released networks; or ours: scaled, for short trainings; maximum, which begins"
-        " as the brighter of both images (seafusion and lite); accurate or fast, the weights of a trained network in"
-        " the package, whose fusion_model and channels it takes",
+        description="PyTorch's, as the released networks; or ours: scaled, for short trainings; maximum, with which the"
+        " network at first returns the maximum of both images (seafusion and lite); accurate or fast, the weights of a"
+        " trained network in the package, whose fusion_model and channels it takes",
     )
     balance: NotNegativeFloat = Field(
         default=0.0, description="weight of the entropy term against collapse of the pseudo label; the paper has none"

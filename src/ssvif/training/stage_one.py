@@ -7,7 +7,6 @@ their order. Its metadata hold everything else as JSON.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -16,11 +15,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
+from ssvif.io.checkpoints import save_tensors
 from ssvif.io.documents import parse_mapping
 from ssvif.io.errors import UserError, shorten
-from ssvif.io.files import write_aside
 from ssvif.training.options import TrainingOptions
 
 FORMAT = "ssvif-stage-one-1"
@@ -43,10 +41,7 @@ def save_stage_one(path: Path, state: Mapping[str, Any], options: TrainingOption
     tensors = {f"{part}/{name}": value for part, values in kept.items() for name, value in values.items()}
     facts = {name: state[name] for name in FACTS} | {"average_steps": state["average"]["steps"]}
     header = {"format": FORMAT, "settings": asdict(options.stage_one()), "data_sha256": data, **facts}
-    with write_aside(path) as aside:
-        # one metadata entry: safetensors writes several in an order that differs between processes
-        content = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        aside.write_bytes(save(content, metadata={"ssvif": json.dumps(header, sort_keys=True)}))
+    save_tensors(path, tensors, header)
 
 
 def load_stage_one(path: Path, state: Mapping[str, Any], options: TrainingOptions, data: str) -> dict[str, Any]:

@@ -209,6 +209,14 @@ def test_what_training_recorded_stands_beside_the_scores(tmp_path):
     assert rows["remedy", "ap", "person"]["seeds"] == "3"
 
 
+def test_a_damaged_file_of_gradients_is_told(tmp_path):
+    results = write_ladder(tmp_path, OUTCOMES["helps"], seeds=1)
+    path = results / "toy/remedy_seed0/gradients.csv"
+    path.write_text(path.read_text().replace("\n4,", "\nfour,"))
+    with pytest.raises(UserError, match=r"gradients\.csv holds a value that is not a number"):
+        read_measured(results, declare(seeds=1))
+
+
 def test_a_damaged_declaration_is_told():
     with pytest.raises(UserError, match=r"ladder.primary.*probe.mean_ap"):
         read_declaration(declare().to_json().replace("probe.mean_ap", "probe.map"))

@@ -15,52 +15,41 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from ssvif.io.errors import UserError
 from ssvif.ops.statistics import mean_of
-from ssvif.report.figures.style import COLORS, SIZE_PT, STYLE, add_legend, color_of, fit_text
+from ssvif.report.figures.style import SIZE_PT, STYLE, add_legend, fit_text
 from ssvif.report.pictures import Album
-from ssvif.report.runs import RunLabel
+from ssvif.report.runs import COLORS, RunLabel, color_of
 from ssvif.report.scores import SIZE_PX, read_efficiency, read_samples
 from ssvif.report.sheet import Heading, listed, measure_of, position
 from ssvif.schema import FUSION_METRICS, RUN_FILES, SEGMENTATION
 
 AREA_PT2, LARGEST_PT2 = 260.0, 600.0  # of a bubble of a million parameters, unless the largest would go beyond
+LEAST_SPAN = 0.02  # of the scores' middle, which the vertical axis shows
 MARKERS = "osD^"  # the next one where colors begin again
 
 
-def read_costs(path: Path) -> dict[str, tuple[float, float]]:
-    """Read a file of `ssvif complexity`: "model channels" to 10⁶ parameters and 10⁹ multiply-accumulates at `SIZE_PX`.
+def count_runs(album: Album, networks: Mapping[str, str], efficiency: Path) -> dict[RunLabel, tuple[float, float]]:
+    """Return 10⁶ parameters and 10⁹ multiply-accumulates at `SIZE_PX` of the runs whose networks were counted.
+
+    `networks` has "model channels" by a run's name. Without the file no run was counted.
 
     Raises:
-        UserError: the file cannot be read as one of ours.
+        UserError: the CSV of `ssvif complexity` cannot be read as one of ours.
     """
-    found = {}
-    for network, costs in read_efficiency(path).items():
-        mparam, gmac = (costs[name, ""].values[""] for name in ("parameters_mparam", "macs_gmac"))
-        if mparam and gmac:
-            found[network] = (mparam, gmac)
-    return found
-
-
-def missing_for_bubbles(album: Album, networks: Mapping[str, str], efficiency: Path) -> str:
-    """Return what is missing where `draw_bubbles` returns no figure."""
-    if not efficiency.is_file():
-        return f"there is no {efficiency}"
-    if not _count_runs(album, networks, efficiency):
-        return f"no run has a network that is counted for {SIZE_PX}×{SIZE_PX} in {efficiency}"
-    return "no run with a counted network has a score"
+    costs, counted = read_efficiency(efficiency), {}
+    for run in album.runs:
+        if found := costs.get(networks.get(run.name, "")):
+            mparam, gmac = (found[name, ""].values[""] for name in ("parameters_mparam", "macs_gmac"))
+            if mparam and gmac:
+                counted[run] = (mparam, gmac)
+    return counted
 
 
 @rc_context(STYLE)
-def draw_bubbles(album: Album, networks: Mapping[str, str], efficiency: Path, metric: str = "vif") -> list[Figure]:
-    """Draw a panel for mIoU and one for a fusion metric, a bubble per run whose network was counted.
+def draw_bubbles(album: Album, counted: Mapping[RunLabel, tuple[float, float]], metric: str) -> list[Figure]:
+    """Draw a panel for mIoU and one for a fusion metric, a bubble per run that was counted, see `count_runs`.
 
-    Args:
-        album: the dataset's.
-        networks: a run's name to its network, "model channels"; runs without one, such as an average, are named below.
-        efficiency: CSV of `ssvif complexity`; it may be missing.
-        metric: a name in fusion_metrics.csv.
-
-    Returns:
-        the figure; none where no run was both counted and scored.
+    There is no figure where fewer than two runs were both counted and scored. Other runs, such as an average, are named
+    below.
 
     Raises:
         UserError: runs have fusion metrics with values, but not this one.
@@ -70,9 +59,8 @@ def draw_bubbles(album: Album, networks: Mapping[str, str], efficiency: Path, me
         known = sorted(fusion, key=lambda name: (position(name), name))
         raise UserError(f"No run on {album.name} has the metric {metric!r}", expected=" | ".join(known))
     scores = {"miou": _read_scores(album, SEGMENTATION).get("miou", {}), metric: fusion.get(metric, {})}
-    counted = _count_runs(album, networks, efficiency)
     shown = {run: costs for run, costs in counted.items() if any(run.name in each for each in scores.values())}
-    if not shown:
+    if len(shown) < 2:
         return []
     panels = [name for name in scores if any(run.name in scores[name] for run in shown)]
     figure = Figure((3.5 * len(panels), 3.2), layout="constrained")
@@ -96,11 +84,6 @@ def draw_bubbles(album: Album, networks: Mapping[str, str], efficiency: Path, me
     return [figure]
 
 
-def _count_runs(album: Album, networks: Mapping[str, str], efficiency: Path) -> dict[RunLabel, tuple[float, float]]:
-    costs = read_costs(efficiency)
-    return {run: costs[networks[run.name]] for run in album.runs if networks.get(run.name) in costs}
-
-
 def _read_scores(album: Album, source: str) -> dict[str, dict[str, float]]:
     """Return metric to each run's mean of its finite values, in the unit shown in tables; none without any."""
     scores: dict[str, dict[str, float]] = {}
@@ -118,6 +101,10 @@ def _dress(axes: Axes, metric: str, costs_gmac: Sequence[float]) -> None:
     low, high = min(costs_gmac), max(costs_gmac)
     room = max(2.0, (high / low) ** 0.18)  # from half to double, and further for bubbles that lie decades apart
     axes.margins(0.18)
+    bottom, top = axes.get_ylim()
+    spare = LEAST_SPAN * abs(bottom + top) / 2 - (top - bottom)
+    if spare > 0:  # or rounding would look like a difference
+        axes.set_ylim(bottom - spare / 2, top + spare / 2)
     axes.set(xscale="log", xlim=(low / room, high * room), ylabel=Heading(metric).shown)
     axes.set_xlabel(f"multiply-accumulates for a pair of {SIZE_PX}×{SIZE_PX} (10⁹)")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high * room**2 <= 100 * low else (1,)))

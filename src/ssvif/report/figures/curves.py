@@ -15,10 +15,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from ssvif.io.files import write_aside
-from ssvif.report.figures.style import ALARM, GRID, INK, STYLE, TWO_COLUMNS_IN, add_legend, color_of
+from ssvif.report.figures.style import ALARM, GRID, INK, STYLE, TWO_COLUMNS_IN, add_legend
 from ssvif.report.pictures import Album
-from ssvif.report.runs import RunLabel
-from ssvif.report.training import History, read_history
+from ssvif.report.runs import color_of
+from ssvif.report.training import Training, read_trainings, tell_apart
 
 PAGE_STYLE = STYLE | {"font.size": 9, "axes.linewidth": 0.8, "lines.linewidth": 1.5, "savefig.bbox": None}
 PAGE_COLUMNS, PRINT_COLUMNS = 4, 3
@@ -34,15 +34,6 @@ text {{ font-family: system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-s
 </style>
 """
 LINES = "solid: training · dashed: validation · dotted: start of the second stage"
-
-
-@dataclass(frozen=True)
-class Training:
-    """A run that was trained: its title, its history, and its place among all runs, which gives it its color."""
-
-    title: str
-    history: History
-    place: int
 
 
 @dataclass(frozen=True)
@@ -71,27 +62,6 @@ PANELS = (
     Panel("Information on position (nats)", "position_information", start_at_zero=True),
     Panel("NMI with color (dashed: labels)", "nmi_color", "nmi_label", start_at_zero=True),
 )
-
-
-def read_trainings(results: Path, runs: Sequence[RunLabel]) -> list[Training]:
-    """Return those of the runs below results/{dataset} that were trained here.
-
-    Raises:
-        UserError: a history.csv cannot be read as one of ours.
-    """
-    found = [(run.title, read_history(results / run.name / "history.csv"), place) for place, run in enumerate(runs)]
-    return [Training(title, history, place) for title, history, place in found if history]
-
-
-def tell_apart(trainings: Sequence[Training]) -> list[list[Training]]:
-    """Return the trainings in groups, one a figure, within which no two have the same color."""
-    groups: list[list[Training]] = []
-    for training in trainings:
-        taken = {color_of(each.place) for each in groups[-1]} if groups else set()
-        if not groups or color_of(training.place) in taken:
-            groups.append([])
-        groups[-1].append(training)
-    return groups
 
 
 @rc_context(PAGE_STYLE)

@@ -52,12 +52,10 @@ class Strip:
 
 @rc_context(STYLE)
 def draw_grid(titles: Sequence[str], strips: Sequence[Strip], legend: Mapping[str, str] | None = None) -> Figure:
-    """Draw strips of pictures below each other.
+    """Draw one or more strips of pictures below each other.
 
-    Args:
-        titles: one a picture of a strip; above the first strip, or above every line where a strip takes several.
-        strips: at least one.
-        legend: names to colors, written below; a box has the color of its class.
+    There is a title for each picture of a strip: above the first one, or above every line where a strip takes several.
+    The legend, names to colors, is written below; a box has the color of its class.
     """
     legend = legend or {}
     columns = columns_of(len(titles), MOST_COLUMNS)

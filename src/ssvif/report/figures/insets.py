@@ -50,14 +50,10 @@ class Window(NamedTuple):
 
 
 def disagreement(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """Return how far the details of pictures of one scene differ at each pixel, in gray levels.
+    """Return how far the details of pictures (H,W) or (H,W,3) of one scene differ at each pixel (H,W), in gray levels.
 
-    Args:
-        pictures: one or more, (H,W) or (H,W,3) uint8 of one size.
-
-    Returns:
-        (H,W) float64: the standard deviation, over the pictures, of each pixel's difference from the mean of its
-        surroundings (a square of `SURROUNDINGS` of the height), averaged over red, green and blue.
+    It is the standard deviation, over the pictures, of each pixel's difference from the mean of its surroundings
+    (a square of `SURROUNDINGS` of the height), averaged over red, green and blue.
     """
     from scipy.ndimage import uniform_filter  # slow to import, and most figures need none of it
 
@@ -92,9 +88,8 @@ def find_objects(label: NDArray[np.uint8], descriptor: Descriptor) -> list[tuple
 def choose_windows(difference: NDArray[np.float64], objects: Sequence[tuple[float, float]] = ()) -> list[Window]:
     """Return the places to magnify, by the rule at the head of this module: two where there is room for both.
 
-    Args:
-        difference: (H,W), of `disagreement`; none is chosen in pictures smaller than `LEAST_PX`.
-        objects: the centers (x, y) of labelled objects, in pixels.
+    They follow from the `disagreement` (H,W) of pictures and the centers (x, y), in pixels, of labelled objects. None
+    is chosen in pictures smaller than `LEAST_PX`.
     """
     height, width = difference.shape
     if min(height, width) < LEAST_PX:

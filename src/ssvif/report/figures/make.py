@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -12,13 +11,14 @@ from matplotlib.figure import Figure
 
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import write_folder_aside
-from ssvif.report.figures.bubble import draw_bubbles, missing_for_bubbles
+from ssvif.report.figures.bubble import count_runs, draw_bubbles
 from ssvif.report.figures.curves import print_curves
 from ssvif.report.figures.projections import draw_projections
 from ssvif.report.figures.rows import draw_detection, draw_fusion, draw_segmentation
 from ssvif.report.figures.style import save_figure
 from ssvif.report.pictures import Album, PictureSource, open_albums
 from ssvif.report.runs import RunLabel
+from ssvif.report.scores import SIZE_PX
 
 OWN_NAMES = ("*.png", "*.pdf")
 # a figure's name to its function, and to what is missing where that draws nothing
@@ -35,16 +35,6 @@ PLOTTED: Kinds = {
 log = logging.getLogger("ssvif")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Choices:
-    """What the figures show."""
-
-    pairs: int = 3  # how many test pairs the rows of pictures show
-    chosen: Mapping[str, Sequence[str]] = field(default_factory=dict)  # dataset to the pairs to show instead
-    metric: str = "vif"  # of fusion_metrics.csv that the bubble diagram shows beside mIoU
-    networks: Mapping[tuple[str, str], str] = field(default_factory=dict)  # dataset and run to "model channels"
-
-
 def make_figures(
     results: Path,
     output: Path,
@@ -52,9 +42,12 @@ def make_figures(
     *,
     sources: Mapping[str, PictureSource],
     efficiency: Path,
-    choices: Choices,
+    pairs: int = 3,
+    chosen: Mapping[str, Sequence[str]] | None = None,
+    metric: str = "vif",
+    networks: Mapping[tuple[str, str], str] | None = None,
 ) -> list[Path]:
-    """Draw every figure there is something for, as PNG and PDF; equal results give equal bytes.
+    """Draw every figure there is something for, as PNG and PDF, and return the files; equal results give equal bytes.
 
     A figure without anything to show is left out, with a line in the log.
 
@@ -64,28 +57,31 @@ def make_figures(
         runs: dataset to its runs, in the order of columns and colors.
         sources: dataset to its classes and its own pictures.
         efficiency: CSV of `ssvif complexity`; it may be missing.
-        choices: what to show.
-
-    Returns:
-        the files, by dataset.
+        pairs: how many test pairs the rows of pictures show.
+        chosen: dataset to the pairs to show instead.
+        metric: of fusion_metrics.csv, what the bubble diagram shows beside mIoU.
+        networks: dataset and run to its network, "model channels".
 
     Raises:
         UserError: a dataset has no source, a file is damaged, or `output` holds files of another kind.
     """
-    if strange := sorted(set(choices.chosen) - set(runs)):
+    chosen = chosen or {}
+    if strange := sorted(set(chosen) - set(runs)):
         raise UserError(f"Pairs of {shorten(strange)} are to be shown, but no run of it", remedy="name other pairs")
-    albums = open_albums(results, runs, sources, choices.pairs, choices.chosen)
+    paths = []
     with write_folder_aside(output, OWN_NAMES) as folder:
-        names = [path.name for album in albums for path in _draw_all(album, folder, efficiency, choices)]
-    return [output / name for name in names]
+        for album in open_albums(results, runs, sources, pairs, chosen):
+            own = {run: network for (dataset, run), network in (networks or {}).items() if dataset == album.name}
+            counted = count_runs(album, own, efficiency)
+            missing = f"no run has a network that is counted for {SIZE_PX}×{SIZE_PX} in {efficiency}"
+            if counted or not efficiency.is_file():
+                missing = "fewer than two counted networks have a score" if counted else f"there is no {efficiency}"
+            kinds = PLOTTED | {"bubble": (partial(draw_bubbles, counted=counted, metric=metric), missing)}
+            paths += _draw_all(album, folder, PICTURED | kinds if pairs or album.chosen else kinds)
+    return [output / path.name for path in paths]
 
 
-def _draw_all(album: Album, folder: Path, efficiency: Path, choices: Choices) -> list[Path]:
-    networks = {run: network for (dataset, run), network in choices.networks.items() if dataset == album.name}
-    bubbles = partial(draw_bubbles, networks=networks, efficiency=efficiency, metric=choices.metric)
-    kinds = PLOTTED | {"bubble": (bubbles, missing_for_bubbles(album, networks, efficiency))}
-    if choices.pairs or album.chosen:
-        kinds = PICTURED | kinds
+def _draw_all(album: Album, folder: Path, kinds: Kinds) -> list[Path]:
     paths = []
     for kind, (draw, missing) in kinds.items():
         figures = draw(album)

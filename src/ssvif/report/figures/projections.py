@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from ssvif.report.figures.style import FAINT, INK, SIZE_PT, STYLE, TWO_COLUMNS_IN, color_of, columns_of, fit_text
+from ssvif.report.figures.style import FAINT, INK, SIZE_PT, STYLE, TWO_COLUMNS_IN, columns_of, fit_text
 from ssvif.report.pictures import Album
-from ssvif.report.runs import read_rows, to_number
+from ssvif.report.runs import color_of, read_rows, to_number
 from ssvif.report.training import QUANTITIES
 
 PROJECTIONS = {name: text.replace(" on ", "\non ") for name, text in QUANTITIES.items() if name != "cosine"}
@@ -28,8 +28,7 @@ NOTE = "points: measured steps, triangles: beyond the axis · line: smoothed\nab
 def read_steps(path: Path) -> NDArray[np.float64]:
     """Read gradients.csv, ordered by time; without finite rows it is empty, as is a missing one.
 
-    Returns:
-        (N,3) float64: when each step was taken, in epochs of training, and the coefficients of `PROJECTIONS`.
+    Each row (N,3) holds when a step was taken, in epochs of training, and the two coefficients of `PROJECTIONS`.
 
     Raises:
         UserError: the file cannot be read as one of ours.

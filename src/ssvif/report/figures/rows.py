@@ -57,20 +57,14 @@ def draw_segmentation(album: Album) -> list[Figure]:
         ]
         occurring.update(*(np.unique(classes).tolist() for classes in maps if classes is not None))
         strips.append(Strip(row["pair_id"], [visible, album.infrared(row), *drawn]))
-    titles = [*SOURCES, "Ground truth", *(run.title for run in album.runs)]
+    titles = [*SOURCES, "Label", *(run.title for run in album.runs)]  # which need not be drawn by people
     return [draw_grid(titles, strips, class_legend(descriptor, occurring))] if strips else []
 
 
 def lay_over(base: NDArray[np.uint8], classes: NDArray[np.uint8], descriptor: Descriptor) -> NDArray[np.uint8]:
-    """Return a picture with its classes' colors laid over; background shows the picture alone.
+    """Return a picture (H,W,3) uint8: `base` (H,W) or (H,W,3) with the colors of class ids (H,W) laid over.
 
-    Args:
-        base: (H,W) or (H,W,3) uint8.
-        classes: (H,W) class ids.
-        descriptor: of the dataset; ids it does not know are drawn like the ignore index.
-
-    Returns:
-        (H,W,3) uint8.
+    Background shows the picture alone; ids that the dataset does not know are drawn like the ignore index.
     """
     palette, shown = class_palette(descriptor)
     # the colors lie on gray, or a red car would give its class another color

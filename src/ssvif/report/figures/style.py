@@ -17,8 +17,6 @@ from matplotlib.textpath import text_to_path
 TWO_COLUMNS_IN, PAGE_IN = 7.1, 9.1  # of an IEEE page, less the margin; the height leaves room for a caption
 SIZE_PT, SMALLEST_PT = 7.0, 5.0
 INK, FAINT, GRID, ALARM = "#23272f", "#6b7280", "#dcdfe5", "#c1121f"
-# Okabe and Ito's colors, which color-blind readers can tell apart, without the too light yellow
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#8a8d93")
 STYLE: Any = {
     "svg.hashsalt": "ssvif",
     "svg.fonttype": "none",
@@ -60,11 +58,6 @@ FORMATS: Any = {
     ".pdf": {"metadata": {"CreationDate": None, "Creator": None, "Producer": None}},
 }
 WHOLE_WORDS = re.compile(r".*[\s_\-/,+]")  # a name may be broken after these
-
-
-def color_of(place: int) -> str:
-    """Return the color of the run at a place; after `len(COLORS)` runs they begin again."""
-    return COLORS[place % len(COLORS)]
 
 
 def text_width_in(text: str, size_pt: float) -> float:

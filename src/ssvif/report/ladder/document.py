@@ -55,17 +55,18 @@ def write_document(measured: Measured, found: Findings, *, charts: bool, picture
     both lie in `IMAGES` beside the document.
     """
     primary, level = measured.primary, measured.declaration.ladder.level
+    unit = _unit(primary)
     environment = _environment()
     text = environment.get_template("results.md.j2").render(
         declared=measured.declaration,
         found=found,
         best=found.best,
         worst=found.worst,
-        bound=_bound(found, primary),
+        bound=_number(max(found.excluded, 0.0), primary) + unit if math.isfinite(found.excluded) else "",
         sees=found.positive is not None and found.positive.is_better(level),
         reference=found.reference.title if found.reference else "the reference",
         judge=f"{JUDGES[primary.score]}'s {measure_of(primary.metric).heading}",
-        unit=_unit(primary),
+        unit=unit,
         percent=f"{100 * (1 - level):g} %",
         missing=measured.missing,
         arms=measured.planned,
@@ -122,13 +123,6 @@ def _p(value: float) -> str:
     if math.isnan(value):
         return DASH
     return f"{value:.3f}" if value >= 0.001 else "0.001 or less"
-
-
-def _bound(found: Findings, key: Key) -> str:
-    """Return the gain that every arm's interval excludes, with its unit; "" without intervals."""
-    if not math.isfinite(found.excluded):
-        return ""
-    return _number(max(found.excluded, 0.0), key) + _unit(key)
 
 
 def _seeds(measured: Measured) -> str:

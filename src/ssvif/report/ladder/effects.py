@@ -160,14 +160,6 @@ def compare_images(arm: Arm, against: Arm, key: Key, seed: str, other: str | Non
     return Effect(arm, against, key, found.count, found.mean, found.low, found.high, p_value, seed=seed)
 
 
-def compare_all(arms: Sequence[Arm], against: Arm, key: Key, settings: LadderSettings, planned: int) -> list[Effect]:
-    """Return the effects of several arms against one, p adjusted by Holm over the `planned` ones of the role `arm`."""
-    effects = [effect for arm in arms if (effect := compare(arm, against, key, settings.level))]
-    family = [effect for effect in effects if effect.arm.declared.role == "arm"]
-    adjusted = dict(zip(map(id, family), holm([effect.p_value for effect in family], planned), strict=True))
-    return [replace(effect, p_holm=adjusted.get(id(effect), math.nan)) for effect in effects]
-
-
 def find(measured: Measured) -> Findings:
     """Compare all arms in the primary score and draw the conclusion that the declaration allows."""
     settings, key = measured.declaration.ladder, measured.primary
@@ -175,16 +167,17 @@ def find(measured: Measured) -> Findings:
     reference = next(iter(measured.of("reference")), None)
     if reference is None:
         return Findings("missing", None, None, (), (), steps)
-    effects = compare_all(measured.of("arm", "negative", "positive"), reference, key, settings, measured.planned)
-    positive = next((each for each in effects if each.arm.declared.role == "positive"), None)
-    negatives = tuple(each for each in effects if each.arm.declared.role == "negative")
-    controls = [arm for arm in measured.arms if arm.declared.role == "negative"]
-    judged = _judge_all(
-        [each for each in effects if each.arm.declared.role == "arm"], controls, settings, measured.planned
+    arms = measured.of("arm", "negative", "positive")
+    effects = [effect for arm in arms if (effect := compare(arm, reference, key, settings.level))]
+    asked, negatives, positives = (
+        [each for each in effects if each.arm.declared.role == role] for role in ("arm", "negative", "positive")
     )
+    positive = next(iter(positives), None)
+    controls = [arm for arm in measured.arms if arm.declared.role == "negative"]
+    judged = _judge_all(asked, controls, settings, measured.planned)
     outcome = _conclude(positive, judged, settings.level)
     others, images = _describe([each.arm for each in effects], reference, key, settings.level)
-    return Findings(outcome, reference, positive, negatives, judged, steps, others, images)
+    return Findings(outcome, reference, positive, tuple(negatives), judged, steps, others, images)
 
 
 def _describe(
@@ -207,6 +200,8 @@ def _describe(
 def _judge_all(
     effects: Sequence[Effect], controls: Sequence[Arm], settings: LadderSettings, planned: int
 ) -> tuple[Judged, ...]:
+    adjusted = holm([effect.p_value for effect in effects], planned)
+    effects = [replace(effect, p_holm=p_holm) for effect, p_holm in zip(effects, adjusted, strict=True)]
     against = [[compare(effect.arm, control, effect.key, settings.level) for control in controls] for effect in effects]
     # better than all of them: its p is the largest of the single tests (intersection-union test, Berger 1982)
     largest = [

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from ssvif.ops.statistics import mean_of
 from ssvif.report.ladder.declaration import Declaration, DeclaredArm
-from ssvif.report.runs import read_rows, to_number_or_none
+from ssvif.report.runs import read_rows, to_number, to_number_or_none
 from ssvif.report.sheet import measure_of
 from ssvif.report.training import read_history
 from ssvif.schema import FUSION_METRICS, GRADIENT_RELATIONS, RUN_FILES
@@ -125,21 +124,17 @@ def _read_run(folder: Path) -> RunScores:
             else:
                 whole[key] = value * key.scale
     whole |= {key: mean_of(list(each.values())) for key, each in images.items() if key.score == FUSION_METRICS}
-    return RunScores(whole | dict(_read_training(folder)), images)
+    return RunScores(whole | _read_training(folder), images)
 
 
-def _read_training(folder: Path) -> Iterator[tuple[Key, float]]:
-    """Yield what training recorded in its last epoch, of whose weights the images are."""
-    if history := read_history(folder / "history.csv"):
-        for name in DIAGNOSTICS:
-            yield from _mean(name, history.series(name)[1][-1:])
-    path = folder / "gradients.csv"
+def _read_training(folder: Path) -> dict[Key, float]:
+    """Return what training recorded in its last epoch, of whose weights the images are."""
+    history, path = read_history(folder / "history.csv"), folder / "gradients.csv"
+    found = {name: history.series(name)[1][-1:] for name in DIAGNOSTICS} if history else {}
     rows = read_rows(path, ("epoch", *GRADIENT_RELATIONS)) if path.is_file() else []
-    last = max((int(row["epoch"]) for row in rows), default=0)
+    epochs = [to_number(row["epoch"], path, finite=True) for row in rows]
+    last = max(epochs, default=0.0)
     for name in GRADIENT_RELATIONS:
-        values = [to_number_or_none(row[name], path) for row in rows if int(row["epoch"]) == last]
-        yield from _mean(name, [value for value in values if value is not None and math.isfinite(value)])
-
-
-def _mean(name: str, values: Sequence[float]) -> Iterable[tuple[Key, float]]:
-    return [(Key(TRAINING, name), mean_of(values))] if values else []
+        values = [to_number_or_none(row[name], path) for row, epoch in zip(rows, epochs, strict=True) if epoch == last]
+        found[name] = [value for value in values if value is not None and math.isfinite(value)]
+    return {Key(TRAINING, name): mean_of(values) for name, values in found.items() if values}

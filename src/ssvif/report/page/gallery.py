@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ssvif.io.ahead import core_count
 from ssvif.io.files import write_aside
 from ssvif.io.progress import track
-from ssvif.report.figures.style import color_of
 from ssvif.report.pictures import Album, NamedBox, box_color, box_legend, class_legend, class_palette
+from ssvif.report.runs import color_of
 from ssvif.report.scores import read_samples
 from ssvif.report.sheet import measure_of, position
 from ssvif.schema import FUSION_METRICS, RUN_FILES
@@ -52,7 +52,7 @@ def write_gallery(album: Album, folder: Path) -> list[dict[str, Any]]:
     """
     chosen, _ = album.pairs(), album.found  # read before the threads start
     # Pillow lets go of Python's lock while it reads, scales and writes
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS)) as threads:
+    with ThreadPoolExecutor(min(core_count(), MOST_THREADS)) as threads:
         described = threads.map(lambda row: _write_pair(album, row, folder), chosen)
         found = list(track(described, f"{album.name}: pictures", total=len(chosen)))
     pairs = [pair for pair, _ in found]

@@ -11,13 +11,20 @@ from urllib.parse import quote
 from ssvif.io.documents import parse_mapping, read_text
 from ssvif.io.errors import UserError
 from ssvif.io.progress import format_seconds
-from ssvif.report.figures.curves import Training, draw_curves, read_trainings, tell_apart
 from ssvif.report.page.gallery import picture_keys, write_gallery
 from ssvif.report.pictures import Album
 from ssvif.report.runs import RunLabel
 from ssvif.report.sheet import Table, listed
-from ssvif.report.tables import KINDS, read_table
-from ssvif.report.training import GradientMean, collect_pseudo_labels, diagnose, read_gradient_table
+from ssvif.report.tables import BLIND, KINDS, is_blind, read_table
+from ssvif.report.training import (
+    GradientMean,
+    Training,
+    collect_pseudo_labels,
+    diagnose,
+    read_gradient_table,
+    read_trainings,
+    tell_apart,
+)
 from ssvif.schema import DETECTION, PACKAGED_MODELS, PROBE, SEGMENTATION
 
 RECORDS = {
@@ -28,17 +35,14 @@ RECORDS = {
 }
 ALREADY_SAID = ("settings", "dataset", "run")  # keys of a record that the page shows elsewhere
 HIGHLIGHTS = {"mIoU": " %", "mAP@0.5": " %", "mean AP (cells)": " %", "VIF": "", "Qabf": ""}  # with their units
+FINDERS = {SEGMENTATION: "a segmenter", DETECTION: "a detector"}
 TEASERS = 6  # pairs whose thumbnails lead to the gallery
 
 
 def write_section(album: Album, tables: Path, folder: Path, assumed: Mapping[str, str]) -> dict[str, Any]:
     """Write the pictures, curves, tables and scripts of one dataset and return what the pages show of it.
 
-    Args:
-        album: its runs and test pairs.
-        tables: the folder that `make_tables` wrote.
-        folder: the report's.
-        assumed: settings that the paper does not state, with the values used.
+    `tables` is the folder that `make_tables` wrote, `folder` the report's, `assumed` what the paper does not state.
 
     Raises:
         UserError: a table, a picture or a file of a run is missing or damaged.
@@ -62,12 +66,13 @@ def write_section(album: Album, tables: Path, folder: Path, assumed: Mapping[str
         "runs": runs,
         "warnings": [warning for run in runs for warning in run["warnings"]],
         "tables": shown,
-        "missing": _missing(shown, trainings),
+        "missing": _missing(shown, trainings, album.rows),
+        "finders": [finder for kind, finder in FINDERS.items() if any(table.name.startswith(kind) for table in shown)],
         "highlights": _highlights(shown),
         "curves": [_draw(group, folder, f"curves/{name}/all_{number}.svg") for number, group in groups],
         "gradients": gradients,
         "gallery": quote(f"gallery_{name}.html"),
-        "teasers": _teasers(name, pairs, list(picture_keys(album))),
+        "teasers": _teasers(album, pairs),
         "pictured": len(pairs),  # in the gallery
         "pair_count": len(album.rows),
     }
@@ -90,19 +95,22 @@ def _copy_tables(tables: Path, folder: Path, dataset: str, title: str) -> list[T
 
 
 def _draw(trainings: Sequence[Training], folder: Path, address: str) -> str:
+    from ssvif.report.figures.curves import draw_curves  # matplotlib is an extra
+
     draw_curves(trainings, folder / address)
     return quote(address)
 
 
-def _missing(tables: Sequence[Table], trainings: Sequence[Training]) -> list[str]:
+def _missing(tables: Sequence[Table], trainings: Sequence[Training], pairs: Sequence[Mapping[str, str]]) -> list[str]:
+    labels, boxes = (any(pair[kind] for pair in pairs) for kind in ("label", "boxes"))
     kinds = {kind for kind in KINDS if any(table.name.startswith(f"{kind}_") for table in tables)}
-    sentences = {
-        "No segmentation scores: the dataset has no labels, or no run was segmented.": SEGMENTATION in kinds,
-        "No detection scores: the dataset has no boxes, or no run went through the detector.": DETECTION in kinds,
-        "No probe scores: the dataset has neither labels nor boxes, or no run was probed.": PROBE in kinds,
-        "No curves: none of these runs was trained here.": bool(trainings),
+    needs = ((SEGMENTATION, labels, "labels"), (DETECTION, boxes, "boxes"), (PROBE, labels or boxes, "labels or boxes"))
+    reasons = {
+        kind: f"{kind} is switched off, or no run was judged" if there else f"the dataset has no {what}"
+        for kind, there, what in needs
     }
-    return [sentence for sentence, present in sentences.items() if not present]
+    missing = [f"No {kind} scores: {reason}." for kind, reason in reasons.items() if kind not in kinds]
+    return missing + ([] if trainings else ["No curves: none of these runs was trained here."])
 
 
 def _best(table: Table, column: int) -> tuple[str, str]:
@@ -112,27 +120,30 @@ def _best(table: Table, column: int) -> tuple[str, str]:
 
 
 def _highlights(tables: Sequence[Table]) -> list[dict[str, str]]:
+    """Return the best runs by a few metrics; a metric whose judge found hardly anything in the best is left out."""
     found: dict[str, dict[str, str]] = {}
     for table in tables:
         for column, heading in enumerate(table.headings):
             value, label = _best(table, column)
             if value and heading.arrow and heading.text in HIGHLIGHTS:
-                shown = value + HIGHLIGHTS[heading.text]
-                # the probe has an mIoU too: the first table's, the segmenter's, is meant
-                found.setdefault(heading.text, {"measure": heading.text, "value": shown, "label": label})
-    return [found[measure] for measure in HIGHLIGHTS if measure in found]
+                best = [row for row in table.rows if row.cells[column].rank == 1]
+                shown = {"measure": heading.text, "value": value + HIGHLIGHTS[heading.text], "label": label}
+                # the probe has an mIoU too: the first table's, the segmenter's, is meant, even where it is left out
+                found.setdefault(heading.text, {} if any(is_blind(table, row, *BLIND) for row in best) else shown)
+    return [found[measure] for measure in HIGHLIGHTS if found.get(measure)]
 
 
-def _teasers(dataset: str, pairs: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[dict[str, str]]:
+def _teasers(album: Album, pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Return a thumbnail each of a few pairs: in turn of the visible, the infrared and the last run's picture."""
-    step = max(len(pairs) // TEASERS, 1)
+    step, dataset, keys = max(len(pairs) // TEASERS, 1), album.name, list(picture_keys(album))
     last = len(keys) - 1
+    titles = {0: "Visible", 1: "Infrared", last: album.runs[-1].title}
     found = []
     for place, pair in enumerate(pairs[::step][:TEASERS]):
         shown = (0, 1, last if last not in pair["absent"] else 0)[place % 3]
         address = quote(f"gallery_{dataset}.html") + "#" + quote(pair["id"], safe="")
         picture = quote(f"thumbnails/{dataset}/{pair['id']}/{keys[shown]}.jpg")
-        found.append({"pair_id": pair["id"], "address": address, "picture": picture})
+        found.append({"pair_id": pair["id"], "address": address, "picture": picture, "shows": titles[shown]})
     return found
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment
 from PIL import Image
 
 from ssvif.io.files import write_folder_aside
@@ -48,7 +47,7 @@ def make_page(
     figures: Path | None = None,
     sheets: Sequence[str] = (),
 ) -> Path:
-    """Write the report, whole or not at all; equal inputs give equal bytes.
+    """Write the report, whole or not at all, and return its index.html; equal inputs give equal bytes.
 
     Args:
         results: the folder that holds {dataset}/{run}/.
@@ -62,9 +61,6 @@ def make_page(
         most_pairs: test pairs in each gallery, evenly chosen; 0 for all.
         figures: the folder that `make_figures` wrote; it may be missing.
         sheets: which of the paper's tables to show, by their short names; all that are there when empty.
-
-    Returns:
-        the path of index.html.
 
     Raises:
         UserError: a table or picture is missing or damaged, or `output` holds files of another kind.
@@ -85,7 +81,9 @@ def make_page(
             "reproduce": reproduce,
         }
         sections = [write_section(album, tables, folder, assumed or {}) for album in albums]
-        environment = _environment(title=title, sections=sections)
+        environment = open_templates(TEMPLATES)
+        environment.globals |= {"to_html": to_html, "quantities": QUANTITIES, "title": title, "sections": sections}
+        environment.filters["address"] = quote
         pages = [("index.html", "index.html.j2", overview)]
         for section in sections:
             pages.append((f"gallery_{section['name']}.html", "gallery.html.j2", {"section": section}))
@@ -97,14 +95,6 @@ def make_page(
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
     return output / "index.html"
-
-
-def _environment(**values: Any) -> Environment:
-    """Return the environment of the pages' templates, with values that each of them can use."""
-    environment = open_templates(TEMPLATES)
-    environment.globals |= {"to_html": to_html, "quantities": QUANTITIES, **values}
-    environment.filters["address"] = quote
-    return environment
 
 
 def find_figures(figures: Path, datasets: Iterable[str]) -> list[tuple[str, str, Path]]:
@@ -127,10 +117,5 @@ def _copy_figure(title: str, dataset: str, path: Path, folder: Path) -> dict[str
         preview = image.convert("RGB")
     preview.thumbnail((PREVIEW_PX, preview.height), Image.Resampling.LANCZOS)
     preview.save(folder / "figures" / f"{path.stem}.jpg", format="JPEG", quality=88)
-    return {
-        "title": title,
-        "dataset": dataset,
-        "name": path.stem,
-        "width_px": preview.width,
-        "height_px": preview.height,
-    }
+    size = {"width_px": preview.width, "height_px": preview.height}
+    return {"title": title, "dataset": dataset, "name": path.stem, **size}

@@ -84,8 +84,10 @@
   find("filter").addEventListener("input", ({ target }) => set({ filter: target.value }));
   const size = find("size");
   const resize = () => find("pairs").style.setProperty("--size", `${size.value}rem`);
-  // to begin with, all of a pair's pictures stand in one line of a wide window, if they can
-  size.value = Math.min(Math.max(78 / pictures.sources.length - 0.5, 7), 13);
+  // to begin with, all of a pair's pictures stand in one line of the window, if they can
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const fitting = (Math.min(find("pairs").clientWidth / rem, 78) + 0.5) / pictures.sources.length - 0.5;
+  size.value = Math.min(Math.max(Math.floor(2 * fitting) / 2, 7), 13);
   size.addEventListener("input", resize);
   resize();
   document.querySelector(".blend-range").addEventListener("input", ({ target }) => {

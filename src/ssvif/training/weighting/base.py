@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import nn
 
 from ssvif.ops.processes import average
 from ssvif.schema import GRADIENT_RELATIONS as RELATIONS
+from ssvif.training.checkpoint import Remembering
 from ssvif.training.gradients import NORMS, TASKS, apply_gradients, compare_gradients, task_gradients
 
 
-class Weighting(ABC):
+class Weighting(Remembering, ABC):
     """Turns the tasks' losses into one, with weights that follow from what it has seen."""
 
-    remembered: tuple[str, ...] = ()  # names of the attributes that a checkpoint holds; a tensor is restored in place
     facts: dict[str, float]  # what it measured in the last epoch, by column of history.csv
     measured: list[dict[str, float]]  # the tasks' gradients compared at this epoch's measured steps, for gradients.csv
 
@@ -52,19 +51,6 @@ class Weighting(ABC):
     def end_epoch(self, losses: Mapping[str, float]) -> None:
         """Take the epoch's mean losses by task; `facts` describes the epoch afterwards."""
         self.measured = []
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint, which falls between epochs, must hold."""
-        return {name: getattr(self, name) for name in self.remembered}
-
-    @torch.no_grad()
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the state of a checkpoint."""
-        for name in self.remembered:
-            if isinstance(kept := getattr(self, name), torch.Tensor):
-                kept.copy_(state[name])
-            else:
-                setattr(self, name, state[name])
 
 
 class FusionOnly(Weighting):
@@ -105,7 +91,7 @@ class GradientWeighting(Weighting):
         return self.total(terms)
 
     def end_epoch(self, losses: Mapping[str, float]) -> None:
-        """Add the epoch's mean gradient norms, projections and cosines to `facts`; the next epoch counts anew."""
+        """Add the epoch's mean gradient norms, projections and cosines to `facts`; the next epoch starts again."""
         self.facts |= {f"grad_norm_{task}": norm for task, norm in self.mean_norms().items()}
         if self.measured:
             self.facts |= {name: sum(row[name] for row in self.measured) / len(self.measured) for name in RELATIONS}

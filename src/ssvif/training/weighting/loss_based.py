@@ -103,8 +103,7 @@ class UncertaintyWeighting(Weighting):
     def total(self, terms: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return Σ ½e^{−s_i}·L_i + ½s_i, of shape ()."""
         losses = torch.stack([terms[task] for task in TASKS])
-        total: torch.Tensor = (torch.exp(-self._log_variances) * losses + self._log_variances).sum() / 2
-        return total
+        return (torch.exp(-self._log_variances) * losses + self._log_variances).sum() / 2
 
     def parameters(self) -> list[nn.Parameter]:
         """Return s, (2,): of fusion and of consistency."""

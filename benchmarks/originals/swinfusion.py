@@ -1,19 +1,12 @@
-"""The three fusion networks computed as their released code does: what our speed and memory are compared with.
-
-Transcribed from descriptions of the releases: attention with all its scores and masks written out, windows cut by
-copies, nothing shared or fused. Modules carry the released names, so a released state dictionary fits as it is.
-`check` compares each with our network on the same weights.
-"""
+"""SwinFusion as released: attention with all its scores and masks written out, windows cut by copies."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from ssvif.models.published import load_published
+from originals.parts import Layer, leaky
 
 EMBED, HEADS, WINDOW, SHIFT, STORED = 60, 6, 8, 4, 128
 MEANS = {1: (0.0,), 3: (0.4488, 0.4371, 0.4040)}
@@ -136,15 +129,6 @@ class Block(nn.Module):
         return updated
 
 
-class Layer(nn.Module):
-    """A wrapper that the released names have."""
-
-    def __init__(self, **parts: nn.Module) -> None:
-        super().__init__()
-        for name, part in parts.items():
-            self.add_module(name, part)
-
-
 def blocks(drops: tuple[float, ...], suffixes: tuple[str, ...] = ("",)) -> nn.Module:
     """Return blocks, every second one shifted."""
     return Layer(blocks=nn.ModuleList(Block(SHIFT * (i % 2), drop, suffixes) for i, drop in enumerate(drops)))
@@ -211,193 +195,3 @@ class SwinFusion(nn.Module):
 
     def _map(self, tokens: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         return tokens.transpose(1, 2).view(len(tokens), EMBED, *size)
-
-
-def leaky(features: torch.Tensor, slope: float = 0.2) -> torch.Tensor:
-    """LeakyReLU (B,D,H,W)."""
-    return functional.leaky_relu(features, slope)
-
-
-def convolution(channels_in: int, channels_out: int, size: int = 3) -> nn.Module:
-    """Return a convolution under the released name."""
-    return Layer(conv=nn.Conv2d(channels_in, channels_out, size, padding=size // 2))
-
-
-class GradientBlock(nn.Module):
-    """SeAFusion's gradient residual dense block."""
-
-    def __init__(self, given: int, made: int) -> None:
-        super().__init__()
-        self.dense = Layer(conv1=convolution(given, given), conv2=convolution(2 * given, given))
-        self.convdown = convolution(3 * given, made, 1)
-        sobel = {f"conv{axis}": nn.Conv2d(given, given, 3, padding=1, groups=given, bias=False) for axis in "xy"}
-        self.sobelconv = Layer(**sobel)
-        self.convup = convolution(given, made, 1)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return (B,m,H,W) of (B,n,H,W)."""
-        dense = torch.cat([features, leaky(self.dense.conv1.conv(features))], dim=1)
-        dense = torch.cat([dense, leaky(self.dense.conv2.conv(dense))], dim=1)
-        slopes = torch.abs(self.sobelconv.convx(features)) + torch.abs(self.sobelconv.convy(features))
-        return leaky(self.convdown.conv(dense) + self.convup.conv(slopes), 0.1)
-
-
-class SeAFusion(nn.Module):
-    """SeAFusion as released."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        for name in ("vis", "inf"):
-            self.add_module(f"{name}_conv", convolution(channels, 16))
-            self.add_module(f"{name}_rgbd1", GradientBlock(16, 32))
-            self.add_module(f"{name}_rgbd2", GradientBlock(32, 48))
-        for level, given, made in ((4, 96, 64), (3, 64, 32), (2, 32, 16), (1, 16, channels)):
-            part = Layer(conv=nn.Conv2d(given, made, 3, padding=1), bn=nn.BatchNorm2d(made))
-            self.add_module(f"decode{level}", part)
-
-    def forward(self, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
-        """Return the fused image (B,C,H,W) in (0,1)."""
-        found = []
-        for name, image in (("vis", visible), ("inf", infrared)):
-            shallow = leaky(getattr(self, f"{name}_conv").conv(image))
-            found.append(getattr(self, f"{name}_rgbd2")(getattr(self, f"{name}_rgbd1")(shallow)))
-        features = torch.cat(found, dim=1)
-        for level in (4, 3, 2):
-            features = leaky(getattr(self, f"decode{level}").conv(features))
-        return torch.tanh(self.decode1.conv(features)) / 2 + 0.5
-
-
-def mirrored(given: int, made: int, *, stride: int = 1, groups: int = 1, bias: bool = False) -> nn.Conv2d:
-    """Return a 3×3 convolution that mirrors the edges."""
-    return nn.Conv2d(given, made, 3, stride, 1, groups=groups, bias=bias, padding_mode="reflect")
-
-
-class ChannelNorm(nn.Module):
-    """EMMA's layer normalization, by way of tokens (B,H·W,D)."""
-
-    def __init__(self, depth: int) -> None:
-        super().__init__()
-        self.body = Layer()
-        self.body.weight, self.body.bias = nn.Parameter(torch.ones(depth)), nn.Parameter(torch.zeros(depth))
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return (B,D,H,W)."""
-        tokens = features.flatten(2).transpose(1, 2)
-        mean = tokens.mean(-1, keepdim=True)
-        variance = tokens.var(-1, keepdim=True, unbiased=False)
-        tokens = (tokens - mean) / torch.sqrt(variance + 1e-5) * self.body.weight + self.body.bias
-        return tokens.transpose(1, 2).reshape(features.shape)
-
-
-class ChannelAttention(nn.Module):
-    """EMMA's attention among channels."""
-
-    def __init__(self, depth: int) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(8, 1, 1))
-        self.qkv1 = nn.Conv2d(depth, 3 * depth, 1, bias=False)
-        self.qkv2 = nn.Conv2d(3 * depth, 3 * depth, 3, padding=1, bias=False)
-        self.proj = nn.Conv2d(depth, depth, 1, bias=False)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return (B,D,H,W)."""
-        images, depth, height, width = features.shape
-        parts = self.qkv2(self.qkv1(features)).chunk(3, dim=1)
-        query, key, value = (each.reshape(images, 8, depth // 8, height * width) for each in parts)
-        query, key = functional.normalize(query, dim=-1), functional.normalize(key, dim=-1)
-        shares = (query @ key.transpose(-2, -1) * self.scale).softmax(dim=-1)
-        return self.proj((shares @ value).reshape(images, depth, height, width))
-
-
-class GatedMLP(nn.Module):
-    """EMMA's gated MLP."""
-
-    def __init__(self, depth: int) -> None:
-        super().__init__()
-        self.project_in = nn.Conv2d(depth, 2 * depth, 1, bias=False)
-        self.dwconv = mirrored(2 * depth, 2 * depth, groups=depth)
-        self.project_out = nn.Conv2d(depth, depth, 1, bias=False)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return (B,D,H,W)."""
-        gate, value = self.dwconv(self.project_in(features)).chunk(2, dim=1)
-        return self.project_out(functional.gelu(gate) * value)
-
-
-class EmmaBlock(nn.Module):
-    """EMMA's block of a global and a local branch."""
-
-    def __init__(self, given: int, made: int) -> None:
-        super().__init__()
-        self.embed = mirrored(given, made)
-        self.GlobalFeature = Layer(
-            norm1=ChannelNorm(made), attn=ChannelAttention(made), norm2=ChannelNorm(made), mlp=GatedMLP(made)
-        )
-        residual = (nn.Sequential(mirrored(made, made, bias=True), nn.ReLU(True), mirrored(made, made, bias=True))
-                    for _ in range(2))  # fmt: skip
-        self.LocalFeature = Layer(Extraction=nn.Sequential(*(Layer(conv=each) for each in residual)))
-        self.FFN = mirrored(2 * made, made)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return (B,m,H,W) of (B,n,H,W)."""
-        embedded = self.embed(features)
-        wide = self.GlobalFeature
-        distant = embedded + wide.attn(wide.norm1(embedded))
-        distant = distant + wide.mlp(wide.norm2(distant))
-        local = embedded
-        for residual in self.LocalFeature.Extraction:
-            local = local + residual.conv(local)
-        return self.FFN(torch.cat([distant, local], dim=1))
-
-
-class EMMA(nn.Module):
-    """EMMA's U-Fuser as released; H and W are multiples of 8."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        widths = (channels, 8, 16, 32, 32)
-        for level in (1, 2, 3, 4):
-            for name in "IV":
-                self.add_module(f"{name}_en_{level}", EmmaBlock(widths[level - 1], widths[level]))
-                if level < 4:
-                    self.add_module(f"{name}_down{level}", mirrored(widths[level], widths[level], stride=2))
-            self.add_module(f"f_{level}", EmmaBlock(2 * widths[level], widths[level]))
-            self.add_module(f"de_{level}", EmmaBlock(widths[level] * (1 if level == 4 else 2), widths[level]))
-            if level > 1:
-                up = nn.ConvTranspose2d(widths[level], widths[level - 1], 4, 2, 1, bias=False)
-                self.add_module(f"up{level}", nn.Sequential(up, nn.ReLU(True)))
-        self.last = nn.Sequential(mirrored(8, channels, bias=True), nn.Sigmoid())
-
-    def forward(self, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
-        """Return the fused image (B,C,H,W) in (0,1)."""
-        fused = []
-        for level in (1, 2, 3, 4):
-            infrared = getattr(self, f"I_en_{level}")(infrared)
-            visible = getattr(self, f"V_en_{level}")(visible)
-            fused.append(getattr(self, f"f_{level}")(torch.cat([infrared, visible], dim=1)))
-            if level < 4:
-                infrared = getattr(self, f"I_down{level}")(infrared)
-                visible = getattr(self, f"V_down{level}")(visible)
-        made = self.de_4(fused[3])
-        for level in (3, 2, 1):
-            up = getattr(self, f"up{level + 1}")(made)
-            made = getattr(self, f"de_{level}")(torch.cat([up, fused[level - 1]], dim=1))
-        return self.last(made)
-
-
-ORIGINALS: dict[str, Callable[[int], nn.Module]] = {"swinfusion": SwinFusion, "seafusion": SeAFusion, "emma": EMMA}
-
-
-def build_pair(name: str, channels: int = 3) -> tuple[nn.Module, nn.Module]:
-    """Return a network as released and ours, with the same weights, in evaluation mode."""
-    torch.manual_seed(0)
-    original = ORIGINALS[name](channels).eval()
-    return original, load_published(name, original.state_dict())
-
-
-def check(name: str) -> float:
-    """Return the largest difference of both networks' fused images of a pair of 72×56 pixels."""
-    original, ours = build_pair(name)
-    pair = torch.rand(2, 1, 3, 72, 56)
-    with torch.no_grad():
-        return float((original(*pair) - ours(*pair)).abs().max())
