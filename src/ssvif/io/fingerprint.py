@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
@@ -61,38 +61,67 @@ def _source_file(module: str) -> tuple[Path, int | None]:
 @cache  # a table of 500 runs asks for a thousand fingerprints
 def _read(path: Path, modified_ns: int, name: str) -> tuple[str, list[str]]:
     """Return what counts of a file's code, or of one name in it, and the modules imported there."""
-    tree, code = _parse(path, modified_ns)
-    if not name:
-        return code, _imports([tree])
-    nodes = _definition(tree, name)
-    return "\n".join(map(ast.dump, nodes)), _imports(nodes)
+    text, imports = list[str](), list[str]()
+    _write(_definition(_statements(path, modified_ns), name) if name else _parse(path).body, text, imports)
+    return hashlib.sha256(" ".join(text).encode()).hexdigest(), imports
 
 
 @cache
-def _parse(path: Path, modified_ns: int) -> tuple[ast.Module, str]:
-    """Return a file's code without comments and docstrings, and its digest; parsed again when it was modified."""
+def _statements(path: Path, modified_ns: int) -> dict[str, ast.stmt]:
+    """Return which statement gives each name of a module its value; read again when the file was modified."""
+    found: dict[str, ast.stmt] = {}
+    for node in _parse(path).body:
+        names = [node.name] if isinstance(node, ast.ClassDef | ast.FunctionDef) else _names(node, ast.Store)
+        found = dict.fromkeys(names, node) | found
+    return found
+
+
+def _parse(path: Path) -> ast.Module:
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        return ast.parse(path.read_text(encoding="utf-8"))
     except (SyntaxError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not Python that can be read", got=str(error)) from error
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [each for each in node.body if not _is_text(each)]
-        elif isinstance(node, ast.Call):  # what `Field(description=...)` says of a setting is a docstring too
-            node.keywords = [each for each in node.keywords if each.arg != "description"]
-    return tree, hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+def _write(value: object, text: list[str], imports: list[str]) -> None:
+    """Append to `text` what counts of a part of a syntax tree, and to `imports` the modules that it imports.
+
+    One pass, since every start of the workflow waits for it: `ast.walk` and `ast.dump` take more than twice as long.
+    """
+    if isinstance(value, list):
+        text.append("[")
+        for each in value:
+            if not _is_told(each):
+                _write(each, text, imports)
+        text.append("]")
+        return
+    if not isinstance(value, ast.AST):
+        text.append(repr(value))
+        return
+    text.append(type(value).__name__)
+    for field in value._fields:
+        part = getattr(value, field, None)
+        if (part and field != "ctx") or isinstance(value, ast.Constant):  # newer Pythons add fields that are empty
+            text.append(field)
+            _write(part, text, imports)
+    text.append(")")
+    if isinstance(value, ast.Import | ast.ImportFrom | ast.Constant):
+        imports += _imports(value)
 
 
-def _definition(tree: ast.Module, name: str) -> list[ast.stmt]:
+def _is_told(node: object) -> bool:
+    """Return whether a node is a docstring, or what `Field(description=...)` says of a setting, which is one too."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    return isinstance(node, ast.keyword) and node.arg == "description"
+
+
+def _definition(statements: dict[str, ast.stmt], name: str) -> list[ast.stmt]:
     """Return the statement that gives a name of the schema its value, and those of the names that it uses."""
-    for node in tree.body:
-        if name in ([node.name] if isinstance(node, ast.ClassDef | ast.FunctionDef) else _names(node, ast.Store)):
-            return [node, *(each for used in _names(node, ast.Load) for each in _definition(tree, used))]
-    return []
+    if name not in statements:
+        return []
+    used = _names(statements[name], ast.Load)
+    return [statements[name], *(each for other in used for each in _definition(statements, other))]
 
 
 def _names(node: ast.AST, context: type[ast.expr_context]) -> list[str]:
@@ -100,14 +129,11 @@ def _names(node: ast.AST, context: type[ast.expr_context]) -> list[str]:
     return sorted({each.id for each in names if isinstance(each.ctx, context)})
 
 
-def _imports(nodes: Iterable[ast.AST]) -> list[str]:
-    found: list[str] = []
-    for node in (each for root in nodes for each in ast.walk(root)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PACKAGES:
-            found.append(node.module or "")
-            found += [f"{node.module}.{each.name}" for each in node.names]
-        elif isinstance(node, ast.Import):
-            found += [each.name for each in node.names if each.name.split(".")[0] in PACKAGES]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and MODULE_PATH.fullmatch(node.value):
-            found.append(node.value.partition(":")[0])
-    return found
+def _imports(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PACKAGES:
+        return [node.module or "", *(f"{node.module}.{each.name}" for each in node.names)]
+    if isinstance(node, ast.Import):
+        return [each.name for each in node.names if each.name.split(".")[0] in PACKAGES]
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and MODULE_PATH.fullmatch(node.value):
+        return [node.value.partition(":")[0]]
+    return []
