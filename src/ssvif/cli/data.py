@@ -67,7 +67,9 @@ def check(
     infrared: Infrared = None,
     dataset: Annotated[Path | None, typer.Option(help="Dataset descriptor; labels and boxes are checked too.")] = None,
     data_root: DataRoot = Path("data"),
-    quick: Annotated[bool, typer.Option("--quick", help="Measure the shift of 100 pairs only.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Measure the shift of 100 pairs only, not of up to 20,000.")
+    ] = False,
     output: Annotated[Path | None, typer.Option(help="CSV file to write: every finding and every shift.")] = None,
     fix_list: Annotated[Path | None, typer.Option(help="CSV file to write: the good pairs, for `ssvif pack`.")] = None,
     seed: Seed = 0,
