@@ -33,7 +33,7 @@ def test_a_training_ends_within_seconds_and_goes_on_after_its_last_epoch(number,
     # within a fork Python can raise nothing: the process ends 3 s later, or when so short a training is over
     ended = "trained:" not in started.said
     if ended:
-        assert list(contents(folder)) == ["state.pt"]
+        assert list(files_of(contents(folder))) == ["state.pt"]
     again = commands.run(folder, *TRAIN.arguments, *more)
     assert not ended or re.search(rf"resuming after epoch ({done}|{done + 1})\b", again.said)
     assert files_of(contents(folder)) == files_of(undisturbed.made["train"])
