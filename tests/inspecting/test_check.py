@@ -364,20 +364,12 @@ def test_what_leaves_no_pair_at_all_is_told_once(folder, tmp_path, spoil, sides,
         write_good_pairs(tmp_path / "good.csv", check(folder), seed=0)
 
 
-def test_processes_find_what_threads_find(folder, monkeypatch):
-    by_threads = check(folder)
-    monkeypatch.setattr("ssvif.io.ahead.MANY", 1)
-    by_processes = check(folder)
-    assert by_processes.findings == by_threads.findings
-    for one, other in zip(by_processes.pairs, by_threads.pairs, strict=True):
-        assert (one.pair, one.shift) == (other.pair, other.shift)
-        assert [each.digest for each in one.sides.values()] == [each.digest for each in other.sides.values()]
-
-
-def test_the_shift_of_few_is_measured_when_it_has_to_be_quick(folder, monkeypatch):
+def test_the_shift_of_few_is_measured_when_it_has_to_be_quick_or_there_are_many(folder, monkeypatch):
     monkeypatch.setattr("ssvif.inspecting.check.QUICK_SHIFTS", 3)
     assert sum(each.shift is not None for each in check(folder, quick=True).pairs) == 3
     assert sum(each.shift is not None for each in check(folder).pairs) == 6
+    monkeypatch.setattr("ssvif.inspecting.check.MOST_SHIFTS", 4)
+    assert sum(each.shift is not None for each in check(folder).pairs) == 4
 
 
 def test_the_nearest_earlier_image_is_named():

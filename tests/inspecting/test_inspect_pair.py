@@ -26,7 +26,7 @@ from ssvif.io.images import read_raw
 def test_the_kind_and_size_of_every_image_are_named(folder, image, name, kind):
     Image.fromarray(image).save(folder / "ir" / name)
     pair = FoundPair("a", "vi/0.png", f"ir/{name}")
-    seen = Inspector(*recognise_folder(folder)).inspect(("all", pair, False))
+    seen = Inspector(*recognise_folder(folder)).inspect("all", pair, with_shift=False)
     assert (seen.sides["infrared"].kind, seen.sides["infrared"].size) == (kind, image.shape[1::-1])
 
 
@@ -44,7 +44,9 @@ def test_the_remedy_of_an_error_is_named(folder):
     Image.fromarray(np.full((5, 7, 3), (9, 0, 0), np.uint8)).save(folder / "color.png")
     descriptor, root = recognise_folder(folder)[:2]
     labeled = replace(descriptor, classes=(ClassInfo(0, "ground", (9, 0, 0)),))
-    seen = Inspector(labeled, root).inspect(("all", FoundPair("0", "vi/0.png", "ir/0.png", "color.png"), False))
+    seen = Inspector(labeled, root).inspect(
+        "all", FoundPair("0", "vi/0.png", "ir/0.png", "color.png"), with_shift=False
+    )
     (detail,) = [each.detail for each in seen.findings if each.kind == "label"]
     assert "color_labels: true" in detail
 

@@ -120,3 +120,27 @@ def test_a_file_without_a_date_counts(tree):
     path.write_text("changed = 1\n")
     os.utime(path, ns=(1, 1))
     assert fingerprint(LOOP) != before != fingerprint("ssvif.nothing")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("x = Field(1)", 'x = Field(1, description="first")', True),
+        ("def f():\n    return 1", 'def f():\n    """One."""\n    return 1  # always', True),
+        ("x = 0", "x = ''", False),
+        ("x = None", "x = False", False),
+        ("def f(*, a, b=1): ...", "def f(*, a=1, b): ...", False),
+        ("match x:\n    case None: y = 1", "match x:\n    case False: y = 1", False),
+        ("class A(B, description='one'): ...", "class A(B, description='two'): ...", False),
+        ("f(a, [])", "f(a)", False),
+    ],
+)
+def test_what_counts_of_a_users_module(tmp_path, monkeypatch, one, other, alike):
+    found = []
+    for text in (one, other):
+        folder = tmp_path / str(len(found))
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        Path("mine.py").write_text(text)
+        found.append(fingerprint("mine"))
+    assert (found[0] == found[1]) is alike

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from ssvif.inspecting.edges import Gray
 from ssvif.inspecting.findings import ERROR, MEASURES, WARNING, Finding, show_findings
 from ssvif.inspecting.pair import AS_FUSED, Inspector, Seen
 from ssvif.inspecting.shifts import FEWEST, SetShift, combine_shifts, is_unlike, other_shifts
-from ssvif.io.ahead import map_on_cores
+from ssvif.io.ahead import core_count
 from ssvif.io.errors import UserError, counted
 from ssvif.io.progress import track
 from ssvif.ops.sampling import choose_evenly
@@ -29,6 +30,7 @@ from ssvif.pairs.sequence import check_depths
 from ssvif.schema import IMAGE_SUFFIXES, SIDES
 
 MOST_SHIFTS, QUICK_SHIFTS = 20_000, 100  # pairs whose shift is measured, and when it has to be quick
+MOST_THREADS = 8
 # Different frames of MSRS and RoadScene reach .95; the same frame stays above .998 when saved as JPEG of quality 60,
 # with noise of 5 levels, or at half the size.
 NEAR_DUPLICATE = 0.99
@@ -107,8 +109,9 @@ def check_pairs(found: FoundDataset, *, for_pack: bool = False, rules: Rules = A
     listed, findings = _list_pairs(found)
     inspector = Inspector(found.descriptor, found.root, for_pack, rules)
     measured = set(choose_evenly(range(len(listed)), QUICK_SHIFTS if quick else MOST_SHIFTS))
-    jobs = [(*each, at in measured) for at, each in enumerate(listed)]
-    seen = list(track(map_on_cores(inspector.inspect, jobs), "checking", len(jobs)))
+    with ThreadPoolExecutor(min(MOST_THREADS, core_count())) as pool:
+        jobs = pool.map(lambda at: inspector.inspect(*listed[at], with_shift=at in measured), range(len(listed)))
+        seen = list(track(jobs, "checking", len(listed)))
     findings += [finding for each in seen for finding in each.findings]
     alike: dict[str, str] = {}
     for side in SIDES:

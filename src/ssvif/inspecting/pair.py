@@ -100,12 +100,8 @@ class Inspector:
     for_pack: bool = False  # whether the pairs shall be packed as they are: 8 bits, one size
     rules: Rules = AS_FUSED  # how two images become a pair; shifts are measured after the alignment
 
-    def inspect(self, job: tuple[str, FoundPair, bool]) -> Seen:
-        """Decode the files of a split's pair to the end and return what is found in them; a side may be missing.
-
-        The last of the job says whether the shift between the two sides is measured.
-        """
-        split, pair, with_shift = job
+    def inspect(self, split: str, pair: FoundPair, *, with_shift: bool) -> Seen:
+        """Decode a pair's files to the end and return what is found in them; a side may be missing."""
         seen = Seen(split, pair)
         images: dict[str, Pixels] = {}
         luma: dict[str, Gray] = {}

@@ -62,7 +62,7 @@ def _source_file(module: str) -> tuple[Path, int | None]:
 def _read(path: Path, modified_ns: int, name: str) -> tuple[str, list[str]]:
     """Return what counts of a file's code, or of one name in it, and the modules imported there."""
     text, imports = list[str](), list[str]()
-    _write(_definition(_statements(path, modified_ns), name) if name else _parse(path).body, text, imports)
+    _write(_definition(_statements(path, modified_ns), name) if name else _parse(path), text, imports)
     return hashlib.sha256(" ".join(text).encode()).hexdigest(), imports
 
 
@@ -91,8 +91,7 @@ def _write(value: object, text: list[str], imports: list[str]) -> None:
     if isinstance(value, list):
         text.append("[")
         for each in value:
-            if not _is_told(each):
-                _write(each, text, imports)
+            _write(each, text, imports)
         text.append("]")
         return
     if not isinstance(value, ast.AST):
@@ -101,7 +100,10 @@ def _write(value: object, text: list[str], imports: list[str]) -> None:
     text.append(type(value).__name__)
     for field in value._fields:
         part = getattr(value, field, None)
-        if (part and field != "ctx") or isinstance(value, ast.Constant):  # newer Pythons add fields that are empty
+        if isinstance(part, list):
+            part = [each for each in part if not _is_told(each, value)]
+        # newer Pythons add fields that are empty
+        if (part and field != "ctx") or isinstance(value, ast.Constant | ast.MatchSingleton):
             text.append(field)
             _write(part, text, imports)
     text.append(")")
@@ -109,11 +111,11 @@ def _write(value: object, text: list[str], imports: list[str]) -> None:
         imports += _imports(value)
 
 
-def _is_told(node: object) -> bool:
+def _is_told(node: object, of: ast.AST) -> bool:
     """Return whether a node is a docstring, or what `Field(description=...)` says of a setting, which is one too."""
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)
-    return isinstance(node, ast.keyword) and node.arg == "description"
+    return isinstance(node, ast.keyword) and node.arg == "description" and isinstance(of, ast.Call)
 
 
 def _definition(statements: dict[str, ast.stmt], name: str) -> list[ast.stmt]:
