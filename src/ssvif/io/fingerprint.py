@@ -72,7 +72,8 @@ def _statements(path: Path, modified_ns: int) -> dict[str, ast.stmt]:
     found: dict[str, ast.stmt] = {}
     for node in _parse(path).body:
         names = [node.name] if isinstance(node, ast.ClassDef | ast.FunctionDef) else _names(node, ast.Store)
-        found = dict.fromkeys(names, node) | found
+        for name in names:
+            found.setdefault(name, node)
     return found
 
 
@@ -101,7 +102,7 @@ def _write(value: object, text: list[str], imports: list[str]) -> None:
     for field in value._fields:
         part = getattr(value, field, None)
         if isinstance(part, list):
-            part = [each for each in part if not _is_told(each, value)]
+            part = [each for each in part if not _is_description(each, value)]
         # newer Pythons add fields that are empty
         if (part and field != "ctx") or isinstance(value, ast.Constant | ast.MatchSingleton):
             text.append(field)
@@ -111,11 +112,11 @@ def _write(value: object, text: list[str], imports: list[str]) -> None:
         imports += _imports(value)
 
 
-def _is_told(node: object, of: ast.AST) -> bool:
+def _is_description(node: object, parent: ast.AST) -> bool:
     """Return whether a node is a docstring, or what `Field(description=...)` says of a setting, which is one too."""
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)
-    return isinstance(node, ast.keyword) and node.arg == "description" and isinstance(of, ast.Call)
+    return isinstance(node, ast.keyword) and node.arg == "description" and isinstance(parent, ast.Call)
 
 
 def _definition(statements: dict[str, ast.stmt], name: str) -> list[ast.stmt]:

@@ -159,7 +159,7 @@ def to_gray(infrared: NDArray[Any]) -> NDArray[Any]:
         return infrared
     if (infrared == infrared[..., :1]).all():
         return np.ascontiguousarray(infrared[..., 0])
-    if infrared.dtype == np.uint8:  # whole numbers that float32 holds exactly, and multiplies ten times as fast
+    if infrared.dtype == np.uint8:  # whole numbers, which float32 holds exactly and multiplies faster
         weighted = infrared.astype(np.float32) @ np.array(LUMA_PER_MILLE, np.float32)
         return ((weighted + 500) / 1000).astype(np.uint8)
     return infrared.astype(np.float32) @ (np.array(LUMA_PER_MILLE, np.float32) / 1000)
