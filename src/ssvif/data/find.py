@@ -15,15 +15,7 @@ from ssvif.data.boxes import contradicts, read_class_list
 from ssvif.data.descriptor import Descriptor, Layout
 from ssvif.data.near_miss import describe_place, find_near_miss
 from ssvif.io.errors import LISTED, UserError, counted, shorten
-from ssvif.pairs.match import (
-    BY_NAME,
-    Images,
-    Matching,
-    find_by_template,
-    match_names,
-    match_sources,
-    refuse_same_file,
-)
+from ssvif.pairs.match import BY_NAME, Images, Matching, find_by_template, match_names, match_sources, refuse_same_file
 from ssvif.pairs.pairing import Pairing
 from ssvif.pairs.paths import spelled
 from ssvif.schema import IMAGE_SUFFIXES, SIDES, SPLITS
@@ -67,8 +59,16 @@ class FoundDataset:
 
     def pair(self, name: str, files: Mapping[str, Path]) -> FoundPair:
         """Return the pair of a name, given side, "label" or "boxes" → file; a side may be missing."""
-        relative = {side: PurePath(os.path.relpath(path, self.root)).as_posix() for side, path in files.items()}
-        return FoundPair(name, **(dict.fromkeys(SIDES, "") | relative))
+        return FoundPair(
+            name, **(dict.fromkeys(SIDES, "") | {side: self._relative(path) for side, path in files.items()})
+        )
+
+    def _relative(self, path: Path) -> str:
+        """Return a path relative to the dataset's root in POSIX form."""
+        text, root = path.as_posix(), f"{self.root.as_posix()}/"
+        if text.startswith(root) and ".." not in path.parts:  # ten times as fast as what is right for all
+            return text.removeprefix(root)
+        return PurePath(os.path.relpath(path, self.root)).as_posix()
 
     def pairs(self, split: str) -> list[FoundPair]:
         """Return the pairs of a split, sorted by name."""

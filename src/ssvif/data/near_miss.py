@@ -14,10 +14,7 @@ from ssvif.io.errors import counted, shorten
 from ssvif.schema import IMAGE_SUFFIXES
 
 # of files that people keep labels and boxes in, those that are not read included
-SUFFIXES = {
-    "label": (*IMAGE_SUFFIXES, ".gif", ".webp", ".npy", ".mat"),
-    "boxes": (*BOX_SUFFIXES, ".json", ".csv"),
-}
+SUFFIXES = {"label": (*IMAGE_SUFFIXES, ".gif", ".webp", ".npy", ".mat"), "boxes": (*BOX_SUFFIXES, ".json", ".csv")}
 MOST_FILES = 200_000  # looked at: the search must end in a root that holds much else
 FEW = 0.5  # share of the pairs that names with a prefix or suffix must reach: a "1" is in many names
 

@@ -48,11 +48,7 @@ class OwnPairs:
 
 
 def find_own_pairs(
-    visible: str | Path | None,
-    infrared: str | Path | None,
-    *,
-    only: Path | None = None,
-    pairing: Pairing = BY_NAME,
+    visible: str | Path | None, infrared: str | Path | None, *, only: Path | None = None, pairing: Pairing = BY_NAME
 ) -> OwnPairs:
     """Match two folders or patterns of images as `pairing` says, by default by name.
 

@@ -20,16 +20,7 @@ from ssvif.io.errors import UserError, counted, shorten
 from ssvif.io.files import write_png
 from ssvif.io.progress import track
 from ssvif.ops.sampling import choose_evenly
-from ssvif.pairs.alignment import (
-    MODELS,
-    Alignment,
-    Matrix,
-    corners_of,
-    coverage,
-    map_points,
-    resizing,
-    write_alignment,
-)
+from ssvif.pairs.alignment import MODELS, Alignment, Matrix, corners_of, coverage, map_points, resizing, write_alignment
 from ssvif.pairs.files import read_side
 from ssvif.pairs.match import BY_NAME, Matching, kind_of_all, match_sources
 from ssvif.pairs.pairing import Pairing

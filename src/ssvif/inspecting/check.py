@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from ssvif.inspecting.edges import Gray
 from ssvif.inspecting.findings import ERROR, MEASURES, WARNING, Finding, show_findings
 from ssvif.inspecting.pair import AS_FUSED, Inspector, Seen
 from ssvif.inspecting.shifts import FEWEST, SetShift, combine_shifts, is_unlike, other_shifts
-from ssvif.io.ahead import core_count
+from ssvif.io.ahead import map_on_cores
 from ssvif.io.errors import UserError, counted
 from ssvif.io.progress import track
 from ssvif.ops.sampling import choose_evenly
@@ -30,7 +29,6 @@ from ssvif.pairs.sequence import check_depths
 from ssvif.schema import IMAGE_SUFFIXES, SIDES
 
 MOST_SHIFTS, QUICK_SHIFTS = 20_000, 100  # pairs whose shift is measured, and when it has to be quick
-MOST_THREADS = 8
 # Different frames of MSRS and RoadScene reach .95; the same frame stays above .998 when saved as JPEG of quality 60,
 # with noise of 5 levels, or at half the size.
 NEAR_DUPLICATE = 0.99
@@ -109,8 +107,11 @@ def check_pairs(found: FoundDataset, *, for_pack: bool = False, rules: Rules = A
     listed, findings = _list_pairs(found)
     inspector = Inspector(found.descriptor, found.root, for_pack, rules)
     measured = set(choose_evenly(range(len(listed)), QUICK_SHIFTS if quick else MOST_SHIFTS))
-    with ThreadPoolExecutor(min(MOST_THREADS, core_count())) as pool:
-        jobs = pool.map(lambda at: inspector.inspect(*listed[at], with_shift=at in measured), range(len(listed)))
+
+    def inspect(place: int) -> Seen:
+        return inspector.inspect(*listed[place], with_shift=place in measured)
+
+    with map_on_cores(inspect, len(listed)) as jobs:
         seen = list(track(jobs, "checking", len(listed)))
     findings += [finding for each in seen for finding in each.findings]
     alike: dict[str, str] = {}
@@ -212,31 +213,33 @@ def _find_duplicates(seen: list[Seen], side: str, alike: dict[str, str]) -> list
     return [found[place] for place in sorted(found)]
 
 
-def near_duplicates(thumbnails: Gray, threshold: float, at_once: int = 256) -> list[tuple[int, int, float]]:
+def near_duplicates(thumbnails: Gray, threshold: float, at_once: int = 768) -> list[tuple[int, int, float]]:
     """Find images that are almost the same as an earlier one, by their thumbnails (N,D), each of length 1 or 0.
+
+    So that they stay in the processor's cache, `at_once` images are compared with as many others.
 
     Returns:
         For each image with a correlation of `threshold` or more: its place, that of the earlier image it is most
-        like, and their correlation. To save memory, `at_once` rows are compared at a time.
+        like, and their correlation.
     """
-    if not len(thumbnails):
-        return []
-    found, short = [], _shortened(thumbnails) if len(thumbnails) > at_once else thumbnails
-    for start in range(0, len(thumbnails), at_once):
-        stop = min(start + at_once, len(thumbnails))
-        possible = short[start:stop] @ short[:stop].T >= threshold - ROUNDING
-        possible[:, start:] = np.tril(possible[:, start:], -1)
-        rows, columns = start + np.flatnonzero(possible.any(axis=1)), np.flatnonzero(possible.any(axis=0))
-        if not len(rows):
+    count = len(thumbnails)
+    short = _shortened(thumbnails) if count > at_once else thumbnails
+    likeness, earlier = np.full(count, -1.0, np.float32), np.zeros(count, np.intp)
+    for start, left in ((i, j) for i in range(0, count, at_once) for j in range(0, i + 1, at_once)):
+        products = short[start : start + at_once] @ short[left : left + at_once].T
+        if left == start:
+            products = np.tril(products, -1)
+        if products.max() < threshold - ROUNDING:
             continue
-        likeness = thumbnails[rows] @ thumbnails[columns].T
-        likeness[columns[None] >= rows[:, None]] = -1
-        best = likeness.argmax(axis=1)
-        heights = likeness[np.arange(len(rows)), best]
-        found += [
-            (int(rows[i]), int(columns[best[i]]), float(heights[i])) for i in np.flatnonzero(heights >= threshold)
-        ]
-    return found
+        possible = products >= threshold - ROUNDING
+        rows, columns = start + np.flatnonzero(possible.any(axis=1)), left + np.flatnonzero(possible.any(axis=0))
+        exact = thumbnails[rows] @ thumbnails[columns].T
+        exact[columns[None] >= rows[:, None]] = -1
+        best = exact.argmax(axis=1)
+        highest = exact[np.arange(len(rows)), best]
+        better = highest > likeness[rows]
+        likeness[rows[better]], earlier[rows[better]] = highest[better], columns[best[better]]
+    return [(int(at), int(earlier[at]), float(likeness[at])) for at in np.flatnonzero(likeness >= threshold)]
 
 
 def _shortened(thumbnails: Gray) -> Gray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from ssvif.inspecting.shifts import is_unlike, measure_shift
 from ssvif.io.errors import UserError
 from ssvif.pairs.alignment import check_size, warp
 from ssvif.pairs.files import read_side
+from ssvif.pairs.judgement import quantiles_of
 from ssvif.pairs.pair import Rules, check_unit, has_color, looks_colored, measured_pixels, same_aspect
 from ssvif.pairs.ranges import INNER, Range, range_of
 from ssvif.schema import SIDES
@@ -211,7 +213,7 @@ def judge(pixels: Pixels, gray: Gray, side: str) -> list[tuple[str, str]]:
     if side == "infrared" and looks_colored(pixels):
         found.append(("color map", "three channels that differ"))
     sample = gray[::SAMPLED, ::SAMPLED]
-    low, top, high = (float(value) for value in np.quantile(sample, [0.01, 0.95, 0.99]))
+    low, top, high = map(float, quantiles_of(np.sort(sample, axis=None), (0.01, 0.95, 0.99)))
     if pixels.dtype != np.uint8:
         return [*found, ("flat", f"{high - low:g} steps")] if not floats and high - low < FLAT_DEEP else found
     if side == "visible" and top < DARK * 255:
@@ -226,7 +228,7 @@ def judge(pixels: Pixels, gray: Gray, side: str) -> list[tuple[str, str]]:
 
 def digest_of(pixels: Pixels) -> bytes:
     """Return 16 bytes that equal images (H,W) or (H,W,3) share, whatever their files' format."""
-    header = f"{pixels.shape} {pixels.dtype}".encode()
+    header = f"{pixels.shape} {pixels.dtype.str}".encode()
     return hashlib.blake2b(header + np.ascontiguousarray(pixels).tobytes(), digest_size=16).digest()
 
 
@@ -238,6 +240,7 @@ def thumbnail_of(gray: Gray, *, deep: bool = False) -> Gray:
     low, high = np.percentile(gray[::SAMPLED, ::SAMPLED], INNER) if deep else (0, 0)
     if low < high:
         gray = gray.clip(low, high)
-    small = np.asarray(Image.fromarray(gray).resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX))
-    centered = (small - small.mean()).ravel()
-    return np.asarray(centered / max(float(np.linalg.norm(centered)), 1e-6), np.float32)
+    small = Image.fromarray(gray).resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX)
+    values = np.frombuffer(small.tobytes(), np.float32)
+    centered = values - values.mean()
+    return np.asarray(centered / np.float32(max(math.sqrt(centered @ centered), 1e-6)))

@@ -1,15 +1,26 @@
-"""Work that threads do ahead of who asks for its results, and the cores that there are for it."""
+"""Work that threads and processes do ahead of who asks for its results, and the cores that there are for it."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
+import sys
+import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import TypeVar
+
+from ssvif.io.errors import UserError
 
 THREADS = 2
 AHEAD_BYTES = 1 << 28
+MOST_WORKERS = 8
+AT_ONCE = 32  # most results that a process sends together
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
@@ -58,3 +69,95 @@ def _submit(
         failed: Future[Made] = Future()
         failed.set_exception(error)
         yield failed
+
+
+@contextmanager
+def map_on_cores(function: Callable[[int], Made], count: int) -> Iterator[Iterator[Made]]:
+    """Compute `function` of 0, 1 … `count` - 1 in processes, one a core; the block gets the results in order.
+
+    Threads would wait for each other where much of the work is Python's. The processes are forked, so the function may
+    hold anything, and its results are pickled; where forking is not safe there are threads. All end with the block.
+
+    Raises:
+        UserError: a process was killed; in the block, as is what the function raises.
+    """
+    workers = min(MOST_WORKERS, core_count(), count // 2)
+    if workers < 2:
+        yield map(function, range(count))
+    elif sys.platform == "linux":
+        with _forked(function, count, workers) as results:
+            yield results
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            yield pool.map(function, range(count))
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _forked(function: Callable[[int], Made], count: int, workers: int) -> Iterator[Iterator[Made]]:
+    """Have each process compute every so-many-th part of the results, and send them by a pipe of its own.
+
+    No process can block the pipe of another, and the end of a pipe tells that its process has ended.
+    """
+    context = multiprocessing.get_context("fork")
+    processes, receivers = list[BaseProcess](), list[Connection]()
+    at_once = min(AT_ONCE, -(-count // (2 * workers)))
+    parts = [range(start, min(start + at_once, count)) for start in range(0, count, at_once)]
+    try:
+        with _signals_waiting():
+            for place in range(workers):
+                receiver, sender = context.Pipe(duplex=False)
+                receivers.append(receiver)
+                with sender:
+                    arguments = function, parts[place::workers], sender, receivers
+                    processes.append(context.Process(target=_send, args=arguments))
+                    processes[-1].start()
+        yield _received(receivers, len(parts))
+    finally:
+        for receiver in receivers:
+            receiver.close()
+        for process in processes:
+            if process.pid:
+                process.kill()
+                process.join()
+
+
+@contextmanager
+def _signals_waiting() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait, and in processes that begin in the block forever.
+
+    A terminal sends them to all processes of a command, of which the first ends the others.
+    """
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+def _send(
+    function: Callable[[int], Made], parts: Sequence[range], sender: Connection, receivers: Sequence[Connection]
+) -> None:
+    for each in receivers:  # inherited; as long as one is open, nothing tells that the first process has ended
+        each.close()
+    with suppress(BrokenPipeError):
+        try:
+            for part in parts:
+                sender.send([function(at) for at in part])
+        except Exception as error:
+            error.add_note(traceback.format_exc())
+            sender.send(error)
+
+
+def _received(receivers: Sequence[Connection], parts: int) -> Iterator[Made]:
+    for place in range(parts):
+        try:
+            made = receivers[place % len(receivers)].recv()
+        except (EOFError, OSError) as error:
+            raise UserError(
+                "A process of this command was killed, as the system does when memory runs out",
+                remedy="close other programs, or run the command where there is more memory",
+            ) from error
+        if isinstance(made, Exception):
+            raise made
+        yield from made

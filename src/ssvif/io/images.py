@@ -56,7 +56,8 @@ def open_image(path: Path) -> Iterator[ImageFile]:
     Raises:
         UserError: the file is missing or damaged, or claims to be too large.
     """
-    with _guarded(path), Image.open(path) as opened:
+    # of a path Pillow would look up every folder
+    with _guarded(path), path.open("rb") as file, Image.open(file) as opened:
         if opened.format in REFUSED:
             raise UnidentifiedImageError
         check_claim(path, opened.width * opened.height)
@@ -207,8 +208,6 @@ def _read_with_pillow(path: Path, page: int, indices: bool) -> _Stored:
     with _opened_page(path, page) as opened:
         form, tags, is_tiff = stored_form(opened), dict(getattr(opened, "tag_v2", {})), opened.format == "TIFF"
         orientation, signed = opened.getexif().get(ORIENTATION, 1), _is_signed(opened)
-        if is_tiff and orientation in TRANSPOSED:
-            opened.filename = ""  # or Pillow maps the file into memory with height and width exchanged
         has_alpha = opened.mode in WITH_ALPHA or "transparency" in opened.info
         notes = ["channels"] * (tags.get(SAMPLES_PER_PIXEL, 1) > len(opened.getbands()))
         notes += ["radiometric"] * _is_radiometric(opened)
@@ -231,11 +230,12 @@ def _read_with_pillow(path: Path, page: int, indices: bool) -> _Stored:
 def _opened_page(path: Path, page: int) -> Iterator[ImageFile]:
     """Open an image of a file with Pillow, and mend how it takes the pixels of some TIFFs."""
     with open_image(path) as opened:
-        try:
-            opened.seek(page)
-        except EOFError as error:
-            raise _too_few(path, page) from error
-        check_claim(path, opened.width * opened.height)
+        if page:
+            try:
+                opened.seek(page)
+            except EOFError as error:
+                raise _too_few(path, page) from error
+            check_claim(path, opened.width * opened.height)
         form = stored_form(opened)
         if form.startswith("RGBX") and getattr(opened, "tag_v2", {}).get(EXTRA_SAMPLES) == (0,):
             opened._mode = "RGBA"  # the fourth channel, whose meaning the file does not say, is kept
@@ -290,10 +290,12 @@ def _inverted(array: NDArray[Any]) -> NDArray[Any]:
 
 def _mark_floats(pixels: NDArray[Any], nodata: Any) -> RawImage:
     """Return pixels (H,W) or (H,W,3) with the value by which their file marks missing ones, a text; floats get NaN."""
+    if nodata is None:
+        return RawImage(np.ascontiguousarray(pixels))
     try:
         with np.errstate(over="ignore"):  # the least number of 64 bits is -inf in 32
             value = np.float32(str(nodata).strip(" \0"))
-    except ValueError:  # there is none, or it is no number
+    except ValueError:  # no number
         return RawImage(np.ascontiguousarray(pixels))
     if pixels.dtype.kind == "f":
         pixels = np.where(pixels == value, np.float32(np.nan), pixels)

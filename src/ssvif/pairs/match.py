@@ -9,26 +9,18 @@ import logging
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from glob import has_magic
 from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
-from statistics import median
+from stat import S_IFREG, S_ISDIR, S_ISREG
 from typing import Literal
 
 from ssvif.io.errors import ErrorKind, UserError, counted, shorten
 from ssvif.io.files import printable
-from ssvif.pairs.pairing import (
-    SLACK,
-    TOLERANCES,
-    Pairing,
-    keys_of,
-    nearest,
-    nearest_or_refuse,
-    read_list,
-    same_for_both,
-)
+from ssvif.pairs.pairing import Pairing, constant_offset, keys_of, nearest, nearest_or_refuse, read_list, same_for_both
 from ssvif.pairs.paths import any_case, expand, nfc, spelled
 from ssvif.schema import IMAGE_SUFFIXES, SIDES, VIDEO_SUFFIXES
 
@@ -225,7 +217,7 @@ def _rename_nearest(sides: Mapping[str, Images], pairing: Pairing) -> dict[str, 
             keys[side] = {name: key for name, key in keys[side].items() if counts[key] == 1}
     pairs = nearest_or_refuse(keys["visible"], keys["infrared"], pairing)
     unit = " s" if pairing.by == "time" else ""
-    remedy = "pass a larger --tolerance, if these images belong together" + _constant_offset(keys, pairing)
+    remedy = "pass a larger --tolerance, if these images belong together" + constant_offset(keys, pairing)
     if not pairs:
         distances = [distance for _, distance in nearest(keys["visible"], keys["infrared"], math.inf).values()]
         raise UserError(
@@ -262,16 +254,6 @@ def _rename_nearest(sides: Mapping[str, Images], pairing: Pairing) -> dict[str, 
     }
 
 
-def _constant_offset(keys: Mapping[str, Mapping[str, float]], pairing: Pairing) -> str:
-    """Return which offset to pass, if as many images of both sides differ by about the same throughout; else ""."""
-    visible, infrared = (sorted(keys[side].values()) for side in SIDES)
-    apart = [left - right for left, right in zip(visible, infrared, strict=False)]
-    if len(visible) != len(infrared) or not apart or max(apart) - min(apart) > TOLERANCES[pairing.by] + SLACK:
-        return ""
-    offset = pairing.offset + median(apart)
-    return f"; if the {pairing.by}s of one camera are ahead throughout, pass --offset {offset:.10g}"
-
-
 def refuse_same_file(pairs: Mapping[str, Mapping[str, Path]]) -> None:
     """Check that no pair, name → side → file, has one file for both sides, through links or otherwise.
 
@@ -280,8 +262,9 @@ def refuse_same_file(pairs: Mapping[str, Mapping[str, Path]]) -> None:
     """
     for name, files in pairs.items():
         visible, infrared = (files[side] for side in SIDES)
-        if visible == infrared or (visible.exists() and infrared.exists() and visible.samefile(infrared)):
-            raise same_for_both(printable(visible), f"{printable(infrared)} as the infrared image of {name}")
+        with suppress(OSError):  # of a link to nowhere
+            if visible == infrared or visible.samefile(infrared):
+                raise same_for_both(printable(visible), f"{printable(infrared)} as the infrared image of {name}")
 
 
 def match_names(sides: Mapping[str, Images], *, optional: Collection[str] = ()) -> Matching:
@@ -360,14 +343,17 @@ def _name_images(
 ) -> Images:
     """Return those of the paths that have one of the suffixes; one without a name belongs to another side."""
     images = Images(source)
-    for path in sorted(paths):
+    for path in sorted(paths, key=attrgetter("parts")):  # as paths compare, ten times as fast
         if path.name.startswith("."):
             continue
-        if path.is_dir():
+        mode = S_IFREG  # of a link to nowhere, too
+        with suppress(OSError):
+            mode = path.stat().st_mode
+        if S_ISDIR(mode):
             images.others[FOLDER] += 1
         elif path.suffix.lower() not in suffixes:
             images.others[path.suffix.lower() or NO_SUFFIX] += 1
-        elif not (name := name_of(path)) or (path.exists() and not path.is_file()):  # the latter is a device
+        elif not (name := name_of(path)) or not S_ISREG(mode):  # the latter is a device
             continue
         elif printable(path.name) != path.name:
             images.not_utf8.append(path)

@@ -16,15 +16,7 @@ from ssvif.io.errors import UserError
 from ssvif.io.images import RawImage
 from ssvif.pairs.alignment import Alignment, check_size, coverage, warp
 from ssvif.pairs.judgement import Note, judge
-from ssvif.pairs.ranges import (
-    Range,
-    Rule,
-    fill_value,
-    mark_missing,
-    range_of,
-    to_8_bits,
-    to_unit,
-)
+from ssvif.pairs.ranges import Range, Rule, fill_value, mark_missing, range_of, to_8_bits, to_unit
 from ssvif.schema import LUMA_PER_MILLE, SIDES
 
 log = logging.getLogger("ssvif")

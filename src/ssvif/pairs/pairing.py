@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from os.path import realpath
 from pathlib import Path
+from statistics import median
 
 from ssvif.io.errors import UserError, shorten
 from ssvif.io.files import read_lines_of_csv
@@ -264,3 +265,13 @@ def nearest(visible: Mapping[str, float], infrared: Mapping[str, float], most: f
             for each in apart(*outer):
                 heapq.heappush(heap, each)
     return pairs
+
+
+def constant_offset(keys: Mapping[str, Mapping[str, float]], pairing: Pairing) -> str:
+    """Return which offset to pass, if as many images of both sides differ by about the same throughout; else ""."""
+    visible, infrared = (sorted(keys[side].values()) for side in SIDES)
+    apart = [left - right for left, right in zip(visible, infrared, strict=False)]
+    if len(visible) != len(infrared) or not apart or max(apart) - min(apart) > TOLERANCES[pairing.by] + SLACK:
+        return ""
+    offset = pairing.offset + median(apart)
+    return f"; if the {pairing.by}s of one camera are ahead throughout, pass --offset {offset:.10g}"
