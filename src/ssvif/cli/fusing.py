@@ -105,7 +105,7 @@ def fuse(
 ) -> None:
     """Fuse visible and infrared images or videos: ssvif fuse VISIBLE INFRARED -o OUTPUT."""
     from ssvif.fusing.fuser import WHOLE_IMAGES, FuseOptions
-    from ssvif.fusing.load import FuserSpec
+    from ssvif.fusing.load import FuserSpec, open_fuser
 
     if images and not pairs:
         raise UserError("ssvif fuse --images needs --pairs, whose pairs the images belong to")
@@ -140,8 +140,12 @@ def fuse(
         _check_packed(sources, rules, pairing, fps, options)
         _fuse_packed(pairs, images, output, spec, options, part)
     else:
+        from ssvif.fusing.command import fuse_source
+
         source = _open_own(sources, output, pairing.pairing(), options.depth)  # wrong paths are told before all else
-        _fuse_own(source, output, spec, rules, options, overwrite=overwrite, fps=fps, shard=part)
+        identity = spec.identity()
+        with open_fuser(spec) as fuser:
+            fuse_source(source, rules, output, fuser, options, identity, overwrite=overwrite, fps=fps, shard=part)
 
 
 def app(
@@ -227,22 +231,3 @@ def _open_own(sources: list[str], output: Path, pairing: Pairing, depth: int) ->
     source = open_source(visible, infrared, pairing)
     check_output(output, *sources, depth=depth)
     return source
-
-
-def _fuse_own(
-    source: Source,
-    output: Path,
-    spec: FuserSpec,
-    rules: Rules,
-    options: FuseOptions,
-    *,
-    overwrite: bool,
-    fps: float,
-    shard: Shard,
-) -> None:
-    from ssvif.fusing.command import fuse_source
-    from ssvif.fusing.load import open_fuser
-
-    identity = spec.identity()
-    with open_fuser(spec) as fuser:
-        fuse_source(source, rules, output, fuser, options, identity, overwrite=overwrite, fps=fps, shard=shard)

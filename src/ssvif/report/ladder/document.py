@@ -72,7 +72,15 @@ def write_document(measured: Measured, found: Findings, *, charts: bool, picture
         arms=measured.planned,
         complete=measured.is_complete,
         seeds=_seeds(measured),
-        tables={name: make(measured, found) for name, make in TABLES.items()},
+        tables={
+            "arms": _arms_table(measured),
+            "inputs": _inputs_table(measured),
+            "effects": _effects_table(measured, found),
+            "images": _images_table(found),
+            "others": _others_table(measured, found),
+            "scores": _scores_table(measured),
+            "training": _training_table(measured),
+        },
         charts=charts,
         pictures=pictures,
         folder=IMAGES.format(dataset=measured.declaration.dataset),
@@ -140,7 +148,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], side: str = "--:"
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _arms_table(measured: Measured, found: Findings) -> str:
+def _arms_table(measured: Measured) -> str:
     rows = [
         [arm.title, ROLES[arm.declared.role], str(len(arm.runs)), escape_markdown(arm.declared.note)]
         for arm in measured.arms
@@ -170,7 +178,7 @@ def _cell(effect: Effect | None) -> str:
     return f"{_change(effect)} ({_interval(effect)})" if _interval(effect) else _change(effect)
 
 
-def _images_table(measured: Measured, found: Findings) -> str:
+def _images_table(found: Findings) -> str:
     effects = {(each.arm.declared.name, each.seed): each for each in found.images if each.key == LOG_LOSS}
     seeds = list(dict.fromkeys(seed for _, seed in effects))
     arms = list({each.arm.declared.name: each.arm for each in found.images}.values())
@@ -208,7 +216,7 @@ def _mean(values: Sequence[float], key: Key, level: float) -> str:
     return print_number(mean_of(values), form) + half
 
 
-def _inputs_table(measured: Measured, found: Findings) -> str:
+def _inputs_table(measured: Measured) -> str:
     keys = [key for key in _keys(measured, PROBE, measured.primary.score) if key.metric not in ("iou", "miou")]
     arms = measured.of("input", "reference", "positive")
     return _scores(measured, arms, keys) or "No run has scores of this judge."
@@ -222,7 +230,7 @@ def _others_table(measured: Measured, found: Findings) -> str:
     return _table(["arm", *map(_head, keys)], rows) if keys else "There are no other scores."
 
 
-def _scores_table(measured: Measured, found: Findings) -> str:
+def _scores_table(measured: Measured) -> str:
     keys = _keys(measured, PROBE, SEGMENTATION, DETECTION)
     # with the IoU of every class the table is too wide to read; arms.csv holds them
     judged = _scores(measured, measured.arms, [key for key in keys if key.metric != "iou"])
@@ -230,18 +238,7 @@ def _scores_table(measured: Measured, found: Findings) -> str:
     return "\n\n".join(each for each in (judged, fused) if each)
 
 
-def _training_table(measured: Measured, found: Findings) -> str:
+def _training_table(measured: Measured) -> str:
     known = _keys(measured, TRAINING)
     keys = [Key(TRAINING, name) for name in NAMES if Key(TRAINING, name) in known]
     return _scores(measured, measured.arms, keys)
-
-
-TABLES = {
-    "arms": _arms_table,
-    "inputs": _inputs_table,
-    "effects": _effects_table,
-    "images": _images_table,
-    "others": _others_table,
-    "scores": _scores_table,
-    "training": _training_table,
-}

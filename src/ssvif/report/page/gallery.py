@@ -65,7 +65,6 @@ def write_gallery(album: Album, folder: Path) -> list[dict[str, Any]]:
     )
     classes, boxes = ([{"name": name, "color": color} for name, color in legend.items()] for legend in legends)
     pictures = {
-        "title": descriptor.title,
         "sources": [{"key": key, "title": title} for key, title in picture_keys(album).items()],
         "classes": classes,
         "boxes": boxes,
@@ -166,7 +165,6 @@ def _describe_scores(album: Album, pairs: Sequence[Mapping[str, Any]]) -> dict[s
     places = range(len(SOURCES), len(picture_keys(album)))
     pictured = [{pair["id"] for pair in pairs if place not in pair["absent"]} for place in places]
     return {
-        "title": album.source.descriptor.title,
         "pairs": everyone,
         "unpictured": [[name for name in everyone if name not in shown] for shown in pictured],
         "runs": [

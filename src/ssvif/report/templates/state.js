@@ -64,7 +64,6 @@
   Object.assign(SSVIF, {
     state,
     set,
-    scoreOf,
     scoreText,
     listPairs,
     onChange: (listener) => listeners.push(listener),
