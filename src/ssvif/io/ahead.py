@@ -20,7 +20,7 @@ from ssvif.io.errors import UserError
 THREADS = 2
 AHEAD_BYTES = 1 << 28
 MOST_WORKERS = 8
-AT_ONCE = 32  # most results that a process sends together
+AT_ONCE = 8  # most results that a process sends together
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
@@ -89,8 +89,10 @@ def map_on_cores(function: Callable[[int], Made], count: int) -> Iterator[Iterat
             yield results
     else:
         with ThreadPoolExecutor(workers) as pool:
-            yield pool.map(function, range(count))
-            pool.shutdown(cancel_futures=True)
+            try:
+                yield pool.map(function, range(count))
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
