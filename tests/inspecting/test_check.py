@@ -395,6 +395,14 @@ def test_ruling_out_by_components_loses_no_near_duplicate():
     assert [(place, earlier) for place, earlier, _ in near_duplicates(thumbnails, 0.99, 64)] == expected
 
 
+def test_the_thumbnail_of_the_largest_floats_is_like_no_other():
+    extreme = np.full((48, 64), 3e38, np.float32)
+    extreme[24:] *= -1
+    thumbnails = np.stack([thumbnail_of(extreme), thumbnail_of(extreme / 2)])
+    assert not thumbnails.any()
+    assert near_duplicates(thumbnails, 0.99) == []
+
+
 def test_images_of_another_unit_are_told(folder):
     for number in range(6):
         celsius = read_image(folder / f"ir/{number}.png").astype(np.float32) / 8

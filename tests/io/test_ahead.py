@@ -1,4 +1,6 @@
+import errno
 import math
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -98,6 +100,36 @@ def test_a_user_error_of_a_process_stays_whole():
     with pytest.raises(UserError) as raised, map_on_cores(fail, 100) as made:
         list(made)
     assert [getattr(raised.value, part) for part in ("what", "expected", "got", "remedy")] == list("abcd")
+
+
+@forking
+def test_an_error_that_cannot_be_sent_is_told_by_its_traceback():
+    class LostError(Exception):
+        pass
+
+    def fail(place):
+        raise LostError("what is wrong")
+
+    with pytest.raises(RuntimeError, match="LostError: what is wrong"), map_on_cores(fail, 9) as made:
+        list(made)
+
+
+@forking
+def test_where_no_process_may_be_started_this_one_computes(monkeypatch):
+    started = []
+
+    def start_once(process, start=multiprocessing.context.ForkProcess.start):
+        started.append(process)
+        if len(started) > 1:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        start(process)
+
+    monkeypatch.setattr(multiprocessing.context.ForkProcess, "start", start_once)
+    before = children()
+    with map_on_cores(lambda place: os.getpid(), 99) as made:
+        assert [*made] == [os.getpid()] * 99
+    assert len(started) == 2
+    assert children() == before
 
 
 @forking

@@ -229,6 +229,21 @@ def test_a_tiff_of_another_kind_is_told(tmp_path):
     assert "complex64 values of shape (13, 17, 3)" in caught.value.got
 
 
+def test_rows_that_no_strip_of_a_tiff_covers_are_not_taken_as_black(tmp_path):
+    path, gray = tmp_path / "strips.tif", DEEP[..., 0].astype(np.uint8)
+
+    def rewrite(tag, value):
+        Image.fromarray(gray).save(path)
+        with tifffile.TiffFile(path, mode="r+") as file:
+            file.pages[0].tags[tag].overwrite(value)
+
+    rewrite("RowsPerStrip", 1)  # one strip holds all
+    assert np.array_equal(read_raw(path).pixels, gray)
+    rewrite("ImageLength", 100)
+    with pytest.raises(UserError, match=r"strips\.tif cannot be read"):
+        read_raw(path)
+
+
 def test_any_damaged_tiff_is_a_user_error(tmp_path):
     generator = np.random.default_rng(0)
     path = tmp_path / "damaged.tif"

@@ -225,20 +225,21 @@ def near_duplicates(thumbnails: Gray, threshold: float, at_once: int = 768) -> l
     count = len(thumbnails)
     short = _shortened(thumbnails) if count > at_once else thumbnails
     likeness, earlier = np.full(count, -1.0, np.float32), np.zeros(count, np.intp)
-    for start, left in ((i, j) for i in range(0, count, at_once) for j in range(0, i + 1, at_once)):
-        products = short[start : start + at_once] @ short[left : left + at_once].T
-        if left == start:
-            products = np.tril(products, -1)
-        if products.max() < threshold - ROUNDING:
-            continue
-        possible = products >= threshold - ROUNDING
-        rows, columns = start + np.flatnonzero(possible.any(axis=1)), left + np.flatnonzero(possible.any(axis=0))
-        exact = thumbnails[rows] @ thumbnails[columns].T
-        exact[columns[None] >= rows[:, None]] = -1
-        best = exact.argmax(axis=1)
-        highest = exact[np.arange(len(rows)), best]
-        better = highest > likeness[rows]
-        likeness[rows[better]], earlier[rows[better]] = highest[better], columns[best[better]]
+    for top in range(0, count, at_once):
+        for left in range(0, top + 1, at_once):
+            products = short[top : top + at_once] @ short[left : left + at_once].T
+            if left == top:
+                products = np.tril(products, -1)
+            if products.max() < threshold - ROUNDING:
+                continue
+            possible = products >= threshold - ROUNDING
+            rows, columns = top + np.flatnonzero(possible.any(axis=1)), left + np.flatnonzero(possible.any(axis=0))
+            exact = thumbnails[rows] @ thumbnails[columns].T
+            exact[columns[None] >= rows[:, None]] = -1
+            best = exact.argmax(axis=1)
+            highest = exact[np.arange(len(rows)), best]
+            better = highest > likeness[rows]
+            likeness[rows[better]], earlier[rows[better]] = highest[better], columns[best[better]]
     return [(int(at), int(earlier[at]), float(likeness[at])) for at in np.flatnonzero(likeness >= threshold)]
 
 

@@ -26,7 +26,6 @@ from ssvif.inspecting.shifts import is_unlike, measure_shift
 from ssvif.io.errors import UserError
 from ssvif.pairs.alignment import check_size, warp
 from ssvif.pairs.files import read_side
-from ssvif.pairs.judgement import quantiles_of
 from ssvif.pairs.pair import Rules, check_unit, has_color, looks_colored, measured_pixels, same_aspect
 from ssvif.pairs.ranges import INNER, Range, range_of
 from ssvif.schema import SIDES
@@ -213,7 +212,8 @@ def judge(pixels: Pixels, gray: Gray, side: str) -> list[tuple[str, str]]:
     if side == "infrared" and looks_colored(pixels):
         found.append(("color map", "three channels that differ"))
     sample = gray[::SAMPLED, ::SAMPLED]
-    low, top, high = map(float, quantiles_of(np.sort(sample, axis=None), (0.01, 0.95, 0.99)))
+    shares = np.array([0.01, 0.95, 0.99]) * (sample.size - 1)
+    low, top, high = map(float, np.interp(shares, np.arange(sample.size), np.sort(sample, axis=None)))
     if pixels.dtype != np.uint8:
         return [*found, ("flat", f"{high - low:g} steps")] if not floats and high - low < FLAT_DEEP else found
     if side == "visible" and top < DARK * 255:
@@ -242,5 +242,9 @@ def thumbnail_of(gray: Gray, *, deep: bool = False) -> Gray:
         gray = gray.clip(low, high)
     small = Image.fromarray(gray).resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX)
     values = np.frombuffer(small.tobytes(), np.float32)
-    centered = values - values.mean()
-    return np.asarray(centered / np.float32(max(math.sqrt(centered @ centered), 1e-6)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        centered = values - values.mean()
+        length = math.sqrt(centered @ centered)
+    if not math.isfinite(length):  # values near the largest float
+        return np.zeros_like(centered)
+    return np.asarray(centered / np.float32(max(length, 1e-6)))

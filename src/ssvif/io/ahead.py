@@ -76,7 +76,8 @@ def map_on_cores(function: Callable[[int], Made], count: int) -> Iterator[Iterat
     """Compute `function` of 0, 1 … `count` - 1 in processes, one a core; the block gets the results in order.
 
     Threads would wait for each other where much of the work is Python's. The processes are forked, so the function may
-    hold anything, and its results are pickled; where forking is not safe there are threads. All end with the block.
+    hold anything; its results are pickled. All end with the block. Other systems than Linux, where forking is not safe,
+    have threads instead, as have processes that may not start any.
 
     Raises:
         UserError: a process was killed; in the block, as is what the function raises.
@@ -84,7 +85,7 @@ def map_on_cores(function: Callable[[int], Made], count: int) -> Iterator[Iterat
     workers = min(MOST_WORKERS, core_count(), count // 2)
     if workers < 2:
         yield map(function, range(count))
-    elif sys.platform == "linux":
+    elif sys.platform == "linux" and not multiprocessing.current_process().daemon:
         with _forked(function, count, workers) as results:
             yield results
     else:
@@ -97,24 +98,29 @@ def map_on_cores(function: Callable[[int], Made], count: int) -> Iterator[Iterat
 
 @contextmanager
 def _forked(function: Callable[[int], Made], count: int, workers: int) -> Iterator[Iterator[Made]]:
-    """Have each process compute every so-many-th part of the results, and send them by a pipe of its own.
+    """Deal the parts of the results out to processes in turn; each sends its own by its own pipe.
 
-    No process can block the pipe of another, and the end of a pipe tells that its process has ended.
+    No process can block the pipe of another, and the end of a pipe tells that its process has ended. Where the system
+    does not allow as many processes or pipes, this process computes all.
     """
     context = multiprocessing.get_context("fork")
     processes, receivers = list[BaseProcess](), list[Connection]()
     at_once = min(AT_ONCE, -(-count // (2 * workers)))
     parts = [range(start, min(start + at_once, count)) for start in range(0, count, at_once)]
+    results: Iterator[Made] = _received(receivers, len(parts))
     try:
-        with _signals_waiting():
-            for place in range(workers):
-                receiver, sender = context.Pipe(duplex=False)
-                receivers.append(receiver)
-                with sender:
-                    arguments = function, parts[place::workers], sender, receivers
-                    processes.append(context.Process(target=_send, args=arguments))
-                    processes[-1].start()
-        yield _received(receivers, len(parts))
+        try:
+            with _signals_waiting():
+                for place in range(workers):
+                    receiver, sender = context.Pipe(duplex=False)
+                    receivers.append(receiver)
+                    with sender:
+                        arguments = function, parts[place::workers], sender, receivers
+                        processes.append(context.Process(target=_send, args=arguments))
+                        processes[-1].start()
+        except OSError:
+            results = map(function, range(count))
+        yield results
     finally:
         for receiver in receivers:
             receiver.close()
@@ -126,7 +132,7 @@ def _forked(function: Callable[[int], Made], count: int, workers: int) -> Iterat
 
 @contextmanager
 def _signals_waiting() -> Iterator[None]:
-    """Let SIGINT and SIGTERM wait, and in processes that begin in the block forever.
+    """Let SIGINT and SIGTERM wait in this thread, and in processes that it forks in the block forever.
 
     A terminal sends them to all processes of a command, of which the first ends the others.
     """
@@ -148,7 +154,10 @@ def _send(
                 sender.send([function(at) for at in part])
         except Exception as error:
             error.add_note(traceback.format_exc())
-            sender.send(error)
+            try:
+                sender.send(error)
+            except Exception:  # it cannot be pickled
+                sender.send(RuntimeError(error.__notes__[-1]))
 
 
 def _received(receivers: Sequence[Connection], parts: int) -> Iterator[Made]:

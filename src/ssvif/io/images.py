@@ -56,8 +56,7 @@ def open_image(path: Path) -> Iterator[ImageFile]:
     Raises:
         UserError: the file is missing or damaged, or claims to be too large.
     """
-    # of a path Pillow would look up every folder
-    with _guarded(path), path.open("rb") as file, Image.open(file) as opened:
+    with _guarded(path), Image.open(path) as opened:
         if opened.format in REFUSED:
             raise UnidentifiedImageError
         check_claim(path, opened.width * opened.height)
@@ -208,6 +207,8 @@ def _read_with_pillow(path: Path, page: int, indices: bool) -> _Stored:
     with _opened_page(path, page) as opened:
         form, tags, is_tiff = stored_form(opened), dict(getattr(opened, "tag_v2", {})), opened.format == "TIFF"
         orientation, signed = opened.getexif().get(ORIENTATION, 1), _is_signed(opened)
+        if is_tiff and orientation in TRANSPOSED:
+            opened.filename = ""  # or Pillow maps the file into memory with height and width exchanged
         has_alpha = opened.mode in WITH_ALPHA or "transparency" in opened.info
         notes = ["channels"] * (tags.get(SAMPLES_PER_PIXEL, 1) > len(opened.getbands()))
         notes += ["radiometric"] * _is_radiometric(opened)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -69,7 +69,7 @@ def judge(
         "white": 1 - float(np.searchsorted(values, limits.high, "right")) / values.size,
     }
     kind = max(beyond, key=lambda each: beyond[each])
-    used = float(np.ptp(quantiles_of(values, OUTER))) / max(limits.high - limits.low, 1e-12) * 256
+    used = float(np.ptp(_quantiles(values, OUTER))) / max(limits.high - limits.low, 1e-12) * 256
     if beyond[kind] >= NEARLY_ALL:
         what = f"is {kind}: {beyond[kind]:.0%} of its values are {'below' if kind == 'black' else 'above'} the range"
     elif sum(beyond.values()) >= MOSTLY:
@@ -83,14 +83,14 @@ def judge(
     return kind, f"{what} {limits}; it holds {least:.6g} to {most:.6g} ({depth}): pass {_fitting(values, side)}"
 
 
-def quantiles_of(ordered: NDArray[Any], shares: Sequence[float]) -> NDArray[np.float64]:
-    """Return the values (K) of sorted ones (N) that lie at K shares of them, 0 to 1."""
+def _quantiles(ordered: NDArray[Any], shares: tuple[float, float]) -> NDArray[np.float64]:
+    """Return the values (2) of sorted ones at two shares of them."""
     return ordered[[round(share * (len(ordered) - 1)) for share in shares]].astype(np.float64)
 
 
 def _fitting(ordered: NDArray[Any], side: str) -> str:
     """Return the options that suit sorted values (N)."""
-    low, high = map(float, quantiles_of(ordered, FITTING))
+    low, high = map(float, _quantiles(ordered, FITTING))
     if high - low >= 10:
         low, high = math.floor(low), math.ceil(high)
     if ordered.dtype == np.uint8 and (high - low) * 256 >= FEW_LEVELS * 255:

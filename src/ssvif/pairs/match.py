@@ -346,7 +346,7 @@ def _name_images(
     for path in sorted(paths, key=attrgetter("parts")):  # as paths compare, ten times as fast
         if path.name.startswith("."):
             continue
-        mode = S_IFREG  # of a link to nowhere, too
+        mode = S_IFREG  # also where nothing can be looked up, as of a link to nowhere: reading it tells why
         with suppress(OSError):
             mode = path.stat().st_mode
         if S_ISDIR(mode):
