@@ -172,10 +172,12 @@ def wait_for(condition):
 
 
 SLOW = """
+import signal
 import time
 from ssvif.cli.interrupts import interruptible
 from ssvif.io.ahead import map_on_cores
 
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # which a shell in the background ignores
 with interruptible(), map_on_cores(lambda place: "x" * 100_000 + str(time.sleep(0.01)), 10**6) as made:
     list(made)
 """
@@ -186,12 +188,16 @@ with interruptible(), map_on_cores(lambda place: "x" * 100_000 + str(time.sleep(
 def test_a_signal_to_all_processes_ends_them_and_one_line_says_so(number):
     script = [sys.executable, "-c", SLOW]
     with subprocess.Popen(script, start_new_session=True, stderr=subprocess.PIPE, text=True) as first:
-        wait_for(lambda: len(processes_of(first.pid)) > 1)  # the first is there, others may still begin
+        wait_for(lambda: len(processes_of(first.pid)) > 1)  # others may still begin
         os.killpg(first.pid, number)
-        _, said = first.communicate(timeout=30)
+        try:
+            _, said = first.communicate(timeout=60)
+            assert not processes_of(first.pid)
+        finally:
+            for process in processes_of(first.pid):
+                os.kill(process, signal.SIGKILL)
     assert first.returncode == 128 + number
     assert len(said.strip().splitlines()) == 1
-    assert not processes_of(first.pid)
 
 
 @forking
