@@ -66,7 +66,7 @@ class FoundDataset:
     def _relative(self, path: Path) -> str:
         """Return a path relative to the dataset's root in POSIX form."""
         text, root = path.as_posix(), f"{self.root.as_posix()}/"
-        if text.startswith(root) and ".." not in path.parts:  # the usual case; what comes next takes ten times as long
+        if text.startswith(root) and ".." not in path.parts:  # the usual case, in a third of the time
             return text.removeprefix(root)
         return PurePath(os.path.relpath(path, self.root)).as_posix()
 

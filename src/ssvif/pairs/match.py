@@ -343,7 +343,7 @@ def _name_images(
 ) -> Images:
     """Return those of the paths that have one of the suffixes; one without a name belongs to another side."""
     images = Images(source)
-    for path in sorted(paths, key=attrgetter("parts")):  # as paths compare, ten times as fast
+    for path in sorted(paths, key=attrgetter("parts")):  # as paths compare, in a third of the time
         if path.name.startswith("."):
             continue
         mode = S_IFREG  # also where nothing can be looked up, as of a link to nowhere: reading it tells why
