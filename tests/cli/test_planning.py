@@ -24,11 +24,12 @@ class Own(SeAFusion):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A folder with the project's configuration, and a processor that its table of times knows."""
+    """A folder with the project's configuration, and the processor that its table of times is of."""
     shutil.copytree(ROOT / "config", tmp_path / "config")
     monkeypatch.chdir(tmp_path)
-    lines = (tmp_path / "config/times.csv").read_text().splitlines()
-    monkeypatch.setattr("ssvif.io.installation.cpu_name", lambda: lines[1].split(",")[0])
+    device, _, yardstick, *_ = (tmp_path / "config/times.csv").read_text().splitlines()[1].split(",")
+    monkeypatch.setattr("ssvif.io.installation.cpu_name", lambda: device)
+    monkeypatch.setattr("ssvif.config.forecast.yardstick_s", lambda: float(yardstick))
     monkeypatch.setattr("ssvif.io.installation.gpu_name", lambda: "")
     return tmp_path
 

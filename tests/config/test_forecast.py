@@ -36,6 +36,11 @@ def job(name, *after, work="w", **given):
     return Job(rule="r", output=Path(name), works=[Work(work)], after=[*map(Path, after)], **given)
 
 
+@pytest.fixture(autouse=True)
+def _processor_of_the_tables(monkeypatch):
+    monkeypatch.setattr("ssvif.config.forecast.yardstick_s", lambda: 1.0)
+
+
 @pytest.fixture
 def times(tmp_path):
     return Times(table(tmp_path / "t.csv", here=[YARDSTICK, "w", "fuse a", "train a"]), cpu="here")
@@ -120,12 +125,26 @@ def test_the_text_has_a_line_for_each_rule_and_the_totals(times):
     assert describe([], times, 2) == "Nothing is missing: no job."
 
 
-def test_a_processor_without_times_takes_those_of_another_scaled(tmp_path):
-    path = table(tmp_path / "t.csv", other=[YARDSTICK, "w"])
-    times = Times(path, cpu="mine")
+def test_a_processor_without_times_takes_those_of_another_scaled(tmp_path, monkeypatch):
+    monkeypatch.setattr("ssvif.config.forecast.yardstick_s", lambda: 1.1)
+    times = Times(table(tmp_path / "t.csv", other=[YARDSTICK, "w"]), cpu="mine")
     assert times.device == "other"
-    assert "has no times of mine: those of other" in times.notes[0]
-    assert times.seconds(job("a")) == pytest.approx(yardstick_s(), rel=0.9)
+    assert "has no times of mine: those of other are taken 1.10 times" in times.notes[0]
+    assert times.seconds(job("a")) == pytest.approx(1.1)
+
+
+@pytest.mark.parametrize(("yardstick", "ratio"), [(0.5, 0.5), (0.9, 1), (1.1, 1), (3.0, 3)])
+def test_processors_of_one_name_may_differ_in_speed(tmp_path, monkeypatch, yardstick, ratio):
+    monkeypatch.setattr("ssvif.config.forecast.yardstick_s", lambda: yardstick)
+    times = Times(table(tmp_path / "t.csv", here=[YARDSTICK, "w"]), cpu="here")
+    assert times.seconds(job("a")) == pytest.approx(ratio)
+    assert times.memory_mib(job("a")) == 1024
+    told = f"the times of another machine with here: they are taken {ratio:.2f} times"
+    assert [told in each for each in times.notes] == ([] if ratio == 1 else [True])
+
+
+def test_the_yardstick_takes_time():
+    assert 0 < yardstick_s() < 10
 
 
 def test_a_network_without_times_takes_those_of_another(times):

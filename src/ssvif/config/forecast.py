@@ -17,6 +17,7 @@ from ssvif.report.runs import read_rows, to_number
 YARDSTICK = "matrix product"  # whose time says how fast a processor is that has no rows
 YARDSTICK_SIDE = 512
 SPEEDUP = 0.77  # a job on n cores is n^0.77 times as fast: 1.7 times on two (benchmarks/README.md)
+SAME_SPEED = 1.25  # the yardstick's own scatter; processors of one name may differ by more, above all rented ones
 MEASURE = 'measure them by `make bench BENCH="--only times"`'
 
 
@@ -42,7 +43,7 @@ def yardstick_s() -> float:
 
     matrix = np.ones((YARDSTICK_SIDE, YARDSTICK_SIDE), np.float32)
     taken = []
-    for _ in range(10):
+    for _ in range(30):
         start = time.process_time()
         matrix @ matrix
         taken.append(time.process_time() - start)
@@ -56,8 +57,9 @@ class Times:
         path: of the table.
         gpu: name of the GPU that is used, "" for none. A work without a row of the GPU takes the CPU's, and so do all
             of a GPU without any, which `notes` says.
-        cpu: name of the processor. Without rows of its own those of the first processor of the table are taken,
-            scaled by the time of a matrix product on each; `notes` says so.
+        cpu: name of the processor. Without rows of its own those of the first processor of the table are taken. They
+            are scaled by the time of a matrix product here and there, as are its own where it is not as fast as the one
+            that was measured under its name; `notes` says so.
 
     Raises:
         UserError: the table is missing or damaged.
@@ -73,12 +75,16 @@ class Times:
         self._on_cpu, self._on_gpu = rows[taken], rows.get(gpu, {})
         if gpu and gpu not in rows:
             self.notes.append(f"{path} has no times of {gpu}: this is what the processor would take; {MEASURE}")
-        if taken != cpu:
-            ratio = yardstick_s() / self._on_cpu[YARDSTICK].fixed_s
+        ratio = yardstick_s() / self._on_cpu[YARDSTICK].fixed_s
+        if taken != cpu or not 1 / SAME_SPEED < ratio < SAME_SPEED:
             self._on_cpu = {work: cost.slower(ratio) for work, cost in self._on_cpu.items()}
+            if taken == cpu:
+                found = f"has the times of another machine with {cpu}: they"
+            else:
+                found = f"has no times of {cpu or 'this processor'}: those of {taken}"
             self.notes.append(
-                f"{path} has no times of {cpu or 'this processor'}: those of {taken} are taken {ratio:.2f} times,"
-                f" which is how long a matrix product takes here; or {MEASURE}"
+                f"{path} {found} are taken {ratio:.2f} times, which is how long a matrix product takes here;"
+                f" or {MEASURE}"
             )
 
     def lacks(self, network: str) -> bool:
