@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { state, set, onChange } = SSVIF;
+  const { state, set, onChange, make } = SSVIF;
   const pictures = SSVIF.pictures[SSVIF.dataset];
   const list = document.getElementById("pairs");
   const [count, nothing, printed] = ["count", "nothing", "printed"].map((id) => document.getElementById(id));
@@ -14,27 +14,17 @@
   }
 
   function makeThumb(pair, place) {
-    const thumb = document.createElement("a");
-    thumb.className = "thumb";
-    thumb.href = addressOf(pair, place);
-    thumb.tabIndex = -1;
+    const label = make("span", {}, pictures.sources[place].title, make("span", { className: "note" }), " ", make("b"));
+    const values = { className: "thumb", href: addressOf(pair, place), tabIndex: -1 };
+    const thumb = make("a", values, SSVIF.makePicture(pair, place, false), label);
     thumb.dataset.place = place;
-    const label = document.createElement("span");
-    const note = Object.assign(document.createElement("span"), { className: "note" });
-    label.append(pictures.sources[place].title, note, " ", document.createElement("b"));
-    thumb.append(SSVIF.makePicture(pair, place, false), label);
     return thumb;
   }
 
   const rows = pictures.pairs.map((pair) => {
-    const row = document.createElement("li");
-    row.className = "pair";
-    row.innerHTML = '<h2></h2><div class="thumbs"></div>';
-    row.pair = pair;
-    const size = document.createElement("small");
-    size.textContent = `${pair.width} × ${pair.height}`;
-    row.firstChild.append(pair.id, " ", size);
-    return row;
+    const size = make("small", { textContent: `${pair.width} × ${pair.height}` });
+    const head = make("h2", {}, pair.id, " ", size);
+    return make("li", { className: "pair", pair }, head, make("div", { className: "thumbs" }));
   });
 
   // make a row agree with the state: its pictures, their scores, what lies over them

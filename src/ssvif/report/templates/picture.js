@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { state } = SSVIF;
+  const { state, make } = SSVIF;
   const pictures = SSVIF.pictures[SSVIF.dataset];
   const join = (...parts) => parts.map(encodeURIComponent).join("/");
   const isRun = (place) => pictures.sources[place].key.startsWith("run_");
@@ -45,13 +45,11 @@
 
   function drawBox([kind, confidence, left, top, width, height]) {
     const known = pictures.boxes[kind];
-    const box = document.createElement("span");
-    box.className = top < 5 ? "box-outline high" : "box-outline";
+    const text = `${known?.name ?? kind}${confidence === null ? "" : ` ${confidence.toFixed(2)}`}`;
+    const className = top < 5 ? "box-outline high" : "box-outline";
+    const box = make("span", { className }, make("b", { textContent: text }));
     box.style.cssText = `left:${left}%;top:${top}%;width:${width}%;height:${height}%`;
     box.style.setProperty("--c", known?.color ?? pictures.otherBox);
-    const name = document.createElement("b");
-    name.textContent = `${known?.name ?? kind}${confidence === null ? "" : ` ${confidence.toFixed(2)}`}`;
-    box.append(name);
     return box;
   }
 
@@ -72,15 +70,12 @@
 
   // a picture, as a thumbnail or in full; in words where it is missing
   function makePicture(pair, place, full) {
-    const picture = document.createElement("span");
+    const picture = make("span", { className: "picture" });
     picture.style.aspectRatio = `${pair.width} / ${pair.height}`;
     const title = pictures.sources[place].title;
     if (pair.absent.includes(place)) {
-      picture.className = "picture absent";
-      picture.textContent = "no fused image";
-      return picture;
+      return Object.assign(picture, { className: "picture absent", textContent: "no fused image" });
     }
-    picture.className = "picture";
     const image = new Image(pair.width, pair.height);
     const loading = full ? "eager" : "lazy";
     Object.assign(image, { loading, decoding: "async", draggable: false, alt: full ? `${title}, pair ${pair.id}` : "" });
@@ -98,9 +93,7 @@
     list.hidden = !entries.length;
     list.replaceChildren(
       ...entries.map(([kind, { name, color }]) => {
-        const item = document.createElement("li");
-        item.className = kind;
-        item.append(document.createElement("i"), name);
+        const item = make("li", { className: kind }, make("i"), name);
         item.firstChild.style.setProperty("--c", color);
         return item;
       }),

@@ -5,13 +5,7 @@
   const SVG = "http://www.w3.org/2000/svg";
   const LANE_PX = 40;
   const WORST = 5;
-
-  function make(tag, values = {}, ...children) {
-    const element = document.createElement(tag);
-    Object.assign(element, values);
-    element.append(...children);
-    return element;
-  }
+  const { make } = SSVIF;
 
   function draw(tag, values) {
     const element = document.createElementNS(SVG, tag);

@@ -2,6 +2,7 @@
 "use strict";
 
 (() => {
+  const { make } = SSVIF;
   const tools = document.querySelector(".table-tools");
   const section = document.getElementById("tables");
   const status = section.querySelector(".announce");
@@ -52,9 +53,7 @@
   function addSorting(table) {
     const groups = groupsOf(table);
     for (const [column, cell] of [...table.tHead.rows[0].cells].entries()) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = cell.textContent;
+      const button = make("button", { type: "button", textContent: cell.textContent });
       // the first click shows the best on top
       const first = column === 0 || cell.dataset.arrow === "↓" ? "ascending" : "descending";
       const second = first === "ascending" ? "descending" : "ascending";
@@ -76,22 +75,18 @@
   function addColumns(table) {
     const heads = [...table.tHead.rows[0].cells].slice(1);
     if (heads.length < 3) return;
-    const details = document.createElement("details");
-    details.className = "columns";
-    details.innerHTML = "<summary>Columns</summary><div></div>";
-    for (const head of heads) {
-      const label = document.createElement("label");
-      label.innerHTML = '<input type="checkbox" checked> ';
-      label.append(head.textContent.trim());
-      label.firstChild.addEventListener("change", (event) => {
+    const labels = heads.map((head) => {
+      const input = make("input", { type: "checkbox", checked: true });
+      input.addEventListener("change", () => {
         const column = head.cellIndex;
         for (const row of table.rows) {
-          if (!row.classList.contains("group")) row.cells[column].hidden = !event.target.checked;
+          if (!row.classList.contains("group")) row.cells[column].hidden = !input.checked;
         }
       });
-      details.lastChild.append(label);
-    }
-    table.closest(".scroll").before(details);
+      return make("label", {}, input, " ", head.textContent.trim());
+    });
+    const summary = make("summary", { textContent: "Columns" });
+    table.closest(".scroll").before(make("details", { className: "columns" }, summary, make("div", {}, ...labels)));
   }
 
   const hasNumber = (element) => element.querySelector("[data-value], [data-published]") !== null;

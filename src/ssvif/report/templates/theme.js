@@ -2,6 +2,13 @@
 "use strict";
 window.SSVIF ??= {};
 
+// an element with properties and children, elements or texts
+SSVIF.make = (tag, values = {}, ...children) => {
+  const element = Object.assign(document.createElement(tag), values);
+  element.append(...children);
+  return element;
+};
+
 (() => {
   const KEY = "ssvif-theme";
   const root = document.documentElement;

@@ -2,32 +2,27 @@
 "use strict";
 
 (() => {
-  const { state, set, onChange } = SSVIF;
+  const { state, set, onChange, make } = SSVIF;
   const pictures = SSVIF.pictures[SSVIF.dataset];
   const scores = SSVIF.scores[SSVIF.dataset];
   const find = (id) => document.getElementById(id);
   const [metric, order, direction] = ["metric", "order", "direction"].map(find);
 
   function fillPicker(box) {
-    const all = document.createElement("div");
-    all.className = "all";
+    const all = make("div", { className: "all" });
     for (const [text, chosen] of [["All", [...pictures.sources.keys()]], ["None", []]]) {
-      const button = document.createElement("button");
-      Object.assign(button, { type: "button", textContent: text });
+      const button = make("button", { type: "button", textContent: text });
       button.addEventListener("click", () => set({ shown: new Set(chosen) }));
       all.append(button);
     }
     const labels = pictures.sources.map(({ title }, place) => {
-      const label = document.createElement("label");
-      label.innerHTML = '<input type="checkbox">';
-      label.append(title);
-      label.firstChild.value = place;
-      label.firstChild.addEventListener("change", ({ target }) => {
+      const input = make("input", { type: "checkbox", value: place });
+      input.addEventListener("change", () => {
         const shown = new Set(state.shown);
-        shown[target.checked ? "add" : "delete"](place);
+        shown[input.checked ? "add" : "delete"](place);
         set({ shown });
       });
-      return label;
+      return make("label", {}, input, title);
     });
     box.append(all, ...labels);
   }
@@ -35,7 +30,7 @@
   function fillSelects() {
     for (const [place, { title, arrow }] of scores.metrics.entries()) metric.append(new Option(`${title} ${arrow}`, place));
     order.append(new Option("name", "name"));
-    const runs = Object.assign(document.createElement("optgroup"), { label: "score of" });
+    const runs = make("optgroup", { label: "score of" });
     for (const [place, { title }] of pictures.sources.entries()) {
       if (SSVIF.isRun(place)) runs.append(new Option(title, place));
     }

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { state, set, onChange } = SSVIF;
+  const { state, set, onChange, make } = SSVIF;
   const pictures = SSVIF.pictures[SSVIF.dataset];
   const find = (id) => document.getElementById(id);
   const [viewer, stage, divider, left, right] = ["viewer", "stage", "divider", "left", "right"].map(find);
@@ -12,23 +12,21 @@
   const LEAST_PX = 150; // a narrower tile shows nothing: then the stage scrolls
   const HARD = 1.9; // from so many screen pixels a pixel on, pixels are drawn as squares
   const pairOf = () => pictures.pairs[state.open];
-  const make = (tag, className) => Object.assign(document.createElement(tag), { className });
 
   function makeWindow(...places) {
-    const box = make("div", "window");
+    const found = places.map((place) => SSVIF.makePicture(pairOf(), place, true));
+    const box = make("div", { className: "window" }, ...found);
     box.style.aspectRatio = `${pairOf().width} / ${pairOf().height}`;
-    box.append(...places.map((place) => SSVIF.makePicture(pairOf(), place, true)));
     for (const [order, picture] of [...box.children].entries()) picture.dataset.place = places[order];
     return box;
   }
 
   function showTiles() {
-    const tiles = make("div", "tiles");
+    const tiles = make("div", { className: "tiles" });
     for (const place of SSVIF.shownSources()) {
-      const tile = make("figure", place === state.chosen ? "tile chosen" : "tile");
-      const caption = make("figcaption", "");
-      caption.append(make("span", ""), make("b", ""));
-      tile.append(makeWindow(place), caption);
+      const className = place === state.chosen ? "tile chosen" : "tile";
+      const caption = make("figcaption", {}, make("span"), make("b"));
+      const tile = make("figure", { className }, makeWindow(place), caption);
       tile.dataset.place = place;
       tiles.append(tile);
     }
@@ -60,19 +58,16 @@
   }
 
   function showSlider() {
-    const box = make("div", "compare");
     const window = makeWindow(state.left);
-    const over = make("div", "over");
-    over.append(SSVIF.makePicture(pairOf(), state.right, true));
+    const over = make("div", { className: "over" }, SSVIF.makePicture(pairOf(), state.right, true));
     over.firstChild.dataset.place = state.right;
     const names = [["left", state.left], ["right", state.right]].map(([side, place]) => {
-      const name = make("span", `name ${side}`);
+      const name = make("span", { className: `name ${side}` });
       name.dataset.place = place;
       return name;
     });
-    window.append(over, make("div", "handle"), ...names);
-    box.append(window);
-    stage.replaceChildren(box);
+    window.append(over, make("div", { className: "handle" }), ...names);
+    stage.replaceChildren(make("div", { className: "compare" }, window));
     showNames();
     [left.value, right.value] = [state.left, state.right];
   }
@@ -122,12 +117,11 @@
   function showPair() {
     const pair = pairOf();
     const title = find("viewer-title");
-    const position = document.createElement("small");
     const place = state.list.indexOf(state.open);
-    position.textContent = place < 0 ? "not in the list" : `${place + 1} of ${state.list.length}`;
-    title.replaceChildren(pair.id, " ", position);
+    const position = place < 0 ? "not in the list" : `${place + 1} of ${state.list.length}`;
+    title.replaceChildren(pair.id, " ", make("small", { textContent: position }));
     stage.setAttribute("aria-label", `Pictures of pair ${pair.id}; plus and minus zoom, Shift and an arrow moves`);
-    find("viewer-status").textContent = `Pair ${pair.id}, ${position.textContent}`;
+    find("viewer-status").textContent = `Pair ${pair.id}, ${position}`;
     showPictures();
     remember(`#${encodeURIComponent(pair.id)}`);
     loadNext(place);
