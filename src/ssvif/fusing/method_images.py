@@ -10,7 +10,7 @@ import numpy as np
 
 from ssvif.data.packed import PairsFile
 from ssvif.fusing.packed import folder_to_fill
-from ssvif.io.errors import ErrorKind, UserError, counted, shorten
+from ssvif.io.errors import NoImagesError, UserError, counted, shorten
 from ssvif.io.files import write_png
 from ssvif.io.images import RawImage, read_raw
 from ssvif.io.progress import track
@@ -114,9 +114,7 @@ def _refusal(images: Path, problems: Mapping[str, Sequence[str]], unmatched: lis
 def _images_in(folder: Path) -> dict[str, Path]:
     try:
         matching = match_names({"fused": find_images(folder)})
-    except UserError as error:
-        if error.kind != ErrorKind.EMPTY:
-            raise
+    except NoImagesError as error:
         there = sorted(path.name for path in folder.iterdir())
         raise error.replace(
             expected=f"images in it, or in a subfolder {', '.join(SPLITS)} or all",

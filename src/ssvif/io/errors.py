@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum, auto
 from typing import Self
 
 # extra of pyproject.toml → modules that come with it
@@ -12,23 +11,13 @@ LISTED = 20  # lines of a list
 LINE, MOST_LINES = 600, 40  # characters of a line, and lines, of a part of a message
 
 
-class ErrorKind(Enum):
-    """What a `UserError` is about, for code that handles some errors and passes on the others."""
-
-    OTHER = auto()
-    EMPTY = auto()  # a folder holds no image
-
-
 class UserError(Exception):
     """Something the user can fix; the command line prints it whole and exits with status 1.
 
     `what` is the problem in one sentence, naming the file or setting.
     """
 
-    def __init__(
-        self, what: str, *, expected: str = "", got: str = "", remedy: str = "", kind: ErrorKind = ErrorKind.OTHER
-    ) -> None:
-        self.kind = kind
+    def __init__(self, what: str, *, expected: str = "", got: str = "", remedy: str = "") -> None:
         self.what, self.expected, self.got, self.remedy = map(_cut, (what, expected, got, remedy))
         what, expected, got, remedy = self.what, self.expected, self.got, self.remedy
         lines = [what]
@@ -40,12 +29,16 @@ class UserError(Exception):
     def replace(self, **parts: str) -> Self:
         """Return the same error with some of its parts (what, expected, got, remedy) replaced."""
         own = {"what": self.what, "expected": self.expected, "got": self.got, "remedy": self.remedy}
-        return type(self)(**own | parts, kind=self.kind)
+        return type(self)(**own | parts)
 
     @property
     def reason(self) -> str:
         """The problem in one line of a list: `what (got)`."""
         return f"{self.what} ({self.got})" if self.got else self.what
+
+
+class NoImagesError(UserError):
+    """A folder or a pattern holds no image."""
 
 
 def name_extra(error: ModuleNotFoundError) -> UserError:

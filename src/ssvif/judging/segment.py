@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from dataclasses import replace
@@ -13,14 +12,15 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch.nn import functional
 
 from ssvif.data.descriptor import Descriptor
 from ssvif.data.loader import BatchLoader
 from ssvif.data.packed import PairsFile
+from ssvif.io.checkpoints import save_tensors
 from ssvif.io.errors import UserError, shorten
-from ssvif.io.files import write_aside, write_csv, write_folder_aside
+from ssvif.io.files import write_csv, write_folder_aside
 from ssvif.io.progress import track
 from ssvif.judging.fused_images import (
     IGNORE,
@@ -248,8 +248,4 @@ class _Judge:
     def save(self, path: Path) -> None:
         """Write the weights, with the network's size and the classes in the file's metadata."""
         names = [each.name for each in sorted(self._descriptor.classes, key=lambda each: each.id)]
-        # one entry: several would come out in an order that changes from process to process
-        metadata = {"ssvif": json.dumps({"size": self._options.size, "classes": names}, sort_keys=True)}
-        weights = {name: tensor.cpu().contiguous() for name, tensor in self._model.state_dict().items()}
-        with write_aside(path) as aside:
-            aside.write_bytes(save(weights, metadata=metadata))
+        save_tensors(path, self._model.state_dict(), {"size": self._options.size, "classes": names})

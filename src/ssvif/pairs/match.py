@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from stat import S_IFREG, S_ISDIR, S_ISREG
 from typing import Literal
 
-from ssvif.io.errors import ErrorKind, UserError, counted, shorten
+from ssvif.io.errors import NoImagesError, UserError, counted, shorten
 from ssvif.io.files import printable
 from ssvif.pairs.pairing import Pairing, constant_offset, keys_of, nearest, nearest_or_refuse, read_list, same_for_both
 from ssvif.pairs.paths import any_case, expand, nfc, spelled
@@ -312,12 +312,11 @@ def find_images(source: str | Path, *, whole_names: bool = False) -> Images:
         others = expand(path, any_case).keys() - found if kind == "pattern" else ()
         if near := shorten(sorted(map(str, others)), most=3):
             unclear.append(f"{near}, which differs in case")
-        raise UserError(
+        raise NoImagesError(
             f"{printable(source)} {'matches' if kind == 'pattern' else 'holds'} no image",
             expected="files ending in " + " ".join(IMAGE_SUFFIXES),
             got="; ".join(filter(None, [*unclear, _counts(images)])),
             remedy="check the path, or convert the images",
-            kind=ErrorKind.EMPTY,
         )
     return images
 
