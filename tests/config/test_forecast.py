@@ -1,8 +1,10 @@
 """What a configuration will take, from a table of made-up times."""
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
+from unittest.mock import Mock
 
 import pytest
 
@@ -125,26 +127,27 @@ def test_the_text_has_a_line_for_each_rule_and_the_totals(times):
     assert describe([], times, 2) == "Nothing is missing: no job."
 
 
-def test_a_processor_without_times_takes_those_of_another_scaled(tmp_path, monkeypatch):
-    monkeypatch.setattr("ssvif.config.forecast.yardstick_s", lambda: 1.1)
-    times = Times(table(tmp_path / "t.csv", other=[YARDSTICK, "w"]), cpu="mine")
-    assert times.device == "other"
-    assert "has no times of mine: those of other are taken 1.10 times" in times.notes[0]
-    assert times.seconds(job("a")) == pytest.approx(1.1)
-
-
-@pytest.mark.parametrize(("yardstick", "ratio"), [(0.5, 0.5), (0.9, 1), (1.1, 1), (3.0, 3)])
-def test_processors_of_one_name_may_differ_in_speed(tmp_path, monkeypatch, yardstick, ratio):
-    monkeypatch.setattr("ssvif.config.forecast.yardstick_s", lambda: yardstick)
-    times = Times(table(tmp_path / "t.csv", here=[YARDSTICK, "w"]), cpu="here")
+@pytest.mark.parametrize("ratio", [0.5, 0.9, 1.1, 3.0])
+@pytest.mark.parametrize("cpu", ["here", "mine"])
+def test_times_are_scaled_by_the_speed_of_the_processor(tmp_path, monkeypatch, cpu, ratio):
+    """Of one without times, and of one that has the name of another machine's."""
+    monkeypatch.setattr("ssvif.config.forecast.yardstick_s", lambda: ratio)
+    times = Times(table(tmp_path / "t.csv", here=[YARDSTICK, "w"]), cpu=cpu)
+    assert times.device == "here"
     assert times.seconds(job("a")) == pytest.approx(ratio)
     assert times.memory_mib(job("a")) == 1024
-    told = f"the times of another machine with here: they are taken {ratio:.2f} times"
-    assert [told in each for each in times.notes] == ([] if ratio == 1 else [True])
+    notes = "".join(times.notes)
+    assert ("has no times of mine" in notes) == (cpu == "mine")
+    assert (f"The times of here are multiplied by {ratio:.2f}" in notes) == (cpu == "mine" or ratio in (0.5, 3.0))
 
 
-def test_the_yardstick_takes_time():
-    assert 0 < yardstick_s() < 10
+def test_speed_is_measured_on_one_thread_whatever_was_set(monkeypatch):
+    taken = {}
+    monkeypatch.setenv("OMP_NUM_THREADS", "16")
+    monkeypatch.setattr(subprocess, "run", lambda command, env, **_: taken.update(env) or Mock(stdout=b"0.5"))
+    assert (yardstick_s(), taken["OMP_NUM_THREADS"], taken["OPENBLAS_NUM_THREADS"]) == (0.5, "1", "1")
+    monkeypatch.undo()
+    assert 1e-5 < yardstick_s() < 10
 
 
 def test_a_network_without_times_takes_those_of_another(times):
@@ -158,6 +161,7 @@ def test_a_network_without_times_takes_those_of_another(times):
     ("devices", "told"),
     [
         ({}, "no times of a processor"),
+        ({"here": ["w"]}, "no times of a processor"),
         ({"here": [YARDSTICK]}, "no times of 'w'"),
     ],
 )

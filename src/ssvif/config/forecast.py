@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,10 +17,13 @@ from ssvif.io.progress import format_seconds
 from ssvif.io.terminal import render_table
 from ssvif.report.runs import read_rows, to_number
 
-YARDSTICK = "matrix product"  # whose time says how fast a processor is that has no rows
+YARDSTICK = "matrix product"  # whose time says how fast a processor is
 YARDSTICK_SIDE = 512
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
 SPEEDUP = 0.77  # a job on n cores is n^0.77 times as fast: 1.7 times on two (benchmarks/README.md)
-SAME_SPEED = 1.25  # the yardstick's own scatter; processors of one name may differ by more, above all rented ones
+SCATTER = 1.25  # of the yardstick on one machine
 MEASURE = 'measure them by `make bench BENCH="--only times"`'
 
 
@@ -38,7 +44,15 @@ COLUMNS = ("device", "work", *Cost._fields)
 
 
 def yardstick_s() -> float:
-    """Return the processor time in seconds of a float32 product of two matrices, the least of several."""
+    """Return the time in seconds that one thread takes for a float32 product of two matrices, the least of several.
+
+    It is measured in a process of its own: in this one the library may have its threads already, whose waiting counts.
+    """
+    command = [sys.executable, "-P", "-c", "from ssvif.config.forecast import _product_s; print(_product_s())"]
+    return float(subprocess.run(command, env=os.environ | ONE_THREAD, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def _product_s() -> float:
     import numpy as np
 
     matrix = np.ones((YARDSTICK_SIDE, YARDSTICK_SIDE), np.float32)
@@ -57,9 +71,9 @@ class Times:
         path: of the table.
         gpu: name of the GPU that is used, "" for none. A work without a row of the GPU takes the CPU's, and so do all
             of a GPU without any, which `notes` says.
-        cpu: name of the processor. Without rows of its own those of the first processor of the table are taken. They
-            are scaled by the time of a matrix product here and there, as are its own where it is not as fast as the one
-            that was measured under its name; `notes` says so.
+        cpu: name of the processor. Without rows of its own those of the first processor of the table are taken.
+            Both are multiplied by how many times as long a matrix product takes here, because processors of one name
+            differ in speed, too; `notes` says so where that is more than scatter.
 
     Raises:
         UserError: the table is missing or damaged.
@@ -67,7 +81,7 @@ class Times:
 
     def __init__(self, path: Path, *, cpu: str, gpu: str = "") -> None:
         rows = _read_costs(path)
-        processors = [device for device, works in rows.items() if YARDSTICK in works]
+        processors = [device for device, works in rows.items() if works.get(YARDSTICK, Cost()).fixed_s > 0]
         if not processors:
             raise UserError(f"{path} has no times of a processor", expected=" | ".join(rows), remedy=MEASURE)
         taken = cpu if cpu in processors else processors[0]
@@ -76,15 +90,12 @@ class Times:
         if gpu and gpu not in rows:
             self.notes.append(f"{path} has no times of {gpu}: this is what the processor would take; {MEASURE}")
         ratio = yardstick_s() / self._on_cpu[YARDSTICK].fixed_s
-        if taken != cpu or not 1 / SAME_SPEED < ratio < SAME_SPEED:
-            self._on_cpu = {work: cost.slower(ratio) for work, cost in self._on_cpu.items()}
-            if taken == cpu:
-                found = f"has the times of another machine with {cpu}: they"
-            else:
-                found = f"has no times of {cpu or 'this processor'}: those of {taken}"
+        self._on_cpu = {work: cost.slower(ratio) for work, cost in self._on_cpu.items()}
+        if taken != cpu or not 1 / SCATTER < ratio < SCATTER:
+            lacking = "" if taken == cpu else f"{path} has no times of {cpu or 'this processor'}. "
             self.notes.append(
-                f"{path} {found} are taken {ratio:.2f} times, which is how long a matrix product takes here;"
-                f" or {MEASURE}"
+                f"{lacking}The times of {taken} are multiplied by {ratio:.2f}: a matrix product takes so many times"
+                f" as long here as where they were measured. For times of this machine, {MEASURE}"
             )
 
     def lacks(self, network: str) -> bool:

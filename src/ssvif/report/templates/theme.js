@@ -1,4 +1,4 @@
-// Light or dark. Loaded in the head, so that a theme chosen before is there at the first paint.
+// Light or dark, and how elements are made. Loaded in the head, so that a theme chosen before is there at the first paint.
 "use strict";
 window.SSVIF ??= {};
 
