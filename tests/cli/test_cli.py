@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -296,3 +297,23 @@ def test_from_a_folder_to_scores(call, tiny, tmp_path):
     assert status == 0
     header, _rule, *rows = (line.split()[0] for line in output.splitlines())
     assert [header, *rows] == ["metric", "en", "mi"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes",
+        "CUDA out of memory. Tried to allocate 2.00 GiB",
+        "could not create a primitive",
+        "can't start new thread",
+    ],
+)
+def test_too_little_memory_is_told_in_one_way_whoever_says_it(call, monkeypatch, said):
+    monkeypatch.setattr(cli, "app", Mock(side_effect=RuntimeError(said)))
+    status, _, errors = call("train")
+    assert (status, errors.startswith("ssvif: There is not enough memory")) == (1, True)
+    assert said in errors
+    # of what oneDNN does not compute
+    monkeypatch.setattr(cli, "app", Mock(side_effect=RuntimeError("could not create a primitive descriptor for a sum")))
+    with pytest.raises(RuntimeError, match="descriptor"):
+        call("train")

@@ -52,7 +52,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich takes as long to import as the rest of the help
 )
 HOME = re.compile(r"^((?:--[\w-]+=)?)~(?=/)")  # which no shell writes out in --output=~/x
-NO_MEMORY = re.compile("allocate memory|out of memory|start new thread")  # errors of torch, CUDA and the system
+# errors of torch, its convolutions (oneDNN), CUDA and the system
+NO_MEMORY = re.compile("allocate memory|out of memory|could not create a primitive$|start new thread")
 for verb in VERBS:
     # several processes of a workflow make their tables in one folder, each whole
     app.command(context_settings=HELP)(verb if verb is results.tables else with_claim(verb))

@@ -7,7 +7,6 @@ everything but this judge works.
 from __future__ import annotations
 
 import atexit
-import copy
 import functools
 import importlib
 import logging
@@ -200,7 +199,8 @@ def _train(
         if boxes["validation"]:
             log.info("detection: epoch %d has validation mAP@0.5 %.3f", trainer.epoch, score)
         if trainer.fitness == trainer.best_fitness:
-            best.update(model=copy.deepcopy(trainer.ema.ema), epoch=trainer.epoch, score=score)
+            weights = {name: tensor.clone() for name, tensor in trainer.ema.ema.state_dict().items()}
+            best.update(weights=weights, epoch=trainer.epoch, score=score)
         return True
 
     epochs = track(range(options.epochs), "detection, epoch")
@@ -227,7 +227,8 @@ def _train(
     else:
         log.info("detection: no annotated pairs to validate on; the last epoch, %d, is scored", best["epoch"])
     groups = trainer.optimizer.param_groups
-    return best["model"], {
+    trainer.ema.ema.load_state_dict(best["weights"])
+    return trainer.ema.ema, {
         "best_epoch": best["epoch"],
         "optimizer": type(trainer.optimizer).__name__,
         "initial_learning_rate": max(group["initial_lr"] for group in groups),
