@@ -20,7 +20,9 @@ def begin(project: Path, epoch: int) -> subprocess.Popen[str]:
     command = [str(Path(sys.executable).with_name("snakemake")), "--cores", "1", TARGET]
     environment = os.environ | {"PYTHONPATH": str(project / "src"), "OMP_NUM_THREADS": "1"}
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    heeding = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # a shell's background jobs ignore it
+    heeding = {
+        "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    }  # a shell's background jobs ignore it
     pipes |= {"start_new_session": True, "text": True}
     started = subprocess.Popen(command, cwd=project, env=environment, **pipes, **heeding)
     deadline = time.monotonic() + 400
