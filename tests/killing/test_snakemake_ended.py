@@ -19,12 +19,10 @@ def begin(project: Path, epoch: int) -> subprocess.Popen[str]:
     """Start Snakemake, and return once stage I has done an epoch of this number or a later one."""
     command = [str(Path(sys.executable).with_name("snakemake")), "--cores", "1", TARGET]
     environment = os.environ | {"PYTHONPATH": str(project / "src"), "OMP_NUM_THREADS": "1"}
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    heeding = {
-        "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    }  # a shell's background jobs ignore it
-    pipes |= {"start_new_session": True, "text": True}
-    started = subprocess.Popen(command, cwd=project, env=environment, **pipes, **heeding)
+    more = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    # a shell's background jobs, these tests among them, may have SIGINT ignored
+    more["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    started = subprocess.Popen(command, cwd=project, env=environment, **more)
     deadline = time.monotonic() + 400
     while epoch_of(project) < epoch:
         assert started.poll() is None, started.stderr.read()
